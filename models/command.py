@@ -1,0 +1,122 @@
+"""What people and the watch may ask of a running rollout: the payloads of its signals and updates."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from models.base import Wire
+from models.metric import MetricName
+from models.plan import StopResolution
+
+RequestId = Annotated[str, StringConstraints(min_length=8, max_length=100)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=2000)]
+Actor = Annotated[str, StringConstraints(min_length=3, max_length=200)]
+
+
+class Verb(StrEnum):
+    DECIDE = "decide"
+    PAUSE = "pause"
+    RESUME = "resume"
+    OVERRIDE = "override"
+    REVIEW = "review"
+    CONFIRM_OWNERSHIP = "confirm_ownership"
+    ACKNOWLEDGE = "acknowledge"
+    REPORT_BREACH = "report_breach"
+    REPORT_EVIDENCE = "report_evidence"
+    STOP = "stop"
+
+
+class Choice(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class Command(Wire):
+    """What every message carries: who, why, and an id by which a repetition is recognised."""
+
+    schema_version: int = 1
+    request_id: RequestId
+    actor: Actor
+    reason: Reason
+
+
+class Decide(Command):
+    """A decision at a gate, bound to the plan and to the evidence the person saw."""
+
+    gate: str
+    choice: Choice
+    plan_digest: str
+    evidence_digest: str
+    declared_conflict: str | None = Field(default=None, max_length=1000)
+
+
+class Pause(Command):
+    """Stop the phase clock until a named person resumes."""
+
+
+class Resume(Command):
+    """Go on after a pause; fresh evidence is read before it takes effect."""
+
+
+class Override(Command):
+    """Let a breached metric be, until a programme time; needs the agreement the plan's rule asks for."""
+
+    metric: MetricName
+    until: AwareDatetime
+
+
+class Review(Command):
+    """A review checkpoint was held; `reason` says what came of it."""
+
+
+class ConfirmOwnership(Command):
+    """The owner confirms the role the plan gives them."""
+
+    role: str
+
+
+class Acknowledge(Command):
+    """An owner has seen what waits for them. It changes nothing but the record."""
+
+
+class ReportBreach(Command):
+    """Somebody or something saw a metric beyond its limit; the rollout looks for itself before it acts."""
+
+    metric: MetricName
+    cohort: str
+    as_of: AwareDatetime
+
+
+class ReportEvidence(Command):
+    """The watch's word: as of when it looked, and whether its view changed since the last word."""
+
+    as_of: AwareDatetime
+    changed: bool
+    evidence_digest: str
+
+
+class Stop(Command):
+    """End the rollout, saying what becomes of finished, current and pending cohorts."""
+
+    resolution: StopResolution
+
+
+COMMANDS: dict[Verb, type[Command]] = {
+    Verb.DECIDE: Decide,
+    Verb.PAUSE: Pause,
+    Verb.RESUME: Resume,
+    Verb.OVERRIDE: Override,
+    Verb.REVIEW: Review,
+    Verb.CONFIRM_OWNERSHIP: ConfirmOwnership,
+    Verb.ACKNOWLEDGE: Acknowledge,
+    Verb.REPORT_BREACH: ReportBreach,
+    Verb.REPORT_EVIDENCE: ReportEvidence,
+    Verb.STOP: Stop,
+}
+"""The payload model of each verb; the workflow and every sender validate with the same one."""
+
+WATCH_ACTOR = "partner-watch"
+"""The actor the watch reports as."""

@@ -1,0 +1,152 @@
+"""Evidence: what was measured (snapshot), and what it means (assessment with its verdicts)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from models.base import Frozen, Instant
+from models.metric import MetricName, MetricUse
+from models.plan_metric import OnBreach
+
+
+class Window(Frozen):
+    """Half-open `[start, end)` in programme time."""
+
+    start: Instant
+    end: Instant
+
+
+class PartnerReading(Frozen):
+    """One partner's share of a metric in a window. `parts` are the pieces the formula needs, by name."""
+
+    partner_id: str
+    numerator: float | None
+    denominator: float | None
+    facts: int
+    parts: dict[str, float] = {}
+
+
+class LeadDriver(Frozen):
+    """A lead that ran past its deadline, with the partner it was assigned to."""
+
+    partner_id: str
+    lead_id: str
+    due_at: Instant
+    state: str
+
+
+class GroupValue(Frozen):
+    """A metric over a group of partners. `value` is None exactly when `reason` says why it cannot be given."""
+
+    value: float | None
+    reason: str | None = None
+    numerator: float | None = None
+    denominator: float | None = None
+    n_partners: int = 0
+    n_facts: int = 0
+    parts: dict[str, float] = {}
+
+
+class CohortReading(Frozen):
+    """One metric of one cohort in a snapshot."""
+
+    cohort: str
+    metric: MetricName
+    window: Window
+    group: GroupValue
+    data_through: Instant | None
+    definition_version: int = 1
+    top_partners: tuple[PartnerReading, ...] = ()
+    leads: tuple[LeadDriver, ...] = ()
+
+
+class Snapshot(Frozen):
+    """What was measured as of one moment, in one consistent read. The full rows are in the store under `digest`."""
+
+    evidence_id: str
+    digest: str
+    as_of: Instant
+    readings: tuple[CohortReading, ...]
+
+
+class Verdict(StrEnum):
+    """Four, never two: absence of data is never a pass."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    CANNOT_TELL = "cannot tell"
+    NO_EVIDENCE = "no evidence"
+
+
+class Breaches(Frozen):
+    """How often this metric of this cohort was beyond its threshold in the present phase."""
+
+    in_a_row: int = 0
+    in_all: int = 0
+
+
+class MetricAssessment(Frozen):
+    """One metric of one cohort judged: the verdict, every reason, and the numbers behind it.
+
+    `verdict` is not met only when the breach is more than the plan tolerates; `beyond_threshold` tells whether
+    this reading, by itself, lies beyond. `warning` tells that it lies in the warning band.
+    """
+
+    cohort: str
+    metric: MetricName
+    use: MetricUse
+    on_breach: OnBreach
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    value: float | None
+    thresholds: tuple[str, ...]
+    baseline: float | None
+    interval: tuple[float, float] | None = None
+    n_partners: int
+    n_facts: int
+    minimum_sample_reached: bool
+    data_current: bool
+    data_through: Instant | None
+    data_age: timedelta | None
+    beyond_threshold: bool = False
+    warning: bool = False
+    breaches: Breaches = Breaches()
+    must: bool = True
+    weight: float = 1.0
+    partners: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+
+
+class StopTrigger(Frozen):
+    """A stop condition of the plan that the evidence fulfils."""
+
+    condition: str
+    metric: MetricName
+    cohort: str
+    value: float
+
+
+class Assessment(Frozen):
+    """What a snapshot means against the agreed thresholds. `digest` covers everything but itself and the id."""
+
+    evidence_id: str
+    digest: str
+    snapshot_digest: str
+    as_of: Instant
+    items: tuple[MetricAssessment, ...]
+    stop: tuple[StopTrigger, ...] = ()
+
+
+class Baseline(Frozen):
+    """A frozen baseline: one metric of one cohort, measured before anything was enrolled."""
+
+    cohort: str
+    metric: MetricName
+    window: Window
+    value: float | None
+    reason: str | None = None
+    n_partners: int
+    n_facts: int
+    definition_version: int
+    evidence_digest: str

@@ -1,0 +1,65 @@
+"""The decision log's entry: who asked or decided what, on which evidence, and what came of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from models.base import Frozen, Instant
+
+
+class EntryKind(StrEnum):
+    DECISION = "decision"
+    REFUSAL = "refusal"
+    PHASE = "phase"
+    PAUSE = "pause"
+    RESUME = "resume"
+    HOLD = "hold"
+    RELEASE = "release"
+    BASELINE = "baseline"
+    ASSESSMENT = "assessment"
+    ENROLMENT = "enrolment"
+    REVIEW = "review"
+    NOTICE = "notice"
+    OVERRIDE = "override"
+    STOP = "stop"
+
+
+class Outcome(StrEnum):
+    APPLIED = "applied"
+    PENDING = "pending"
+    REFUSED = "refused"
+
+
+class LogEntry(Frozen):
+    """One line of the decision log. `sequence` counts from 1 over the whole chain of runs.
+
+    `message` is the sentence people read; `refusal` says why a request was refused; `rationale` is what the
+    person wrote.
+    """
+
+    sequence: int
+    at: Instant
+    programme_at: Instant
+    kind: EntryKind
+    phase: str
+    message: str
+    verb: str | None = None
+    actor: str | None = None
+    role: str | None = None
+    outcome: Outcome | None = None
+    refusal: str | None = None
+    rationale: str | None = None
+    gate: str | None = None
+    request_id: str | None = None
+    evidence_digest: str | None = None
+    detail: dict[str, Any] = {}
+
+
+class Receipt(Frozen):
+    """What a caller gets back: the outcome of the request, and the entry that records it."""
+
+    request_id: str | None
+    outcome: Outcome
+    message: str
+    sequence: int

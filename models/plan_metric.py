@@ -1,0 +1,149 @@
+"""How a plan says what a metric must show: thresholds, warning band, tolerance, sample, and what a breach does."""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from models.base import Duration, Frozen
+from models.metric import CATALOGUE, MetricName, MetricUse
+
+
+class OnBreach(StrEnum):
+    PAUSE = "pause"
+    STOP = "stop"
+    WARN = "warn"
+
+
+class Basis(StrEnum):
+    """What a threshold's number is compared with."""
+
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative to baseline"
+    DIFFERENCE = "difference to baseline"
+
+
+class Threshold(Frozen):
+    """One agreed limit. `at_least` False means `at most`; `inclusive` whether the limit itself is still good.
+
+    ABSOLUTE compares the value; RELATIVE the change in percent of the frozen baseline; DIFFERENCE the change in
+    the metric's own unit (percentage points for a percentage).
+    """
+
+    at_least: bool
+    inclusive: bool = True
+    number: float
+    basis: Basis = Basis.ABSOLUTE
+
+    def __str__(self) -> str:
+        sign = (">" if self.at_least else "<") + ("=" if self.inclusive else "")
+        if self.basis is Basis.ABSOLUTE:
+            return f"{sign} {self.number:g}"
+        unit = "%" if self.basis is Basis.RELATIVE else "pp"
+        return f"{sign} {self.number:+g}{unit}"
+
+    def satisfied(self, value: float, baseline: float | None) -> bool | None:
+        """True or False; None where it cannot be told (no baseline, baseline zero, value not finite).
+
+        RELATIVE is `100 * (value - baseline) / |baseline|`.
+        """
+        compared = self._compared(value, baseline)
+        if compared is None or not math.isfinite(compared):
+            return None
+        if compared == self.number:
+            return self.inclusive
+        return compared > self.number if self.at_least else compared < self.number
+
+    def _compared(self, value: float, baseline: float | None) -> float | None:
+        if self.basis is Basis.ABSOLUTE:
+            return value
+        if baseline is None:
+            return None
+        if self.basis is Basis.DIFFERENCE:
+            return value - baseline
+        return None if baseline == 0 else 100 * (value - baseline) / abs(baseline)
+
+
+_THRESHOLD = re.compile(r"(>=|<=|>|<)\s*([+-]?)(\d+(?:\.\d+)?)\s*(%|pp)?")
+_ALLOWED = ">= 18 (absolute), >= -5% (change against the baseline) or >= -2pp (points against the baseline)"
+
+
+def parse_threshold(value: Any) -> Any:
+    """Read `>= 18`, `<= 110`, `>= -5%` or `>= -2pp`; a change against the baseline needs its sign.
+
+    Raises:
+        ValueError: a string that is not of that form.
+    """
+    if not isinstance(value, str):
+        return value
+    found = _THRESHOLD.fullmatch(value.strip())
+    if found is None:
+        raise ValueError(f"{value!r} is not a threshold; write for example {_ALLOWED}")
+    comparison, sign, number, unit = found.groups()
+    if unit and not sign:
+        raise ValueError(f"{value!r} needs a sign: a change against the baseline is written like >= -5% or <= +10%")
+    return Threshold(
+        at_least=comparison.startswith(">"),
+        inclusive=comparison.endswith("="),
+        number=float(sign + number),
+        basis={"%": Basis.RELATIVE, "pp": Basis.DIFFERENCE}.get(unit, Basis.ABSOLUTE),
+    )
+
+
+Limit = Annotated[
+    Threshold,
+    BeforeValidator(parse_threshold),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(>=|<=|>|<)\s*([+-]?\d+(\.\d+)?|[+-]\d+(\.\d+)?\s*(%|pp))$",
+            "description": f"A limit: {_ALLOWED}.",
+        }
+    ),
+]
+"""A threshold, written the way people agree it."""
+
+
+class Tolerance(Frozen):
+    """How many breaches are tolerated before the verdict is *not met*: a breach means strictly more."""
+
+    in_a_row: int = Field(default=0, ge=0, description="breaches in a row that are tolerated")
+    in_all: int | None = Field(default=None, ge=0, description="breaches in the whole phase that are tolerated")
+
+
+class MinimumSample(Frozen):
+    """Below this the outcome is *cannot tell*; guardrails are judged all the same."""
+
+    partners: int = Field(default=1, ge=1)
+    facts: int = Field(default=1, ge=1)
+
+
+class MetricPlan(Frozen):
+    """What one metric must show in this rollout."""
+
+    metric: MetricName
+    use: MetricUse | None = Field(default=None, description="outcome or guardrail; default: as in the catalogue")
+    window: Duration = Field(description="trailing window each reading covers")
+    thresholds: tuple[Limit, ...] = Field(min_length=1, description="all of them must hold")
+    warning: tuple[Limit, ...] = Field(default=(), description="beyond one of these: a warning, nothing more")
+    tolerance: Tolerance = Tolerance()
+    minimum_sample: MinimumSample = MinimumSample()
+    on_breach: OnBreach = OnBreach.PAUSE
+    freshness: Duration = Field(description="oldest data that still counts as evidence")
+    must: bool = Field(default=True, description="outcomes only: must be met, or else counts by weight")
+    weight: float = Field(default=1.0, gt=0)
+
+    @property
+    def purpose(self) -> MetricUse:
+        """Outcome or guardrail, the catalogue's where the plan is silent."""
+        return self.use or CATALOGUE[self.metric].use
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether any limit is a change against the baseline."""
+        return any(limit.basis is not Basis.ABSOLUTE for limit in (*self.thresholds, *self.warning))

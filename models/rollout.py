@@ -1,0 +1,260 @@
+"""A rollout's state: everything one run hands to the next, and the view of it that people are shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from models.base import Frozen, Instant
+from models.clock import ProgrammeClock
+from models.command import Verb
+from models.evidence import Assessment, Baseline, Verdict
+from models.log import LogEntry
+from models.metric import MetricName
+from models.plan import GateName, RolloutPlan, StopResolution
+
+
+class Phase(StrEnum):
+    PREPARE = "prepare"
+    PILOT = "pilot"
+    VALIDATE = "validate"
+    SCALE = "scale"
+    CLOSE = "close"
+
+
+class Status(StrEnum):
+    RUNNING = "running"
+    HOLDING = "holding"
+    PAUSED = "paused"
+    AWAITING_APPROVAL = "awaiting approval"
+    FROZEN = "frozen"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+
+
+TERMINAL = frozenset({Status.STOPPED, Status.COMPLETED})
+"""Sticky: what arrives after them is recorded and changes nothing."""
+
+
+class CohortMembers(Frozen):
+    """A cohort as resolved and frozen at prepare."""
+
+    name: str
+    partners: tuple[str, ...]
+
+
+class HoldKind(StrEnum):
+    """Why nothing moves for now. A hold ends by itself when its cause is gone."""
+
+    BASELINE = "baseline"
+    EVIDENCE = "evidence"
+    OUTCOME = "outcome"
+    WATCH_SILENT = "watch silent"
+    REVIEW_MISSED = "review missed"
+    APPROVAL_OVERDUE = "approval overdue"
+    STORE = "store unavailable"
+
+
+class Hold(Frozen):
+    kind: HoldKind
+    since: Instant
+    detail: str
+
+
+class PauseCause(StrEnum):
+    GUARDRAIL = "guardrail"
+    PERSON = "person"
+    REJECTION = "rejection"
+
+
+class PauseState(Frozen):
+    """Why the rollout is paused, what drives it, and who may resume."""
+
+    cause: PauseCause
+    since: Instant
+    detail: str
+    must_act: tuple[str, ...]
+    metrics: tuple[MetricName, ...] = ()
+    partners: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    by: str | None = None
+
+
+class Approval(Frozen):
+    identity: str
+    role: str
+    at: Instant
+    request_id: str
+
+
+class GateState(Frozen):
+    """A gate that waits for people. `digest` is the evidence a decision must name."""
+
+    name: GateName
+    key: str
+    opened_at: Instant
+    due_at: Instant
+    digest: str
+    approvals: tuple[Approval, ...] = ()
+    reminded: bool = False
+    overdue: bool = False
+
+
+class Petition(Frozen):
+    """Agreement being collected for an override or a stop; `key` tells what exactly is agreed to."""
+
+    verb: Verb
+    key: str
+    approvals: tuple[Approval, ...]
+
+
+class OverrideState(Frozen):
+    """A breached metric that people decided to let be until a programme time."""
+
+    metric: MetricName
+    until: Instant
+    by: tuple[str, ...]
+    reason: str
+
+
+class ResumeRequest(Frozen):
+    """A resume that waits for fresh evidence before it takes effect."""
+
+    request_id: str
+    identity: str
+    role: str
+    reason: str
+
+
+class PhaseClock(Frozen):
+    """The time a phase still has to serve. Pausing banks it; `running_since` None means it stands still."""
+
+    required: timedelta
+    served: timedelta = timedelta(0)
+    running_since: Instant | None = None
+
+
+class Notice(Frozen):
+    """A message for owners that is still to be sent. `notice_id` makes sending it twice harmless."""
+
+    notice_id: str
+    kind: str
+    roles: tuple[str, ...]
+    subject: str
+    body: str
+
+
+class PhaseRecord(Frozen):
+    """A phase, or a wave of it, that was entered: when, and when it was left."""
+
+    phase: Phase
+    wave: int | None = None
+    entered_at: Instant
+    left_at: Instant | None = None
+
+
+class RolloutState(Frozen):
+    """The whole carry of a rollout across continue-as-new. All moments are programme time.
+
+    `version` is the version of this contract: a later release must read what an earlier one wrote.
+    """
+
+    version: int = 1
+    chain_id: str
+    plan: RolloutPlan
+    plan_digest: str
+    clock: ProgrammeClock
+    phase: Phase = Phase.PREPARE
+    wave: int | None = None
+    phase_clock: PhaseClock | None = None
+    phase_ended_at: Instant | None = None
+    terminal: Status | None = None
+    registered: bool = False
+    communicated: bool = False
+    cohorts: tuple[CohortMembers, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    confirmed: tuple[str, ...] = ()
+    prepared_at: Instant | None = None
+    enrolled: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    pause: PauseState | None = None
+    resume_request: ResumeRequest | None = None
+    gate: GateState | None = None
+    petitions: tuple[Petition, ...] = ()
+    overrides: tuple[OverrideState, ...] = ()
+    stop_resolution: StopResolution | None = None
+    assessment: Assessment | None = None
+    assess_because: str | None = None
+    tolerance_since: Instant | None = None
+    retry_at: Instant | None = None
+    last_evidence_at: Instant | None = None
+    reviews_held: int = 0
+    review_due_at: Instant | None = None
+    history: tuple[PhaseRecord, ...] = ()
+    sequence: int = 0
+    unrecorded: tuple[LogEntry, ...] = ()
+    record_retry_at: Instant | None = None
+    recent: tuple[LogEntry, ...] = ()
+    seen: tuple[str, ...] = ()
+    refused: int = 0
+    notices: tuple[Notice, ...] = ()
+
+
+class AllowedAction(Frozen):
+    """A verb somebody may use now, or why not."""
+
+    verb: Verb
+    allowed: bool
+    who: tuple[str, ...]
+    why_not: str | None = None
+    target: str | None = None
+
+
+class CohortView(Frozen):
+    name: str
+    partners: int
+    state: str
+    verdicts: dict[str, Verdict] = {}
+
+
+class Awaited(Frozen):
+    """Somebody the rollout waits for."""
+
+    what: str
+    who: tuple[str, ...]
+    since: Instant
+    due: Instant | None = None
+
+
+class RolloutView(Frozen):
+    """What `status` answers: one screen's worth of where the rollout stands and what happens next."""
+
+    rollout_id: str
+    title: str
+    plan_digest: str
+    option: str
+    programme_now: Instant
+    speed: float
+    phase: Phase
+    wave: int | None
+    waves: int
+    status: Status
+    sentence: str
+    since: Instant
+    holds: tuple[Hold, ...]
+    pause: PauseState | None
+    gate: GateState | None
+    gate_rule: str | None
+    cohorts: tuple[CohortView, ...]
+    assessment: Assessment | None
+    baselines: tuple[Baseline, ...]
+    awaited: tuple[Awaited, ...]
+    next: str
+    review_due_at: Instant | None
+    last_evidence_at: Instant | None
+    overrides: tuple[OverrideState, ...]
+    history: tuple[PhaseRecord, ...]
+    entries: int
+    refused: int
