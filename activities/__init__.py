@@ -1,0 +1,1 @@
+"""Everything of a rollout that touches the world, as idempotent Temporal activities."""

@@ -1,0 +1,1 @@
+"""The rollouts command: what people do to a rollout from a terminal."""

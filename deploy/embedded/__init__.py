@@ -1,0 +1,1 @@
+"""Real PostgreSQL and Temporal servers as child processes, on loopback, with nothing to install."""

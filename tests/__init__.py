@@ -1,0 +1,1 @@
+"""Tests of every room, against real servers."""

@@ -1,0 +1,1 @@
+"""One worker process: settings, connection, telemetry, registration and shutdown."""
