@@ -97,6 +97,7 @@ class GateState(Frozen):
     due_at: Instant
     digest: str
     approvals: tuple[Approval, ...] = ()
+    approved_at: Instant | None = None
     reminded: bool = False
     overdue: bool = False
 
@@ -188,14 +189,15 @@ class RolloutState(Frozen):
     assessment: Assessment | None = None
     assess_because: str | None = None
     tolerance_since: Instant | None = None
-    retry_at: Instant | None = None
+    retry_at: dict[str, Instant] = {}
     last_evidence_at: Instant | None = None
     reviews_held: int = 0
     review_due_at: Instant | None = None
+    review_noticed: bool = False
+    freezes_logged: tuple[str, ...] = ()
     history: tuple[PhaseRecord, ...] = ()
     sequence: int = 0
     unrecorded: tuple[LogEntry, ...] = ()
-    record_retry_at: Instant | None = None
     recent: tuple[LogEntry, ...] = ()
     seen: tuple[str, ...] = ()
     refused: int = 0
@@ -247,6 +249,7 @@ class RolloutView(Frozen):
     pause: PauseState | None
     gate: GateState | None
     gate_rule: str | None
+    phase_clock: PhaseClock | None = None
     cohorts: tuple[CohortView, ...]
     assessment: Assessment | None
     baselines: tuple[Baseline, ...]

@@ -147,3 +147,20 @@ class TickResult(Frozen):
     failed: int
     digest: str
     next_in: timedelta
+
+
+class WatchInput(Frozen):
+    """What starts the watch: the longest real time between two looks, and the ticks of earlier runs."""
+
+    slowest: timedelta = timedelta(minutes=5)
+    ticks: int = 0
+
+
+class WatchView(Frozen):
+    """What the watch answers when asked: how often it looked, and what the latest look did."""
+
+    ticks: int
+    last: TickResult | None = None
+    last_at: Instant | None = None
+    failed_at: Instant | None = None
+    problem: str | None = None

@@ -1,0 +1,88 @@
+"""The log inside the state: every change of a rollout is written down in the same step that makes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from models.base import Frozen, Instant
+from models.log import EntryKind, LogEntry, Outcome
+from models.rollout import Hold, HoldKind, Notice, RolloutState
+
+RECENT = 100
+"""Entries kept in the state for queries; the whole log is in the store."""
+
+SEEN = 1000
+"""Request ids remembered to recognise repetitions."""
+
+
+class Now(Frozen):
+    """One moment on both clocks."""
+
+    real: Instant
+    programme: Instant
+
+
+def now_of(state: RolloutState, real: datetime) -> Now:
+    """Both clocks at a real moment."""
+    return Now(real=real, programme=state.clock.programme(real))
+
+
+def write(state: RolloutState, now: Now, kind: EntryKind, message: str, **fields: Any) -> RolloutState:
+    """The state with one more entry, to be recorded in the store by the next step."""
+    entry = LogEntry(
+        sequence=state.sequence + 1,
+        at=now.real,
+        programme_at=now.programme,
+        kind=kind,
+        phase=state.phase if state.wave is None else f"{state.phase} wave {state.wave}",
+        message=message,
+        **fields,
+    )
+    return state.model_copy(
+        update={
+            "sequence": entry.sequence,
+            "unrecorded": (*state.unrecorded, entry),
+            "recent": (*state.recent, entry)[-RECENT:],
+            "refused": state.refused + (entry.outcome is Outcome.REFUSED),
+        }
+    )
+
+
+def notify(state: RolloutState, kind: str, roles: tuple[str, ...], subject: str, body: str) -> RolloutState:
+    """The state with one more notice to send. Its id is the entry it belongs to, so a repeat is recognised."""
+    notice = Notice(
+        notice_id=f"{state.plan.id}/{state.chain_id}/{state.sequence}/{kind}",
+        kind=kind,
+        roles=roles,
+        subject=subject,
+        body=body,
+    )
+    return state.model_copy(update={"notices": (*state.notices, notice)})
+
+
+def held_by(state: RolloutState, kind: HoldKind) -> Hold | None:
+    """The hold of that kind, if it stands."""
+    return next((hold for hold in state.holds if hold.kind is kind), None)
+
+
+def hold(state: RolloutState, now: Now, kind: HoldKind, detail: str) -> RolloutState:
+    """Hold for a reason. The same reason twice is one hold; a changed detail is written down."""
+    standing = held_by(state, kind)
+    if standing is not None and standing.detail == detail:
+        return state
+    since = standing.since if standing else now.programme
+    others = tuple(one for one in state.holds if one.kind is not kind)
+    state = state.model_copy(update={"holds": (*others, Hold(kind=kind, since=since, detail=detail))})
+    return write(state, now, EntryKind.HOLD, f"Holding ({kind.value}): {detail}")
+
+
+def release(state: RolloutState, now: Now, *kinds: HoldKind) -> RolloutState:
+    """Let go of holds whose cause is gone."""
+    for kind in kinds:
+        standing = held_by(state, kind)
+        if standing is not None:
+            rest = tuple(one for one in state.holds if one.kind is not kind)
+            state = state.model_copy(update={"holds": rest})
+            state = write(state, now, EntryKind.RELEASE, f"Hold released ({kind.value}): {standing.detail}")
+    return state

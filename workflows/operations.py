@@ -1,0 +1,142 @@
+"""How requests reach a rollout: signals by name, the same names as updates, and nothing that can raise.
+
+Payloads are taken raw and read here, because the SDK drops a signal whose payload it cannot decode, and a
+wrong number of arguments would fail the workflow task for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+with workflow.unsafe.imports_passed_through():
+    from models.command import COMMANDS, Command, Verb
+    from models.log import Outcome, Receipt
+    from models.rollout import RolloutState
+    from workflows.journal import now_of
+    from workflows.requests import quiet, receipt_of, receive, refuse
+
+ANSWER_WITHIN = timedelta(seconds=60)
+"""How long an update waits for a request that needs fresh evidence first."""
+
+
+class Operations:
+    """The signals and updates of a rollout. The class that inherits it holds `_state` and acts on it."""
+
+    _state: RolloutState
+    _woken: bool
+
+    @workflow.signal(name="decide", description="Approve or reject the open gate (owner)")
+    def on_decide(self, payload: RawValue) -> None:
+        self._receive(Verb.DECIDE, (payload,))
+
+    @workflow.signal(name="pause", description="Pause the rollout (any owner)")
+    def on_pause(self, payload: RawValue) -> None:
+        self._receive(Verb.PAUSE, (payload,))
+
+    @workflow.signal(name="resume", description="Resume after a pause, on fresh evidence (who must act)")
+    def on_resume(self, payload: RawValue) -> None:
+        self._receive(Verb.RESUME, (payload,))
+
+    @workflow.signal(name="override", description="Let a breached metric be until a date (agreed roles)")
+    def on_override(self, payload: RawValue) -> None:
+        self._receive(Verb.OVERRIDE, (payload,))
+
+    @workflow.signal(name="review", description="Record a held review checkpoint (review roles)")
+    def on_review(self, payload: RawValue) -> None:
+        self._receive(Verb.REVIEW, (payload,))
+
+    @workflow.signal(name="confirm_ownership", description="Confirm the role the plan gives you (owner)")
+    def on_confirm_ownership(self, payload: RawValue) -> None:
+        self._receive(Verb.CONFIRM_OWNERSHIP, (payload,))
+
+    @workflow.signal(name="acknowledge", description="Say that you have taken note (owner)")
+    def on_acknowledge(self, payload: RawValue) -> None:
+        self._receive(Verb.ACKNOWLEDGE, (payload,))
+
+    @workflow.signal(name="report_breach", description="Report a metric beyond its limit (owner, watch)")
+    def on_report_breach(self, payload: RawValue) -> None:
+        self._receive(Verb.REPORT_BREACH, (payload,))
+
+    @workflow.signal(name="report_evidence", description="The watch's word on what it sees (watch)")
+    def on_report_evidence(self, payload: RawValue) -> None:
+        self._receive(Verb.REPORT_EVIDENCE, (payload,))
+
+    @workflow.signal(name="stop", description="Stop, keeping or withdrawing each cohort (agreed roles)")
+    def on_stop(self, payload: RawValue) -> None:
+        self._receive(Verb.STOP, (payload,))
+
+    @workflow.signal(dynamic=True)
+    def on_anything_else(self, name: str, payloads: Sequence[RawValue]) -> None:
+        self.note_malformed(name, "no such operation")
+
+    @workflow.update(dynamic=True)
+    async def on_update(self, name: str, payloads: Sequence[RawValue]) -> Receipt:
+        """The same operations for callers who want the outcome at once."""
+        if name not in {verb.value for verb in Verb}:
+            return self.note_malformed(name, "no such operation")
+        receipt = self._receive(Verb(name), payloads)
+        if receipt.outcome is not Outcome.PENDING:
+            return receipt
+        try:
+            await workflow.wait_condition(lambda: self._answer(receipt) is not None, timeout=ANSWER_WITHIN)
+        except TimeoutError:
+            return receipt
+        return self._answer(receipt) or receipt
+
+    def note_malformed(self, name: str, problem: str) -> Receipt:
+        """Write down a request that could not even be read."""
+        self._state = refuse(self._state, name[:100], problem[:500], now_of(self._state, workflow.now()))
+        self._woken = True
+        return receipt_of(self._state)
+
+    def _receive(self, verb: Verb, payloads: Sequence[RawValue]) -> Receipt:
+        try:
+            command = _read(verb, payloads)
+        except Exception as problem:
+            return self.note_malformed(verb.value, _told(problem))
+        before = self._state
+        self._state, receipt = receive(before, verb, command, now_of(before, workflow.now()))
+        self._woken = self._woken or not quiet(before, self._state)
+        return receipt
+
+    def _answer(self, pending: Receipt) -> Receipt | None:
+        """The entry that settles a pending request, once it stands in the log."""
+        for entry in self._state.recent:
+            if (
+                entry.request_id == pending.request_id
+                and entry.sequence > pending.sequence
+                and entry.outcome in (Outcome.APPLIED, Outcome.REFUSED)
+                and "duplicate" not in (entry.refusal or "")
+            ):
+                return Receipt(
+                    request_id=entry.request_id,
+                    outcome=entry.outcome,
+                    message=entry.message,
+                    sequence=entry.sequence,
+                )
+        return None
+
+
+def _read(verb: Verb, payloads: Sequence[RawValue]) -> Command:
+    if len(payloads) != 1:
+        raise ValueError(f"{len(payloads)} arguments were sent, one is expected")
+    payload = payloads[0].payload
+    if payload.metadata.get("encoding") not in (b"json/plain", b"json/protobuf"):
+        raise ValueError(f"the payload is {payload.metadata.get('encoding', b'?').decode(errors='replace')}, not JSON")
+    return COMMANDS[verb].model_validate_json(payload.data)
+
+
+def _told(problem: Exception) -> str:
+    """What was wrong with a payload, in one bounded line."""
+    from pydantic import ValidationError
+
+    if not isinstance(problem, ValidationError):
+        return str(problem)
+    return "; ".join(
+        f"{'.'.join(map(str, error['loc'])) or 'payload'}: {error['msg']}"
+        for error in problem.errors(include_url=False, include_input=False)
+    )

@@ -1,0 +1,177 @@
+"""Pausing, resuming and stopping: pure transitions that freeze a rollout, let it go on, or end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.evidence import Assessment, MetricAssessment, Verdict
+from models.log import EntryKind, Outcome
+from models.metric import CATALOGUE
+from models.plan import Fate, StopResolution
+from models.rollout import PauseCause, PauseState, Phase, PhaseRecord, RolloutState, Status
+from workflows.course import cohorts_to_enrol, restarted, stopped
+from workflows.journal import Now, notify, write
+from workflows.words import describe, some
+
+
+def pause_for_breach(state: RolloutState, items: tuple[MetricAssessment, ...], now: Now) -> RolloutState:
+    """A guardrail is breached: stop the phase clock, void approvals, tell who must act."""
+    told = "; ".join(map(describe, items))
+    metrics = tuple(dict.fromkeys(item.metric for item in items))
+    pause = PauseState(
+        cause=PauseCause.GUARDRAIL,
+        since=now.programme,
+        detail=told,
+        must_act=_acting_roles(state, items),
+        metrics=metrics,
+        partners=tuple(dict.fromkeys(one for item in items for one in item.partners)),
+        leads=tuple(dict.fromkeys(one for item in items for one in item.leads)),
+    )
+    return pause_now(state, pause, now)
+
+
+def pause_now(state: RolloutState, pause: PauseState, now: Now, **who: Any) -> RolloutState:
+    """Pause: the phase clock stands still, and approvals collected so far count no more."""
+    voided = len(state.gate.approvals) if state.gate else 0
+    update = {"pause": pause, "gate": None, "phase_clock": stopped(state.phase_clock, now.programme)}
+    state = state.model_copy(update=update)
+    state = write(
+        state,
+        now,
+        EntryKind.PAUSE,
+        f"Paused ({pause.cause.value}): {pause.detail}" + (f"; {voided} approvals void" if voided else ""),
+        evidence_digest=state.assessment.digest if state.assessment else None,
+        detail={
+            "partners": list(pause.partners),
+            "leads": list(pause.leads),
+            "must_act": list(pause.must_act),
+            "approvals_voided": voided,
+        },
+        **who,
+    )
+    names = ", ".join(owner.name for owner in state.plan.holders(*pause.must_act))
+    body = f"{pause.detail}\nWaiting for: {names}\nPartners: {some(pause.partners)}\nLeads: {some(pause.leads)}"
+    roles = tuple(dict.fromkeys((*pause.must_act, *state.plan.reviews.roles)))
+    return notify(state, "paused", roles, f"{state.plan.title}: paused", body)
+
+
+def _acting_roles(state: RolloutState, items: tuple[MetricAssessment, ...]) -> tuple[str, ...]:
+    """Who may resume: the owners of the tripped guardrails where the plan names them, else who may override."""
+    roles = tuple(dict.fromkeys(CATALOGUE[item.metric].owner_role for item in items))
+    held = tuple(role for role in roles if any(o.identity != state.plan.proposer for o in state.plan.holders(role)))
+    return held or state.plan.approvals.override.roles
+
+
+def resume_decided(
+    state: RolloutState, breaches: tuple[MetricAssessment, ...], assessment: Assessment, now: Now
+) -> RolloutState:
+    """Fresh evidence decides whether a resume takes effect: a breach or missing evidence refuses it."""
+    request = state.resume_request
+    if request is None or state.pause is None:
+        return state.model_copy(update={"resume_request": None})
+    missing = tuple(
+        item for item in assessment.items if item.metric in state.pause.metrics and item.verdict is Verdict.NO_EVIDENCE
+    )
+    told = "; ".join(map(describe, (*breaches, *missing)))
+    if not assessment.items:
+        told = "nothing could be judged"
+    state = state.model_copy(update={"resume_request": None})
+    who = {
+        "verb": "resume",
+        "actor": request.identity,
+        "role": request.role,
+        "request_id": request.request_id,
+        "rationale": request.reason,
+        "evidence_digest": assessment.digest,
+    }
+    if not told:
+        return resumed(state, now, outcome=Outcome.APPLIED, **who)
+    refusal = f"fresh evidence still stands in the way: {told}"
+    return write(
+        state,
+        now,
+        EntryKind.REFUSAL,
+        f"Resume refused: {refusal}",
+        outcome=Outcome.REFUSED,
+        refusal=refusal,
+        **who,
+    )
+
+
+def resumed(state: RolloutState, now: Now, **who: Any) -> RolloutState:
+    """Go on: the remaining time runs again and breaches are counted anew."""
+    update = {
+        "pause": None,
+        "phase_clock": restarted(state.phase_clock, now.programme),
+        "tolerance_since": now.programme,
+        "last_evidence_at": now.programme,
+    }
+    return write(state.model_copy(update=update), now, EntryKind.RESUME, "Resumed", **who)
+
+
+def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **who: Any) -> RolloutState:
+    """Begin to stop: nothing advances any more; cohorts are kept or withdrawn as resolved."""
+    fates = ", ".join(f"{part} {getattr(resolution, part).value}" for part in ("finished", "current", "pending"))
+    update = {
+        "stop_resolution": resolution,
+        "gate": None,
+        "resume_request": None,
+        "assess_because": None,
+        "phase_clock": stopped(state.phase_clock, now.programme),
+    }
+    state = state.model_copy(update=update)
+    state = write(state, now, EntryKind.STOP, f"Stopping: {why} ({fates})", **who)
+    return notify(state, "stopped", all_roles(state), f"{state.plan.title}: stopping", f"{why}\n{fates}")
+
+
+def to_withdraw(state: RolloutState) -> tuple[str, ...]:
+    """The enrolled cohorts that the stop's resolution takes back: the current one is the last enrolled phase's."""
+    resolution = state.stop_resolution
+    if resolution is None:
+        return ()
+    current = set(_current_cohorts(state))
+    return tuple(
+        name
+        for name in state.enrolled
+        if name not in state.withdrawn
+        and (resolution.current if name in current else resolution.finished) is Fate.WITHDRAW
+    )
+
+
+def _current_cohorts(state: RolloutState) -> tuple[str, ...]:
+    if state.phase is Phase.VALIDATE:
+        return state.enrolled
+    return cohorts_to_enrol(state.plan, state.phase, state.wave)
+
+
+def withdrew(state: RolloutState, cohort: str, changed: int, now: Now) -> RolloutState:
+    """A cohort was taken back after a stop."""
+    state = state.model_copy(update={"withdrawn": (*state.withdrawn, cohort)})
+    return write(
+        state,
+        now,
+        EntryKind.ENROLMENT,
+        f"Cohort {cohort} withdrawn: {changed} partners",
+        detail={"cohort": cohort, "changed": changed},
+    )
+
+
+def stop_done(state: RolloutState, now: Now) -> RolloutState:
+    """Everything to be withdrawn is withdrawn."""
+    left = tuple(
+        one.model_copy(update={"left_at": now.programme}) if one.left_at is None else one for one in state.history
+    )
+    kept = [name for name in state.enrolled if name not in state.withdrawn]
+    state = state.model_copy(
+        update={
+            "terminal": Status.STOPPED,
+            "history": (*left, PhaseRecord(phase=Phase.CLOSE, entered_at=now.programme)),
+            "phase": Phase.CLOSE,
+            "wave": None,
+        }
+    )
+    return write(state, now, EntryKind.PHASE, f"Rollout stopped; cohorts kept: {', '.join(kept) or 'none'}")
+
+
+def all_roles(state: RolloutState) -> tuple[str, ...]:
+    return tuple(owner.role for owner in state.plan.owners)

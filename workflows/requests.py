@@ -1,0 +1,368 @@
+"""What people and the watch ask for: every request is applied, or refused with a reason, and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from models.command import (
+    WATCH_ACTOR,
+    Acknowledge,
+    Choice,
+    Command,
+    ConfirmOwnership,
+    Decide,
+    Override,
+    Pause,
+    ReportBreach,
+    ReportEvidence,
+    Resume,
+    Review,
+    Stop,
+    Verb,
+)
+from models.log import EntryKind, Outcome, Receipt
+from models.plan import ApprovalRule, ConflictPolicy, Owner
+from models.rollout import (
+    Approval,
+    HoldKind,
+    OverrideState,
+    PauseCause,
+    PauseState,
+    Petition,
+    ResumeRequest,
+    RolloutState,
+)
+from workflows.course import rule_of, transition, watched
+from workflows.journal import SEEN, Now, held_by, release, write
+from workflows.pauses import pause_now, resumed, stop
+
+
+class Refused(Exception):
+    """Why a request changes nothing. Caught where requests come in; it never leaves this module."""
+
+
+def satisfied(rule: ApprovalRule, approvals: tuple[Approval, ...]) -> bool:
+    """Whether enough distinct persons of distinct roles agree, the required roles among them."""
+    persons = {one.identity.casefold() for one in approvals}
+    roles = {one.role for one in approvals}
+    return min(len(persons), len(roles)) >= rule.quorum and set(rule.required) <= roles
+
+
+def receive(state: RolloutState, verb: Verb, command: Command, now: Now) -> tuple[RolloutState, Receipt]:
+    """Apply a request, or write down why not."""
+    try:
+        _check_repetition(state, command)
+        if state.terminal or (state.stop_resolution and verb is not Verb.ACKNOWLEDGE):
+            raise Refused(f"the rollout is {(state.terminal or 'stopping')}; nothing changes it any more")
+        applied = _HANDLERS[verb](state, command, now)
+    except Refused as refusal:
+        state = refuse(state, verb.value, str(refusal), now, command)
+    else:
+        state = applied.model_copy(update={"seen": (*applied.seen, command.request_id)[-SEEN:]})
+    return state, _receipt(state, command)
+
+
+def _check_repetition(state: RolloutState, command: Command) -> None:
+    if command.request_id in state.seen:
+        raise Refused(f"duplicate: request {command.request_id} has been dealt with already")
+
+
+def refuse(state: RolloutState, verb: str, problem: str, now: Now, command: Command | None = None) -> RolloutState:
+    """Write down a request that changes nothing: by whom, what, and why not."""
+    owner = state.plan.owner(command.actor) if command else None
+    return write(
+        state,
+        now,
+        EntryKind.REFUSAL,
+        f"{verb} refused: {problem}",
+        verb=verb,
+        actor=command.actor if command else None,
+        role=owner.role if owner else None,
+        outcome=Outcome.REFUSED,
+        refusal=problem,
+        rationale=command.reason if command else None,
+        request_id=command.request_id if command else None,
+        gate=getattr(command, "gate", None),
+        evidence_digest=getattr(command, "evidence_digest", None),
+    )
+
+
+def receipt_of(state: RolloutState) -> Receipt:
+    """The answer that belongs to the newest entry."""
+    entry = state.recent[-1]
+    return Receipt(
+        request_id=entry.request_id,
+        outcome=entry.outcome or Outcome.APPLIED,
+        message=entry.message,
+        sequence=entry.sequence,
+    )
+
+
+def _receipt(state: RolloutState, command: Command) -> Receipt:
+    for entry in reversed(state.recent):
+        if entry.request_id == command.request_id:
+            outcome = entry.outcome or Outcome.APPLIED
+            return Receipt(
+                request_id=command.request_id, outcome=outcome, message=entry.message, sequence=entry.sequence
+            )
+    return Receipt(request_id=command.request_id, outcome=Outcome.APPLIED, message="received", sequence=state.sequence)
+
+
+def _who(state: RolloutState, command: Command, *roles: str) -> Owner:
+    """The owner behind a request, who must hold one of the roles where roles are given."""
+    owner = state.plan.owner(command.actor)
+    if owner is None:
+        raise Refused(f"{command.actor} is not an owner named in the plan")
+    if roles and owner.role not in roles:
+        raise Refused(f"{owner.name} is {owner.role}; this needs {' or '.join(roles)}")
+    return owner
+
+
+def _fields(command: Command, owner: Owner | None, verb: Verb, outcome: Outcome = Outcome.APPLIED) -> dict[str, Any]:
+    return {
+        "verb": verb.value,
+        "actor": owner.identity if owner else command.actor,
+        "role": owner.role if owner else None,
+        "outcome": outcome,
+        "rationale": command.reason,
+        "request_id": command.request_id,
+    }
+
+
+def _decide(state: RolloutState, command: Decide, now: Now) -> RolloutState:
+    gate = state.gate
+    rule = rule_of(state.plan, transition(state.plan, state.phase, state.wave))
+    if gate is None or rule is None:
+        raise Refused(f"no gate is open{' while the rollout is paused' if state.pause else ''}")
+    if command.gate != gate.key:
+        raise Refused(f"gate {command.gate} is not open; {gate.key} is")
+    owner = _who(state, command, *rule.roles)
+    if command.plan_digest != state.plan_digest:
+        raise Refused("the decision names another version of the plan")
+    if command.evidence_digest != gate.digest:
+        raise Refused("stale: the evidence has changed since; read it again")
+    _check_conflict(state, command)
+    fields = _fields(command, owner, Verb.DECIDE) | {"gate": gate.key, "evidence_digest": gate.digest}
+    if command.declared_conflict:
+        fields["detail"] = {"declared_conflict": command.declared_conflict}
+    if command.choice is Choice.REJECT:
+        return _reject(state, owner, command, rule, fields, now)
+    if _same(owner.identity, state.plan.proposer):
+        raise Refused("the proposer does not approve their own change")
+    if any(_same(one.identity, owner.identity) for one in gate.approvals):
+        raise Refused(f"{owner.name} has approved already")
+    approvals = (*gate.approvals, _approval(owner, command, now))
+    enough = satisfied(rule, approvals)
+    gate = gate.model_copy(update={"approvals": approvals, "approved_at": now.programme if enough else None})
+    state = state.model_copy(update={"gate": gate})
+    told = f"{owner.name} approved {gate.key} ({len(approvals)} of {rule.quorum})"
+    return write(state, now, EntryKind.DECISION, told, **fields)
+
+
+def _check_conflict(state: RolloutState, command: Decide) -> None:
+    if command.declared_conflict and state.plan.conflict_of_interest.policy is ConflictPolicy.BAR:
+        raise Refused(f"a declared conflict of interest bars the decision: {command.declared_conflict}")
+
+
+def _reject(
+    state: RolloutState,
+    owner: Owner,
+    command: Decide,
+    rule: ApprovalRule,
+    fields: dict[str, Any],
+    now: Now,
+) -> RolloutState:
+    state = write(state, now, EntryKind.DECISION, f"{owner.name} rejected {command.gate}", **fields)
+    pause = PauseState(
+        cause=PauseCause.REJECTION,
+        since=now.programme,
+        detail=f"{owner.name} rejected {command.gate}: {command.reason}",
+        must_act=rule.roles,
+        by=owner.identity,
+    )
+    return pause_now(state, pause, now)
+
+
+def _pause(state: RolloutState, command: Pause, now: Now) -> RolloutState:
+    owner = _who(state, command)
+    if state.pause:
+        raise Refused(f"already paused: {state.pause.detail}")
+    must_act = tuple(dict.fromkeys((owner.role, *state.plan.approvals.override.roles)))
+    pause = PauseState(
+        cause=PauseCause.PERSON,
+        since=now.programme,
+        detail=f"{owner.name}: {command.reason}",
+        must_act=must_act,
+        by=owner.identity,
+    )
+    return pause_now(state, pause, now, **_fields(command, owner, Verb.PAUSE))
+
+
+def _resume(state: RolloutState, command: Resume, now: Now) -> RolloutState:
+    if state.pause is None:
+        raise Refused("the rollout is not paused")
+    if state.resume_request:
+        raise Refused("a resume is being examined already")
+    owner = _who(state, command, *state.pause.must_act)
+    if state.pause.cause is PauseCause.GUARDRAIL and _same(owner.identity, state.plan.proposer):
+        raise Refused("the proposer does not resume their own change after a breach")
+    if not watched(state):
+        fields = _fields(command, owner, Verb.RESUME)
+        return resumed(state, now, **fields)
+    request = ResumeRequest(
+        request_id=command.request_id, identity=owner.identity, role=owner.role, reason=command.reason
+    )
+    state = state.model_copy(update={"resume_request": request})
+    told = f"{owner.name} asks to resume; fresh evidence is read first"
+    return write(state, now, EntryKind.RESUME, told, **_fields(command, owner, Verb.RESUME, Outcome.PENDING))
+
+
+def _override(state: RolloutState, command: Override, now: Now) -> RolloutState:
+    rule = state.plan.approvals.override
+    owner = _who(state, command, *rule.roles)
+    if command.until <= now.programme:
+        raise Refused(f"until must lie in the future of the programme clock ({now.programme.isoformat()})")
+    if state.plan.metric(command.metric) is None:
+        raise Refused(f"the plan does not measure {command.metric.value}")
+    key = f"{command.metric.value} until {command.until.isoformat()}"
+    state, petition = _petition(state, Verb.OVERRIDE, key, rule, owner, command, now)
+    told = f"{owner.name} agrees to override {key} ({len(petition.approvals)} of {rule.quorum})"
+    state = write(state, now, EntryKind.OVERRIDE, told, **_fields(command, owner, Verb.OVERRIDE))
+    if not satisfied(rule, petition.approvals):
+        return state
+    override = OverrideState(
+        metric=command.metric,
+        until=command.until,
+        by=tuple(one.identity for one in petition.approvals),
+        reason=command.reason,
+    )
+    others = tuple(one for one in state.overrides if one.metric is not command.metric)
+    update: dict[str, Any] = {"overrides": (*others, override), "petitions": _without(state, petition)}
+    if watched(state):
+        update["assess_because"] = "an override was agreed"
+    state = state.model_copy(update=update)
+    return write(state, now, EntryKind.OVERRIDE, f"Override in force: {key}", rationale=command.reason)
+
+
+def _stop(state: RolloutState, command: Stop, now: Now) -> RolloutState:
+    rule = state.plan.approvals.stop
+    owner = _who(state, command, *rule.roles)
+    fates = command.resolution
+    key = f"finished {fates.finished}, current {fates.current}, pending {fates.pending}"
+    state, petition = _petition(state, Verb.STOP, key, rule, owner, command, now)
+    if not satisfied(rule, petition.approvals):
+        told = f"{owner.name} agrees to stop: {key} ({len(petition.approvals)} of {rule.quorum})"
+        return write(state, now, EntryKind.STOP, told, **_fields(command, owner, Verb.STOP))
+    state = state.model_copy(update={"petitions": _without(state, petition)})
+    why = f"{owner.name}: {command.reason}"
+    return stop(state, fates, why, now, **_fields(command, owner, Verb.STOP))
+
+
+def _petition(
+    state: RolloutState,
+    verb: Verb,
+    key: str,
+    rule: ApprovalRule,
+    owner: Owner,
+    command: Command,
+    now: Now,
+) -> tuple[RolloutState, Petition]:
+    """Collect agreement to exactly the same thing."""
+    found = next((one for one in state.petitions if (one.verb, one.key) == (verb, key)), None)
+    approvals = found.approvals if found else ()
+    if any(_same(one.identity, owner.identity) for one in approvals):
+        raise Refused(f"{owner.name} has agreed already")
+    if verb is Verb.OVERRIDE and _same(owner.identity, state.plan.proposer):
+        raise Refused("the proposer does not override a guardrail of their own change")
+    petition = Petition(verb=verb, key=key, approvals=(*approvals, _approval(owner, command, now)))
+    others = tuple(one for one in state.petitions if (one.verb, one.key) != (verb, key))
+    return state.model_copy(update={"petitions": (*others, petition)}), petition
+
+
+def _without(state: RolloutState, petition: Petition) -> tuple[Petition, ...]:
+    return tuple(one for one in state.petitions if one != petition)
+
+
+def _review(state: RolloutState, command: Review, now: Now) -> RolloutState:
+    owner = _who(state, command, *state.plan.reviews.roles)
+    if state.review_due_at is None:
+        raise Refused("no review is scheduled before preparation is complete")
+    held = state.reviews_held + 1
+    following = now.programme + state.plan.reviews.every
+    update = {"reviews_held": held, "review_due_at": following, "review_noticed": False}
+    state = release(state.model_copy(update=update), now, HoldKind.REVIEW_MISSED)
+    told = f"{owner.name} held review checkpoint {held}; next {following:%Y-%m-%d}"
+    return write(state, now, EntryKind.REVIEW, told, **_fields(command, owner, Verb.REVIEW))
+
+
+def _confirm(state: RolloutState, command: ConfirmOwnership, now: Now) -> RolloutState:
+    owner = _who(state, command)
+    if owner.role != command.role:
+        raise Refused(f"{owner.name} is {owner.role} in the plan, not {command.role}")
+    if owner.identity in state.confirmed:
+        raise Refused(f"{owner.name} has confirmed already")
+    state = state.model_copy(update={"confirmed": (*state.confirmed, owner.identity)})
+    told = f"{owner.name} confirmed ownership as {owner.role} ({len(state.confirmed)} of {len(state.plan.owners)})"
+    return write(state, now, EntryKind.DECISION, told, **_fields(command, owner, Verb.CONFIRM_OWNERSHIP))
+
+
+def _acknowledge(state: RolloutState, command: Acknowledge, now: Now) -> RolloutState:
+    owner = _who(state, command)
+    fields = _fields(command, owner, Verb.ACKNOWLEDGE)
+    return write(state, now, EntryKind.NOTICE, f"{owner.name} has taken note", **fields)
+
+
+def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> RolloutState:
+    owner = None if command.actor == WATCH_ACTOR else _who(state, command)
+    if not any(one.name == command.cohort for one in watched(state)):
+        raise Refused(f"cohort {command.cohort} is not being watched now")
+    because = f"{command.metric.value} of {command.cohort} reported beyond its limit"
+    update: dict[str, Any] = {"assess_because": because}
+    if owner is None:
+        update["last_evidence_at"] = now.programme
+    state = state.model_copy(update=update)
+    fields = _fields(command, owner, Verb.REPORT_BREACH)
+    return write(state, now, EntryKind.ASSESSMENT, f"{command.actor}: {because}", **fields)
+
+
+def _report_evidence(state: RolloutState, command: ReportEvidence, now: Now) -> RolloutState:
+    """The watch's daily word leaves no entry of its own: the signal itself stands in the history."""
+    if command.actor != WATCH_ACTOR:
+        raise Refused("only the watch reports evidence; report a breach instead")
+    if not watched(state):
+        raise Refused("nothing is being watched now")
+    update: dict[str, Any] = {"last_evidence_at": now.programme}
+    if not command.changed:
+        return state.model_copy(update=update)
+    update["assess_because"] = "the watch sees a change"
+    state = state.model_copy(update=update)
+    fields = _fields(command, None, Verb.REPORT_EVIDENCE) | {"evidence_digest": command.evidence_digest}
+    return write(state, now, EntryKind.ASSESSMENT, f"The watch sees a change: {command.reason}", **fields)
+
+
+def quiet(before: RolloutState, after: RolloutState) -> bool:
+    """Whether a request left nothing to do, so that the rollout's timer may go on undisturbed."""
+    return after.sequence == before.sequence and not held_by(after, HoldKind.WATCH_SILENT)
+
+
+def _approval(owner: Owner, command: Command, now: Now) -> Approval:
+    return Approval(identity=owner.identity, role=owner.role, at=now.programme, request_id=command.request_id)
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
+
+
+_HANDLERS: dict[Verb, Callable[[RolloutState, Any, Now], RolloutState]] = {
+    Verb.DECIDE: _decide,
+    Verb.PAUSE: _pause,
+    Verb.RESUME: _resume,
+    Verb.OVERRIDE: _override,
+    Verb.REVIEW: _review,
+    Verb.CONFIRM_OWNERSHIP: _confirm,
+    Verb.ACKNOWLEDGE: _acknowledge,
+    Verb.REPORT_BREACH: _report_breach,
+    Verb.REPORT_EVIDENCE: _report_evidence,
+    Verb.STOP: _stop,
+}

@@ -1,0 +1,283 @@
+"""PartnerRollout: takes a plan through prepare, pilot, validate, scale and close. It waits, calls activities and
+moves state; what to do and what it means is decided by the pure functions beside it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from models.clock import clock_at
+    from models.evidence import Assessment, Snapshot
+    from models.log import LogEntry
+    from models.plan import Fate
+    from models.rollout import AllowedAction, CohortMembers, Phase, RolloutView
+    from models.work import (
+        AssessRequest,
+        EnrolRequest,
+        EnrolResult,
+        FetchRequest,
+        NotifyRequest,
+        OpenRequest,
+        RecordRequest,
+        ResolveRequest,
+        RolloutInput,
+        RolloutKey,
+        RolloutResult,
+        Standing,
+    )
+    from workflows.actions import allowed_actions
+    from workflows.attributes import PHASE, PLAN, STATUS, WAVE
+    from workflows.course import members, watched
+    from workflows.journal import Now, now_of
+    from workflows.names import ROLLOUT
+    from workflows.pauses import withdrew
+    from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
+    from workflows.steps import Step, StepKind, advance, done, failed, next_step
+    from workflows.view import details, status_of, view
+
+import contextlib
+
+from workflows.operations import Operations
+
+ACTIVITY: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "schedule_to_close_timeout": timedelta(seconds=45),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=250),
+        maximum_interval=timedelta(seconds=5),
+        maximum_attempts=6,
+    ),
+}
+"""Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence."""
+
+TRY_AGAIN = timedelta(seconds=3)
+"""Real time after which a step that used up its retries is tried again."""
+
+LONG_ENOUGH = 1000
+"""Events after which a phase boundary is a good place to continue as new."""
+
+
+@workflow.defn(name=ROLLOUT)
+class PartnerRollout(Operations):
+    """One staged rollout. `RolloutState` is all it knows; signals and steps both move it."""
+
+    @workflow.init
+    def __init__(self, given: RolloutInput) -> None:
+        real = workflow.now()
+        self._woken = False
+        self._shown: tuple[str, str, int | None] | None = None
+        self._phase_at_start: Phase | None = None
+        if given.state is not None:
+            self._state = given.state
+        else:
+            clock = clock_at(real, start=given.clock_start, speed=given.clock_speed)
+            now = Now(real=real, programme=clock.programme(real))
+            self._state = initial_state(given.plan, workflow.info().first_execution_run_id, clock, now)
+
+    @workflow.run
+    async def run(self, given: RolloutInput) -> RolloutResult:
+        self._phase_at_start = self._state.phase
+        while True:
+            self._state = advance(self._state, self._now())
+            self._show()
+            step = next_step(self._state, self._now())
+            if step.kind is StepKind.FINISH:
+                break
+            if self._should_continue_as_new():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(RolloutInput(plan=self._state.plan, state=self._state))
+            await self._perform(step)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return RolloutResult(
+            rollout_id=self._state.plan.id,
+            status=status_of(self._state, self._now()).value,
+            entries=self._state.sequence,
+            enrolled=self._state.enrolled,
+            withdrawn=self._state.withdrawn,
+        )
+
+    @workflow.query(name="status", description="Where the rollout stands and what happens next")
+    def status(self) -> RolloutView:
+        return view(self._state, self._now())
+
+    @workflow.query(name="decisions", description="The newest entries of the decision log")
+    def decisions(self) -> tuple[LogEntry, ...]:
+        return self._state.recent
+
+    @workflow.query(name="allowed_actions", description="Each verb: who may use it now, or why not")
+    def allowed_actions(self, identity: str | None = None) -> tuple[AllowedAction, ...]:
+        return allowed_actions(self._state, self._now(), identity)
+
+    def _now(self) -> Now:
+        return now_of(self._state, workflow.now())
+
+    def _should_continue_as_new(self) -> bool:
+        """When the server suggests it, or at a phase boundary of a long history."""
+        info = workflow.info()
+        at_boundary = self._state.phase is not self._phase_at_start
+        return info.is_continue_as_new_suggested() or (at_boundary and info.get_current_history_length() > LONG_ENOUGH)
+
+    def _show(self) -> None:
+        """Keep search attributes (one event, so only on a change) and the Web UI's details current."""
+        state = self._state
+        shown = (state.phase.value, status_of(state, self._now()).value, state.wave)
+        if shown != self._shown:
+            workflow.upsert_search_attributes(
+                [
+                    PLAN.value_set(state.plan.id),
+                    PHASE.value_set(shown[0]),
+                    STATUS.value_set(shown[1]),
+                    WAVE.value_set(shown[2] or 0),
+                ]
+            )
+            self._shown = shown
+        workflow.set_current_details(details(state, self._now()))
+
+    async def _perform(self, step: Step) -> None:
+        if step.kind is StepKind.WAIT:
+            await self._wait(step)
+            return
+        try:
+            await getattr(self, f"_{step.kind.value}")(step)
+        except ActivityError as error:
+            again = self._state.clock.programme(workflow.now() + TRY_AGAIN)
+            self._state = failed(self._state, step, _cause(error), again, self._now())
+
+    async def _wait(self, step: Step) -> None:
+        """The rollout's only timer: until a request comes or the nearest moment of the plan."""
+        timeout = None
+        if step.until is not None:
+            timeout = self._state.clock.real_wait(self._now().programme, step.until)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._woken, timeout=timeout, timeout_summary="nearest moment of the plan"
+            )
+        self._woken = False
+
+    def _key(self) -> RolloutKey:
+        return RolloutKey(rollout_id=self._state.plan.id, chain_id=self._state.chain_id)
+
+    async def _call(self, name: str, request: Any, result: Any, summary: str) -> Any:
+        return await workflow.execute_activity(name, request, result_type=result, summary=summary, **ACTIVITY)
+
+    async def _open(self, step: Step) -> None:
+        state = self._state
+        request = OpenRequest(key=self._key(), plan=state.plan, plan_digest=state.plan_digest, clock=state.clock)
+        await self._call("open_rollout", request, None, "register with the store and the watch")
+        self._state = done(self._state, step, self._now()).model_copy(update={"registered": True})
+
+    async def _record(self, step: Step) -> None:
+        state = self._state
+        entries = state.unrecorded
+        now = self._now()
+        shown = view(state, now)
+        standing = Standing(
+            phase=state.phase.value,
+            wave=state.wave,
+            status=shown.status.value,
+            sentence=shown.sentence,
+            since=shown.since,
+            open=state.terminal is None,
+            watched=watched(state),
+            tolerance_since=state.tolerance_since,
+            baselines=state.baselines,
+        )
+        request = RecordRequest(key=self._key(), run_id=workflow.info().run_id, entries=entries, standing=standing)
+        await self._call("record_decisions", request, int, entries[-1].message[:100])
+        last = entries[-1].sequence
+        rest = tuple(entry for entry in self._state.unrecorded if entry.sequence > last)
+        self._state = done(self._state.model_copy(update={"unrecorded": rest}), step, self._now())
+
+    async def _notify(self, step: Step) -> None:
+        notices = self._state.notices
+        request = NotifyRequest(key=self._key(), notices=notices)
+        await self._call("notify_owners", request, int, notices[0].subject[:100])
+        sent = {notice.notice_id for notice in notices}
+        rest = tuple(one for one in self._state.notices if one.notice_id not in sent)
+        self._state = done(self._state.model_copy(update={"notices": rest}), step, self._now())
+
+    async def _resolve(self, step: Step) -> None:
+        request = ResolveRequest(key=self._key(), specs=self._state.plan.cohort_specs(), as_of=self._now().programme)
+        cohorts: tuple[CohortMembers, ...] = await self._call(
+            "resolve_cohorts", request, tuple[CohortMembers, ...], "resolve and freeze the cohorts"
+        )
+        now = self._now()
+        self._state = cohorts_resolved(done(self._state, step, now), cohorts, now)
+
+    async def _baseline(self, step: Step) -> None:
+        plan = self._state.plan
+        windows = {metric.metric: plan.phases.baseline_window for metric in plan.metrics}
+        request = FetchRequest(
+            key=self._key(),
+            purpose="baseline",
+            as_of=self._now().programme,
+            cohorts=self._state.cohorts,
+            windows=windows,
+        )
+        snapshot: Snapshot = await self._call("fetch_metrics", request, Snapshot, "measure the baselines")
+        now = self._now()
+        self._state = baselines_measured(done(self._state, step, now), snapshot, now)
+
+    async def _assess(self, step: Step) -> None:
+        """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
+        state = self._state
+        request = FetchRequest(
+            key=self._key(),
+            purpose=step.about,
+            as_of=self._now().programme,
+            cohorts=watched(state),
+            windows={metric.metric: metric.window for metric in state.plan.metrics},
+        )
+        snapshot: Snapshot = await self._call("fetch_metrics", request, Snapshot, f"measure: {step.about}")
+        judged: Assessment = await self._call(
+            "assess_thresholds",
+            AssessRequest(
+                key=self._key(),
+                snapshot_digest=snapshot.digest,
+                plan_digest=state.plan_digest,
+                phase=state.phase.value,
+                tolerance_since=state.tolerance_since or request.as_of,
+                baselines=state.baselines,
+            ),
+            Assessment,
+            f"judge: {step.about}",
+        )
+        now = self._now()
+        self._state = assessed(done(self._state, step, now), judged, step.about, now)
+
+    async def _enrol(self, step: Step) -> None:
+        result = await self._effect("enrol_partners", step.about, Fate.KEEP)
+        now = self._now()
+        self._state = enrolled(done(self._state, step, now), step.about, result.changed, now)
+
+    async def _withdraw(self, step: Step) -> None:
+        result = await self._effect("withdraw_partners", step.about, Fate.WITHDRAW)
+        now = self._now()
+        self._state = withdrew(done(self._state, step, now), step.about, result.changed, now)
+
+    async def _effect(self, name: str, cohort: str, fate: Fate) -> EnrolResult:
+        state = self._state
+        request = EnrolRequest(
+            key=self._key(),
+            phase=state.phase.value,
+            wave=state.wave,
+            cohort=members(state, cohort),
+            at=self._now().programme,
+            fate=fate,
+        )
+        result: EnrolResult = await self._call(name, request, EnrolResult, f"{name.split('_')[0]} {cohort}")
+        return result
+
+
+def _cause(error: ActivityError) -> str:
+    """What went wrong in an activity, from the innermost error, bounded."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    kind = cause.type if isinstance(cause, ApplicationError) else type(cause).__name__
+    return f"{kind}: {cause}"[:300]

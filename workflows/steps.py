@@ -1,0 +1,342 @@
+"""The rollout's own mind: what time alone changes (`advance`), and what to do next (`next_step`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from models.base import Frozen, Instant, earliest
+from models.log import EntryKind
+from models.rollout import GateState, HoldKind, Phase, RolloutState
+from workflows.course import (
+    Level,
+    Transition,
+    deadline,
+    freeze_at,
+    rule_of,
+    served,
+    transition,
+    unenrolled,
+    watched,
+)
+from workflows.journal import Now, held_by, hold, notify, release, write
+from workflows.judge import baseline_blocks
+from workflows.pauses import stop_done, to_withdraw
+from workflows.phases import close_gate, communicate, enter, findings, hold_for, open_gate, retry_after
+from workflows.requests import satisfied
+
+
+class StepKind(StrEnum):
+    OPEN = "open"
+    RECORD = "record"
+    NOTIFY = "notify"
+    RESOLVE = "resolve"
+    BASELINE = "baseline"
+    ENROL = "enrol"
+    WITHDRAW = "withdraw"
+    ASSESS = "assess"
+    WAIT = "wait"
+    FINISH = "finish"
+
+
+class Step(Frozen):
+    """The next thing to do. `about` names the cohort or the reason; `until` ends a wait (None: only a signal does)."""
+
+    kind: StepKind
+    about: str = ""
+    until: Instant | None = None
+
+
+def next_step(state: RolloutState, now: Now) -> Step:
+    """The first thing that is due: the record first, then what protects, then what advances."""
+    for step in (_bookkeeping(state), _stopping(state), _evidence(state), _work(state, now)):
+        if step is not None and not _waits_for_retry(state, step, now):
+            return step
+    if state.terminal and not state.unrecorded and not state.notices:
+        return Step(kind=StepKind.FINISH)
+    return Step(kind=StepKind.WAIT, until=_nearest(state, now))
+
+
+def _waits_for_retry(state: RolloutState, step: Step, now: Now) -> bool:
+    retry = state.retry_at.get(step.kind.value)
+    return retry is not None and now.programme < retry
+
+
+def _bookkeeping(state: RolloutState) -> Step | None:
+    if not state.registered:
+        return Step(kind=StepKind.OPEN)
+    if state.unrecorded:
+        return Step(kind=StepKind.RECORD)
+    return Step(kind=StepKind.NOTIFY) if state.notices else None
+
+
+def _stopping(state: RolloutState) -> Step | None:
+    if state.terminal:
+        return None
+    names = to_withdraw(state)
+    return Step(kind=StepKind.WITHDRAW, about=names[0]) if names else None
+
+
+def _evidence(state: RolloutState) -> Step | None:
+    """Looking at the numbers: asked for by a report, a resume, or a gate."""
+    if state.terminal or state.stop_resolution or not watched(state):
+        return None
+    if state.resume_request:
+        return Step(kind=StepKind.ASSESS, about="before resuming")
+    return Step(kind=StepKind.ASSESS, about=state.assess_because) if state.assess_because else None
+
+
+def _work(state: RolloutState, now: Now) -> Step | None:
+    """What takes the rollout forward. Nothing does while the log cannot be written."""
+    if state.terminal or state.stop_resolution or not state.registered or held_by(state, HoldKind.STORE):
+        return None
+    if not state.cohorts:
+        return Step(kind=StepKind.RESOLVE)
+    if not state.baselines or _baseline_due(state):
+        return Step(kind=StepKind.BASELINE)
+    if state.pause or freeze_at(state.plan, now.programme):
+        return None
+    names = unenrolled(state)
+    return Step(kind=StepKind.ENROL, about=names[0]) if names else None
+
+
+def _baseline_due(state: RolloutState) -> bool:
+    return state.phase is Phase.PREPARE and held_by(state, HoldKind.BASELINE) is not None and not state.gate
+
+
+def _nearest(state: RolloutState, now: Now) -> datetime | None:
+    """The one timer: the nearest moment at which time alone changes something."""
+    if state.terminal:
+        return earliest(*(at for at in state.retry_at.values() if at > now.programme))
+    gate, plan = state.gate, state.plan
+    rule = rule_of(plan, transition(plan, state.phase, state.wave))
+    moments = [
+        deadline(state.phase_clock) if state.phase_clock else None,
+        state.last_evidence_at + plan.phases.watchdog if watched(state) and state.last_evidence_at else None,
+        gate.due_at if gate else None,
+        gate.due_at - rule.remind_before if gate and rule and rule.remind_before else None,
+        state.review_due_at,
+        state.review_due_at + plan.reviews.grace if state.review_due_at else None,
+        *(edge for window in plan.freeze_windows for edge in (window.start, window.end)),
+        *(one.until for one in state.overrides),
+        *state.retry_at.values(),
+    ]
+    return earliest(*(moment for moment in moments if moment is not None and moment > now.programme))
+
+
+def advance(state: RolloutState, now: Now) -> RolloutState:
+    """Everything that time alone changes at this moment. Calling it twice changes nothing more."""
+    if state.terminal:
+        return state
+    if state.stop_resolution:
+        return stop_done(state, now) if not to_withdraw(state) else state
+    state = _watchdog(_overrides(_freeze(state, now), now), now)
+    state = _review(_gate_times(state, now), now)
+    if state.phase is Phase.PREPARE:
+        state = _prepare(state, now)
+    return _toward_transition(state, now)
+
+
+def _freeze(state: RolloutState, now: Now) -> RolloutState:
+    window = freeze_at(state.plan, now.programme)
+    if window is None or window.name in state.freezes_logged:
+        return state
+    state = state.model_copy(update={"freezes_logged": (*state.freezes_logged, window.name)})
+    told = f"Frozen until {window.end:%Y-%m-%d %H:%M}: {window.name}. Guardrails stay armed."
+    return write(state, now, EntryKind.HOLD, told)
+
+
+def _overrides(state: RolloutState, now: Now) -> RolloutState:
+    over = [one for one in state.overrides if one.until <= now.programme]
+    if not over:
+        return state
+    rest = tuple(one for one in state.overrides if one.until > now.programme)
+    state = state.model_copy(update={"overrides": rest, "assess_because": "an override expired"})
+    names = ", ".join(one.metric.value for one in over)
+    return write(state, now, EntryKind.OVERRIDE, f"Override expired: {names}")
+
+
+def _watchdog(state: RolloutState, now: Now) -> RolloutState:
+    """Silence of the watch is no good news: hold until it speaks again."""
+    if not watched(state) or state.last_evidence_at is None or state.pause:
+        return state
+    silent = now.programme - state.last_evidence_at
+    if silent < state.plan.phases.watchdog:
+        return release(state, now, HoldKind.WATCH_SILENT)
+    if held_by(state, HoldKind.WATCH_SILENT):
+        return state
+    told = f"no word from the watch since {state.last_evidence_at:%Y-%m-%d %H:%M}"
+    state = hold(state, now, HoldKind.WATCH_SILENT, told)
+    return notify(state, "silent", state.plan.reviews.roles, f"{state.plan.title}: the watch is silent", told)
+
+
+def _gate_times(state: RolloutState, now: Now) -> RolloutState:
+    """Remind before the due time, escalate after it. Silence never approves."""
+    gate = state.gate
+    rule = rule_of(state.plan, transition(state.plan, state.phase, state.wave))
+    if gate is None or rule is None or gate.approved_at:
+        return state
+    if now.programme >= gate.due_at and not gate.overdue:
+        state = _gate(state, gate, reminded=True, overdue=True)
+        told = f"gate {gate.key} was due {gate.due_at:%Y-%m-%d %H:%M}"
+        state = hold(state, now, HoldKind.APPROVAL_OVERDUE, told)
+        roles = tuple(dict.fromkeys((*rule.roles, *rule.escalate_to)))
+        return notify(state, "escalation", roles, f"{state.plan.title}: decision overdue", told)
+    if rule.remind_before and now.programme >= gate.due_at - rule.remind_before and not gate.reminded:
+        state = _gate(state, gate, reminded=True)
+        told = f"gate {gate.key} is due {gate.due_at:%Y-%m-%d %H:%M}"
+        state = write(state, now, EntryKind.NOTICE, f"Reminder: {told}", gate=gate.key)
+        return notify(state, "reminder", rule.roles, f"{state.plan.title}: your decision is due", told)
+    return state
+
+
+def _gate(state: RolloutState, gate: GateState, **changes: bool) -> RolloutState:
+    return state.model_copy(update={"gate": gate.model_copy(update=changes)})
+
+
+def _review(state: RolloutState, now: Now) -> RolloutState:
+    """Announce a checkpoint when it is due; hold and escalate when it is missed."""
+    due, reviews = state.review_due_at, state.plan.reviews
+    if due is None or now.programme < due:
+        return state
+    if not state.review_noticed:
+        state = state.model_copy(update={"review_noticed": True})
+        told = f"Review checkpoint {state.reviews_held + 1} is due"
+        state = write(state, now, EntryKind.REVIEW, told)
+        state = notify(state, "review", reviews.roles, f"{state.plan.title}: review due", told)
+    if now.programme < due + reviews.grace or held_by(state, HoldKind.REVIEW_MISSED):
+        return state
+    told = f"checkpoint {state.reviews_held + 1} was due {due:%Y-%m-%d %H:%M} and has not been held"
+    state = hold(state, now, HoldKind.REVIEW_MISSED, told)
+    roles = tuple(owner.role for owner in state.plan.owners)
+    return notify(state, "escalation", roles, f"{state.plan.title}: review missed", told)
+
+
+def _prepare(state: RolloutState, now: Now) -> RolloutState:
+    """The framework's *Next* list; the first review is scheduled when it is complete."""
+    if not state.cohorts:
+        return state
+    if not state.communicated:
+        state = communicate(state, now)
+    if state.baselines:
+        found = baseline_blocks(state)
+        if found:
+            state = hold(state, now, HoldKind.BASELINE, "; ".join(block.detail for block in found))
+        else:
+            state = release(state, now, HoldKind.BASELINE)
+    if state.prepared_at is None and _prepared(state):
+        first = now.programme + state.plan.reviews.first
+        state = state.model_copy(update={"prepared_at": now.programme, "review_due_at": first})
+        told = f"Preparation complete: ownership confirmed, baselines frozen, first review {first:%Y-%m-%d}"
+        state = write(state, now, EntryKind.PHASE, told)
+    return state
+
+
+def _prepared(state: RolloutState) -> bool:
+    everybody = {owner.identity for owner in state.plan.owners}
+    return bool(state.baselines) and not baseline_blocks(state) and everybody <= set(state.confirmed)
+
+
+def _toward_transition(state: RolloutState, now: Now) -> RolloutState:
+    """The gate order: time served, fresh evidence, what it says, approval, and the evidence once more."""
+    if not _time_served(state, now) or state.pause or unenrolled(state):
+        return state
+    if state.phase is not Phase.PREPARE and state.phase_ended_at is None:
+        state = state.model_copy(update={"phase_ended_at": now.programme})
+        state = write(state, now, EntryKind.PHASE, "Time served; asking for fresh evidence")
+    way = transition(state.plan, state.phase, state.wave)
+    if way.needs_review and state.reviews_held == 0:
+        return state
+    if watched(state) and not _fresh(state):
+        because = state.assess_because or _why_assess(state)
+        return state.model_copy(update={"assess_because": because})
+    return _decide(state, way, now)
+
+
+def _time_served(state: RolloutState, now: Now) -> bool:
+    if state.phase is Phase.PREPARE:
+        return state.prepared_at is not None
+    clock = state.phase_clock
+    return clock is not None and served(clock, now.programme) >= clock.required
+
+
+def _fresh(state: RolloutState) -> bool:
+    """Whether the evidence at hand is newer than the phase's end, and than the approvals it is to confirm."""
+    if state.assessment is None or state.phase_ended_at is None:
+        return False
+    newest = state.phase_ended_at
+    if state.gate and state.gate.approved_at:
+        newest = max(newest, state.gate.approved_at)
+    return state.assessment.as_of >= newest
+
+
+def _why_assess(state: RolloutState) -> str:
+    if state.gate and state.gate.approved_at:
+        return "once more after approval"
+    return "at the gate"
+
+
+def _decide(state: RolloutState, way: Transition, now: Now) -> RolloutState:
+    """Open the gate, wait at it, or pass it."""
+    found = findings(state)
+    if way.level >= Level.GUARDRAILS:
+        state = hold_for(state, found, now)
+    if found:
+        state = close_gate(state, found, now)
+        return _look_again(state, now)
+    if freeze_at(state.plan, now.programme) or _held(state):
+        return state
+    rule = rule_of(state.plan, way)
+    if rule is None:
+        return enter(state, way, now, "evidence allows it, no approval is agreed for it")
+    if state.gate is None:
+        evidence = state.assessment.digest if watched(state) and state.assessment else _baseline_digest(state)
+        return open_gate(state, way, evidence, now)
+    if not satisfied(rule, state.gate.approvals):
+        return state
+    names = ", ".join(f"{one.identity} ({one.role})" for one in state.gate.approvals)
+    return enter(state, way, now, f"approved by {names}")
+
+
+def _held(state: RolloutState) -> bool:
+    """Holds that nobody's approval gets past: only their cause's end does."""
+    passable = (HoldKind.APPROVAL_OVERDUE,)
+    return any(one.kind not in passable for one in state.holds)
+
+
+def _look_again(state: RolloutState, now: Now) -> RolloutState:
+    """Nothing moves now: look at the numbers again after one cadence."""
+    again = state.retry_at.get("look")
+    if again is None:
+        return retry_after(state, "look", now)
+    if now.programme < again:
+        return state
+    state = retry_after(state, "look", now)
+    return state.model_copy(update={"assess_because": "holding at the gate"})
+
+
+def _retry(state: RolloutState, what: str, at: datetime) -> RolloutState:
+    return state.model_copy(update={"retry_at": {**state.retry_at, what: at}})
+
+
+def _baseline_digest(state: RolloutState) -> str:
+    """The evidence of the gate out of prepare: the frozen baselines; the plan's own digest where none is needed."""
+    return state.baselines[0].evidence_digest if state.baselines else state.plan_digest
+
+
+def failed(state: RolloutState, step: Step, problem: str, again: datetime, now: Now) -> RolloutState:
+    """A step's retries are used up: hold, and try again at `again`; never crash."""
+    state = _retry(state, step.kind.value, again)
+    if step.kind is StepKind.NOTIFY:
+        return state
+    return hold(state, now, HoldKind.STORE, f"{step.kind.value} failed: {problem}")
+
+
+def done(state: RolloutState, step: Step, now: Now) -> RolloutState:
+    """A step worked: what was held for it goes on."""
+    if step.kind.value not in state.retry_at:
+        return state
+    rest = {key: at for key, at in state.retry_at.items() if key != step.kind.value}
+    state = state.model_copy(update={"retry_at": rest})
+    failing = {kind.value for kind in StepKind} & set(rest) - {StepKind.NOTIFY.value}
+    return state if failing else release(state, now, HoldKind.STORE)
