@@ -118,7 +118,7 @@ def _outcomes(plan: RolloutPlan, items: tuple[MetricAssessment, ...]) -> tuple[B
     found = tuple(
         _block(HoldKind.OUTCOME, item)
         for item in outcomes
-        if item.must and item.verdict is not Verdict.MET and item.minimum_sample_reached
+        if item.must and item.verdict not in (Verdict.MET, Verdict.NO_EVIDENCE) and item.minimum_sample_reached
     )
     weighted = tuple(item for item in outcomes if not item.must)
     total = sum(item.weight for item in weighted)

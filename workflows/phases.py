@@ -49,16 +49,16 @@ def cohorts_resolved(state: RolloutState, cohorts: tuple[CohortMembers, ...], no
     empty = [one.name for one in cohorts if not one.partners]
     if empty:
         state = hold(state, now, HoldKind.BASELINE, f"no partner is selected by cohort {', '.join(empty)}")
-        return retry_after(state, "resolve", now)
+        return look_again_after(state, "resolve", now)
     state = release(state, now, HoldKind.BASELINE)
     state = state.model_copy(update={"cohorts": cohorts})
     return write(state, now, EntryKind.PHASE, f"Cohorts resolved and frozen: {counts} partners")
 
 
-def retry_after(state: RolloutState, step: str, now: Now) -> RolloutState:
+def look_again_after(state: RolloutState, step: str, now: Now) -> RolloutState:
     """Do the step again no sooner than one cadence from now, should it still be wanted."""
     again = now.programme + state.plan.phases.cadence
-    return state.model_copy(update={"retry_at": {**state.retry_at, step: again}})
+    return state.model_copy(update={"look_again_at": {**state.look_again_at, step: again}})
 
 
 def communicate(state: RolloutState, now: Now) -> RolloutState:
@@ -90,7 +90,7 @@ def baselines_measured(state: RolloutState, snapshot: Snapshot, now: Now) -> Rol
         for reading in snapshot.readings
     )
     known = sum(one.value is not None for one in baselines)
-    state = retry_after(state.model_copy(update={"baselines": baselines}), "baseline", now)
+    state = look_again_after(state.model_copy(update={"baselines": baselines}), "baseline", now)
     return write(
         state,
         now,

@@ -22,7 +22,7 @@ from workflows.course import (
 from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
 from workflows.pauses import stop_done, to_withdraw
-from workflows.phases import close_gate, communicate, enter, findings, hold_for, open_gate, retry_after
+from workflows.phases import close_gate, communicate, enter, findings, hold_for, open_gate, look_again_after
 from workflows.requests import satisfied
 
 
@@ -58,8 +58,8 @@ def next_step(state: RolloutState, now: Now) -> Step:
 
 
 def _waits_for_retry(state: RolloutState, step: Step, now: Now) -> bool:
-    retry = state.retry_at.get(step.kind.value)
-    return retry is not None and now.programme < retry
+    waits = (state.retry_at.get(step.kind.value), state.look_again_at.get(step.kind.value))
+    return any(until is not None and now.programme < until for until in waits)
 
 
 def _bookkeeping(state: RolloutState) -> Step | None:
@@ -120,6 +120,7 @@ def _nearest(state: RolloutState, now: Now) -> datetime | None:
         *(edge for window in plan.freeze_windows for edge in (window.start, window.end)),
         *(one.until for one in state.overrides),
         *state.retry_at.values(),
+        *state.look_again_at.values(),
     ]
     return earliest(*(moment for moment in moments if moment is not None and moment > now.programme))
 
@@ -306,12 +307,12 @@ def _held(state: RolloutState) -> bool:
 
 def _look_again(state: RolloutState, now: Now) -> RolloutState:
     """Nothing moves now: look at the numbers again after one cadence."""
-    again = state.retry_at.get("look")
+    again = state.look_again_at.get("look")
     if again is None:
-        return retry_after(state, "look", now)
+        return look_again_after(state, "look", now)
     if now.programme < again:
         return state
-    state = retry_after(state, "look", now)
+    state = look_again_after(state, "look", now)
     return state.model_copy(update={"assess_because": "holding at the gate"})
 
 

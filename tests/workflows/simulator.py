@@ -1,0 +1,224 @@
+"""A rollout without Temporal: the pure functions driven by hand, with the test playing activities and people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from models.base import digest_json
+from models.clock import clock_at
+from models.command import COMMANDS, WATCH_ACTOR, Verb
+from models.evidence import (
+    Assessment,
+    CohortReading,
+    GroupValue,
+    MetricAssessment,
+    Snapshot,
+    StopTrigger,
+    Verdict,
+    Window,
+)
+from models.log import LogEntry, Receipt
+from models.metric import MetricName
+from models.plan import RolloutPlan
+from models.rollout import CohortMembers, RolloutState, Status
+from workflows.course import members, watched
+from workflows.journal import Now, now_of
+from workflows.pauses import withdrew
+from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
+from workflows.requests import receive
+from workflows.steps import Step, StepKind, advance, done, failed, next_step
+from workflows.view import status_of
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@dataclass
+class Simulator:
+    """Runs the same loop as the workflow. `verdicts` are what the next assessments will say."""
+
+    plan: RolloutPlan
+    now: datetime = START
+    verdicts: dict[MetricName, Verdict] = field(default_factory=dict)
+    baseline: float | None = 90.0
+    stop: tuple[StopTrigger, ...] = ()
+    broken: set[StepKind] = field(default_factory=set)
+    recorded: list[LogEntry] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    effects: list[str] = field(default_factory=list)
+    requests: int = 0
+
+    def __post_init__(self) -> None:
+        clock = clock_at(self.now)
+        self.state: RolloutState = initial_state(self.plan, "chain", clock, Now(real=self.now, programme=self.now))
+        self.settle()
+
+    @property
+    def moment(self) -> Now:
+        return now_of(self.state, self.now)
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.state, self.moment)
+
+    def settle(self) -> Step:
+        """Perform steps until only time or people can move the rollout on."""
+        for _ in range(200):
+            self.state = advance(self.state, self.moment)
+            step = next_step(self.state, self.moment)
+            if step.kind in (StepKind.WAIT, StepKind.FINISH):
+                return step
+            self._perform(step)
+        raise AssertionError(f"the rollout never comes to rest; last step {step}")
+
+    def wait(self, time: timedelta, *, watched: bool = True) -> None:
+        """Let programme time pass; the watch reports once a day unless told otherwise."""
+        end = self.now + time
+        while self.now < end:
+            step = self.settle()
+            nearest = min(end, self.now + timedelta(days=1)) if watched else end
+            if step.until is not None:
+                nearest = min(nearest, step.until)
+            self.now = max(nearest, self.now + timedelta(seconds=1))
+            if watched and not self.state.terminal:
+                self.report()
+        self.settle()
+
+    def report(self, *, changed: bool = False) -> Receipt:
+        return self.ask(
+            Verb.REPORT_EVIDENCE,
+            WATCH_ACTOR,
+            as_of=self.now,
+            changed=changed,
+            evidence_digest="sha256:0",
+        )
+
+    def ask(self, verb: Verb, actor: str, reason: str = "because", **fields: Any) -> Receipt:
+        """Send a request as a person would, then let the rollout act on it."""
+        self.requests += 1
+        if "@" not in actor and actor != WATCH_ACTOR:
+            actor = self.plan.holders(actor)[0].identity
+        data = {"request_id": f"request-{self.requests:04d}", "actor": actor, "reason": reason, **fields}
+        command = COMMANDS[verb].model_validate(data)
+        self.state, receipt = receive(self.state, verb, command, self.moment)
+        self.settle()
+        return receipt
+
+    def decide(self, role: str, choice: str = "approve", **fields: Any) -> Receipt:
+        gate = self.state.gate
+        data: dict[str, Any] = {
+            "gate": gate.key if gate else "none",
+            "choice": COMMANDS[Verb.DECIDE].model_fields["choice"].annotation(choice),  # type: ignore[misc]
+            "plan_digest": self.state.plan_digest,
+            "evidence_digest": gate.digest if gate else "none",
+        }
+        return self.ask(Verb.DECIDE, role, **(data | fields))
+
+    def confirm_all(self) -> None:
+        for owner in self.plan.owners:
+            self.ask(Verb.CONFIRM_OWNERSHIP, owner.identity, role=owner.role)
+
+    def to_pilot(self) -> None:
+        self.confirm_all()
+        self.decide("sponsor")
+
+    def to_validate(self) -> None:
+        self.to_pilot()
+        self.wait(timedelta(days=31))
+        self.ask(Verb.REVIEW, "sponsor")
+
+    def to_scale(self) -> None:
+        self.to_validate()
+        self.wait(timedelta(days=8))
+        self.decide("sponsor")
+        self.decide("finance_owner")
+
+    def _perform(self, step: Step) -> None:
+        if step.kind in self.broken:
+            self.state = failed(self.state, step, "it is down", self.now + timedelta(hours=1), self.moment)
+            return
+        getattr(self, f"_{step.kind.value}")(step)
+
+    def _open(self, step: Step) -> None:
+        self.state = done(self.state, step, self.moment).model_copy(update={"registered": True})
+
+    def _record(self, step: Step) -> None:
+        self.recorded += self.state.unrecorded
+        self.state = done(self.state.model_copy(update={"unrecorded": ()}), step, self.moment)
+
+    def _notify(self, step: Step) -> None:
+        self.sent += [f"{one.kind}: {', '.join(one.roles)}" for one in self.state.notices]
+        self.state = done(self.state.model_copy(update={"notices": ()}), step, self.moment)
+
+    def _resolve(self, step: Step) -> None:
+        cohorts = tuple(CohortMembers(name=one.name, partners=one.partners) for one in self.plan.cohort_specs())
+        self.state = cohorts_resolved(done(self.state, step, self.moment), cohorts, self.moment)
+
+    def _baseline(self, step: Step) -> None:
+        snapshot = self._snapshot(self.state.cohorts, self.baseline)
+        self.state = baselines_measured(done(self.state, step, self.moment), snapshot, self.moment)
+
+    def _assess(self, step: Step) -> None:
+        items = tuple(
+            self._item(cohort.name, metric.metric) for cohort in watched(self.state) for metric in self.plan.metrics
+        )
+        body = [item.model_dump(mode="json") for item in items]
+        assessment = Assessment(
+            evidence_id="E",
+            digest=digest_json([self.now.isoformat(), body]),
+            snapshot_digest="sha256:s",
+            as_of=self.moment.programme,
+            items=items,
+            stop=self.stop,
+        )
+        state = done(self.state, step, self.moment)
+        self.state = assessed(state, assessment, step.about, self.moment)
+
+    def _enrol(self, step: Step) -> None:
+        self.effects.append(f"enrol {step.about}")
+        state = done(self.state, step, self.moment)
+        changed = len(members(state, step.about).partners)
+        self.state = enrolled(state, step.about, changed, self.moment)
+
+    def _withdraw(self, step: Step) -> None:
+        self.effects.append(f"withdraw {step.about}")
+        self.state = withdrew(done(self.state, step, self.moment), step.about, 1, self.moment)
+
+    def _snapshot(self, cohorts: tuple[CohortMembers, ...], value: float | None) -> Snapshot:
+        window = Window(start=self.now - timedelta(days=28), end=self.now)
+        group = GroupValue(value=value, reason=None if value is not None else "no_data", n_partners=12, n_facts=100)
+        readings = tuple(
+            CohortReading(cohort=cohort.name, metric=metric.metric, window=window, group=group, data_through=self.now)
+            for cohort in cohorts
+            for metric in self.plan.metrics
+        )
+        return Snapshot(evidence_id="B", digest="sha256:b", as_of=self.now, readings=readings)
+
+    def _item(self, cohort: str, metric: MetricName) -> MetricAssessment:
+        plan = self.plan.metric(metric)
+        if plan is None:
+            raise AssertionError(f"{metric} is not in the plan")
+        verdict = self.verdicts.get(metric, Verdict.MET)
+        return MetricAssessment(
+            cohort=cohort,
+            metric=metric,
+            use=plan.purpose,
+            on_breach=plan.on_breach,
+            verdict=verdict,
+            reasons=(f"scripted {verdict.value}",),
+            value=None if verdict is Verdict.NO_EVIDENCE else 50.0,
+            thresholds=(),
+            baseline=None,
+            n_partners=12,
+            n_facts=100,
+            minimum_sample_reached=verdict is not Verdict.CANNOT_TELL,
+            data_current=verdict is not Verdict.NO_EVIDENCE,
+            data_through=self.now,
+            data_age=timedelta(0),
+            beyond_threshold=verdict is Verdict.NOT_MET,
+            must=plan.must,
+            weight=plan.weight,
+            partners=("P001", "P002") if verdict is Verdict.NOT_MET else (),
+            leads=("L1",) if verdict is Verdict.NOT_MET else (),
+        )
