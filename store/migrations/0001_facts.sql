@@ -11,6 +11,8 @@
 --     lies in a window when its midnight UTC does. "until" and "on" dates are inclusive, "end" dates exclusive.
 
 create domain currency_code as char(3) check (value ~ '^[A-Z]{3}$');
+-- NaN compares greater than any number, so a plain range check would let it in.
+create domain money_amount as numeric(18, 4) check (value <> 'NaN');
 create domain month as date check (extract(day from value) = 1);
 create domain share as numeric(9, 8) check (value between 0 and 1);
 
@@ -47,7 +49,7 @@ create table fx_rate (
     currency          currency_code not null,
     reporting_currency currency_code not null,
     month             month not null,
-    rate              numeric not null check (rate > 0),   -- reporting currency for one unit of currency
+    rate              numeric not null check (rate > 0 and rate < 'Infinity'),   -- reporting currency for one unit of currency
     source_system     text not null,
     source_id         text not null,
     known_at          timestamptz not null,
@@ -68,10 +70,10 @@ create table partner_transaction (
     attribution      text not null default 'sourced' check (attribution in ('sourced', 'influenced')),
     kind             text not null check (kind in ('sale', 'return', 'credit')),
     transaction_date date not null,
-    list_amount      numeric(18, 4),
-    discount_amount  numeric(18, 4),
-    net_amount       numeric(18, 4) not null,           -- list less discount, before tax
-    tax_amount       numeric(18, 4),
+    list_amount      money_amount,
+    discount_amount  money_amount,
+    net_amount       money_amount not null,           -- list less discount, before tax
+    tax_amount       money_amount,
     currency         currency_code not null,
     original_id      text,                              -- transaction_id that a return or credit belongs to
     known_at         timestamptz not null,
@@ -95,7 +97,7 @@ create table partner_cost (
     attribution    text not null default 'sourced' check (attribution in ('sourced', 'influenced')),
     kind           text not null
                    check (kind in ('product', 'freight', 'commission', 'rebate', 'spiff', 'support')),
-    amount         numeric(18, 4) not null,
+    amount         money_amount not null,
     currency       currency_code not null,
     recognised_on  date not null,
     earned_period  month,                               -- month that earned it; decides for rebates
@@ -131,7 +133,7 @@ create table opportunity (
     closed_at        timestamptz,
     closed_known_at  timestamptz,
     outcome          text check (outcome in ('won', 'lost', 'cancelled', 'duplicate')),
-    amount           numeric(18, 4),
+    amount           money_amount,
     currency         currency_code not null,
     known_at         timestamptz not null,
     recorded_at      timestamptz not null default now(),
@@ -152,7 +154,7 @@ create table opportunity_reopening (
     closed_at         timestamptz not null,             -- the close that was undone
     closed_known_at   timestamptz,
     outcome           text not null check (outcome in ('won', 'lost', 'cancelled', 'duplicate')),
-    amount            numeric(18, 4),
+    amount            money_amount,
     reopened_at       timestamptz not null,
     reopened_known_at timestamptz,
     known_at          timestamptz not null,             -- when the undone close became known
@@ -207,7 +209,7 @@ create table mdf_budget (
     period_start   date not null,
     period_end     date not null,                       -- exclusive: the first day after the fund period
     claim_deadline date,                                -- last day a claim may be submitted
-    amount         numeric(18, 4) not null check (amount >= 0),
+    amount         money_amount not null check (amount >= 0),
     currency       currency_code not null,
     source_system  text not null,
     source_id      text not null,
@@ -221,7 +223,7 @@ create table mdf_allocation (
     allocation_id text primary key,
     budget_id     text not null references mdf_budget (budget_id),
     partner_id    text not null references partner (partner_id),
-    amount        numeric(18, 4) not null check (amount >= 0),
+    amount        money_amount not null check (amount >= 0),
     currency      currency_code not null,
     source_system text not null,
     source_id     text not null,
@@ -237,8 +239,8 @@ create table mdf_request (
     allocation_id     text references mdf_allocation (allocation_id),   -- NULL: nothing was allocated for it
     partner_id        text not null references partner (partner_id),
     activity          text,
-    requested_amount  numeric(18, 4) not null check (requested_amount >= 0),
-    approved_amount   numeric(18, 4) check (approved_amount >= 0),      -- what we pay at most, after co-pay
+    requested_amount  money_amount not null check (requested_amount >= 0),
+    approved_amount   money_amount check (approved_amount >= 0),      -- what we pay at most, after co-pay
     currency          currency_code not null,
     copay_share       share not null default 0,                         -- share of the cost the partner bears
     submitted_at      timestamptz not null,
@@ -268,9 +270,9 @@ create table mdf_claim (
     source_id        text not null,
     request_id       text references mdf_request (request_id),          -- NULL: nobody approved it beforehand
     partner_id       text not null references partner (partner_id),
-    claimed_amount   numeric(18, 4) not null check (claimed_amount >= 0),   -- cost shown by the proof, before co-pay
-    approved_amount  numeric(18, 4) check (approved_amount >= 0),
-    paid_amount      numeric(18, 4) check (paid_amount >= 0),
+    claimed_amount   money_amount not null check (claimed_amount >= 0),   -- cost shown by the proof, before co-pay
+    approved_amount  money_amount check (approved_amount >= 0),
+    paid_amount      money_amount check (paid_amount >= 0),
     currency         currency_code not null,
     submitted_at     timestamptz not null,
     decision         text check (decision in ('approved', 'rejected')),
@@ -353,7 +355,7 @@ create table compliance_check (
     version        integer not null check (version > 0),
     title          text,
     severity       text not null check (severity in ('critical', 'high', 'moderate', 'low')),
-    weight         numeric not null check (weight > 0),
+    weight         numeric not null check (weight > 0 and weight <= 1000000),
     critical       boolean not null default false,
     validity_days  integer check (validity_days > 0),   -- used where a result states no valid_until
     grace_days     integer not null default 0 check (grace_days >= 0),
