@@ -70,7 +70,7 @@ class Simulator:
             if step.kind in (StepKind.WAIT, StepKind.FINISH):
                 return step
             self._perform(step)
-        raise AssertionError(f"the rollout never comes to rest; last step {step}")
+        raise AssertionError(f"the rollout never comes to rest: {self.state.recent[-3:]}")
 
     def wait(self, time: timedelta, *, watched: bool = True) -> None:
         """Let programme time pass; the watch reports once a day unless told otherwise."""

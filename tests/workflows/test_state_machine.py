@@ -1,0 +1,140 @@
+"""Whatever people, the watch, the store and time do, in any order: what must never happen does not happen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from models.command import Choice, Verb
+from models.evidence import Verdict
+from models.log import EntryKind, LogEntry, Outcome
+from models.metric import MetricName
+from models.plan import Fate, StopResolution
+from models.rollout import TERMINAL, Phase
+from tests.plans import make_plan
+from tests.workflows.simulator import Simulator
+from workflows.course import freeze_at
+from workflows.steps import StepKind
+
+PLAN = make_plan(freeze_windows=[{"name": "year end", "start": "2026-02-01T00:00:00Z", "end": "2026-02-10T00:00:00Z"}])
+PEOPLE = st.sampled_from([*(owner.identity for owner in PLAN.owners), "stranger@example.com"])
+VERDICTS = st.sampled_from([Verdict.MET, Verdict.MET, Verdict.MET, *Verdict])
+METRICS = st.sampled_from([metric.metric for metric in PLAN.metrics])
+
+
+class Rollout(RuleBasedStateMachine):
+    """One rollout under everything that can happen to it."""
+
+    @initialize(prepared=st.booleans())
+    def start(self, prepared: bool) -> None:
+        self.rollout = Simulator(PLAN)
+        self.over = False
+        self.enrolled_before = 0
+        if prepared:
+            self.rollout.to_pilot()
+
+    @rule(days=st.integers(0, 20), hours=st.integers(1, 23), watched=st.booleans())
+    def time_passes(self, days: int, hours: int, watched: bool) -> None:
+        self.rollout.wait(timedelta(days=days, hours=hours), watched=watched)
+
+    @rule(metric=METRICS, verdict=VERDICTS, tell=st.booleans())
+    def the_numbers_change(self, metric: MetricName, verdict: Verdict, tell: bool) -> None:
+        self.rollout.verdicts[metric] = verdict
+        if tell:
+            self.rollout.report(changed=True)
+
+    @rule(person=PEOPLE)
+    def somebody_confirms(self, person: str) -> None:
+        owner = PLAN.owner(person)
+        self.rollout.ask(Verb.CONFIRM_OWNERSHIP, person, role=owner.role if owner else "sponsor")
+
+    @rule(person=PEOPLE, choice=st.sampled_from([Choice.APPROVE, Choice.APPROVE, Choice.REJECT]), stale=st.booleans())
+    def somebody_decides(self, person: str, choice: Choice, stale: bool) -> None:
+        self.rollout.decide(person, choice, **({"evidence_digest": "sha256:stale"} if stale else {}))
+
+    @rule()
+    def the_right_people_decide(self) -> None:
+        for role in ("sponsor", "finance_owner", "compliance_owner"):
+            self.rollout.decide(role)
+
+    @rule(person=PEOPLE, verb=st.sampled_from([Verb.PAUSE, Verb.RESUME, Verb.REVIEW, Verb.ACKNOWLEDGE]))
+    def somebody_asks(self, person: str, verb: Verb) -> None:
+        self.rollout.ask(verb, person)
+
+    @rule(person=PEOPLE, metric=METRICS, days=st.integers(-1, 10))
+    def somebody_overrides(self, person: str, metric: MetricName, days: int) -> None:
+        until = self.rollout.moment.programme + timedelta(days=days)
+        self.rollout.ask(Verb.OVERRIDE, person, metric=metric, until=until)
+
+    @rule(person=PEOPLE, fates=st.tuples(*[st.sampled_from(Fate)] * 3), sure=st.integers(0, 9))
+    def somebody_stops(self, person: str, fates: tuple[Fate, Fate, Fate], sure: int) -> None:
+        if sure == 0:
+            finished, current, pending = fates
+            resolution = StopResolution(finished=finished, current=current, pending=pending)
+            self.rollout.ask(Verb.STOP, person, resolution=resolution)
+
+    @rule(kinds=st.sets(st.sampled_from([StepKind.RECORD, StepKind.ASSESS, StepKind.ENROL, StepKind.NOTIFY])))
+    def steps_fail_or_recover(self, kinds: set[StepKind]) -> None:
+        self.rollout.broken = kinds
+
+    @invariant()
+    def the_log_has_no_gap(self) -> None:
+        entries = [*self.rollout.recorded, *self.rollout.state.unrecorded]
+        assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
+
+    @invariant()
+    def an_end_is_final(self) -> None:
+        if self.over:
+            assert self.rollout.state.terminal in TERMINAL
+        self.over = self.rollout.state.terminal is not None
+
+    @invariant()
+    def a_pause_stands_still(self) -> None:
+        state = self.rollout.state
+        if state.pause and not state.terminal:
+            assert state.gate is None
+            assert state.phase_clock is None or state.phase_clock.running_since is None
+
+    @invariant()
+    def cohorts_are_enrolled_once_and_in_order(self) -> None:
+        enrolled = [one for one in self.rollout.effects if one.startswith("enrol")]
+        assert enrolled == ["enrol pilot", "enrol wave-one", "enrol wave-two"][: len(enrolled)]
+
+    @invariant()
+    def nobody_is_enrolled_without_the_agreed_approvals_on_good_evidence(self) -> None:
+        entries = [*self.rollout.recorded, *self.rollout.state.unrecorded]
+        for index, entry in enumerate(entries):
+            if entry.kind is EntryKind.PHASE and entry.message.startswith("Entered scale"):
+                assert _approved_and_met(entries[:index], entry), entry
+            if entry.kind is EntryKind.ENROLMENT and "enrolled" in entry.message:
+                assert freeze_at(PLAN, entry.programme_at) is None
+
+    @invariant()
+    def a_pilot_serves_its_time(self) -> None:
+        records = {record.phase: record for record in self.rollout.state.history}
+        pilot = records.get(Phase.PILOT)
+        if pilot and pilot.left_at and Phase.VALIDATE in records:
+            assert pilot.left_at - pilot.entered_at >= PLAN.phases.pilot
+
+
+def _approved_and_met(before: list[LogEntry], entry: LogEntry) -> bool:
+    """The reference: distinct approvers of the gate since it was opened last, then an assessment."""
+    opened = max(index for index, one in enumerate(before) if one.gate == entry.gate and one.message.startswith("Gate"))
+    approvals = [
+        one
+        for one in before[opened:]
+        if one.kind is EntryKind.DECISION and one.gate == entry.gate and one.outcome is Outcome.APPLIED
+    ]
+    people = {one.actor for one in approvals}
+    needed = 2 if entry.gate == "validate_to_scale" else 1
+    assessments = [one for one in before[opened:] if one.kind is EntryKind.ASSESSMENT and "verdicts" in one.detail]
+    return PLAN.proposer not in people and len(people) >= needed and bool(assessments)
+
+
+TestRollout = Rollout.TestCase
+TestRollout.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
