@@ -1,0 +1,44 @@
+"""Opens the PostgreSQL connections everything else uses: UTC sessions, JSON as Python values, bounded waits."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+_dumps = partial(json.dumps, allow_nan=False)
+
+
+async def create_pool(
+    dsn: str,
+    *,
+    command_timeout: float = 10,
+    min_size: int = 1,
+    max_size: int = 4,
+    application_name: str = "partner-rollouts",
+) -> asyncpg.Pool[asyncpg.Record]:
+    """A pool of connections to `dsn`; close it with `await pool.close()`.
+
+    Args:
+        command_timeout: seconds after which a statement is cancelled and `TimeoutError` raised.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the server cannot be reached or refuses the connection.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        command_timeout=command_timeout,
+        init=prepare_connection,
+        # The session's zone decides how dates and instants are compared inside SQL, so no server default may.
+        server_settings={"timezone": "UTC", "application_name": application_name},
+    )
+
+
+async def prepare_connection(conn: Any) -> None:
+    """Give a connection the JSON codec that the stores rely on."""
+    for name in ("json", "jsonb"):
+        await conn.set_type_codec(name, schema="pg_catalog", encoder=_dumps, decoder=json.loads)
