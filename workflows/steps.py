@@ -22,7 +22,7 @@ from workflows.course import (
 from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
 from workflows.pauses import stop_done, to_withdraw
-from workflows.phases import close_gate, communicate, enter, findings, hold_for, open_gate, look_again_after
+from workflows.phases import close_gate, communicate, enter, findings, hold_for, look_again_after, open_gate
 from workflows.requests import satisfied
 
 
