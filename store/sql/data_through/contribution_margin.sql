@@ -1,0 +1,12 @@
+-- How far revenue and its product cost reach, as of $1: the lesser of both, because revenue without its cost looks
+-- like margin. A business date is covered to its end, but never beyond the moment asked for.
+select case when reached.day is not null
+            then least((reached.day + 1)::timestamp at time zone 'UTC', $1::timestamptz) end
+from (
+    select least(
+        (select max(transaction_date) from partner_transaction
+         where transaction_date <= $1 at time zone 'UTC' and known_at <= $1),
+        (select max(recognised_on) from partner_cost
+         where kind = 'product' and recognised_on <= $1 at time zone 'UTC' and known_at <= $1)
+    ) as day
+) as reached

@@ -1,0 +1,43 @@
+-- One row per lead assigned to the partners in the window, with its state as of the moment asked for.
+-- $1 partner ids, $2 window start, $3 window end (exclusive), $4 as of. Ends open, for a query to follow.
+with lead_state as (
+    select
+        l.partner_id,
+        l.source_id as lead_id,
+        l.contact_due_at as due_at,
+        case
+            when seen.excluded then 'excluded_' || l.excluded_reason
+            when l.contact_due_at is null then 'excluded_no_sla'
+            when seen.contact_at < l.assigned_at then 'invalid'
+            when seen.contact_at <= l.contact_due_at then 'met'
+            when seen.contact_at is not null then 'late'
+            -- Taken away within the deadline releases the first partner; after it, the breach stays theirs.
+            when seen.reassigned_at <= l.contact_due_at then 'excluded_reassigned'
+            when l.contact_due_at < $4::timestamptz then 'open_breach'
+            else 'pending'
+        end as state,
+        seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due
+    from lead l
+    cross join lateral (
+        select
+            case when greatest(l.reassigned_at, l.reassigned_known_at) <= $4 then l.reassigned_at end
+                as reassigned_at,
+            coalesce(greatest(l.excluded_at, l.excluded_known_at) <= $4, false) as excluded
+    ) as change
+    cross join lateral (
+        select
+            change.reassigned_at,
+            change.excluded,
+            -- A contact after the lead was taken away is not this partner's.
+            case
+                when greatest(l.first_contact_at, l.first_contact_known_at) <= $4
+                     and (change.reassigned_at is null or l.first_contact_at <= change.reassigned_at)
+                then l.first_contact_at
+            end as contact_at
+    ) as seen
+    where l.partner_id = any ($1::text[])
+      and l.assigned_at >= $2::timestamptz
+      and l.assigned_at < $3::timestamptz
+      and l.assigned_at <= $4
+      and l.known_at <= $4
+)

@@ -1,0 +1,112 @@
+-- Compliance score, 0-100 points: the weighted results of the checks that apply and are in date, as of the moment.
+-- $1 partner ids, $2 window start, $3 window end (exclusive; the window only counts fresh results), $4 as of.
+-- Numerator is the partner's score (NULL below 80 % of the applicable weight), denominator 1, facts the results
+-- that count. A group is the mean over the partners with a score.
+with asked as (
+    select $4::timestamptz at time zone 'UTC' as moment
+),
+in_force as (
+    select *
+    from (
+        select distinct on (c.check_id) c.*
+        from compliance_check c, asked
+        where c.known_at <= $4 and c.effective_from <= asked.moment
+        order by c.check_id, c.version desc
+    ) as newest, asked
+    where newest.retired_on is null or newest.retired_on > asked.moment
+),
+applicable as (
+    select p.partner_id, c.check_id, c.weight, c.critical
+    from partner p
+    cross join asked
+    join in_force c
+        on (c.types is null or p.type = any (c.types))
+       and (c.tiers is null or p.tier = any (c.tiers))
+       and (c.regions is null or p.region = any (c.regions))
+    where p.partner_id = any ($1::text[])
+      and (p.active_from is null or p.active_from <= asked.moment)
+      and (p.active_to is null or p.active_to > asked.moment)
+),
+-- The last result stands, whatever it says: a newer inconclusive one does not bring an older pass back.
+latest as (
+    select distinct on (r.partner_id, r.check_id)
+        r.partner_id, r.check_id, r.outcome, r.assessed_at, c.weight, c.critical,
+        case r.outcome when 'pass' then 1 when 'fail' then 0 else r.value end as value,
+        -- The last day is inclusive: the result expires at the midnight after it, and after the grace days.
+        (coalesce(r.valid_until, (r.assessed_at at time zone 'UTC')::date + c.validity_days) + c.grace_days + 1)
+            <= asked.moment as expired
+    from compliance_result r
+    cross join asked
+    join compliance_check c on c.check_id = r.check_id and c.version = r.version
+    where r.partner_id = any ($1) and r.assessed_at <= $4 and r.known_at <= $4
+    order by r.partner_id, r.check_id, r.assessed_at desc, r.known_at desc, r.source_id desc
+),
+judged as (
+    select
+        a.partner_id, l.value, l.outcome, l.assessed_at,
+        coalesce(l.critical, a.critical) as critical,
+        -- A result keeps the weight of the version it was made under.
+        coalesce(l.weight, a.weight) as weight,
+        case
+            when exists (
+                select from compliance_waiver w, asked
+                where w.partner_id = a.partner_id and w.check_id = a.check_id and w.known_at <= $4
+                  and w.valid_from <= asked.moment and w.valid_until + 1 > asked.moment
+                  and (w.revoked_at is null or greatest(w.revoked_at, w.revoked_known_at) > $4)
+            ) then 'waived'
+            when l.check_id is null then 'not_assessed'
+            when l.expired then 'expired'
+            when l.outcome in ('not_applicable', 'inconclusive') then l.outcome
+            else 'assessed'
+        end as state
+    from applicable a
+    left join latest l using (partner_id, check_id)
+),
+summed as (
+    select
+        partner_id,
+        coalesce(sum(weight) filter (where state <> 'not_applicable'), 0) as weight_applicable,
+        coalesce(sum(weight) filter (where state in ('assessed', 'waived')), 0) as weight_assessed,
+        coalesce(sum(weight * case state when 'waived' then 1 else value end)
+                 filter (where state in ('assessed', 'waived')), 0) as weighted_result,
+        count(*) filter (where state in ('assessed', 'waived')) as assessed,
+        count(*) filter (where state = 'assessed' and critical and outcome = 'fail') as critical_failed,
+        count(*) filter (where critical and state in ('not_assessed', 'expired', 'inconclusive'))
+            as critical_unassessed,
+        count(*) filter (where state = 'expired') as expired,
+        count(*) filter (where state = 'waived') as waived,
+        count(*) filter (where state = 'inconclusive') as inconclusive,
+        count(*) filter (where state = 'not_assessed') as not_assessed,
+        count(*) filter (where state = 'not_applicable') as not_applicable,
+        count(*) filter (where assessed_at >= $2::timestamptz and assessed_at < $3::timestamptz)
+            as assessed_in_window
+    from judged
+    group by partner_id
+),
+scored as (
+    select
+        *,
+        case when weight_assessed >= 0.8 * weight_applicable
+             then 100 * weighted_result / nullif(weight_assessed, 0) end as score
+    from summed
+)
+select
+    partner_id,
+    score::float8 as numerator,
+    case when score is not null then 1::float8 end as denominator,
+    assessed as facts,
+    jsonb_build_object(
+        'weight_applicable', weight_applicable,
+        'weight_assessed', weight_assessed,
+        'weighted_result', weighted_result,
+        'critical_failed', critical_failed,
+        'critical_unassessed', critical_unassessed,
+        'expired', expired,
+        'waived', waived,
+        'inconclusive', inconclusive,
+        'not_assessed', not_assessed,
+        'not_applicable', not_applicable,
+        'assessed_in_window', assessed_in_window
+    ) as parts
+from scored
+order by partner_id

@@ -1,0 +1,117 @@
+-- Partner contribution margin: net revenue less variable cost, over net revenue, in reporting currency.
+-- $1 partner ids, $2 window start, $3 window end (exclusive), $4 as of.
+-- Numerator is the money contribution, denominator the net revenue, facts the sourced revenue lines.
+-- Amounts without a rate are left out of the sums and counted in missing_fx: with any, there is no value.
+with rate as (
+    select f.currency, f.month, f.rate
+    from fx_rate f
+    join reporting_currency r on r.currency = f.reporting_currency
+    where f.known_at <= $4::timestamptz
+),
+bounds as (
+    select $2::timestamptz at time zone 'UTC' as starts, $3::timestamptz at time zone 'UTC' as ends
+),
+line as (
+    select t.partner_id, 'revenue' as kind, t.attribution, t.net_amount * t.credit_share as amount, t.currency,
+           t.transaction_date as day, t.source_system, t.transaction_id
+    from partner_transaction t, bounds
+    where t.partner_id = any ($1::text[])
+      and t.transaction_date >= bounds.starts and t.transaction_date < bounds.ends and t.known_at <= $4
+    union all
+    select c.partner_id, c.kind, c.attribution, c.amount * c.credit_share, c.currency, c.recognised_on, null, null
+    from partner_cost c, bounds
+    where c.partner_id = any ($1) and c.kind <> 'rebate'
+      and c.recognised_on >= bounds.starts and c.recognised_on < bounds.ends and c.known_at <= $4
+    union all
+    -- A rebate belongs to the month that earned it, evenly over its days, whenever it is booked.
+    select c.partner_id, c.kind, c.attribution,
+           c.amount * c.credit_share * extract(epoch from least(bounds.ends, earned.ends) - greatest(bounds.starts, earned.starts))
+               / extract(epoch from earned.ends - earned.starts),
+           c.currency, c.earned_period, null, null
+    from partner_cost c
+    cross join bounds
+    cross join lateral (
+        select c.earned_period::timestamp as starts, c.earned_period::timestamp + interval '1 month' as ends
+    ) as earned
+    where c.partner_id = any ($1) and c.kind = 'rebate'
+      and earned.starts < bounds.ends and earned.ends > bounds.starts and c.known_at <= $4
+    union all
+    select m.partner_id, 'mdf', 'sourced', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date, null, null
+    from mdf_claim m
+    where m.partner_id = any ($1) and m.paid_at >= $2 and m.paid_at < $3
+      and greatest(m.paid_at, m.paid_known_at, m.known_at) <= $4
+),
+-- Shares over one mean that the same revenue is counted for two partners.
+over_credited as (
+    select t.source_system, t.transaction_id
+    from partner_transaction t, bounds
+    where t.transaction_date >= bounds.starts and t.transaction_date < bounds.ends and t.known_at <= $4
+    group by t.source_system, t.transaction_id
+    having sum(t.credit_share) > 1.000001
+),
+converted as (
+    select
+        l.partner_id, l.kind, l.attribution, l.day,
+        l.amount * case when l.currency = home.currency then 1 else rate.rate end as amount,
+        o.transaction_id is not null as over_credited
+    from line l
+    cross join reporting_currency home
+    left join rate on rate.currency = l.currency and rate.month = date_trunc('month', l.day)::date
+    left join over_credited o on o.source_system = l.source_system and o.transaction_id = l.transaction_id
+),
+summed as (
+    select
+        partner_id,
+        count(*) filter (where kind = 'revenue' and attribution = 'sourced') as lines,
+        count(*) filter (where kind <> 'revenue' and attribution = 'sourced') as cost_lines,
+        count(*) filter (where amount is null) as missing_fx,
+        count(*) filter (where over_credited) as over_credited,
+        coalesce(sum(amount) filter (where kind = 'revenue' and attribution = 'sourced'), 0) as revenue,
+        coalesce(sum(amount) filter (where kind = 'revenue' and attribution = 'influenced'), 0) as influenced,
+        coalesce(sum(amount) filter (where kind = 'product' and attribution = 'sourced'), 0) as product,
+        coalesce(sum(amount) filter (where kind = 'freight' and attribution = 'sourced'), 0) as freight,
+        coalesce(sum(amount) filter (
+            where kind in ('commission', 'rebate', 'spiff') and attribution = 'sourced'), 0) as payments,
+        coalesce(sum(amount) filter (where kind = 'support' and attribution = 'sourced'), 0) as support,
+        coalesce(sum(amount) filter (where kind = 'mdf'), 0) as mdf,
+        coalesce(-sum(amount) filter (
+            where kind = 'revenue' and attribution = 'sourced' and amount < 0), 0) as returned
+    from converted
+    group by partner_id
+),
+-- Months of the window whose rebates are not all in yet.
+open_months as (
+    select count(*) as months
+    from bounds
+    cross join generate_series(date_trunc('month', bounds.starts), bounds.ends - interval '1 us', interval '1 month') as m
+    where not exists (
+        select from rebate_run r
+        where r.earned_period = m::date and greatest(r.closed_at, r.known_at) <= $4
+    )
+)
+select
+    s.partner_id,
+    (s.revenue - s.product - s.freight - s.payments - s.support - s.mdf)::float8 as numerator,
+    s.revenue::float8 as denominator,
+    s.lines as facts,
+    jsonb_build_object(
+        'net_revenue', s.revenue,
+        'product_cost', s.product,
+        'freight_cost', s.freight,
+        'partner_payments', s.payments,
+        'support_cost', s.support,
+        'mdf', s.mdf,
+        'contribution', s.revenue - s.product - s.freight - s.payments - s.support - s.mdf,
+        'returned', s.returned,
+        'influenced_revenue', s.influenced,
+        'cost_lines', s.cost_lines,
+        'missing_fx', s.missing_fx,
+        'over_credited', s.over_credited,
+        'accruals_open', case when exists (
+            select from partner_cost c
+            where c.partner_id = s.partner_id and c.kind = 'rebate' and c.known_at <= $4
+        ) then open_months.months else 0 end
+    ) as parts
+from summed s
+cross join open_months
+order by s.partner_id

@@ -1,0 +1,204 @@
+-- MDF spend, percent of plan to date: (paid + approved unpaid + reserved) / (allocation x elapsed share of its period).
+-- $1 partner ids, $2 window start, $3 window end (exclusive), $4 as of. Counts the allocations whose fund period
+-- overlaps the window; all they have committed up to the moment, in reporting currency.
+-- An allocation with less than 25 % of its period gone says nothing yet and is left out of both sums, unless it is
+-- already committed beyond its whole amount. Spend without an allocation stands in unbudgeted: with any, there is no
+-- value. Facts are the allocations counted plus the commitments without one.
+with rate as (
+    select f.currency, f.month, f.rate
+    from fx_rate f
+    join reporting_currency r on r.currency = f.reporting_currency
+    where f.known_at <= $4::timestamptz
+),
+allocation as (
+    select
+        a.allocation_id, a.partner_id, b.claim_deadline,
+        a.amount * case when a.currency = home.currency then 1 else rate.rate end as amount,
+        least(extract(epoch from ($4 at time zone 'UTC') - b.period_start)
+              / extract(epoch from b.period_end::timestamp - b.period_start), 1) as elapsed
+    from mdf_allocation a
+    join mdf_budget b using (budget_id)
+    cross join reporting_currency home
+    left join rate on rate.currency = a.currency and rate.month = date_trunc('month', b.period_start)::date
+    where a.partner_id = any ($1::text[]) and a.known_at <= $4 and b.known_at <= $4
+      and b.period_start < $3::timestamptz at time zone 'UTC'
+      and b.period_end > $2::timestamptz at time zone 'UTC'
+      and b.period_start < $4 at time zone 'UTC'
+),
+-- What is approved: at the rate of the day it was decided. cap is the most we pay for it, after co-pay.
+request as (
+    select
+        r.request_id, r.partner_id, r.allocation_id,
+        r.approved_amount * case when r.currency = home.currency then 1 else rate.rate end as cap,
+        coalesce(greatest(r.released_at, r.released_known_at) <= $4, false) as released,
+        (b.claim_deadline + 1)::timestamp at time zone 'UTC' as claims_close_at
+    from mdf_request r
+    cross join reporting_currency home
+    left join mdf_allocation a using (allocation_id)
+    left join mdf_budget b using (budget_id)
+    left join rate
+        on rate.currency = r.currency and rate.month = date_trunc('month', r.decided_at at time zone 'UTC')::date
+    where r.partner_id = any ($1) and r.known_at <= $4
+      and r.decision = 'approved' and greatest(r.decided_at, r.decided_known_at) <= $4
+),
+claim_seen as (
+    select
+        c.*, r.allocation_id,
+        (b.claim_deadline + 1)::timestamp at time zone 'UTC' as claims_close_at,
+        -- Co-pay first, then the lower of claim and approval.
+        least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
+        coalesce(greatest(c.paid_at, c.paid_known_at) <= $4, false) as is_paid,
+        coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $4, false) as is_approved,
+        coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $4, false) as is_rejected,
+        -- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid.
+        exists (
+            select from mdf_claim other
+            where lower(other.invoice_ref) = lower(c.invoice_ref)
+              and other.submitted_at <= $4 and other.known_at <= $4
+              and (other.submitted_at, other.source_system, other.source_id)
+                  < (c.submitted_at, c.source_system, c.source_id)
+        ) as duplicate
+    from mdf_claim c
+    left join mdf_request r on r.request_id = c.request_id
+    left join mdf_allocation a on a.allocation_id = r.allocation_id
+    left join mdf_budget b on b.budget_id = a.budget_id
+    where c.partner_id = any ($1) and c.submitted_at <= $4 and c.known_at <= $4
+),
+-- What was paid at the rate of the day of payment, what is owed at that of the decision.
+claim as (
+    select
+        c.partner_id, c.request_id, c.allocation_id, c.submitted_at,
+        c.duplicate and not c.is_rejected as duplicate,
+        c.is_paid and c.paid_at >= $2 and c.paid_at < $3 as paid_in_window,
+        case when c.is_paid then c.paid_amount * factor.rate end as paid,
+        case when c.is_approved and not c.is_paid and not c.duplicate then c.due_amount * factor.rate end as owed,
+        c.settles_request and (c.is_paid or (c.is_approved and not c.duplicate)) as settles,
+        (c.is_paid or c.is_approved) and factor.rate is null as missing_fx,
+        c.is_paid and c.paid_amount > c.due_amount as overpaid,
+        (c.is_paid or c.is_approved) and c.late_waived_by is null and c.submitted_at >= c.claims_close_at as late
+    from claim_seen c
+    cross join reporting_currency home
+    left join rate on rate.currency = c.currency and rate.month = date_trunc(
+        'month', case when c.is_paid then c.paid_at else c.decided_at end at time zone 'UTC')::date
+    cross join lateral (select case when c.currency = home.currency then 1 else rate.rate end as rate) as factor
+),
+claimed as (
+    select
+        request_id,
+        coalesce(sum(paid), 0) as paid,
+        coalesce(sum(paid) filter (where paid_in_window), 0) as paid_in_window,
+        coalesce(sum(owed), 0) as owed,
+        bool_or(settles) as settled,
+        min(submitted_at) as first_submitted_at
+    from claim
+    where request_id is not null
+    group by request_id
+),
+-- One row per approved request with its claims, and one per claim that no approved request stands behind.
+commitment as (
+    select
+        r.partner_id, r.allocation_id, r.cap is null as missing_fx,
+        coalesce(c.paid, 0) as paid,
+        coalesce(c.paid_in_window, 0) as paid_in_window,
+        money.owed,
+        -- Money comes back when a claim settles the request, it is released, or nobody claimed in time.
+        case
+            when r.released or c.settled then 0
+            when r.claims_close_at <= $4 and coalesce(c.first_submitted_at >= r.claims_close_at, true) then 0
+            else greatest(coalesce(r.cap, 0) - coalesce(c.paid, 0) - money.owed, 0)
+        end as reserved
+    from request r
+    left join claimed c using (request_id)
+    cross join lateral (
+        select least(coalesce(c.owed, 0), greatest(coalesce(r.cap, 0) - coalesce(c.paid, 0), 0)) as owed
+    ) as money
+    union all
+    select
+        c.partner_id, c.allocation_id, false,
+        coalesce(c.paid, 0), case when c.paid_in_window then coalesce(c.paid, 0) else 0 end, coalesce(c.owed, 0), 0
+    from claim c
+    where not exists (select from request r where r.request_id = c.request_id)
+),
+budgeted as (
+    select
+        a.partner_id, a.amount, a.elapsed,
+        coalesce(sum(c.paid), 0) as paid,
+        coalesce(sum(c.owed), 0) as owed,
+        coalesce(sum(c.reserved), 0) as reserved,
+        coalesce(sum(c.paid + c.owed + c.reserved), 0) as committed
+    from allocation a
+    left join commitment c using (allocation_id)
+    group by a.allocation_id, a.partner_id, a.amount, a.elapsed
+),
+-- Payments are those of the window; what is owed and reserved stands as of the moment.
+unbudgeted as (
+    select c.partner_id, c.paid_in_window + c.owed + c.reserved as amount
+    from commitment c
+    where c.paid_in_window + c.owed + c.reserved > 0
+      and not exists (
+          select from mdf_allocation a where a.allocation_id = c.allocation_id and a.known_at <= $4
+      )
+),
+item as (
+    select partner_id, elapsed >= 0.25 or coalesce(committed > amount, false) as counts, committed > amount as overspent,
+           amount, elapsed, paid, owed, reserved, committed, null::numeric as unbudgeted,
+           case when amount is null then 1 else 0 end as missing_fx, 0 as duplicates, 0 as overpaid, 0 as late,
+           0::numeric as paid_in_window
+    from budgeted
+    union all
+    select partner_id, null, null, null, null, null, null, null, null, amount, 0, 0, 0, 0, 0 from unbudgeted
+    union all
+    select partner_id, null, null, null, null, null, null, null, null, null, missing_fx::int, 0, 0, 0, paid_in_window
+    from commitment
+    union all
+    select partner_id, null, null, null, null, null, null, null, null, null,
+           missing_fx::int, duplicate::int, overpaid::int, late::int, 0
+    from claim
+),
+summed as (
+    select
+        partner_id,
+        count(*) filter (where counts) as allocations,
+        count(*) filter (where not counts) as young_allocations,
+        count(*) filter (where overspent) as overspent_allocations,
+        count(unbudgeted) as unbudgeted_items,
+        coalesce(sum(amount) filter (where counts), 0) as allocation,
+        coalesce(sum(amount * elapsed) filter (where counts), 0) as plan_to_date,
+        coalesce(sum(paid) filter (where counts), 0) as paid,
+        coalesce(sum(owed) filter (where counts), 0) as owed,
+        coalesce(sum(reserved) filter (where counts), 0) as reserved,
+        coalesce(sum(committed) filter (where counts), 0) as committed,
+        coalesce(sum(committed) filter (where not counts), 0) as young_committed,
+        coalesce(sum(unbudgeted), 0) as unbudgeted,
+        sum(paid_in_window) as paid_in_window,
+        sum(missing_fx) as missing_fx,
+        sum(duplicates) as duplicates,
+        sum(overpaid) as overpaid,
+        sum(late) as late
+    from item
+    group by partner_id
+)
+select
+    partner_id,
+    committed::float8 as numerator,
+    plan_to_date::float8 as denominator,
+    allocations + unbudgeted_items as facts,
+    jsonb_build_object(
+        'allocations', allocations,
+        'allocation', allocation,
+        'plan_to_date', plan_to_date,
+        'paid', paid,
+        'approved_unpaid', owed,
+        'reserved', reserved,
+        'paid_in_window', paid_in_window,
+        'unbudgeted', unbudgeted,
+        'young_allocations', young_allocations,
+        'young_committed', young_committed,
+        'overspent_allocations', overspent_allocations,
+        'duplicate_invoices', duplicates,
+        'overpaid_claims', overpaid,
+        'late_claims', late,
+        'missing_fx', missing_fx
+    ) as parts
+from summed
+order by partner_id
