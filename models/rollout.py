@@ -190,6 +190,7 @@ class RolloutState(Frozen):
     assess_because: str | None = None
     tolerance_since: Instant | None = None
     retry_at: dict[str, Instant] = {}
+    failures: dict[str, int] = {}
     look_again_at: dict[str, Instant] = {}
     last_evidence_at: Instant | None = None
     reviews_held: int = 0

@@ -8,9 +8,18 @@ from models.evidence import Assessment, MetricAssessment, Verdict
 from models.log import EntryKind, Outcome
 from models.metric import CATALOGUE
 from models.plan import Fate, StopResolution
-from models.rollout import PauseCause, PauseState, Phase, PhaseRecord, RolloutState, Status
+from models.rollout import (
+    HoldKind,
+    PauseCause,
+    PauseState,
+    Phase,
+    PhaseRecord,
+    ResumeRequest,
+    RolloutState,
+    Status,
+)
 from workflows.course import cohorts_to_enrol, restarted, stopped
-from workflows.journal import Now, notify, write
+from workflows.journal import Now, notify, release, write
 from workflows.words import describe, some
 
 
@@ -33,6 +42,7 @@ def pause_for_breach(state: RolloutState, items: tuple[MetricAssessment, ...], n
 def pause_now(state: RolloutState, pause: PauseState, now: Now, **who: Any) -> RolloutState:
     """Pause: the phase clock stands still, and approvals collected so far count no more."""
     voided = len(state.gate.approvals) if state.gate else 0
+    state = release(state, now, HoldKind.APPROVAL_OVERDUE)
     update = {"pause": pause, "gate": None, "phase_clock": stopped(state.phase_clock, now.programme)}
     state = state.model_copy(update=update)
     state = write(
@@ -119,9 +129,28 @@ def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **
         "assess_because": None,
         "phase_clock": stopped(state.phase_clock, now.programme),
     }
+    if state.resume_request:
+        state = _resume_overtaken(state, state.resume_request, now)
     state = state.model_copy(update=update)
     state = write(state, now, EntryKind.STOP, f"Stopping: {why} ({fates})", **who)
     return notify(state, "stopped", all_roles(state), f"{state.plan.title}: stopping", f"{why}\n{fates}")
+
+
+def _resume_overtaken(state: RolloutState, request: ResumeRequest, now: Now) -> RolloutState:
+    """Every request ends with an outcome, also one that a stop overtakes."""
+    return write(
+        state,
+        now,
+        EntryKind.REFUSAL,
+        "Resume refused: the rollout is being stopped",
+        verb="resume",
+        actor=request.identity,
+        role=request.role,
+        request_id=request.request_id,
+        rationale=request.reason,
+        outcome=Outcome.REFUSED,
+        refusal="the rollout is being stopped",
+    )
 
 
 def to_withdraw(state: RolloutState) -> tuple[str, ...]:

@@ -192,7 +192,7 @@ def close_gate(state: RolloutState, found: tuple[Block, ...], now: Now) -> Rollo
         return state
     voided = len(state.gate.approvals)
     key = state.gate.key
-    state = state.model_copy(update={"gate": None})
+    state = release(state.model_copy(update={"gate": None}), now, HoldKind.APPROVAL_OVERDUE)
     why = "; ".join(block.detail for block in found)
     return write(state, now, EntryKind.HOLD, f"Gate {key} closed, {voided} approvals void: {why}", gate=key)
 
@@ -225,6 +225,7 @@ def assessed(state: RolloutState, assessment: Assessment, because: str, now: Now
     )
     if state.terminal or state.stop_resolution:
         return state
+    state = _bind_gate(state, assessment)
     if assessment.stop and state.enrolled:
         return stop(state, state.plan.on_automatic_stop, _stop_reason(assessment), now)
     must_stop = breached(state, assessment, OnBreach.STOP)
@@ -237,6 +238,13 @@ def assessed(state: RolloutState, assessment: Assessment, because: str, now: Now
     if breaches and state.pause is None:
         return pause_for_breach(state, breaches, now)
     return state
+
+
+def _bind_gate(state: RolloutState, assessment: Assessment) -> RolloutState:
+    """An open gate asks about the newest evidence: a decision that names an older one is stale."""
+    if state.gate is None or state.gate.approved_at:
+        return state
+    return state.model_copy(update={"gate": state.gate.model_copy(update={"digest": assessment.digest})})
 
 
 def _stop_reason(assessment: Assessment) -> str:

@@ -315,6 +315,8 @@ def _acknowledge(state: RolloutState, command: Acknowledge, now: Now) -> Rollout
 
 def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> RolloutState:
     owner = None if command.actor == WATCH_ACTOR else _who(state, command)
+    if state.plan.metric(command.metric) is None:
+        raise Refused(f"the plan does not measure {command.metric.value}")
     if not any(one.name == command.cohort for one in watched(state)):
         raise Refused(f"cohort {command.cohort} is not being watched now")
     because = f"{command.metric.value} of {command.cohort} reported beyond its limit"

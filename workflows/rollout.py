@@ -55,9 +55,6 @@ ACTIVITY: dict[str, Any] = {
 }
 """Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence."""
 
-TRY_AGAIN = timedelta(seconds=3)
-"""Real time after which a step that used up its retries is tried again."""
-
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
 
@@ -145,8 +142,7 @@ class PartnerRollout(Operations):
         try:
             await getattr(self, f"_{step.kind.value}")(step)
         except ActivityError as error:
-            again = self._state.clock.programme(workflow.now() + TRY_AGAIN)
-            self._state = failed(self._state, step, _cause(error), again, self._now())
+            self._state = failed(self._state, step, _cause(error), self._now())
 
     async def _wait(self, step: Step) -> None:
         """The rollout's only timer: until a request comes or the nearest moment of the plan."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from models.base import Frozen, Instant, earliest
@@ -37,6 +37,11 @@ class StepKind(StrEnum):
     ASSESS = "assess"
     WAIT = "wait"
     FINISH = "finish"
+
+
+FIRST_RETRY = timedelta(seconds=3)
+LAST_RETRY = timedelta(minutes=10)
+"""Real time after which a step that used up its retries is tried again; it doubles from first to last."""
 
 
 class Step(Frozen):
@@ -316,28 +321,31 @@ def _look_again(state: RolloutState, now: Now) -> RolloutState:
     return state.model_copy(update={"assess_because": "holding at the gate"})
 
 
-def _retry(state: RolloutState, what: str, at: datetime) -> RolloutState:
-    return state.model_copy(update={"retry_at": {**state.retry_at, what: at}})
-
-
 def _baseline_digest(state: RolloutState) -> str:
     """The evidence of the gate out of prepare: the frozen baselines; the plan's own digest where none is needed."""
     return state.baselines[0].evidence_digest if state.baselines else state.plan_digest
 
 
-def failed(state: RolloutState, step: Step, problem: str, again: datetime, now: Now) -> RolloutState:
-    """A step's retries are used up: hold, and try again at `again`; never crash."""
-    state = _retry(state, step.kind.value, again)
+def failed(state: RolloutState, step: Step, problem: str, now: Now) -> RolloutState:
+    """A step's retries are used up: hold, and try again in real time that doubles; never crash."""
+    what = step.kind.value
+    failures = state.failures.get(what, 0) + 1
+    doublings = min(failures - 1, 10)  # bounded: an outage of weeks must not overflow the arithmetic
+    pause = min(FIRST_RETRY * 2**doublings, LAST_RETRY)
+    again = state.clock.programme(now.real + pause)
+    update = {"retry_at": {**state.retry_at, what: again}, "failures": {**state.failures, what: failures}}
+    state = state.model_copy(update=update)
     if step.kind is StepKind.NOTIFY:
         return state
-    return hold(state, now, HoldKind.STORE, f"{step.kind.value} failed: {problem}")
+    return hold(state, now, HoldKind.STORE, f"{what} failed: {problem}")
 
 
 def done(state: RolloutState, step: Step, now: Now) -> RolloutState:
     """A step worked: what was held for it goes on."""
-    if step.kind.value not in state.retry_at:
+    what = step.kind.value
+    if what not in state.failures:
         return state
-    rest = {key: at for key, at in state.retry_at.items() if key != step.kind.value}
-    state = state.model_copy(update={"retry_at": rest})
-    failing = {kind.value for kind in StepKind} & set(rest) - {StepKind.NOTIFY.value}
-    return state if failing else release(state, now, HoldKind.STORE)
+    failures = {key: count for key, count in state.failures.items() if key != what}
+    retry_at = {key: at for key, at in state.retry_at.items() if key != what}
+    state = state.model_copy(update={"failures": failures, "retry_at": retry_at})
+    return state if set(failures) - {StepKind.NOTIFY.value} else release(state, now, HoldKind.STORE)

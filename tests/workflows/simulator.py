@@ -136,7 +136,7 @@ class Simulator:
 
     def _perform(self, step: Step) -> None:
         if step.kind in self.broken:
-            self.state = failed(self.state, step, "it is down", self.now + timedelta(hours=1), self.moment)
+            self.state = failed(self.state, step, "it is down", self.moment)
             return
         getattr(self, f"_{step.kind.value}")(step)
 
