@@ -1,0 +1,69 @@
+"""The reject file: bad rows as they were, with line, column and reason, to be corrected and imported again.
+
+The added columns stand first and are ignored by a mapping, so that a corrected reject file can be imported with the
+same mapping as the file it came from.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from store.intake.source import CsvSource
+
+if TYPE_CHECKING:
+    from store.intake.mapping import CsvFormat
+    from store.intake.staging import Rejection, Staging
+
+ADDED: Final = ("reject_line", "reject_column", "reject_reason")
+
+
+def default_path(file: Path) -> Path:
+    """`sales.csv.gz` and `sales.csv` have their rejects in `sales.rejects.csv`, beside them."""
+    name = file.name.removesuffix(".gz").removesuffix(".csv")
+    return file.with_name(f"{name}.rejects.csv")
+
+
+class _Writer:
+    """Goes through the imported file once more, alongside the rejected lines, which come in the same order."""
+
+    def __init__(self, source: CsvSource, out: Any, form: CsvFormat) -> None:
+        self._rows = source.rows()
+        self._csv = csv.writer(out, delimiter=form.delimiter)
+        # A reject file that is imported again has the added columns already.
+        self._added = len(ADDED) if source.header[: len(ADDED)] == ADDED else 0
+        self._csv.writerow([*ADDED, *source.header[self._added :]])
+
+    def write(self, bad: Rejection) -> None:
+        cells = next((row.cells for row in self._rows if row.line >= bad.line), [])
+        self._csv.writerow([bad.line, bad.column, bad.reason, *cells[self._added :]])
+
+
+async def write_rejects(staging: Staging, file: Path, form: CsvFormat, target: Path) -> None:
+    """Write every rejected row to `target`, which appears whole or not at all."""
+    with replacing(target) as out, CsvSource(file, form) as source:
+        writer = _Writer(source, out, form)
+        async for bad in staging.all_rejected():
+            writer.write(bad)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[TextIO]:
+    """A file to write that takes `target`'s place at the end, unless writing fails: then nothing is left of it."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    partial = Path(name)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        partial.chmod(0o644)
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

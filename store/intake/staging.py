@@ -1,0 +1,257 @@
+"""The staging table: rows arrive by COPY, bad ones are set aside with a reason, the rest goes over in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+
+import asyncpg
+
+from store.intake.kinds import FactKind, KindSpec
+from store.intake.rows import Fact, FactReader, Problem
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+STATEMENT_SECONDS: Final = 3600.0
+"""Imports are as long as their file; the usual short command timeout of a connection must not cut them off."""
+
+_CONSTRAINTS: Final = (Path(__file__).parent / "constraints.sql").read_text(encoding="utf-8")
+_OVERCREDITED: Final = (Path(__file__).parent / "overcredited.sql").read_text(encoding="utf-8")
+_NATURAL_KEY: Final = ("source_system", "source_id")
+# One row in the reject file per bad line, with all its reasons.
+_REJECTED_BY_LINE: Final = """
+    select line, string_agg(field, '; ' order by place) as field, string_agg(reason, '; ' order by place) as reason
+    from intake_rejected group by line order by line
+"""
+
+
+class Rejection(NamedTuple):
+    """One bad line with all its reasons; `column` names the file's columns where one column makes the field."""
+
+    line: int
+    column: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, {self.column or 'row'}: {self.reason}"
+
+
+class Moved(NamedTuple):
+    """What the one statement did with the good rows."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+class Staging:
+    """The temporary tables of one import, inside the caller's transaction.
+
+    The SQL below is built from this project's own table and column names only, never from a file's text.
+    """
+
+    def __init__(self, conn: Connection, spec: KindSpec, facts: FactReader) -> None:
+        self._conn = conn
+        self._spec = spec
+        self._columns = facts.columns
+        self._labels = facts.labels
+        self._constraints: list[asyncpg.Record] = []
+
+    async def create(self) -> None:
+        """Make empty tables, also where this session has already imported in the same transaction."""
+        columns = ", ".join(self._columns)
+        await self._run("drop table if exists pg_temp.intake_staged, pg_temp.intake_rejected")
+        await self._run(
+            f"create temp table intake_staged on commit drop as "  # noqa: S608
+            f"select 0::bigint as line, {columns} from {self._spec.table} with no data"
+        )
+        await self._run(
+            "create temp table intake_rejected (place bigint generated always as identity, line bigint not null,"
+            " field text not null, reason text not null) on commit drop"
+        )
+        self._constraints = await self._conn.fetch(_CONSTRAINTS, self._spec.table)
+
+    async def add(self, facts: Sequence[Fact], problems: Sequence[Problem]) -> None:
+        """COPY a batch of facts, and of problems already found."""
+        if facts:
+            await self._conn.copy_records_to_table(
+                "intake_staged",
+                schema_name="pg_temp",
+                columns=("line", *self._columns),
+                records=[(fact.line, *fact.values) for fact in facts],
+                timeout=STATEMENT_SECONDS,
+            )
+        if problems:
+            await self._conn.copy_records_to_table(
+                "intake_rejected",
+                schema_name="pg_temp",
+                columns=("line", "field", "reason"),
+                records=problems,
+                timeout=STATEMENT_SECONDS,
+            )
+
+    async def merge_same(self) -> int:
+        """Keep the first of rows that are the same in every column; how many went."""
+        return await self._run(f"""
+            delete from intake_staged s
+            using (
+                select line, row_number() over (partition by {", ".join(self._columns)} order by line) as place
+                from intake_staged
+            ) as same
+            where same.line = s.line and same.place > 1
+        """)  # noqa: S608
+
+    async def reject(self) -> int:
+        """Set aside every row that would break a rule of the table; how many lines are bad in all."""
+        await self._run("create index on intake_staged (source_id)")
+        await self._run("analyze intake_staged")
+        await self._reject_repeated(_NATURAL_KEY)
+        for constraint in self._constraints:
+            if constraint["type"] in "pu" and tuple(constraint["columns"]) != _NATURAL_KEY:
+                await self._reject_taken(constraint)
+            elif constraint["type"] == "c":
+                await self._reject_checked(constraint)
+        if self._spec.kind is FactKind.TRANSACTIONS:
+            await self._run(_OVERCREDITED)
+        # A row that refers to another of the same file goes when that one went: repeat until nothing does.
+        while sum([await self._reject_unknown(one) for one in self._constraints if one["type"] == "f"]):
+            pass
+        return int(await self._conn.fetchval("select count(distinct line) from intake_rejected"))
+
+    async def first_rejected(self) -> tuple[Rejection, ...]:
+        """The first few bad rows."""
+        return tuple([self._rejection(row) for row in await self._conn.fetch(f"{_REJECTED_BY_LINE} limit 10")])
+
+    async def all_rejected(self) -> AsyncIterator[Rejection]:
+        """All of them, by line."""
+        async for row in self._conn.cursor(_REJECTED_BY_LINE, prefetch=1000, timeout=STATEMENT_SECONDS):
+            yield self._rejection(row)
+
+    def _rejection(self, row: asyncpg.Record) -> Rejection:
+        parts = [[self._labels.get(name, name) for name in part.split(", ")] for part in row["field"].split("; ")]
+        return Rejection(row["line"], "; ".join(", ".join(part) for part in parts), row["reason"])
+
+    async def move(self) -> Moved:
+        """Insert what is new, update what differs, leave the rest; when a fact became known never moves."""
+        table, columns = self._spec.table, ", ".join(self._columns)
+        kept = {*_NATURAL_KEY, "known_at", *(f"{stem}_known_at" for stem in self._spec.changes), *self._key}
+        facts = [name for name in self._columns if name not in kept]
+        settings = [f"{name} = excluded.{name}" for name in facts]
+        settings += [
+            f"{stem}_known_at = case when old.{stem}_at is distinct from excluded.{stem}_at"
+            f" then excluded.{stem}_known_at else old.{stem}_known_at end"
+            for stem in self._spec.changes
+        ]
+        before, after = (", ".join(f"{side}.{name}" for name in facts) for side in ("old", "excluded"))
+        statement = f"""
+            with moved as (
+                insert into {table} as old ({columns})
+                select {columns} from intake_staged order by line
+                on conflict (source_system, source_id) do update
+                set {", ".join(settings)}, recorded_at = now()
+                where ({before}) is distinct from ({after})
+                returning xmax = 0 as fresh
+            )
+            select count(*) filter (where fresh) as inserted, count(*) filter (where not fresh) as updated,
+                   (select count(*) from intake_staged) as staged
+            from moved
+        """  # noqa: S608
+        row = await self._conn.fetchrow(statement, timeout=STATEMENT_SECONDS)
+        inserted, updated, staged = row.values() if row else (0, 0, 0)
+        if inserted + updated:
+            await self._run(f"analyze {table}")
+        return Moved(inserted, updated, staged - inserted - updated)
+
+    @property
+    def _key(self) -> tuple[str, ...]:
+        """The primary key's columns: what the fact is called by others, and so never changes."""
+        return next((tuple(one["columns"]) for one in self._constraints if one["type"] == "p"), ())
+
+    async def _reject_repeated(self, columns: tuple[str, ...]) -> int:
+        """Of rows equal in these columns the first stays."""
+        listed = ", ".join(columns)
+        return await self._set_aside(f"""
+            delete from intake_staged s
+            using (
+                select line, first_value(line) over (partition by {listed} order by line) as first
+                from intake_staged where ({listed}) is not null
+            ) as same
+            where same.line = s.line and same.first < s.line
+            returning s.line, {_quoted(_named(columns))} as field,
+                      format('found %L again, as on line %s', {_found(columns)}, same.first) as reason
+        """)  # noqa: S608
+
+    async def _reject_taken(self, constraint: asyncpg.Record) -> None:
+        """Rows whose key already names another fact, in the file or in the table, or that would change their own."""
+        columns = tuple(constraint["columns"])
+        await self._reject_repeated(columns)
+        match = " and ".join(f"t.{name} = s.{name}" for name in columns)
+        await self._set_aside(f"""
+            delete from intake_staged s using {self._spec.table} t
+            where {match} and (t.source_system, t.source_id) <> (s.source_system, s.source_id)
+            returning s.line, {_quoted(_named(columns))} as field,
+                      format('found %L, which is already taken by %L of %s',
+                             {_found(columns)}, t.source_id, t.source_system) as reason
+        """)  # noqa: S608
+        if constraint["type"] == "p":
+            await self._set_aside(f"""
+                delete from intake_staged s using {self._spec.table} t
+                where (t.source_system, t.source_id) = (s.source_system, s.source_id) and not ({match})
+                returning s.line, {_quoted(_named(columns))} as field,
+                          format('found %L, but %L is stored as %L, and a key cannot change',
+                                 {_found(columns)}, s.source_id, {_found(columns, "t")}) as reason
+            """)  # noqa: S608
+
+    async def _reject_checked(self, constraint: asyncpg.Record) -> None:
+        columns = tuple(constraint["columns"])
+        found = ", ".join(
+            f"format('%s %s', '{name}', coalesce(quote_literal(s.{name}::text), 'empty'))" for name in columns
+        )
+        await self._set_aside(f"""
+            delete from intake_staged s where ({constraint["expression"]}) is false
+            returning s.line, {_quoted(_named(columns))} as field,
+                      'found ' || concat_ws(', ', {found}) || '; allowed: ' || {_quoted(constraint["expression"])}
+                      as reason
+        """)  # noqa: S608
+
+    async def _reject_unknown(self, constraint: asyncpg.Record) -> int:
+        """Rows that refer to something not stored. A key with an empty part refers to nothing, which is allowed."""
+        columns, table = tuple(constraint["columns"]), constraint["referred_table"]
+        pairs = zip(columns, constraint["referred_columns"], strict=True)
+        same = " and ".join(f"t.{theirs} = s.{ours}" for ours, theirs in pairs)
+        places = [table, "intake_staged"] if constraint["refers_to_itself"] else [table]
+        unknown = " and ".join(f"not exists (select from {place} t where {same})" for place in places)
+        return await self._set_aside(f"""
+            delete from intake_staged s where ({_listed(columns)}) is not null and {unknown}
+            returning s.line, {_quoted(_named(columns))} as field,
+                      format('found %L; no such {table.replace("_", " ")} is known', {_found(columns)}) as reason
+        """)  # noqa: S608
+
+    async def _set_aside(self, delete: str) -> int:
+        return await self._run(
+            f"with bad as ({delete}) insert into intake_rejected (line, field, reason)"  # noqa: S608
+            " select line, field, reason from bad"
+        )
+
+    async def _run(self, statement: str) -> int:
+        """Run it; how many rows it touched."""
+        last = (await self._conn.execute(statement, timeout=STATEMENT_SECONDS)).rsplit(" ", 1)[-1]
+        return int(last) if last.isdecimal() else 0
+
+
+def _named(columns: tuple[str, ...]) -> str:
+    """The fields to report; the source system is the mapping's own, except where it is all there is."""
+    return ", ".join(name for name in columns if name != "source_system")
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return ", ".join(f"s.{name}" for name in columns)
+
+
+def _found(columns: tuple[str, ...], side: str = "s") -> str:
+    return f"concat_ws(' ', {', '.join(f'{side}.{name}' for name in columns if name != 'source_system')})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,204 @@
+"""A cell's text becomes a typed value, or a reason why not; also how wall-clock time becomes a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from functools import lru_cache, partial
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo, available_timezones
+
+from models.base import Frozen
+from store.intake.kinds import FieldSpec, FieldType
+
+Value: TypeAlias = "str | int | bool | Decimal | date | datetime | list[str] | None"
+Reader: TypeAlias = Callable[[str], Value]
+
+_MONEY_LIMIT: Final = Decimal(10) ** 14
+_INTEGER_LIMIT: Final = 2**31
+_BOOLEANS: Final = {"true": True, "yes": True, "t": True, "y": True, "1": True} | {
+    "false": False,
+    "no": False,
+    "f": False,
+    "n": False,
+    "0": False,
+}
+
+
+class Ambiguous(StrEnum):
+    """Which of the two moments that a wall clock shows twice, while it is turned back, is meant."""
+
+    EARLIER = "earlier"
+    LATER = "later"
+    REFUSE = "refuse"
+
+
+class Nonexistent(StrEnum):
+    """What to make of a time the wall clock skipped while it was turned forward: `shift` moves it on by as much
+    as the clock was, so that 02:30 becomes 03:30."""
+
+    SHIFT = "shift"
+    REFUSE = "refuse"
+
+
+class ReadingRules(Frozen):
+    """What a file's cells are written in."""
+
+    decimal: str = "."
+    thousands: str = ""
+    time_zone: str | None = None
+    ambiguous: Ambiguous = Ambiguous.EARLIER
+    nonexistent: Nonexistent = Nonexistent.SHIFT
+
+
+def reader(spec: FieldSpec, rules: ReadingRules, time_format: str | None = None) -> Reader:
+    """The function that reads this field's cells. It raises ValueError saying what was found and what is allowed.
+
+    Recent results are remembered: dates, amounts and names repeat a lot in one file.
+    """
+    types: dict[FieldType, Reader] = {
+        FieldType.TEXT: partial(_text, allowed=spec.allowed),
+        FieldType.TEXTS: lambda text: [part.strip() for part in _text(text).split(";") if part.strip()],
+        FieldType.MONEY: partial(_number, rules=rules, limit=_MONEY_LIMIT),
+        FieldType.NUMBER: partial(_number, rules=rules),
+        FieldType.SHARE: partial(_share, rules=rules),
+        FieldType.INTEGER: _integer,
+        FieldType.BOOLEAN: _boolean,
+        FieldType.DATE: partial(_date, time_format=time_format),
+        FieldType.MONTH: partial(_month, time_format=time_format),
+        FieldType.INSTANT: _instant_reader(rules, time_format),
+        FieldType.CURRENCY: _currency,
+        FieldType.ZONE: _zone,
+    }
+    return lru_cache(maxsize=8192)(partial(_explained, types[spec.type], time_format or spec.type.value))
+
+
+def _explained(read: Reader, allowed: str, text: str) -> Value:
+    """Readers raise `_Unexplained` when the general answer will do."""
+    try:
+        return read(text)
+    except _UnexplainedError as error:
+        raise ValueError(f"found {text!r}; allowed: {allowed}") from error
+
+
+class _UnexplainedError(ValueError):
+    """Refused for the reason the field's type already tells."""
+
+
+def _text(text: str, allowed: tuple[str, ...] = ()) -> str:
+    if "\x00" in text:
+        raise ValueError("holds a NUL character")
+    if allowed and text not in allowed:
+        raise ValueError(f"found {text!r}; allowed: {', '.join(allowed)}")
+    return text
+
+
+def _number(text: str, rules: ReadingRules, limit: Decimal | None = None) -> Decimal:
+    plain = text.replace(rules.thousands, "") if rules.thousands else text
+    if rules.decimal != ".":
+        if "." in plain:
+            raise _UnexplainedError
+        plain = plain.replace(rules.decimal, ".")
+    if "_" in plain:
+        raise _UnexplainedError
+    try:
+        number = Decimal(plain)
+    except InvalidOperation as error:
+        raise _UnexplainedError from error
+    if not number.is_finite() or (limit is not None and abs(number) >= limit):
+        raise _UnexplainedError
+    return number
+
+
+def _share(text: str, rules: ReadingRules) -> Decimal:
+    number = _number(text, rules)
+    if not 0 <= number <= 1:
+        raise _UnexplainedError
+    return number
+
+
+def _integer(text: str) -> int:
+    if not text.lstrip("+-").isdecimal():
+        raise _UnexplainedError
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise _UnexplainedError from error
+    if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
+        raise _UnexplainedError
+    return number
+
+
+def _boolean(text: str) -> bool:
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        raise _UnexplainedError
+    return value
+
+
+def _date(text: str, time_format: str | None) -> date:
+    try:
+        return date.fromisoformat(text) if time_format is None else _naive(text, time_format).date()
+    except ValueError as error:
+        raise _UnexplainedError from error
+
+
+def _month(text: str, time_format: str | None) -> date:
+    plain = f"{text}-01" if time_format is None and len(text) == len("2025-12") else text
+    return _date(plain, time_format).replace(day=1)
+
+
+def _naive(text: str, time_format: str | None) -> datetime:
+    if time_format is None:
+        return datetime.fromisoformat(text)
+    return datetime.strptime(text, time_format)  # noqa: DTZ007 - the caller knows the zone
+
+
+def _instant_reader(rules: ReadingRules, time_format: str | None) -> Reader:
+    zone = ZoneInfo(rules.time_zone) if rules.time_zone else None
+
+    def read(text: str) -> datetime:
+        try:
+            moment = _naive(text, time_format)
+        except ValueError as error:
+            raise _UnexplainedError from error
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+        if zone is None:
+            raise ValueError(f"found {text!r}, which has no offset; give the mapping a time_zone")
+        return from_wall_clock(moment, zone, rules.ambiguous, rules.nonexistent)
+
+    return read
+
+
+def from_wall_clock(local: datetime, zone: ZoneInfo, ambiguous: Ambiguous, nonexistent: Nonexistent) -> datetime:
+    """The UTC moment at which a wall clock in `zone` shows `local`.
+
+    Raises:
+        ValueError: the clock shows it twice or never, and the rule for that is `refuse`.
+    """
+    first, second = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
+    before, after = first.utcoffset(), second.utcoffset()
+    if before == after or before is None or after is None:
+        return first.astimezone(UTC)
+    if before < after:
+        if nonexistent is Nonexistent.REFUSE:
+            raise ValueError(f"{local} never came in {zone.key}: the clock was turned forward over it")
+        return first.astimezone(UTC)
+    if ambiguous is Ambiguous.REFUSE:
+        raise ValueError(f"{local} came twice in {zone.key}: the clock was turned back over it")
+    return (first if ambiguous is Ambiguous.EARLIER else second).astimezone(UTC)
+
+
+def _currency(text: str) -> str:
+    if len(text) != 3 or not (text.isascii() and text.isalpha() and text.isupper()):
+        raise _UnexplainedError
+    return text
+
+
+def _zone(text: str) -> str:
+    if text not in available_timezones():
+        raise _UnexplainedError
+    return text
