@@ -55,7 +55,8 @@ cycles as (
     select
         percentile_cont(0.75) within group (order by cycle_days) filter (where state = 'won') as won_p75,
         percentile_cont(0.5) within group (order by cycle_days) filter (where state = 'won' and in_window) as won_median,
-        percentile_cont(0.99) within group (order by cycle_days) as closed_p99,
+        -- Of fewer than a hundred deals the 99th percentile is just the slowest one.
+        case when count(*) >= 100 then percentile_cont(0.99) within group (order by cycle_days) end as closed_p99,
         extract(epoch from $3::timestamptz - $2::timestamptz) / 86400 as window_days
     from deal
     where state in ('won', 'lost')

@@ -1,0 +1,194 @@
+"""Enablement completion: every state of an assignment, and that completion now is not ever completed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from models.metric import MetricName
+from tests.store.world import World, at, day, window
+
+COMPLETION = MetricName.ENABLEMENT_COMPLETION
+DUE = "2026-02-28"
+
+
+async def assignment(world: World, partner: str = "a", person: str | None = None, **row: Any) -> None:
+    """Assigned on 1 January, due on 28 February, of a person and course of its own unless said otherwise."""
+    if person is None:
+        person = await world.add("person", partner_id=partner)
+    row = {"course_id": "sales basics", "assigned_at": at("2026-01-01"), "due_on": day(DUE), **row}
+    await world.add("enablement_assignment", partner_id=partner, person_id=person, **row)
+
+
+async def parts(world: World, as_of: str = "2026-04-01", partner: str = "a") -> dict[str, float]:
+    return (await world.reading(COMPLETION, partner, as_of=at(as_of))).parts
+
+
+async def test_every_state_is_told_apart_and_only_due_or_early_ones_count(world: World) -> None:
+    await assignment(world, completed_at=at("2026-02-10"))  # on time
+    await assignment(world, completed_at=at("2026-03-10"))  # late, but done
+    await assignment(world)  # overdue
+    await assignment(world, completed_at=at("2026-02-10"), valid_until=day("2026-03-01"))  # expired since
+    await assignment(world, completed_at=at("2026-02-10"), passed=False)  # failed
+    await assignment(world, due_on=day("2026-06-30"), completed_at=at("2026-03-01"))  # early
+    await assignment(world, due_on=day("2026-06-30"))  # not due
+    await assignment(world, waived_by="lead", waived_at=at("2026-02-01"))
+    await assignment(world, withdrawn_at=at("2026-02-01"))
+    await assignment(world, assigned_at=at("2026-03-01"))  # after its due date
+    # 3 completed (on time, late, early) of 6: 50 %. With the one not due it would read 42.9.
+    value = await world.value(COMPLETION)
+    assert (value.value, value.n_facts) == (50.0, 6)
+    counted = {name: part for name, part in value.parts.items() if not name.endswith("in_window")}
+    assert counted == {
+        "due": 5,
+        "completed": 3,
+        "early": 1,
+        "on_time": 2,
+        "overdue": 1,
+        "expired": 1,
+        "failed": 1,
+        "prior_credit": 0,
+        "not_due": 1,
+        "waived": 1,
+        "withdrawn": 1,
+        "assigned_after_due": 1,
+    }
+
+
+async def test_assignments_not_due_yet_do_not_dilute_the_number(world: World) -> None:
+    for number in range(12):
+        done = {} if number == 0 else {"completed_at": at("2026-02-01")}
+        await assignment(world, **done)
+    for _ in range(9):
+        await assignment(world, due_on=day("2026-12-31"))
+    # 11 of 12 = 91.7 %; with the nine not due yet 52.4.
+    value = await world.value(COMPLETION)
+    assert value.value is not None
+    assert round(value.value, 1) == 91.7
+
+
+async def test_the_whole_due_day_is_in_time(world: World) -> None:
+    await assignment(world, completed_at=at("2026-02-28 23:59"))
+    await assignment(world, completed_at=at("2026-03-01"))
+    await assignment(world)
+    assert (await parts(world))["on_time"] == 1
+    assert (await parts(world, "2026-02-28 23:58"))["not_due"] == 3
+    last_minute = await parts(world, "2026-02-28 23:59")
+    assert (last_minute["early"], last_minute["overdue"]) == (1, 0)
+    assert (await parts(world, "2026-03-01"))["overdue"] == 1
+
+
+async def test_a_completion_counts_only_from_when_it_is_known(world: World) -> None:
+    await assignment(world, completed_at=at("2026-02-10"), completed_known_at=at("2026-03-10"))
+    assert (await parts(world, "2026-02-20"))["not_due"] == 1
+    assert (await parts(world, "2026-03-09"))["overdue"] == 1
+    assert (await parts(world, "2026-03-10"))["completed"] == 1
+
+
+async def test_an_assignment_known_or_made_later_is_unknown(world: World) -> None:
+    await assignment(world, known_at=at("2026-02-10"))
+    await assignment(world, assigned_at=at("2026-02-20"))
+    assert (await world.read(COMPLETION, as_of=at("2026-02-09"))).rows == ()
+    assert (await parts(world, "2026-02-10"))["not_due"] == 1
+    assert (await parts(world, "2026-02-20"))["not_due"] == 2
+
+
+async def test_the_due_date_in_force_at_the_moment_decides(world: World) -> None:
+    await assignment(
+        world,
+        due_on=day("2026-05-31"),
+        previous_due_on=day(DUE),
+        due_changed_at=at("2026-03-10"),
+        due_changed_known_at=at("2026-03-12"),
+    )
+    assert (await parts(world, "2026-03-11"))["overdue"] == 1
+    assert (await parts(world, "2026-03-12"))["not_due"] == 1
+
+
+async def test_a_certificate_counts_to_its_last_day(world: World) -> None:
+    await assignment(world, completed_at=at("2026-02-10"), valid_until=day("2026-03-15"))
+    assert (await parts(world, "2026-03-15 23:59"))["completed"] == 1
+    assert (await parts(world, "2026-03-16"))["expired"] == 1
+
+
+async def test_a_certificate_that_lapsed_before_the_due_date_leaves_the_assignment_not_due(world: World) -> None:
+    await assignment(world, completed_at=at("2026-01-10"), valid_until=day("2026-01-31"))
+    assert (await parts(world, "2026-01-31"))["early"] == 1
+    assert (await parts(world, "2026-02-01"))["not_due"] == 1
+
+
+async def test_recertifying_does_not_count_twice_and_the_old_certificate_holds_until_it_expires(world: World) -> None:
+    person = await world.add("person", partner_id="a")
+    old = {"due_on": day("2025-03-31"), "completed_at": at("2025-03-01"), "valid_until": day("2026-02-28")}
+    await assignment(world, person=person, assigned_at=at("2025-01-01"), **old)
+    await assignment(world, person=person, completed_at=at("2026-03-05"))
+    assert (await world.value(COMPLETION, as_of=at("2026-02-15"))).value == 100.0  # the old one
+    lapsed = await world.value(COMPLETION, as_of=at("2026-03-01"))
+    assert (lapsed.value, lapsed.n_facts, lapsed.parts["overdue"]) == (0.0, 1, 1)  # the new one, not both
+    renewed = await world.value(COMPLETION, as_of=at("2026-03-05"))
+    assert (renewed.value, renewed.n_facts) == (100.0, 1)
+
+
+async def test_withdrawing_after_the_due_date_does_not_make_it_disappear(world: World) -> None:
+    await assignment(world, withdrawn_at=at("2026-02-28 23:00"))
+    await assignment(world, withdrawn_at=at("2026-03-01"))
+    found = await parts(world)
+    assert (found["withdrawn"], found["overdue"]) == (1, 1)
+
+
+async def test_people_and_partners_who_left_are_out(world: World) -> None:
+    left = await world.add("person", partner_id="a", active_to=day("2026-03-01"))
+    await assignment(world, person=left)
+    await world.add("partner", partner_id="gone", active_to=day("2026-03-01"))
+    await assignment(world, "gone")
+    assert (await parts(world))["withdrawn"] == 1
+    assert (await parts(world, partner="gone"))["withdrawn"] == 1
+    assert (await parts(world, "2026-02-28"))["not_due"] == 1
+    value = await world.value(COMPLETION)
+    assert (value.value, value.reason) == (None, "nothing_due")
+
+
+async def test_a_person_of_two_partners_counts_for_the_one_the_assignment_was_made_for(world: World) -> None:
+    both = await world.add("person", partner_id="a")
+    await assignment(world, "a", both, completed_at=at("2026-02-01"))
+    await assignment(world, "b", both)
+    assert (await world.value(COMPLETION, "a")).value == 100.0
+    assert (await world.value(COMPLETION, "b")).value == 0.0
+    assert (await world.value(COMPLETION)).value == 50.0
+
+
+async def test_prior_credit_is_completed_and_reported_apart(world: World) -> None:
+    await assignment(world, completed_at=at("2025-11-01"), prior_credit=True)
+    found = await parts(world)
+    assert (found["completed"], found["prior_credit"]) == (1, 1)
+
+
+async def test_a_waiver_counts_from_when_it_is_known(world: World) -> None:
+    await assignment(world, waived_by="lead", waived_at=at("2026-03-05"), waived_known_at=at("2026-03-07"))
+    assert (await parts(world, "2026-03-06"))["overdue"] == 1
+    assert (await parts(world, "2026-03-07"))["waived"] == 1
+
+
+async def test_a_group_is_the_ratio_of_sums(world: World) -> None:
+    await assignment(world, "small", completed_at=at("2026-02-01"))
+    for _ in range(3):
+        await assignment(world, "large")
+    # 1 of 4; the mean of 100 % and 0 % would read 50.
+    assert (await world.value(COMPLETION)).value == 25.0
+
+
+async def test_the_window_only_picks_the_assignments_reported_apart(world: World) -> None:
+    for assigned, done in (("2025-12-31", True), ("2026-01-01", True), ("2026-01-31", False), ("2026-02-01", True)):
+        completed = {"completed_at": at("2026-02-20")} if done else {}
+        await assignment(world, assigned_at=at(assigned), **completed)
+    january = await world.reading(COMPLETION, "a", during=window("2026-01-01", "2026-02-01"))
+    assert (january.numerator, january.denominator) == (3, 4)
+    assert january.parts["assigned_in_window"] == 2
+    assert january.parts["completed_of_assigned_in_window"] == 1
+
+
+async def test_data_reach_to_the_latest_event_known(world: World) -> None:
+    await assignment(world, "other", completed_at=at("2026-02-10"), completed_known_at=at("2026-02-12"))
+    moments = ("2026-02-11", "2026-02-12")
+    reach = [(await world.read(COMPLETION, "a", as_of=at(moment))).data_through for moment in moments]
+    assert reach == [at("2026-01-01"), at("2026-02-12") - timedelta(days=2)]

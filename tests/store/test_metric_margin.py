@@ -1,0 +1,263 @@
+"""Partner contribution margin: what belongs to revenue and cost, to which date, and when there is no value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from models.metric import MetricName
+from tests.store.world import Q1_END, World, at, day, window
+
+MARGIN = MetricName.CONTRIBUTION_MARGIN
+
+
+async def sale(world: World, amount: float, on: str = "2026-01-15", partner: str = "a", **row: Any) -> None:
+    await world.add("partner_transaction", partner_id=partner, net_amount=amount, transaction_date=day(on), **row)
+
+
+async def cost(
+    world: World, amount: float, on: str = "2026-01-15", partner: str = "a", kind: str = "product", **row: Any
+) -> None:
+    await world.add("partner_cost", partner_id=partner, amount=amount, recognised_on=day(on), kind=kind, **row)
+
+
+async def test_all_variable_cost_is_subtracted_and_every_part_is_kept(world: World) -> None:
+    await sale(world, 900, list_amount=1000, discount_amount=100, tax_amount=171)
+    await sale(world, 100)
+    for kind, amount in (("product", 500), ("freight", 20), ("commission", 50), ("spiff", 10), ("support", 15)):
+        await cost(world, amount, kind=kind)
+    await cost(world, 40, kind="rebate", earned_period=day("2026-01-01"))
+    await world.add(
+        "mdf_claim",
+        partner_id="a",
+        claimed_amount=25,
+        paid_amount=25,
+        submitted_at=at("2026-01-10"),
+        paid_at=at("2026-02-10"),
+    )
+    # 1000 - (500 + 20 + 50 + 10 + 40 + 15 + 25) = 340 of 1000; tax is not revenue, the discount is off already.
+    value = await world.value(MARGIN)
+    assert value.value == 34.0
+    assert (value.numerator, value.denominator, value.n_facts) == (340, 1000, 2)
+    parts = {name: part for name, part in value.parts.items() if part}
+    assert parts == {
+        "net_revenue": 1000,
+        "product_cost": 500,
+        "freight_cost": 20,
+        "partner_payments": 100,
+        "support_cost": 15,
+        "mdf": 25,
+        "contribution": 340,
+        "cost_lines": 7,
+        "accruals_open": 3,
+    }
+
+
+async def test_a_return_counts_on_its_own_date_even_of_an_earlier_sale(world: World) -> None:
+    await sale(world, 500, "2025-12-20")
+    await sale(world, 400, "2026-01-20")
+    await cost(world, 200, "2026-01-20")
+    await sale(world, -100, "2026-01-25", kind="return", original_id="partner_transaction-2")
+    # 400 - 100 = 300 revenue, less 200 cost = 100: 33.3 %. December's sale is another window's.
+    value = await world.value(MARGIN)
+    assert value.value == pytest.approx(100 / 3)
+    assert value.parts["returned"] == 100
+
+
+async def test_only_credits_have_no_margin_but_keep_the_money(world: World) -> None:
+    await sale(world, -80, kind="credit")
+    await cost(world, -50)
+    value = await world.value(MARGIN)
+    assert (value.value, value.reason) == (None, "no_positive_revenue")
+    assert (value.parts["net_revenue"], value.parts["contribution"]) == (-80, -30)
+
+
+async def test_cost_without_revenue_has_no_margin(world: World) -> None:
+    await cost(world, 50)
+    value = await world.value(MARGIN)
+    assert (value.value, value.reason, value.parts["contribution"]) == (None, "no_positive_revenue", -50)
+
+
+async def test_sales_that_returns_cancel_out_are_not_divided_by(world: World) -> None:
+    await sale(world, 80)
+    await sale(world, -80, kind="return")
+    await cost(world, 10)
+    assert (await world.value(MARGIN)).reason == "no_positive_revenue"
+
+
+async def test_revenue_without_any_cost_is_a_missing_feed_not_a_full_margin(world: World) -> None:
+    await sale(world, 100)
+    value = await world.value(MARGIN)
+    assert (value.value, value.reason) == (None, "no_cost_data")
+
+
+async def test_a_rebate_belongs_to_the_month_that_earned_it(world: World) -> None:
+    await sale(world, 1000, "2026-03-10")
+    await cost(world, 500, "2026-03-10")
+    # Earned in March, booked and known on 20 April.
+    await cost(
+        world, 100, "2026-04-20", kind="rebate", earned_period=day("2026-03-01"), known_at=at("2026-04-20")
+    )
+    # Earned in December, booked in January: the last quarter's.
+    await cost(world, 70, "2026-01-20", kind="rebate", earned_period=day("2025-12-01"))
+    assert (await world.value(MARGIN, as_of=Q1_END)).value == 50.0
+    assert (await world.value(MARGIN, as_of=at("2026-04-20"))).value == 40.0
+
+
+async def test_part_of_a_month_takes_that_part_of_its_rebate(world: World) -> None:
+    await sale(world, 1000, "2026-03-20")
+    await cost(world, 310, "2026-03-31", kind="rebate", earned_period=day("2026-03-01"))
+    # 17 to 31 March: 15 of 31 days, 150. The first 16 days hold the other 160.
+    assert (await world.value(MARGIN, during=window("2026-03-17", "2026-04-01"))).value == pytest.approx(85.0)
+    first_half = await world.value(MARGIN, during=window("2026-03-01", "2026-03-17"))
+    assert first_half.parts["partner_payments"] == pytest.approx(160)
+
+
+async def test_months_whose_rebate_run_is_not_closed_are_flagged(world: World) -> None:
+    for partner in ("a", "b"):
+        await sale(world, 100, partner=partner)
+        await cost(world, 10, partner=partner, kind="rebate", earned_period=day("2026-01-01"))
+    await sale(world, 100, partner="never_paid_rebates")
+    await cost(world, 60, partner="never_paid_rebates")
+    for month, closed in (("2026-01-01", "2026-02-10"), ("2026-02-01", "2026-03-10"), ("2026-03-01", "2026-04-10")):
+        await world.add("rebate_run", earned_period=day(month), closed_at=at(closed))
+    # On 1 April only March is open; that is one month, not one for each partner.
+    assert (await world.value(MARGIN, "a", "b")).parts["accruals_open"] == 1
+    assert (await world.value(MARGIN, "a", "b", as_of=at("2026-02-09"))).parts["accruals_open"] == 3
+    assert (await world.value(MARGIN, "a", "b", as_of=at("2026-04-10"))).parts["accruals_open"] == 0
+    assert (await world.value(MARGIN, "never_paid_rebates")).parts["accruals_open"] == 0
+
+
+async def test_development_funds_cannot_be_booked_as_a_cost_too(world: World) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await cost(world, 25, kind="mdf")
+
+
+async def test_each_amount_is_converted_at_its_own_months_rate(world: World) -> None:
+    for month, rate in (("2026-01-01", "1.2"), ("2026-02-01", "1.5")):
+        await world.add("fx_rate", currency="EUR", month=day(month), rate=rate)
+    await sale(world, 100, "2026-01-31", currency="EUR")
+    await sale(world, 100, "2026-02-01", currency="EUR")
+    await sale(world, 30, "2026-01-10")
+    await cost(world, 80, "2026-02-03", currency="EUR")
+    # 120 + 150 + 30 = 300 revenue, 120 cost: 60 %. Added as they stand, 230 and 80 would read 65.2.
+    value = await world.value(MARGIN)
+    assert (value.value, value.denominator) == (60.0, 300)
+
+
+async def test_a_missing_rate_is_no_value_until_the_rate_is_known(world: World) -> None:
+    await sale(world, 100)
+    await cost(world, 50)
+    await cost(world, 10, currency="JPY")
+    await world.add("fx_rate", currency="JPY", month=day("2026-02-01"), rate="0.0067")
+    value = await world.value(MARGIN)
+    assert (value.value, value.reason, value.parts["missing_fx"]) == (None, "missing_fx_rate", 1)
+    await world.add("fx_rate", currency="JPY", month=day("2026-01-01"), rate="0.5", known_at=at("2026-04-05"))
+    assert (await world.value(MARGIN)).reason == "missing_fx_rate"
+    assert (await world.value(MARGIN, as_of=at("2026-04-05"))).value == 45.0
+
+
+async def test_a_rate_into_another_currency_does_not_help(world: World) -> None:
+    await sale(world, 100, currency="EUR")
+    await world.add("fx_rate", currency="EUR", reporting_currency="JPY", month=day("2026-01-01"), rate=160)
+    assert (await world.value(MARGIN)).reason == "missing_fx_rate"
+
+
+async def test_a_deal_of_two_partners_is_counted_once(world: World) -> None:
+    for partner, share in (("distributor", "0.25"), ("reseller", "0.75")):
+        await sale(world, 1000, partner=partner, transaction_id="deal", credit_share=share)
+        await cost(world, 600, partner=partner, credit_share=share)
+    both = await world.value(MARGIN)
+    assert (both.value, both.denominator) == (40.0, 1000)
+    assert (await world.value(MARGIN, "reseller")).denominator == 750
+
+
+async def test_shares_over_one_are_no_value_also_for_one_of_the_partners(world: World) -> None:
+    for partner, share in (("distributor", "0.5"), ("reseller", "0.75")):
+        await sale(world, 1000, partner=partner, transaction_id="deal", credit_share=share)
+        await cost(world, 600, partner=partner, credit_share=share)
+    assert (await world.value(MARGIN)).reason == "over_credited"
+    assert (await world.value(MARGIN, "reseller")).reason == "over_credited"
+
+
+async def test_influenced_revenue_and_cost_are_kept_apart(world: World) -> None:
+    await sale(world, 100)
+    await cost(world, 75)
+    await sale(world, 900, attribution="influenced")
+    await cost(world, 100, attribution="influenced")
+    value = await world.value(MARGIN)
+    assert (value.value, value.n_facts, value.parts["influenced_revenue"]) == (25.0, 1, 900)
+
+
+async def test_a_group_is_the_ratio_of_sums(world: World) -> None:
+    await sale(world, 900, partner="large")
+    await cost(world, 810, partner="large")
+    await sale(world, 100, partner="small")
+    await cost(world, 40, partner="small")
+    # 1000 - 850 = 15 %; the mean of 10 and 60 would read 35.
+    assert (await world.value(MARGIN)).value == 15.0
+
+
+async def test_the_window_takes_its_first_day_and_leaves_its_end(world: World) -> None:
+    for on, amount in (("2025-12-31", 1), ("2026-01-01", 10), ("2026-03-31", 100), ("2026-04-01", 1000)):
+        await sale(world, amount, on)
+        await cost(world, amount / 2, on)
+    assert (await world.value(MARGIN, as_of=at("2026-06-01"))).denominator == 110
+    # A window that starts inside a day leaves that day to the window before.
+    inside = window("2026-01-01 06:00", "2026-04-01 06:00")
+    assert (await world.value(MARGIN, during=inside, as_of=at("2026-06-01"))).denominator == 1100
+
+
+async def test_facts_known_later_are_unknown(world: World) -> None:
+    await sale(world, 100)
+    await cost(world, 50)
+    await sale(world, 100, known_at=at("2026-04-08"))
+    await cost(world, 80, known_at=at("2026-04-09"))
+    await world.add(
+        "mdf_claim",
+        partner_id="a",
+        claimed_amount=10,
+        paid_amount=10,
+        submitted_at=at("2026-02-01"),
+        paid_at=at("2026-03-01"),
+        paid_known_at=at("2026-04-10"),
+    )
+    # 50 of 100; then 150 of 200; then 70 of 200; then 60 of 200.
+    moments = ("2026-04-07", "2026-04-08", "2026-04-09", "2026-04-10")
+    assert [(await world.value(MARGIN, as_of=at(moment))).value for moment in moments] == [50.0, 75.0, 35.0, 30.0]
+
+
+async def test_data_reach_as_far_as_revenue_and_its_cost_both_do(world: World) -> None:
+    await sale(world, 100, "2026-03-10", partner="other")
+    # A day is covered to its end.
+    assert (await world.read(MARGIN, "a")).data_through == at("2026-03-11")
+    await cost(world, 50, "2026-02-10", partner="other")
+    assert (await world.read(MARGIN, "a")).data_through == at("2026-02-11")
+    await cost(world, 50, "2026-03-20", partner="other", known_at=at("2026-03-25"))
+    assert (await world.read(MARGIN, "a", as_of=at("2026-03-24"))).data_through == at("2026-02-11")
+    assert (await world.read(MARGIN, "a", as_of=at("2026-03-26"))).data_through == at("2026-03-11")
+    # Never beyond the moment asked for.
+    assert (await world.read(MARGIN, "a", as_of=at("2026-02-10 12:00"))).data_through == at("2026-02-10 12:00")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"net_amount": "NaN"},
+        {"net_amount": -5},
+        {"currency": "usd"},
+        {"kind": "refund"},
+        {"partner_id": "nobody"},
+        {"credit_share": "1.5"},
+        {"credit_share": "NaN"},
+    ],
+)
+async def test_the_schema_refuses_a_sale_that_would_read_as_a_value(world: World, wrong: dict[str, Any]) -> None:
+    await world.add("partner", partner_id="a")
+    right = {"partner_id": "a", "net_amount": 5, "transaction_date": day("2026-01-05")}
+    await world.add("partner_transaction", **right)
+    world._partners.add("nobody")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await world.add("partner_transaction", **{**right, **wrong})

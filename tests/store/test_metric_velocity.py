@@ -1,0 +1,176 @@
+"""Pipeline velocity: the four parts of its formula, which deals count, and from when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from models.metric import MetricName
+from tests.store.world import Q1_END, World, at, day, window
+
+VELOCITY = MetricName.PIPELINE_VELOCITY
+
+
+async def deal(
+    world: World,
+    outcome: str | None = "won",
+    amount: float = 100,
+    cycle: float = 10,
+    closed: str = "2026-02-20",
+    partner: str = "a",
+    **row: Any,
+) -> str:
+    """An opportunity of `cycle` days that closed on a given day; open since then when it has no outcome."""
+    row.setdefault("qualified_at", at(closed) - timedelta(days=cycle))
+    if outcome:
+        row |= {"outcome": outcome, "closed_at": at(closed)}
+    return await world.add("opportunity", partner_id=partner, amount=amount, **row)
+
+
+async def test_the_four_parts_multiply_to_the_value(world: World) -> None:
+    for amount, cycle in ((100, 10), (200, 20), (300, 30)):
+        await deal(world, "won", amount, cycle)
+    await deal(world, "lost", 9999, 400)
+    # 4 opportunities x 75 % x 200 / 20 days = 30 a day.
+    value = await world.value(VELOCITY)
+    assert value.value == pytest.approx(30.0)
+    assert (value.n_facts, value.parts["opportunities"], value.parts["win_rate"]) == (4, 4, 75.0)
+    assert (value.parts["average_won_value"], value.parts["mean_cycle_days"]) == (200, 20)
+
+
+async def test_no_close_yet_is_no_value(world: World) -> None:
+    await deal(world, None)
+    value = await world.value(VELOCITY)
+    assert (value.value, value.reason, value.n_facts) == (None, "no_closed_deals", 0)
+
+
+async def test_only_lost_deals_are_zero(world: World) -> None:
+    await deal(world, "lost")
+    value = await world.value(VELOCITY)
+    assert (value.value, value.reason, value.n_facts) == (0.0, None, 1)
+
+
+async def test_a_cycle_lasts_one_day_at_least(world: World) -> None:
+    await deal(world, "won", 100, cycle=0)
+    await deal(world, "won", 100, cycle=0.25)
+    # 2 x 100 % x 100 / 1 day.
+    assert (await world.value(VELOCITY)).value == pytest.approx(200.0)
+
+
+async def test_a_group_follows_from_the_summed_parts(world: World) -> None:
+    await deal(world, "won", 100, 10, partner="fast")
+    await deal(world, "lost", partner="fast")
+    await deal(world, "won", 900, 90, partner="slow")
+    # Together 3 x 2/3 x 500 / 50 = 20 a day; apart 10 each: 2 x 1/2 x 100 / 10 and 1 x 1 x 900 / 90.
+    assert (await world.value(VELOCITY)).value == pytest.approx(20.0)
+    for partner in ("fast", "slow"):
+        reading = await world.reading(VELOCITY, partner)
+        assert reading.numerator is not None
+        assert reading.denominator is not None
+        assert reading.numerator / reading.denominator == pytest.approx(10.0)
+
+
+async def test_open_deals_are_counted_and_never_taken_as_lost(world: World) -> None:
+    await deal(world, "won", 100, 10)
+    await deal(world, None, closed="2026-03-20")
+    value = await world.value(VELOCITY)
+    assert value.value == pytest.approx(10.0)
+    assert (value.parts["open"], value.parts["stale_open"]) == (1, 0)
+
+
+async def test_idle_and_overage_deals_are_flagged_as_stale(world: World) -> None:
+    # Closed after 1 to 101 days: the 99th percentile is 100.
+    for cycle in range(1, 102):
+        await deal(world, "lost", cycle=cycle, closed="2026-01-01")
+    active = {"last_activity_at": at("2026-03-31")}
+    await deal(world, None, qualified_at=at("2026-01-31"))  # idle for 60 days: not yet
+    await deal(world, None, qualified_at=at("2026-01-30"))  # idle for 61 days
+    await deal(world, None, qualified_at=at("2025-12-22"), **active)  # 100 days old
+    await deal(world, None, qualified_at=at("2025-12-21"), **active)  # 101 days old
+    parts = (await world.reading(VELOCITY, "a")).parts
+    assert (parts["open"], parts["stale_open"]) == (4, 2)
+
+
+async def test_cancelled_duplicate_unqualified_and_influenced_deals_are_out(world: World) -> None:
+    await deal(world, "won", 100, 10)
+    await deal(world, "cancelled", 1000)
+    await deal(world, "duplicate", 1000)
+    await deal(world, "won", 1000, qualified_at=None)
+    await deal(world, "won", 1000, origin="influenced")
+    await deal(world, "won", 1000, qualified_at=at("2026-02-21"))  # closed before it was qualified
+    value = await world.value(VELOCITY)
+    assert value.value == pytest.approx(10.0)
+    names = ("cancelled", "duplicate", "unqualified", "influenced", "invalid")
+    assert [value.parts[name] for name in names] == [1, 1, 1, 1, 1]
+
+
+async def test_the_last_close_of_a_reopened_deal_counts(world: World) -> None:
+    reopened = await deal(world, "won", 300, cycle=60, closed="2026-03-02", qualified_at=at("2026-01-01"))
+    await world.add(
+        "opportunity_reopening",
+        opportunity_id=reopened,
+        closed_at=at("2026-01-21"),
+        outcome="won",
+        amount=100,
+        reopened_at=at("2026-02-05"),
+        known_at=at("2026-01-21"),
+    )
+    # Before: won for 100 in 20 days. Reopened: open. Then won for 300 in 60 days.
+    first = await world.value(VELOCITY, as_of=at("2026-02-04"))
+    assert (first.value, first.parts["won_value"], first.parts["open"]) == (pytest.approx(5.0), 100, 0)
+    between = await world.value(VELOCITY, as_of=at("2026-02-05"))
+    assert (between.reason, between.parts["open"]) == ("no_closed_deals", 1)
+    last = await world.value(VELOCITY, as_of=at("2026-03-02"))
+    assert (last.value, last.parts["won_value"], last.n_facts) == (pytest.approx(5.0), 300, 1)
+
+
+async def test_a_close_counts_only_from_when_it_is_known(world: World) -> None:
+    await deal(world, "won", 100, 10, closed_known_at=at("2026-04-03"))
+    await deal(world, "won", 100, 10, known_at=at("2026-04-05"))
+    await deal(world, None, closed="2026-06-01")  # qualified after the moment
+    assert (await world.value(VELOCITY)).parts["open"] == 1
+    assert [(await world.value(VELOCITY, as_of=at(f"2026-04-0{n}"))).value for n in (2, 3, 5)] == [None, 10.0, 20.0]
+    # A close after the moment has not happened.
+    assert (await world.value(VELOCITY, as_of=at("2026-02-19"))).value is None
+
+
+async def test_the_window_takes_its_start_and_leaves_its_end(world: World) -> None:
+    for closed in ("2025-12-31 23:59:59", "2026-01-01", "2026-03-31 23:59:59", "2026-04-01"):
+        await deal(world, "lost", closed=closed)
+    assert (await world.value(VELOCITY, as_of=at("2026-06-01"))).n_facts == 2
+
+
+async def test_a_window_shorter_than_most_cycles_is_marked_immature(world: World) -> None:
+    # Cycles 10, 40, 60, 100 days, as closed by then: the 75th percentile is 70 days.
+    for cycle, partner in ((10, "a"), (40, "a"), (60, "b"), (100, "b")):
+        await deal(world, "won", cycle=cycle, partner=partner)
+    short = await world.value(VELOCITY, during=window("2026-02-01", "2026-04-01"))
+    assert (short.parts["cycle_p75_days"], short.parts["window_days"], short.parts["immature"]) == (70, 59, 1)
+    assert short.parts["cycle_median_days"] == 50
+    long = await world.value(VELOCITY)
+    assert (long.parts["window_days"], long.parts["immature"]) == (90, 0)
+
+
+async def test_values_are_converted_at_the_rate_of_the_closing_month(world: World) -> None:
+    await world.add("fx_rate", currency="EUR", month=day("2026-02-01"), rate="1.5")
+    await deal(world, "won", 100, 10, currency="EUR")
+    assert (await world.value(VELOCITY)).value == pytest.approx(15.0)
+    await deal(world, "won", 100, 10, currency="EUR", closed="2026-03-01")
+    value = await world.value(VELOCITY)
+    assert (value.value, value.reason, value.parts["missing_fx"]) == (None, "missing_fx_rate", 1)
+    # A lost deal's worth is not added, so it needs no rate.
+    await deal(world, "lost", 100, closed="2026-03-01", partner="b", currency="JPY")
+    assert (await world.value(VELOCITY, "b")).value == 0.0
+
+
+async def test_data_reach_to_the_latest_event_known(world: World) -> None:
+    await deal(world, "won", closed="2026-02-20", partner="other")
+    await deal(world, None, qualified_at=at("2026-03-01"), partner="other", known_at=at("2026-03-05"))
+    await world.add("partner", partner_id="a")
+    reads = [
+        (await world.read(VELOCITY, "a", as_of=moment)).data_through
+        for moment in (at("2026-02-15"), at("2026-03-04"), Q1_END)
+    ]
+    assert reads == [at("2026-02-10"), at("2026-02-20"), at("2026-03-01")]
