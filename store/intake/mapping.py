@@ -138,8 +138,11 @@ class Condition(_Part):
         return self
 
 
+_KNOWN = "write on_import, {after: FIELD, lag: 1d} or {at: 2025-01-01T00:00:00Z}"
+
+
 class Known(_Part):
-    """When a fact became known: `at` a fixed moment, or `after` a field of it plus `lag`. Neither: on import.
+    """When a fact became known: `at` a fixed moment, or `after` a field of it plus `lag`. Unsaid: on import.
 
     A change (contacted, closed, paid, ...) then counts as known `lag` after it happened; with `at`, when it
     happened; on import, at the import that brought it. A date counts from its midnight UTC.
@@ -154,7 +157,7 @@ class Known(_Part):
         if self.at is not None and self.after is not None:
             raise ValueError("give at or after, not both")
         if self.at is None and self.after is None:
-            raise ValueError("write on_import, {after: FIELD, lag: 1d} or {at: 2025-01-01T00:00:00Z}")
+            raise ValueError(_KNOWN)
         return self
 
 
@@ -165,6 +168,12 @@ class CsvFormat(_Part):
     encoding: Name = "utf-8"
     decimal: Literal[".", ","] = "."
     thousands: Annotated[str, Field(max_length=1)] = ""
+
+
+def _on_import(value: Any) -> Any:
+    if isinstance(value, str) and value != "on_import":
+        raise ValueError(_KNOWN)
+    return None if value == "on_import" else value
 
 
 def _column_for_text(value: Any) -> Any:
@@ -178,7 +187,7 @@ class Mapping(_Part):
     source_system: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
     about: str = ""
     fields: dict[str, Annotated[FieldSource, BeforeValidator(_column_for_text)]]
-    known: Literal["on_import"] | Known = "on_import"
+    known: Annotated[Known | None, BeforeValidator(_on_import)] = None
     where: tuple[Condition, ...] = ()
     distinct: bool = False
     empty: tuple[str, ...] = ("",)
@@ -264,7 +273,7 @@ def _misfits(mapping: Mapping) -> list[tuple[YamlPath, str]]:
     missing = [spec.name for spec in specs.values() if spec.required and spec.name not in mapping.fields]
     if missing:
         found.append((("fields",), f"{mapping.kind} cannot do without {', '.join(missing)}"))
-    if isinstance(mapping.known, Known) and mapping.known.after is not None:
+    if mapping.known is not None and mapping.known.after is not None:
         found += _known_misfits(mapping.known.after, mapping, specs)
     return found
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from store.intake.errors import IntakeError
 from store.intake.kinds import FieldSpec
-from store.intake.mapping import Condition, FieldSource, Known, Lookup, Mapping
+from store.intake.mapping import Condition, FieldSource, Lookup, Mapping
 from store.intake.source import CsvSource, Row
 from store.intake.values import Value, reader
 
@@ -78,7 +78,7 @@ class FactReader:
         spec, known = self._mapping.spec, self._mapping.known
         if spec.id_field and values[spec.id_field] is None:
             values[spec.id_field] = values["source_id"]
-        after = known.after if isinstance(known, Known) else None
+        after = known.after if known else None
         if after is not None and values[after] is None:
             return [Problem(line, after, "is empty, and tells when the fact became known")]
         if values["known_at"] is None:
@@ -91,15 +91,15 @@ class FactReader:
 
     def _known_at(self, after: Value) -> datetime:
         known = self._mapping.known
-        if isinstance(known, Known):
-            return known.at if known.at is not None else _instant(after) + known.lag
-        return self._imported_at
+        if known is None:
+            return self._imported_at
+        return known.at if known.at is not None else _instant(after) + known.lag
 
     def _change_known_at(self, happened: Value) -> datetime | None:
         known = self._mapping.known
-        if isinstance(known, Known):
-            return None if known.at is not None else _instant(happened) + known.lag
-        return self._imported_at
+        if known is None:
+            return self._imported_at
+        return None if known.at is not None else _instant(happened) + known.lag
 
     def _require_columns(self, path: Path) -> None:
         needed = {

@@ -68,7 +68,7 @@ def test_a_good_cell_is_read(type_: FieldType, text: str, value: Value) -> None:
     ],
 )
 def test_a_bad_cell_is_refused_with_what_is_allowed(type_: FieldType, text: str) -> None:
-    with pytest.raises(ValueError, match="found .*; allowed: ") as refused:
+    with pytest.raises(ValueError, match=r"found .*; allowed: ") as refused:
         read(type_, text)
     assert repr(text) in str(refused.value)
     assert type_.value in str(refused.value)
@@ -82,7 +82,7 @@ def test_a_text_with_a_nul_character_is_refused() -> None:
 def test_continental_numbers_are_read_as_the_mapping_says() -> None:
     assert read(FieldType.MONEY, "1.234,50", decimal=",", thousands=".") == Decimal("1234.50")
     assert read(FieldType.MONEY, "12,5", decimal=",") == Decimal("12.5")
-    with pytest.raises(ValueError, match="found '12.5'"):
+    with pytest.raises(ValueError, match=r"found '12\.5'"):
         read(FieldType.MONEY, "12.5", decimal=",")
 
 
