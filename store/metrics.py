@@ -6,11 +6,10 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
-import asyncpg
-
 from models.base import Frozen, Instant
 from models.evidence import LeadDriver, PartnerReading, Window
 from models.metric import MetricName
+from store.pool import Connection
 
 _SQL = Path(__file__).parent / "sql"
 
@@ -40,7 +39,7 @@ class MetricRows(Frozen):
 
 
 async def read_metric(
-    conn: asyncpg.Connection[asyncpg.Record],
+    conn: Connection,
     metric: MetricName,
     *,
     partner_ids: Collection[str],
@@ -70,7 +69,7 @@ async def read_metric(
 
 
 async def read_sla_drivers(
-    conn: asyncpg.Connection[asyncpg.Record],
+    conn: Connection,
     *,
     partner_ids: Collection[str],
     window: Window,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+"""A connection, whether opened for oneself or borrowed from a pool."""
 
 _dumps = partial(json.dumps, allow_nan=False)
 
@@ -38,7 +42,7 @@ async def create_pool(
     )
 
 
-async def prepare_connection(conn: Any) -> None:
+async def prepare_connection(conn: Connection) -> None:
     """Give a connection the JSON codec that the stores rely on."""
     for name in ("json", "jsonb"):
         await conn.set_type_codec(name, schema="pg_catalog", encoder=_dumps, decoder=json.loads)

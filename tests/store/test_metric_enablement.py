@@ -57,7 +57,7 @@ async def test_every_state_is_told_apart_and_only_due_or_early_ones_count(world:
 
 async def test_assignments_not_due_yet_do_not_dilute_the_number(world: World) -> None:
     for number in range(12):
-        done = {} if number == 0 else {"completed_at": at("2026-02-01")}
+        done: dict[str, Any] = {} if number == 0 else {"completed_at": at("2026-02-01")}
         await assignment(world, **done)
     for _ in range(9):
         await assignment(world, due_on=day("2026-12-31"))
@@ -119,7 +119,11 @@ async def test_a_certificate_that_lapsed_before_the_due_date_leaves_the_assignme
 
 async def test_recertifying_does_not_count_twice_and_the_old_certificate_holds_until_it_expires(world: World) -> None:
     person = await world.add("person", partner_id="a")
-    old = {"due_on": day("2025-03-31"), "completed_at": at("2025-03-01"), "valid_until": day("2026-02-28")}
+    old: dict[str, Any] = {
+        "due_on": day("2025-03-31"),
+        "completed_at": at("2025-03-01"),
+        "valid_until": day("2026-02-28"),
+    }
     await assignment(world, person=person, assigned_at=at("2025-01-01"), **old)
     await assignment(world, person=person, completed_at=at("2026-03-05"))
     assert (await world.value(COMPLETION, as_of=at("2026-02-15"))).value == 100.0  # the old one
@@ -179,7 +183,7 @@ async def test_a_group_is_the_ratio_of_sums(world: World) -> None:
 
 async def test_the_window_only_picks_the_assignments_reported_apart(world: World) -> None:
     for assigned, done in (("2025-12-31", True), ("2026-01-01", True), ("2026-01-31", False), ("2026-02-01", True)):
-        completed = {"completed_at": at("2026-02-20")} if done else {}
+        completed: dict[str, Any] = {"completed_at": at("2026-02-20")} if done else {}
         await assignment(world, assigned_at=at(assigned), **completed)
     january = await world.reading(COMPLETION, "a", during=window("2026-01-01", "2026-02-01"))
     assert (january.numerator, january.denominator) == (3, 4)

@@ -97,9 +97,7 @@ async def test_a_rebate_belongs_to_the_month_that_earned_it(world: World) -> Non
     await sale(world, 1000, "2026-03-10")
     await cost(world, 500, "2026-03-10")
     # Earned in March, booked and known on 20 April.
-    await cost(
-        world, 100, "2026-04-20", kind="rebate", earned_period=day("2026-03-01"), known_at=at("2026-04-20")
-    )
+    await cost(world, 100, "2026-04-20", kind="rebate", earned_period=day("2026-03-01"), known_at=at("2026-04-20"))
     # Earned in December, booked in January: the last quarter's.
     await cost(world, 70, "2026-01-20", kind="rebate", earned_period=day("2025-12-01"))
     assert (await world.value(MARGIN, as_of=Q1_END)).value == 50.0

@@ -84,7 +84,7 @@ async def test_idle_and_overage_deals_are_flagged_as_stale(world: World) -> None
     # Closed after 1 to 101 days: the 99th percentile is 100.
     for cycle in range(1, 102):
         await deal(world, "lost", cycle=cycle, closed="2026-01-01")
-    active = {"last_activity_at": at("2026-03-31")}
+    active: dict[str, Any] = {"last_activity_at": at("2026-03-31")}
     await deal(world, None, qualified_at=at("2026-01-31"))  # idle for 60 days: not yet
     await deal(world, None, qualified_at=at("2026-01-30"))  # idle for 61 days
     await deal(world, None, qualified_at=at("2025-12-22"), **active)  # 100 days old

@@ -78,9 +78,7 @@ async def test_runners_at_the_same_time_apply_each_file_once(blank: str, folder:
     assert await ask(blank, "select count(*) from second") == 2
 
 
-async def test_waiting_for_another_runner_ends(
-    blank: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_waiting_for_another_runner_ends(blank: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_LOCK_WAIT", "100ms")
     other = await asyncpg.connect(blank)
     try:

@@ -6,17 +6,16 @@ import itertools
 from datetime import UTC, date, datetime
 from typing import Any
 
-import asyncpg
-
 from judgement.values import group_value
 from models.evidence import GroupValue, PartnerReading, Window
 from models.metric import MetricName
 from store.metrics import MetricRows, read_metric
+from store.pool import Connection
 
 LONG_KNOWN = datetime(2000, 1, 1, tzinfo=UTC)
 
 # Dimensions are named by a key of their own; everything else only by where it came from.
-_KEYED = {
+_KEYED: dict[str, tuple[str, dict[str, Any]]] = {
     "partner": ("partner_id", {"name": "A partner"}),
     "person": ("person_id", {}),
     "mdf_budget": ("budget_id", {"currency": "USD", "amount": 0}),
@@ -53,14 +52,14 @@ Q1_END = Q1.end
 class World:
     """One test's facts, known for long unless a test says when."""
 
-    def __init__(self, conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    def __init__(self, conn: Connection) -> None:
         self.conn = conn
         self._numbers = itertools.count(1)
         self._partners: set[str] = set()
 
     async def add(self, table: str, **row: Any) -> str:
         """Insert a fact; a partner it names is made where there is none. Returns its source id."""
-        key, defaults = _KEYED.get(table, (None, _DEFAULTS.get(table, {})))
+        key, defaults = _KEYED.get(table, ("", _DEFAULTS.get(table, {})))
         source_id = row.get("source_id") or (row.get(key) if key else None) or f"{table}-{next(self._numbers)}"
         if table == "partner":
             self._partners.add(row["partner_id"])
