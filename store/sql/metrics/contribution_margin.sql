@@ -43,10 +43,11 @@ line as (
 ),
 -- Shares over one mean that the same revenue is counted for two partners.
 over_credited as (
-    select t.source_system, t.transaction_id
-    from partner_transaction t, bounds
-    where t.transaction_date >= bounds.starts and t.transaction_date < bounds.ends and t.known_at <= $4
-    group by t.source_system, t.transaction_id
+    select l.source_system, l.transaction_id
+    from line l
+    join partner_transaction t
+        on t.source_system = l.source_system and t.transaction_id = l.transaction_id and t.known_at <= $4
+    group by l.source_system, l.transaction_id, l.partner_id
     having sum(t.credit_share) > 1.000001
 ),
 converted as (
@@ -57,7 +58,8 @@ converted as (
     from line l
     cross join reporting_currency home
     left join rate on rate.currency = l.currency and rate.month = date_trunc('month', l.day)::date
-    left join over_credited o on o.source_system = l.source_system and o.transaction_id = l.transaction_id
+    left join (select distinct source_system, transaction_id from over_credited) as o
+        on o.source_system = l.source_system and o.transaction_id = l.transaction_id
 ),
 summed as (
     select
