@@ -1,0 +1,199 @@
+"""Market development funds, enablement and compliance of a synthetic world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Final, NamedTuple
+
+from store.world_rows import Rows
+from store.world_sales import EXPECTED_QUARTERLY_USD
+from store.world_spec import WorldPartner, WorldSpec, add_months, days, midnight, money, months_between
+
+_FUND_SHARE: Final = 0.014  # of expected sales: what discretionary funds usually are
+_REQUESTS: Final = 13  # weekly call-offs, so that spend follows its plan
+_COPAY: Final = Decimal("0.5")
+_CLAIM_DAYS: Final = 45
+_REJECTED, _UNCLAIMED = 0.03, 0.02
+_ACTIVITIES: Final = ("webinar", "trade fair", "search advertising", "customer event", "mailing")
+
+
+def mdf_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
+    """Quarterly budgets, an allocation for each partner, requests through the quarter, claims after them."""
+    rows = Rows()
+    for start in [month for month in months_between(spec.start, spec.end) if month.month % 3 == 1]:
+        end, known = add_months(start, 3), midnight(start) - timedelta(days=14)
+        budget, total = f"mdf-{start.year}-q{start.month // 3 + 1}", Decimal(0)
+        funded = [one for one in partners if one.active_from <= start and (one.active_to or end) >= end]
+        amounts = {
+            one.partner_id: money(round(EXPECTED_QUARTERLY_USD * one.volume * _FUND_SHARE, -1)) for one in funded
+        }
+        total = sum(amounts.values(), total)
+        deadline = end + timedelta(days=_CLAIM_DAYS)
+        rows.add("mdf_budget", budget, start, end, deadline, total, "USD", budget, known)
+        for partner in funded:
+            allocation = f"{budget}-{partner.partner_id}"
+            amount = amounts[partner.partner_id]
+            rows.add("mdf_allocation", allocation, budget, partner.partner_id, amount, "USD", allocation, known)
+            _requests(spec.chance(partner.partner_id, budget), partner, allocation, float(amount), (start, end), rows)
+    return rows
+
+
+def _requests(
+    chance: Random, partner: WorldPartner, allocation: str, amount: float, period: tuple[date, date], rows: Rows
+) -> None:
+    step = (period[1] - period[0]).days / _REQUESTS
+    for number in range(_REQUESTS):
+        request = f"{allocation}-{number:02}"
+        submitted = midnight(period[0]) + days(step * (number + 0.25 + 0.4 * chance.random()) - 0.8)
+        decided = submitted + days(0.2 + 1.2 * chance.random())
+        asked = money(amount / _REQUESTS * chance.uniform(0.88, 1.18))
+        approved = chance.random() >= _REJECTED
+        activity = (decided + days(3 + 10 * chance.random())).date()
+        rows.add(
+            "mdf_request",
+            *(request, allocation, partner.partner_id, chance.choice(_ACTIVITIES), asked, asked if approved else None),
+            *("USD", _COPAY, submitted, "approved" if approved else "rejected", decided, decided + days(0.3)),
+            *("mdf-desk@vendor.example", activity, activity + timedelta(days=2), request, submitted + days(0.05)),
+        )
+        if approved and chance.random() >= _UNCLAIMED:
+            _claim(chance, partner, request, asked, midnight(activity) + days(3), rows)
+
+
+def _claim(
+    chance: Random, partner: WorldPartner, request: str, approved: Decimal, earliest: datetime, rows: Rows
+) -> None:
+    """The cost shown is twice our part, give or take; we pay half of it and never more than was approved."""
+    submitted = earliest + days(2 + 10 * chance.random())
+    decided = submitted + days(1 + 4 * chance.random())
+    paid = decided + days(4 + 8 * chance.random())
+    cost = money(2 * float(approved) * chance.uniform(0.93, 1.06))
+    ours = min(money(float(cost) / 2), approved)
+    rows.add(
+        "mdf_claim",
+        *(f"{request}-claim", request, partner.partner_id, cost, ours, ours, "USD", submitted, "approved", decided),
+        *(decided + days(0.3), "mdf-desk@vendor.example", paid, paid + days(0.5)),
+        *(f"INV-{request}", f"proof/{request}", submitted + days(0.05)),
+    )
+
+
+_PEOPLE: Final = {"platinum": 7, "gold": 6, "silver": 5, "bronze": 4}
+_ROLES: Final = ("sales", "technical", "marketing")
+_YEARLY_COURSES: Final = ("sales-essentials", "technical-essentials", "code-of-conduct")
+_ON_TIME, _LATE = 0.87, 0.07
+_WAIVED: Final = 0.01
+_VALID: Final = 400
+
+
+def enablement_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
+    """People with three yearly courses each, renewed before they lapse, and a product update every quarter."""
+    rows = Rows()
+    for partner in partners:
+        for number in range(_PEOPLE[partner.tier]):
+            person = f"{partner.partner_id}-person-{number}"
+            chance, known = spec.chance(person), midnight(partner.active_from)
+            role = _ROLES[number % len(_ROLES)]
+            rows.add("person", person, partner.partner_id, role, partner.active_from, person, known)
+            first, last = partner.active_days(add_months(spec.start, -12), spec.end)
+            for course in _YEARLY_COURSES:
+                day = first + timedelta(days=chance.randint(0, 300))
+                while day < last:
+                    _assignment(chance, partner, person, course, day, _VALID, rows)
+                    day += timedelta(days=345)
+            for quarter in [one for one in months_between(first, last) if one.month % 3 == 1]:
+                day = max(quarter, first) + timedelta(days=chance.randint(0, 60))
+                if day < last:
+                    _assignment(chance, partner, person, f"product-update-{quarter:%Y-%m}", day, None, rows)
+    return rows
+
+
+def _assignment(
+    chance: Random, partner: WorldPartner, person: str, course: str, day: date, valid: int | None, rows: Rows
+) -> None:
+    assigned = midnight(day) + timedelta(hours=8)
+    due = day + timedelta(days=30)
+    luck, delay, waived = chance.random(), chance.random(), chance.random() < _WAIVED
+    completed: datetime | None = None
+    if luck < _ON_TIME:
+        completed = assigned + days(1 + 28 * delay)
+    elif luck < _ON_TIME + _LATE:
+        completed = midnight(due) + days(2 + 25 * delay)
+    done = completed is not None
+    waiver = assigned + days(10) if waived and not done else None
+    rows.add(
+        "enablement_assignment",
+        *(f"{person}-{course}-{day}", partner.partner_id, person, course, assigned, due, completed),
+        *(completed + days(delay / 2) if completed else None, not done or chance.random() >= 0.01),
+        *(day + timedelta(days=valid) if done and valid else None, "enablement@vendor.example" if waiver else None),
+        *(waiver, waiver, assigned + timedelta(hours=1)),
+    )
+
+
+class _Check(NamedTuple):
+    """A compliance check; `steady` ones never fail in a healthy world."""
+
+    check_id: str
+    title: str
+    severity: str
+    weight: int
+    validity: int
+
+    @property
+    def steady(self) -> bool:
+        return self.severity == "critical"
+
+
+_CHECKS: Final = (
+    _Check("agreement", "Signed agreement and code of conduct", "critical", 10, 365),
+    _Check("screening", "Sanctions and denied-party screening", "critical", 10, 180),
+    _Check("anti-bribery", "Anti-bribery due diligence", "high", 7, 365),
+    _Check("data-protection", "Data protection terms", "high", 7, 365),
+    _Check("insurance", "Liability insurance", "moderate", 4, 365),
+    _Check("tax-forms", "Tax forms", "moderate", 4, 365),
+    _Check("registration-conduct", "Deal registration conduct", "moderate", 4, 120),
+    _Check("price-policy", "Brand and price policy", "low", 2, 180),
+    _Check("mdf-proof", "Proof of performance for funds", "low", 2, 120),
+)
+_PASSES, _PARTIAL = 0.78, 0.17
+
+
+def compliance_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
+    """Nine checks, assessed again shortly before each result lapses; critical ones pass."""
+    rows = Rows()
+    effective = add_months(spec.start, -24)
+    for check in _CHECKS:
+        rows.add(
+            "compliance_check",
+            *(check.check_id, 1, check.title, check.severity, Decimal(check.weight), check.steady, check.validity),
+            *(effective, check.check_id, midnight(effective)),
+        )
+    for partner in partners:
+        chance = spec.chance(partner.partner_id, "compliance")
+        for check in _CHECKS:
+            _results(spec, partner, check, chance, rows)
+    return rows
+
+
+def _results(spec: WorldSpec, partner: WorldPartner, check: _Check, chance: Random, rows: Rows) -> None:
+    validity = timedelta(days=check.validity)
+    start, last = partner.active_days(spec.start, spec.end)
+    # Whoever was a partner before the world began holds results of any age; who joins is assessed in a month.
+    established = partner.active_from < spec.start
+    moment = (
+        midnight(start) - validity * chance.random() if established else midnight(start) + days(30 * chance.random())
+    )
+    while moment < midnight(last):
+        luck, value = chance.random(), round(chance.uniform(0.4, 0.8), 2)
+        outcome = "pass" if check.steady or luck < _PASSES else "partial" if luck < _PASSES + _PARTIAL else "fail"
+        source_id = f"{partner.partner_id}-{check.check_id}-{moment:%Y%m%d}"
+        rows.add(
+            "compliance_result",
+            *(source_id, partner.partner_id, check.check_id, 1, outcome),
+            *(Decimal(str(value)) if outcome == "partial" else None, moment, (moment + validity).date()),
+            *("assurance@vendor.example", f"evidence/{source_id}", moment + timedelta(hours=4)),
+        )
+        # What failed is looked at again soon; what passed shortly before it lapses.
+        soon = outcome == "fail"
+        moment += timedelta(days=45) if soon else validity * chance.uniform(0.85, 0.97)

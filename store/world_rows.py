@@ -1,0 +1,89 @@
+"""The rows of a synthetic world on their way to the tables: columns per table, and one COPY for each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+import asyncpg
+
+from store.world_spec import SOURCE
+
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "partner": (
+        *("partner_id", "name", "type", "tier", "region", "country", "time_zone", "currency", "active_from"),
+        *("active_to", "source_id", "known_at"),
+    ),
+    "fx_rate": ("currency", "reporting_currency", "month", "rate", "source_id", "known_at"),
+    "partner_transaction": (
+        *("source_id", "transaction_id", "partner_id", "kind", "transaction_date", "list_amount"),
+        *("discount_amount", "net_amount", "currency", "original_id", "known_at"),
+    ),
+    "partner_cost": (
+        *("source_id", "partner_id", "transaction_id", "kind", "amount", "currency", "recognised_on"),
+        *("earned_period", "known_at"),
+    ),
+    "rebate_run": ("source_id", "earned_period", "closed_at", "known_at"),
+    "opportunity": (
+        *("source_id", "partner_id", "registered_at", "qualified_at", "last_activity_at", "closed_at"),
+        *("closed_known_at", "outcome", "amount", "currency", "known_at"),
+    ),
+    "lead": (
+        *("source_id", "partner_id", "class", "policy_version", "created_at", "assigned_at", "accept_due_at"),
+        *("contact_due_at", "accepted_at", "accepted_known_at", "first_contact_at", "first_contact_known_at"),
+        *("excluded_at", "excluded_known_at", "excluded_reason", "known_at"),
+    ),
+    "mdf_budget": (
+        *("budget_id", "period_start", "period_end", "claim_deadline", "amount", "currency", "source_id"),
+        "known_at",
+    ),
+    "mdf_allocation": ("allocation_id", "budget_id", "partner_id", "amount", "currency", "source_id", "known_at"),
+    "mdf_request": (
+        *("request_id", "allocation_id", "partner_id", "activity", "requested_amount", "approved_amount"),
+        *("currency", "copay_share", "submitted_at", "decision", "decided_at", "decided_known_at", "approver"),
+        *("activity_start", "activity_end", "source_id", "known_at"),
+    ),
+    "mdf_claim": (
+        *("source_id", "request_id", "partner_id", "claimed_amount", "approved_amount", "paid_amount", "currency"),
+        *("submitted_at", "decision", "decided_at", "decided_known_at", "approver", "paid_at", "paid_known_at"),
+        *("invoice_ref", "proof_ref", "known_at"),
+    ),
+    "person": ("person_id", "partner_id", "role", "active_from", "source_id", "known_at"),
+    "enablement_assignment": (
+        *("source_id", "partner_id", "person_id", "course_id", "assigned_at", "due_on", "completed_at"),
+        *("completed_known_at", "passed", "valid_until", "waived_by", "waived_at", "waived_known_at", "known_at"),
+    ),
+    "compliance_check": (
+        *("check_id", "version", "title", "severity", "weight", "critical", "validity_days", "effective_from"),
+        *("source_id", "known_at"),
+    ),
+    "compliance_result": (
+        *("source_id", "partner_id", "check_id", "version", "outcome", "value", "assessed_at", "valid_until"),
+        *("assessor", "evidence_ref", "known_at"),
+    ),
+}
+"""What each kind of row holds, in the order of a COPY: parents before children. source_system is added to all."""
+
+
+class Rows:
+    """Rows by table, each a tuple in the order of `COLUMNS`."""
+
+    def __init__(self) -> None:
+        self._tables: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+
+    def add(self, table: str, *values: Any) -> None:
+        """One row."""
+        self._tables[table].append((*values, SOURCE))
+
+    def many(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Several."""
+        self._tables[table] += [(*row, SOURCE) for row in rows]
+
+    async def copy(self, conn: asyncpg.Connection[asyncpg.Record], seconds: float) -> dict[str, int]:
+        """Write all of them; how many went to which table."""
+        counts = {table: len(self._tables[table]) for table in COLUMNS if table in self._tables}
+        for table in counts:
+            columns = (*COLUMNS[table], "source_system")
+            await conn.copy_records_to_table(table, records=self._tables[table], columns=columns, timeout=seconds)
+        return counts

@@ -1,0 +1,161 @@
+"""Deals, revenue and cost of a synthetic world: opportunities, sales with returns, their cost, rebates and rates."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from store.world_partners import USD_PER_UNIT
+from store.world_rows import Rows
+from store.world_spec import WorldPartner, WorldSpec, add_months, days, midnight, money, months_between
+
+DEALS_PER_28_DAYS: Final = 10.0
+SALES_PER_28_DAYS: Final = 7.0
+"""Of a partner of volume 1."""
+
+_DEAL_USD: Final = 18_000.0
+_SALE_USD: Final = 9_000.0
+_WIN_RATE: Final = 0.5
+_PIPELINE_LEAD: Final = timedelta(days=60)  # deals begin before the world, so that its first days close some
+_PRODUCT_SHARE, _PRODUCT_SPREAD = 0.675, 0.015
+_REBATE_SHARE: Final = 0.015
+_RETURNED: Final = 0.02
+_LATE_BOOKED: Final = 0.03
+
+EXPECTED_QUARTERLY_USD: Final = _SALE_USD * 1.13 * 0.9 * SALES_PER_28_DAYS * 13 / 4
+"""Net sales a partner of volume 1 makes in a quarter: mean of the sizes, less the mean discount."""
+
+
+def opportunity_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
+    """Deals: registered steadily, qualified, closed after about three weeks, half of them won."""
+    rows = Rows()
+    for partner in partners:
+        _opportunities(spec, partner, rows)
+    return rows
+
+
+def _opportunities(spec: WorldSpec, partner: WorldPartner, rows: Rows) -> None:
+    chance = spec.chance(partner.partner_id, "deals")
+    first, last = partner.active_days((spec.starts_at - _PIPELINE_LEAD).date(), spec.end)
+    gap = 28 / (DEALS_PER_28_DAYS * partner.volume)
+    # Every other deal is won, wherever the count begins: winning in runs would make velocity a matter of luck.
+    passed, share, number = chance.random() * gap, chance.random(), 0
+    while passed < (last - first).days:
+        registered = midnight(first) + days(passed)
+        qualified = registered + days(2 * chance.random()) if chance.random() < 0.95 else None
+        closed = (qualified or registered) + days(chance.triangular(12, 30, 18))
+        amount = _DEAL_USD * chance.lognormvariate(0, 0.18) / partner.usd_per_unit
+        odd, lag = chance.random(), days(0.05 + 0.8 * chance.random())
+        if odd < 0.04:
+            outcome = "cancelled" if odd < 0.03 else "duplicate"
+        else:
+            share += _WIN_RATE
+            outcome = "won" if share >= 1 else "lost"
+            share %= 1
+        rows.add(
+            "opportunity",
+            f"{partner.partner_id}-deal-{number:05}",
+            partner.partner_id,
+            registered,
+            qualified,
+            closed,
+            closed,
+            closed + lag,
+            outcome,
+            money(amount),
+            partner.currency,
+            registered + timedelta(hours=1),
+        )
+        number += 1
+        passed += gap * (0.7 + 0.6 * chance.random())
+
+
+def sales_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
+    """Rates, sales, returns, their cost, and the monthly rebates with the runs that close them."""
+    rows = Rows()
+    _rates(spec, rows)
+    for month in months_between(spec.start, spec.end):
+        closed = midnight(add_months(month, 1)) + timedelta(days=9, hours=18)
+        rows.add("rebate_run", f"rebates-{month:%Y-%m}", month, closed, closed)
+    for partner in partners:
+        _sales(spec, partner, rows)
+    return rows
+
+
+def _rates(spec: WorldSpec, rows: Rows) -> None:
+    """Each month's rate is fixed a day before it begins; it wanders by about a percent a month."""
+    months = months_between(add_months(spec.start, -6), add_months(spec.end, 6))
+    for currency, start in USD_PER_UNIT.items():
+        chance, rate = spec.chance("rate", currency), start
+        for month in months if currency != "USD" else ():
+            known = midnight(month) - timedelta(days=1)
+            rows.add("fx_rate", currency, "USD", month, Decimal(f"{rate:.6f}"), f"{currency}-{month:%Y-%m}", known)
+            rate *= 1 + chance.uniform(-0.012, 0.012)
+
+
+def _sales(spec: WorldSpec, partner: WorldPartner, rows: Rows) -> None:
+    chance = spec.chance(partner.partner_id, "sales")
+    product_share = chance.gauss(_PRODUCT_SHARE, _PRODUCT_SPREAD)
+    first, last = partner.active_days(spec.start, spec.end)
+    gap = 28 / (SALES_PER_28_DAYS * partner.volume)
+    passed, number = chance.random() * gap, 0
+    by_month: defaultdict[date, float] = defaultdict(float)
+    while passed < (last - first).days:
+        day = first + timedelta(days=int(passed))
+        list_amount = _SALE_USD * chance.lognormvariate(0, 0.5) / partner.usd_per_unit
+        net = list_amount * (1 - chance.uniform(0.05, 0.15))
+        product = net * min(max(chance.gauss(product_share, 0.03), 0.5), 0.85)
+        freight = net * chance.uniform(0.015, 0.035)
+        luck, hours = chance.random(), 26 + 6 * chance.random()
+        if luck < _LATE_BOOKED:
+            hours += 24 * (2 + 3 * chance.random())
+        known = midnight(day) + timedelta(seconds=int(hours * 3600))
+        sale = f"{partner.partner_id}-sale-{number:05}"
+        _book(rows, partner, sale, day, (list_amount, net, product, freight), known)
+        by_month[day.replace(day=1)] += net
+        if chance.random() < _RETURNED:
+            back = day + timedelta(days=chance.randint(5, 30))
+            # Goods come back worth most of their cost; the freight is lost.
+            taken_back = (-list_amount, -net, -0.9 * product, 0.0)
+            _book(rows, partner, f"{sale}-return", back, taken_back, midnight(back) + days(1.2), sale)
+        number += 1
+        passed += gap * (0.4 + 1.2 * chance.random())
+    for month, net in by_month.items():
+        _rebate(rows, partner, month, net)
+
+
+def _book(
+    rows: Rows,
+    partner: WorldPartner,
+    source_id: str,
+    day: date,
+    amounts: tuple[float, float, float, float],
+    known: datetime,
+    original: str | None = None,
+) -> None:
+    """A revenue line with its product cost and freight; amounts are list, net, product and freight."""
+    list_amount, net, product, freight = (money(amount) for amount in amounts)
+    kind, currency = "return" if original else "sale", partner.currency
+    rows.add(
+        "partner_transaction",
+        *(source_id, source_id, partner.partner_id, kind, day, list_amount, list_amount - net, net, currency),
+        *(original, known),
+    )
+    for cost, amount in (("product", product), ("freight", freight)):
+        if amount:
+            rows.add(
+                "partner_cost",
+                *(f"{source_id}-{cost}", partner.partner_id, source_id, cost, amount, currency, day, None, known),
+            )
+
+
+def _rebate(rows: Rows, partner: WorldPartner, month: date, net: float) -> None:
+    booked = add_months(month, 1) + timedelta(days=9)
+    rows.add(
+        "partner_cost",
+        *(f"{partner.partner_id}-rebate-{month:%Y-%m}", partner.partner_id, None, "rebate"),
+        *(money(net * _REBATE_SHARE), partner.currency, booked, month, midnight(booked) + timedelta(hours=18)),
+    )
