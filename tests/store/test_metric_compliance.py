@@ -195,6 +195,10 @@ async def test_changed_weights_are_a_new_version_and_history_is_not_recomputed(w
     await result(world, "audit", "pass", on="2026-03-01", version=2)
     assert await score(world) == 75
     assert await score(world, "2026-02-15") == 50
+    # Where nothing is assessed yet, the version in force says what applies.
+    await world.add("partner", partner_id="new")
+    for moment, applicable in (("2026-01-31", 20), ("2026-02-01", 40)):
+        assert (await world.reading(SCORE, "new", as_of=at(moment))).parts["weight_applicable"] == applicable
 
 
 async def test_critical_failures_are_listed(world: World) -> None:

@@ -202,7 +202,10 @@ async def test_the_window_takes_its_first_day_and_leaves_its_end(world: World) -
     for on, amount in (("2025-12-31", 1), ("2026-01-01", 10), ("2026-03-31", 100), ("2026-04-01", 1000)):
         await sale(world, amount, on)
         await cost(world, amount / 2, on)
-    assert (await world.value(MARGIN, as_of=at("2026-06-01"))).denominator == 110
+        row = {"paid_amount": amount / 4, "claimed_amount": amount, "paid_at": at(on), "submitted_at": at("2025-12-01")}
+        await world.add("mdf_claim", partner_id="a", **row)
+    value = await world.value(MARGIN, as_of=at("2026-06-01"))
+    assert (value.denominator, value.parts["product_cost"], value.parts["mdf"]) == (110, 55, 27.5)
     # A window that starts inside a day leaves that day to the window before.
     inside = window("2026-01-01 06:00", "2026-04-01 06:00")
     assert (await world.value(MARGIN, during=inside, as_of=at("2026-06-01"))).denominator == 1100

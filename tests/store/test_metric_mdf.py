@@ -83,12 +83,13 @@ async def test_three_balances_against_the_plan_to_date(world: World) -> None:
 async def test_each_step_counts_from_when_it_is_known(world: World) -> None:
     fund = await allocation(world, period_start=day("2025-10-01"))
     asked = await request(world, 300, fund, decided_known_at=at("2026-01-12"))
-    await claim(world, 280, asked, approved=250, paid=240, paid_known_at=at("2026-02-03"))
+    known: dict[str, Any] = {"decided_known_at": at("2026-01-26"), "paid_known_at": at("2026-02-03")}
+    await claim(world, 280, asked, approved=250, paid=240, **known)
     for moment, expected in (
         ("2026-01-11", (0, 0, 0)),  # submitted
         ("2026-01-12", (0, 0, 300)),  # approved: reserved
-        ("2026-01-24", (0, 0, 300)),  # claimed: still reserved
-        ("2026-01-25", (0, 250, 0)),  # claim approved below the request: the rest is given back
+        ("2026-01-25", (0, 0, 300)),  # claimed: still reserved
+        ("2026-01-26", (0, 250, 0)),  # claim approved below the request: the rest is given back
         ("2026-02-02", (0, 250, 0)),
         ("2026-02-03", (240, 0, 0)),  # paid
     ):
@@ -181,6 +182,16 @@ async def test_the_same_invoice_again_is_not_owed_and_flagged_whoever_hands_it_i
     second = (await world.reading(MDF, "b", as_of=HALF)).parts
     # Its reservation stays, because nothing of it is settled.
     assert (second["approved_unpaid"], second["reserved"], second["duplicate_invoices"]) == (0, 300, 1)
+
+
+async def test_an_invoice_is_a_duplicate_only_once_the_first_one_is_known(world: World) -> None:
+    fund = await allocation(world)
+    first: dict[str, Any] = {"invoice_ref": "INV-7", "known_at": at("2026-02-20")}
+    await claim(world, 100, await request(world, 100, fund), approved=100, **first)
+    again: dict[str, Any] = {"invoice_ref": "INV-7", "submitted_at": at("2026-01-21")}
+    await claim(world, 100, await request(world, 100, fund), approved=100, **again)
+    for moment, duplicates in (("2026-02-19", 0), ("2026-02-20", 1)):
+        assert (await world.reading(MDF, "a", as_of=at(moment))).parts["duplicate_invoices"] == duplicates
 
 
 async def test_a_duplicate_that_was_rejected_is_dealt_with(world: World) -> None:

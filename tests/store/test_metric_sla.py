@@ -98,9 +98,12 @@ async def test_taken_away_in_time_releases_the_first_partner_but_not_after_the_d
     assert (await world.reading(SLA, "in_time")).parts["excluded_reassigned"] == 1
     assert (await world.reading(SLA, "too_late")).parts["open_breach"] == 1
     assert (await world.reading(SLA, "second")).parts["met"] == 1
-    # Before the reassignment is known, the first partner is simply late.
-    early = await world.reading(SLA, "too_late", as_of=due + timedelta(seconds=1))
-    assert early.parts["open_breach"] == 1
+
+
+async def test_a_lead_is_taken_away_only_from_when_that_is_known(world: World) -> None:
+    await lead(world, reassigned_at=at("2026-01-05 12:00"), reassigned_known_at=at("2026-01-05 15:00"))
+    assert (await world.reading(SLA, "a", as_of=at("2026-01-05 14:59"))).parts["pending"] == 1
+    assert (await world.reading(SLA, "a", as_of=at("2026-01-05 15:00"))).parts["excluded_reassigned"] == 1
 
 
 async def test_a_contact_after_the_lead_was_taken_away_is_not_this_partners(world: World) -> None:
