@@ -1,0 +1,64 @@
+"""Connections as every store gets them, and a snapshot that one transaction sees whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from models.metric import MetricName
+from store.metrics import read_metric
+from store.pool import create_pool
+from tests.store.world import Q1, Q1_END, World, at
+
+
+@pytest.fixture
+async def own_pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await create_pool(database, command_timeout=0.3, application_name="pool test")
+    yield pool
+    await pool.close()
+
+
+async def test_json_comes_and_goes_as_python_values(own_pool: asyncpg.Pool) -> None:
+    value = {"met": 3, "partners": ["a", "b"], "share": 0.5, "none": None}
+    assert await own_pool.fetchval("select $1::jsonb", value) == value
+    # PostgreSQL has no NaN in JSON; saying so here names the value, the server would only name a byte.
+    with pytest.raises(asyncpg.DataError, match="not JSON compliant"):
+        await own_pool.fetchval("select $1::jsonb", {"met": float("nan")})
+
+
+async def test_sessions_reckon_in_utc_whatever_the_server_prefers(own_pool: asyncpg.Pool, database: str) -> None:
+    name = database.rsplit("/", 1)[-1].split("?")[0]
+    await own_pool.execute(f"alter database \"{name}\" set timezone to 'Asia/Tokyo'")
+    pool = await create_pool(database)
+    try:
+        day = await pool.fetchval("select $1::timestamptz::date", datetime(2026, 1, 1, 20, tzinfo=UTC))
+    finally:
+        await pool.close()
+    assert day.isoformat() == "2026-01-01"
+
+
+async def test_a_statement_is_given_up_after_its_time(own_pool: asyncpg.Pool) -> None:
+    with pytest.raises(TimeoutError):
+        await own_pool.execute("select pg_sleep(5)")
+    assert await own_pool.fetchval("select current_setting('application_name')") == "pool test"
+
+
+async def test_all_metrics_of_one_transaction_see_the_same_facts(own_pool: asyncpg.Pool) -> None:
+    async with own_pool.acquire() as conn:
+        await World(conn).add("lead", partner_id="a", assigned_at=at("2026-01-05"), contact_due_at=at("2026-01-06"))
+    async with (
+        own_pool.acquire() as reader,
+        own_pool.acquire() as writer,
+        reader.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        before = {metric: await read(reader, metric) for metric in MetricName}
+        await writer.execute("update lead set first_contact_at = assigned_at")
+        assert {metric: await read(reader, metric) for metric in MetricName} == before
+        assert (await read(writer, MetricName.LEAD_FOLLOW_UP_SLA)) != before[MetricName.LEAD_FOLLOW_UP_SLA]
+
+
+async def read(conn: asyncpg.pool.PoolConnectionProxy, metric: MetricName) -> object:
+    return await read_metric(conn, metric, partner_ids=("a",), window=Q1, as_of=Q1_END)
