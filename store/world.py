@@ -24,7 +24,7 @@ rollout reports is what was planted with a `Slump`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -77,14 +77,23 @@ async def generate_world(conn: asyncpg.Connection[asyncpg.Record], spec: WorldSp
         if await conn.fetchval("select exists (select from partner where source_system = $1)", SOURCE):
             raise WorldExistsError("this database already holds a synthetic world; use an empty one")
         counts = await _partner_rows(spec, partners).copy(conn, _COPY_SECONDS)
-        for stream in _STREAMS:
-            # In a thread, so that whatever shows progress meanwhile keeps moving.
-            rows = await asyncio.to_thread(stream, spec, partners)
+        async for rows in _made_ahead(spec, partners):
             counts |= await rows.copy(conn, _COPY_SECONDS)
         await conn.execute(f"analyze {', '.join(COLUMNS)}", timeout=_COPY_SECONDS)
     return WorldReport(
         partners=len(partners), rows=counts, starts_at=spec.starts_at, ends_at=spec.ends_at, slumping=hit
     )
+
+
+async def _made_ahead(spec: WorldSpec, partners: Sequence[WorldPartner]) -> AsyncIterator[Rows]:
+    """The rows of each stream, made in a thread while the database still takes in those before."""
+    first, *others = _STREAMS
+    upcoming = asyncio.create_task(asyncio.to_thread(first, spec, partners))
+    for stream in others:
+        rows = await upcoming
+        upcoming = asyncio.create_task(asyncio.to_thread(stream, spec, partners))
+        yield rows
+    yield await upcoming
 
 
 def _partner_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:

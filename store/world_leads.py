@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from random import Random
@@ -16,7 +17,8 @@ LEADS_PER_28_DAYS: Final = 11.0
 """Of a partner of volume 1."""
 
 _CLASSES: Final = (("inbound", 0.25, 8), ("distributed", 0.60, 16), ("nurture", 0.15, 24))  # share, business hours
-_OPENS, _CLOSES = time(9), time(17)
+_OPENS, _CLOSES = 9, 17
+_WORKDAY = _CLOSES - _OPENS
 _IN_TIME, _PARTNER_SPREAD = 0.94, 0.015
 _NEVER_CONTACTED, _NEVER_IN_SLUMP = 0.25, 0.5
 _EXCLUDED, _WEEKEND = 0.015, 0.12
@@ -42,7 +44,7 @@ def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> I
         due = _utc(due_local, zone)
         depth = sum(slump.depth for slump in slumps if slump.start <= assigned < slump.end) / 100
         # One draw whatever the slump, so that a slump changes the outcome of leads and nothing else about them.
-        luck, delay, lag, odd = (chance.random() for _ in range(4))
+        luck, delay, lag, odd = chance.random(), chance.random(), chance.random(), chance.random()
         in_time = max(usual - depth, 0.0)
         never = (1 - in_time) * (_NEVER_IN_SLUMP if depth else _NEVER_CONTACTED)
         contact: datetime | None = None
@@ -90,15 +92,17 @@ def _arrivals(chance: Random, spec: WorldSpec, partner: WorldPartner) -> Iterato
 
 def business_deadline(local: datetime, hours: float) -> datetime:
     """The wall-clock time when `hours` of Monday to Friday, 9 to 17, have passed; the clock starts at opening."""
-    remaining = timedelta(hours=hours)
-    while True:
-        opens, closes = (datetime.combine(local.date(), at) for at in (_OPENS, _CLOSES))
-        if local.weekday() < 5 and local < closes:
-            begin = max(local, opens)
-            if begin + remaining <= closes:
-                return begin + remaining
-            remaining -= closes - begin
-        local = datetime.combine(local.date() + timedelta(days=1), time())
+    day, hour = local.date(), local.hour + local.minute / 60 + local.second / 3600
+    weekday = day.weekday()
+    if weekday >= 5 or hour >= _CLOSES:
+        day += timedelta(days=7 - weekday if weekday >= 4 else 1)
+        weekday, hour = day.weekday(), _OPENS
+    # Hours of work from the first opening on; a deadline at closing time is not the next day's opening.
+    worked = max(hour - _OPENS, 0) + hours
+    whole_days = max(math.ceil(worked / _WORKDAY) - 1, 0)
+    weekends = (weekday + whole_days) // 5
+    opening = datetime.combine(day + timedelta(days=whole_days + 2 * weekends), time(_OPENS))
+    return opening + timedelta(seconds=round((worked - whole_days * _WORKDAY) * 3600))
 
 
 def _class(chance: Random) -> tuple[str, int]:

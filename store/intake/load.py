@@ -76,8 +76,9 @@ async def import_file(
 
     Raises:
         IntakeRefused: strict, and there are bad rows. Nothing was written but the reject file.
-        IntakeError: the file cannot be read, or is not what the mapping expects. Nothing was written.
-        asyncpg.PostgresError, OSError: the database, or writing the reject file, failed. Nothing was written.
+        IntakeError: the file cannot be read, or is not what the mapping expects, or bad rows cannot be written
+            anywhere. Nothing was written.
+        asyncpg.PostgresError, OSError: the database, or the disk under the reject file, failed. Nothing was written.
     """
     if mapping.kind != kind:
         raise IntakeError(f"the mapping is for {mapping.kind}, not for {kind}")

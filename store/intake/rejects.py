@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from store.intake.errors import IntakeError
 from store.intake.source import CsvSource
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ async def write_rejects(staging: Staging, file: Path, form: CsvFormat, target: P
 @contextmanager
 def replacing(target: Path) -> Iterator[TextIO]:
     """A file to write that takes `target`'s place at the end, unless writing fails: then nothing is left of it."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise IntakeError(f"there are bad rows, but {target} cannot be written ({why}); name another place") from error
     partial = Path(name)
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as out:

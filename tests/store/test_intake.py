@@ -396,7 +396,7 @@ async def test_a_failed_database_leaves_no_half_import_and_no_half_reject_file(d
         await desk.load(LEADS, LEAD_HEADER + "a,p1,2025-02-01T10:00Z,,,,\nz,p1,2025-02-01T10:00Z,,,,\n")
     assert await desk.count("lead") == 0
     missing = tmp_path / "nowhere" / "bad.csv"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(IntakeError, match=r"there are bad rows, but .* cannot be written \(No such file"):
         await import_file(
             desk.dsn, FactKind.LEADS, _written(tmp_path, "b,p1,then,,,,\n"), parse_mapping(LEADS), reject_path=missing
         )
