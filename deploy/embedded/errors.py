@@ -37,10 +37,13 @@ class StartFailedError(EmbeddedError):
     """The server ended, or did not answer in time."""
 
 
-def start_failed(what: str, why: str, log: Path) -> StartFailedError:
-    """The error for a server that did not come up, with the last lines it wrote."""
+def start_failed(what: str, why: str, log: Path, *, since: int = 0) -> StartFailedError:
+    """The error for a server that did not come up, with the last lines it wrote.
+
+    `since` is the size in bytes the log had before this start: what earlier runs said is no help.
+    """
     try:
-        lines = log.read_text(errors="replace").splitlines()[-15:]
+        lines = log.read_bytes()[since:].decode(errors="replace").splitlines()[-15:]
     except OSError:
         lines = []
     said = "\n".join(f"    {line}" for line in lines) or "    (nothing)"

@@ -17,7 +17,13 @@ import asyncpg
 
 from deploy.embedded.account import Account, reachable_copy, server_account
 from deploy.embedded.binaries import POSTGRES_MAJOR, postgres_home
-from deploy.embedded.errors import AlreadyRunningError, DirectoryError, EmbeddedError, start_failed
+from deploy.embedded.errors import (
+    AlreadyRunningError,
+    DirectoryError,
+    EmbeddedError,
+    StartFailedError,
+    start_failed,
+)
 from deploy.embedded.processes import (
     LOOPBACK,
     ProcessIdentity,
@@ -36,8 +42,8 @@ DATABASE = "rollouts"
 # Fast shutdown: cancel what runs, write a checkpoint. Then without the checkpoint. Then by force.
 STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
-# Losing the last transactions in a power cut is no loss to a test.
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Data that a power cut would harm, but not the end of the server alone: enough for tests that kill it.
+_FAST = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres:
@@ -60,11 +66,12 @@ class EmbeddedPostgres:
         fast: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`fast` trades durability for speed, for tests; `settings` are passed to the server as they are."""
+        """`fast`, for tests, trades safety against power cuts for speed; `settings` go to the server as they are."""
         self.data_dir = data_dir.absolute()
         self.port = port
         self.process: ProcessIdentity | None = None
         self._fast = fast
+        self._said_before = 0
         self._settings = {**(_FAST if fast else {}), **(settings or {})}
 
     @property
@@ -96,18 +103,21 @@ class EmbeddedPostgres:
         account = server_account()
         binaries = reachable_copy(postgres_home(), account) / "bin"
         self._prepare_directory(account)
+        self._said_before = self.log_file.stat().st_size
         if not (self._cluster / "PG_VERSION").exists():
             await self._init_cluster(binaries, account)
         self._check_cluster(account)
         self.port = self.port or free_port()
         require_free(self.port, "PostgreSQL")
-        await self._run_pg_ctl(binaries, account)
-        self.process = self._running()
-        if self.process is None:
-            raise start_failed("PostgreSQL", "it ended right after its start", self.log_file)
         try:
+            await self._run_pg_ctl(binaries, account)
+            self.process = self.running()
+            if self.process is None:
+                raise self._start_failed("it ended right after its start")
             await self._ensure_database()
         except BaseException:
+            # Also when we were cancelled: pg_ctl may have got as far as starting it.
+            self.process = self.running()
             await self.stop()
             raise
         return self
@@ -134,6 +144,16 @@ class EmbeddedPostgres:
         """Stop if it runs, then start on the same port."""
         await self.stop()
         return await self.start()
+
+    def running(self) -> ProcessIdentity | None:
+        """The server that works on `data_dir` now, whoever started it; None if there is none."""
+        try:
+            pid = int(self._lock_file.read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+        # The file outlives a crash, and its pid may be anybody's by now.
+        found = identify(pid)
+        return found if found is not None and works_in(found, self._cluster) else None
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -202,7 +222,7 @@ class EmbeddedPostgres:
         finally:
             handed_over.unlink(missing_ok=True)
         if code != 0:
-            raise start_failed("PostgreSQL", "initdb failed", self.log_file)
+            raise self._start_failed("initdb failed")
         fresh.rename(self._cluster)
 
     def _check_cluster(self, account: Account) -> None:
@@ -221,21 +241,15 @@ class EmbeddedPostgres:
                 f"{self._cluster} was made by PostgreSQL {version}, this is {POSTGRES_MAJOR}. "
                 "Move the data with pg_dump and pg_restore, or name another directory."
             )
-        running = self._running()
+        running = self.running()
         if running is not None:
             raise AlreadyRunningError(f"PostgreSQL already works on {self.data_dir} (pid {running.pid}).")
         # Left behind by a crash. PostgreSQL takes its pid for alive when it has been given to another process,
         # or when nobody has collected the dead one; that backends survived, it finds out by other means.
         self._lock_file.unlink(missing_ok=True)
 
-    def _running(self) -> ProcessIdentity | None:
-        """The server of this cluster, by the file it keeps while it runs and the folder it works in."""
-        try:
-            pid = int(self._lock_file.read_text().splitlines()[0])
-        except (OSError, ValueError, IndexError):
-            return None
-        found = identify(pid)
-        return found if found is not None and works_in(found, self._cluster) else None
+    def _start_failed(self, why: str) -> StartFailedError:
+        return start_failed("PostgreSQL", why, self.log_file, since=self._said_before)
 
     async def _run_pg_ctl(self, binaries: Path, account: Account) -> None:
         options = {
@@ -250,7 +264,7 @@ class EmbeddedPostgres:
             *("--wait", "--timeout", "60", "--silent", "--options", flags),
         )
         if await self._run(command, account, self._cluster) != 0:
-            raise start_failed("PostgreSQL", "pg_ctl failed", self.log_file)
+            raise self._start_failed("pg_ctl failed")
 
     async def _run(self, command: tuple[str, ...], account: Account, folder: Path) -> int:
         """Run one of PostgreSQL's programs as its account; what it says goes to the server's log."""
@@ -264,7 +278,12 @@ class EmbeddedPostgres:
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
                 **account.process_arguments(),
             )
-            return await process.wait()
+            try:
+                return await process.wait()
+            except asyncio.CancelledError:
+                # It is brief, and what it leaves behind must be known before we go.
+                await process.wait()
+                raise
 
     async def _ensure_database(self) -> None:
         connection = await asyncpg.connect(self.dsn_for("postgres"))

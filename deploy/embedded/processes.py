@@ -53,11 +53,7 @@ def is_alive(identity: ProcessIdentity) -> bool:
     """Whether that very process still runs: a later one with the same pid does not count."""
     _reap(identity.pid)
     now = identify(identity.pid)
-    return (
-        now is not None
-        and now.name == identity.name
-        and abs(now.started - identity.started) < _SAME_START_SECONDS
-    )
+    return now is not None and now.name == identity.name and abs(now.started - identity.started) < _SAME_START_SECONDS
 
 
 def spawn(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> ProcessIdentity:

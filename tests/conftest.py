@@ -1,0 +1,123 @@
+"""The servers that tests run against, all of them real: PostgreSQL, the development server, the time-skipping one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.embedded.account import temporary_directory
+from deploy.embedded.binaries import test_server_path
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.temporal import EmbeddedTemporal
+from store.pool import create_pool
+
+# The SDK's threads may abort the interpreter at exit if it follows the last shutdown too closely.
+SETTLE_SECONDS = 0.3
+
+_database_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL server for the whole run. Don't stop it: a test that must starts one of its own."""
+    directory = temporary_directory("partner-rollouts-tests-")
+    try:
+        async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
+            yield server
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+async def template_database(postgres: EmbeddedPostgres) -> str:
+    """The name of a migrated database that others are copied from; nobody connects to it."""
+    from store.migrate import migrate
+
+    await _run(postgres, "CREATE DATABASE migrated")
+    await migrate(postgres.dsn_for("migrated"))
+    return "migrated"
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """The dsn of a migrated, empty database of this test's own."""
+    name = f"test_{next(_database_numbers)}"
+    await _run(postgres, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    try:
+        yield postgres.dsn_for(name)
+    finally:
+        await _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """Connections to this test's database, as the stores get theirs."""
+
+    async with await create_pool(database, max_size=5) as connections:
+        yield connections
+
+
+@pytest.fixture(scope="session")
+async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """A server whose clock jumps to the next timer, for rollouts that last months.
+
+    It has one clock for everybody: its tests run one after another, and none relies on its absolute time.
+    """
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter
+    )
+    async with environment:
+        await _register_search_attributes(environment.client)
+        yield environment
+    await asyncio.sleep(SETTLE_SECONDS)
+
+
+@pytest.fixture(scope="session")
+async def temporal_server() -> AsyncIterator[EmbeddedTemporal]:
+    """A whole Temporal server in real time. Don't stop it: a test that must starts one of its own."""
+    from workflows.attributes import SEARCH_ATTRIBUTES
+
+    async with EmbeddedTemporal(ui=False, search_attributes=SEARCH_ATTRIBUTES) as server:
+        yield server
+    await asyncio.sleep(SETTLE_SECONDS)
+
+
+@pytest.fixture(scope="session")
+async def dev_server(temporal_server: EmbeddedTemporal) -> WorkflowEnvironment:
+    """The whole Temporal server, seen as a test environment: `.client` and its helpers."""
+    client = await Client.connect(
+        temporal_server.address, namespace=temporal_server.namespace, data_converter=pydantic_data_converter
+    )
+    return WorkflowEnvironment.from_client(client)
+
+
+async def _run(server: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(server.dsn_for("postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _register_search_attributes(client: Client) -> None:
+    """An attribute that is not registered makes the time-skipping server retry the workflow's task for ever."""
+    from workflows.attributes import SEARCH_ATTRIBUTES
+
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace=client.namespace,
+            search_attributes={
+                key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES
+            },
+        )
+    )

@@ -1,0 +1,141 @@
+"""A rollout on real servers: PartnerRollout, PartnerWatch and all activities, with the test playing the owners."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities import all_activities
+from models.command import Verb
+from models.log import LogEntry, Receipt
+from models.plan import RolloutPlan
+from models.rollout import RolloutView, Status
+from models.work import RolloutInput, RolloutResult, WatchInput
+from workflows.names import ROLLOUT, WATCH, WATCH_ID, rollout_workflow_id
+from workflows.rollout import PartnerRollout
+from workflows.watch import PartnerWatch
+
+FACTS_FROM = datetime(2025, 9, 1, tzinfo=UTC).date()
+START = datetime(2026, 1, 5, tzinfo=UTC)
+FACTS_TO = datetime(2026, 8, 1, tzinfo=UTC).date()
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Live:
+    """One running rollout and the hands on it."""
+
+    client: Client
+    env: WorkflowEnvironment
+    plan: RolloutPlan
+    handle: WorkflowHandle[Any, RolloutResult]
+
+    async def view(self) -> RolloutView:
+        return await self.handle.query("status", result_type=RolloutView)
+
+    async def log(self) -> tuple[LogEntry, ...]:
+        return await self.handle.query("decisions", result_type=tuple[LogEntry, ...])
+
+    async def ask(self, verb: Verb | str, actor: str, reason: str = "because", **fields: Any) -> Receipt:
+        """A request as an update: the outcome at once."""
+        return await self.handle.execute_update(str(verb), self.payload(actor, reason, **fields), result_type=Receipt)
+
+    async def signal(self, verb: Verb | str, actor: str, reason: str = "because", **fields: Any) -> None:
+        await self.handle.signal(str(verb), self.payload(actor, reason, **fields))
+
+    def payload(self, actor: str, reason: str = "because", **fields: Any) -> dict[str, Any]:
+        if "@" not in actor:
+            actor = next((one.identity for one in self.plan.holders(actor)), actor)
+        return {"request_id": str(uuid4()), "actor": actor, "reason": reason, **fields}
+
+    async def confirm_all(self) -> None:
+        for owner in self.plan.owners:
+            await self.ask(Verb.CONFIRM_OWNERSHIP, owner.identity, role=owner.role)
+
+    async def decide(self, *roles: str, choice: str = "approve", **fields: Any) -> Receipt:
+        """Each role decides at the open gate, on the evidence it shows then."""
+        receipt = None
+        for role in roles:
+            gate = (await self.until_status(Status.AWAITING_APPROVAL)).gate
+            assert gate is not None
+            data = {
+                "gate": gate.key,
+                "choice": choice,
+                "plan_digest": self.plan.digest,
+                "evidence_digest": gate.digest,
+            }
+            receipt = await self.ask(Verb.DECIDE, role, **(data | fields))
+        assert receipt is not None
+        return receipt
+
+    async def days(self, count: float) -> None:
+        """Let programme time pass (the clock runs at speed 1 on the time-skipping server)."""
+        await self.env.sleep(DAY * count)
+
+    async def until_status(self, *wanted: Status, within_days: int = 40) -> RolloutView:
+        """Skip a day at a time until the rollout has one of these statuses."""
+        for _ in range(within_days):
+            view = await self.view()
+            if view.status in wanted:
+                return view
+            await self.days(1)
+        raise AssertionError(f"still {view.status}: {view.sentence}")
+
+    async def until_phase(self, phase: str, wave: int | None = None, within_days: int = 60) -> RolloutView:
+        for _ in range(within_days):
+            view = await self.view()
+            if (view.phase.value, view.wave) == (phase, wave):
+                return view
+            await self.days(1)
+        raise AssertionError(f"still in {view.phase} {view.wave}: {view.sentence}")
+
+    async def stored_log(self, pool: asyncpg.Pool) -> Sequence[asyncpg.Record]:
+        return await pool.fetch(
+            "select sequence, entry from decision_log where rollout_id = $1 order by sequence", self.plan.id
+        )
+
+
+@asynccontextmanager
+async def running(
+    env: WorkflowEnvironment, pool: asyncpg.Pool, plan: RolloutPlan, *, speed: float = 1.0, **options: Any
+) -> AsyncIterator[Live]:
+    """A worker, the watch and a rollout of `plan`, started at programme time `START`; everything ends with it."""
+    queue = f"test-{uuid4()}"
+    client = env.client
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[PartnerRollout, PartnerWatch],
+        activities=all_activities(pool, client),
+        **options,
+    ):
+        # In skipped time a watch that looks every few minutes would look thousands of times: once a day will do.
+        watch = await client.start_workflow(WATCH, WatchInput(slowest=DAY), id=WATCH_ID, task_queue=queue)
+        rollout = await client.start_workflow(
+            ROLLOUT,
+            RolloutInput(plan=plan, clock_start=START, clock_speed=speed),
+            id=rollout_workflow_id(plan.id),
+            task_queue=queue,
+            result_type=RolloutResult,
+        )
+        yield Live(client=client, env=env, plan=plan, handle=rollout)
+        for workflow_id in (rollout.id, watch.id):
+            await _terminate(client, workflow_id)
+
+
+async def _terminate(client: Client, workflow_id: str) -> None:
+    from temporalio.service import RPCError
+
+    try:
+        await client.get_workflow_handle(workflow_id).terminate("the test is over")
+    except RPCError:
+        return
