@@ -18,7 +18,7 @@ from models.work import (
     WatchInput,
 )
 from store import log, rollouts
-from workflows.names import WAKE, WATCH, WATCH_ID
+from models.names import WAKE, WATCH, WATCH_ID
 
 
 class EffectActivities:

@@ -21,7 +21,7 @@ from store import marks, rollouts
 from store.marks import WatchMark
 from store.pool import Connection
 from store.rollouts import StoredRollout
-from workflows.names import rollout_workflow_id
+from models.names import rollout_workflow_id
 
 log = structlog.get_logger(__name__)
 
