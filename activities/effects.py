@@ -8,6 +8,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.errors import store_errors, unknown_partners
+from models.names import WAKE, WATCH, WATCH_ID
 from models.rollout import CohortMembers
 from models.work import (
     EnrolRequest,
@@ -18,7 +19,6 @@ from models.work import (
     WatchInput,
 )
 from store import log, rollouts
-from models.names import WAKE, WATCH, WATCH_ID
 
 
 class EffectActivities:

@@ -16,12 +16,12 @@ from models.base import Frozen, Instant, digest_json
 from models.command import WATCH_ACTOR, Command, ReportBreach, ReportEvidence, Verb
 from models.evidence import Assessment, MetricAssessment, Verdict
 from models.metric import MetricUse
+from models.names import rollout_workflow_id
 from models.work import TickRequest, TickResult
 from store import marks, rollouts
 from store.marks import WatchMark
 from store.pool import Connection
 from store.rollouts import StoredRollout
-from models.names import rollout_workflow_id
 
 log = structlog.get_logger(__name__)
 

@@ -1,1 +1,1 @@
-"""One worker process: settings, connection, telemetry, registration and shutdown."""
+"""One process that runs rollouts: settings, connection, telemetry, registration, shutdown."""

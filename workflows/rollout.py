@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from models.clock import clock_at
     from models.evidence import Assessment, Snapshot
     from models.log import LogEntry
+    from models.names import ROLLOUT
     from models.plan import Fate
     from models.rollout import AllowedAction, CohortMembers, Phase, RolloutView
     from models.work import (
@@ -34,15 +35,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attributes import PHASE, PLAN, STATUS, WAVE
     from workflows.course import members, watched
     from workflows.journal import Now, now_of
-    from workflows.names import ROLLOUT
+    from workflows.operations import Operations
     from workflows.pauses import withdrew
     from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
     from workflows.steps import Step, StepKind, advance, done, failed, next_step
     from workflows.view import details, status_of, view
 
 import contextlib
-
-from workflows.operations import Operations
 
 ACTIVITY: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=20),

@@ -10,8 +10,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
+    from models.names import WAKE, WATCH
     from models.work import TickRequest, TickResult, WatchInput, WatchView
-    from workflows.names import WAKE, WATCH
 
 TICKS_A_RUN = 500
 """Ticks after which the watch continues as new even where the server would not suggest it yet."""

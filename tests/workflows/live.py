@@ -17,12 +17,11 @@ from temporalio.worker import Worker
 from activities import all_activities
 from models.command import Verb
 from models.log import LogEntry, Receipt
+from models.names import ROLLOUT, WATCH, WATCH_ID, rollout_workflow_id
 from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
-from workflows.names import ROLLOUT, WATCH, WATCH_ID, rollout_workflow_id
-from workflows.rollout import PartnerRollout
-from workflows.watch import PartnerWatch
+from worker.plugin import rollouts_plugin
 
 FACTS_FROM = datetime(2025, 9, 1, tzinfo=UTC).date()
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -83,19 +82,21 @@ class Live:
 
     async def until_status(self, *wanted: Status, within_days: int = 40) -> RolloutView:
         """Skip a day at a time until the rollout has one of these statuses."""
+        view = await self.view()
         for _ in range(within_days):
-            view = await self.view()
             if view.status in wanted:
                 return view
             await self.days(1)
+            view = await self.view()
         raise AssertionError(f"still {view.status}: {view.sentence}")
 
     async def until_phase(self, phase: str, wave: int | None = None, within_days: int = 60) -> RolloutView:
+        view = await self.view()
         for _ in range(within_days):
-            view = await self.view()
             if (view.phase.value, view.wave) == (phase, wave):
                 return view
             await self.days(1)
+            view = await self.view()
         raise AssertionError(f"still in {view.phase} {view.wave}: {view.sentence}")
 
     async def stored_log(self, pool: asyncpg.Pool) -> Sequence[asyncpg.Record]:
@@ -110,11 +111,11 @@ async def running(
 ) -> AsyncIterator[Live]:
     """A worker, the watch and a rollout of `plan`, started at programme time `START`; everything ends with it."""
     queue = f"test-{uuid4()}"
-    client = env.client
+    config: dict[str, Any] = {**env.client.config(), "plugins": [rollouts_plugin()]}
+    client = Client(**config)
     async with Worker(
         client,
         task_queue=queue,
-        workflows=[PartnerRollout, PartnerWatch],
         activities=all_activities(pool, client),
         **options,
     ):

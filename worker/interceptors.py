@@ -1,0 +1,86 @@
+"""What stands between the server and our handlers: a request that cannot even be handled becomes an entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from temporalio import activity, workflow
+from temporalio.exceptions import FailureError
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    HandleSignalInput,
+    HandleUpdateInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class RefusalInterceptor(Interceptor):
+    """Keeps a signal from failing or wedging a rollout, whatever it carries."""
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
+        return _Refusing
+
+
+class _Refusing(WorkflowInboundInterceptor):
+    """Writes down what a handler could not take, for example a wrong number of arguments.
+
+    Only `Exception` is caught: cancellation and the SDK's own control flow are `BaseException`.
+    """
+
+    async def handle_signal(self, input: HandleSignalInput) -> None:
+        try:
+            await super().handle_signal(input)
+        except Exception as problem:
+            _note(input.signal, problem)
+
+    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:
+        try:
+            return await super().handle_update_handler(input)
+        except FailureError:
+            raise
+        except Exception as problem:
+            return _note(input.update, problem)
+
+
+def _note(name: str, problem: Exception) -> Any:
+    note = getattr(workflow.instance(), "note_malformed", None)
+    if note is None:
+        raise problem
+    return note(name, _told(problem))
+
+
+def _told(problem: Exception) -> str:
+    """What was wrong, in the sender's words rather than in ours."""
+    text = str(problem)
+    if isinstance(problem, TypeError) and "argument" in text:
+        return "a wrong number of arguments was sent, one is expected"
+    return f"{type(problem).__name__}: {text}"
+
+
+class ContextInterceptor(Interceptor):
+    """Gives every log line of an activity its workflow, run and attempt."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Context(next)
+
+
+class _Context(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        with structlog.contextvars.bound_contextvars(
+            workflow_id=info.workflow_id,
+            run_id=info.workflow_run_id,
+            activity=info.activity_type,
+            attempt=info.attempt,
+        ):
+            try:
+                return await super().execute_activity(input)
+            except Exception as problem:
+                log.warning("activity failed", problem=str(problem)[:500])
+                raise
