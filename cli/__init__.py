@@ -1,1 +1,1 @@
-"""The rollouts command: what people do to a rollout from a terminal."""
+"""What people touch in a terminal."""

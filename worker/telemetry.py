@@ -66,7 +66,7 @@ def _workflow_context(_: object, __: str, event: EventDict) -> EventDict:
     record = event.get("_record")
     info = getattr(record, "temporal_workflow", None)
     if isinstance(info, dict):
-        event |= {key: info[key] for key in ("workflow_id", "run_id", "workflow_type") if key in info}
+        event.update({key: info[key] for key in ("workflow_id", "run_id", "workflow_type") if key in info})
     return event
 
 

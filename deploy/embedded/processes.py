@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -56,10 +56,13 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return now is not None and now.name == identity.name and abs(now.started - identity.started) < _SAME_START_SECONDS
 
 
-def spawn(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> ProcessIdentity:
+def spawn(
+    command: Sequence[str], log: Path, *, keep_open: Sequence[int] = (), env: Mapping[str, str] | None = None
+) -> ProcessIdentity:
     """Start a program in a session of its own, so that neither our end nor Ctrl-C ends it.
 
-    Its output is appended to `log`; the file descriptors `keep_open` stay open in it.
+    Its output is appended to `log`; the file descriptors `keep_open` stay open in it; `env` is its whole
+    environment, ours if None.
 
     Raises:
         StartFailedError: it ended at once.
@@ -72,6 +75,7 @@ def spawn(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=keep_open,
+            env=env,
         )
     _children[child.pid] = child
     identity = identify(child.pid)

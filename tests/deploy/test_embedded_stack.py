@@ -7,7 +7,6 @@ import shutil
 import stat
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest

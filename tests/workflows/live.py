@@ -39,14 +39,18 @@ class Live:
     handle: WorkflowHandle[Any, RolloutResult]
 
     async def view(self) -> RolloutView:
-        return await self.handle.query("status", result_type=RolloutView)
+        found: RolloutView = await self.handle.query("status", result_type=RolloutView)
+        return found
 
     async def log(self) -> tuple[LogEntry, ...]:
-        return await self.handle.query("decisions", result_type=tuple[LogEntry, ...])
+        found: tuple[LogEntry, ...] = await self.handle.query("decisions", result_type=tuple[LogEntry, ...])
+        return found
 
     async def ask(self, verb: Verb | str, actor: str, reason: str = "because", **fields: Any) -> Receipt:
         """A request as an update: the outcome at once."""
-        return await self.handle.execute_update(str(verb), self.payload(actor, reason, **fields), result_type=Receipt)
+        payload = self.payload(actor, reason, **fields)
+        receipt: Receipt = await self.handle.execute_update(str(verb), payload, result_type=Receipt)
+        return receipt
 
     async def signal(self, verb: Verb | str, actor: str, reason: str = "because", **fields: Any) -> None:
         await self.handle.signal(str(verb), self.payload(actor, reason, **fields))
