@@ -8,22 +8,25 @@ from typing import Any
 import asyncpg
 from temporalio.client import Client
 
+from activities.channels import Channel
+from activities.delivery import Delivery
 from activities.effects import EffectActivities
 from activities.metrics import MetricActivities
-from activities.notices import Channel, NoticeActivities
+from activities.notices import NoticeActivities
 from activities.watching import WatchActivities
 
-__all__ = ["all_activities"]
+__all__ = ["Channel", "all_activities"]
 
 
 def all_activities(
     pool: asyncpg.Pool[asyncpg.Record], client: Client, channels: tuple[Channel, ...] = ()
 ) -> list[Callable[..., Any]]:
     """Every activity a worker registers. `channels` carry notices beside the outbox; none keeps them in it."""
+    delivery = Delivery(pool, channels)
     effects = EffectActivities(pool, client)
     metrics = MetricActivities(pool)
-    notices = NoticeActivities(pool, channels)
-    watch = WatchActivities(pool, client)
+    notices = NoticeActivities(pool, delivery)
+    watch = WatchActivities(pool, client, delivery)
     return [
         effects.open_rollout,
         effects.resolve_cohorts,

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import asyncpg
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.errors import store_errors, unknown_partners
+from activities.errors import borrowed, named_errors, unknown_partners
 from models.names import WAKE, WATCH, WATCH_ID
 from models.rollout import CohortMembers
-from models.work import (
-    EnrolRequest,
-    EnrolResult,
-    OpenRequest,
-    RecordRequest,
-    ResolveRequest,
-    WatchInput,
-)
-from store import log, rollouts
+from models.work import EnrolRequest, EnrolResult, OpenRequest, RecordRequest, ResolveRequest, WatchInput
+from store import enrolments, log, rollouts
+
+ANSWER = timedelta(seconds=5)
+"""Longest wait for Temporal's answer."""
 
 
 class EffectActivities:
@@ -31,58 +29,61 @@ class EffectActivities:
     @activity.defn
     async def open_rollout(self, request: OpenRequest) -> None:
         """Register the rollout and wake the watch, starting it where it does not run. Key: rollout and chain."""
-        with store_errors():
-            async with self._pool.acquire() as conn:
-                await rollouts.open_rollout(conn, request)
-        await self._client.start_workflow(
-            WATCH,
-            WatchInput(),
-            id=WATCH_ID,
-            task_queue=activity.info().task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal=WAKE,
-            static_summary="looks at all open rollouts",
-        )
+        async with borrowed(self._pool) as conn, conn.transaction():
+            await rollouts.open_rollout(conn, request)
+        with named_errors():
+            await self._client.start_workflow(
+                WATCH,
+                WatchInput(),
+                id=WATCH_ID,
+                task_queue=activity.info().task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                start_signal=WAKE,
+                static_summary="looks at all open rollouts",
+                rpc_timeout=ANSWER,
+            )
 
     @activity.defn
     async def resolve_cohorts(self, request: ResolveRequest) -> tuple[CohortMembers, ...]:
-        """Resolve and freeze the cohorts; a repetition gives back what was frozen. Key: rollout, chain, cohort."""
-        with store_errors():
-            async with self._pool.acquire() as conn, conn.transaction():
-                frozen = await rollouts.frozen_cohorts(conn, request.key)
-                if frozen:
-                    return frozen
-                named = [partner for spec in request.specs for partner in spec.partners]
-                unknown = await rollouts.unknown_partners(conn, named)
-                if unknown:
-                    raise unknown_partners(unknown)
-                cohorts = await rollouts.resolve(conn, request.specs, request.as_of)
-                if any(not cohort.partners for cohort in cohorts):
-                    return cohorts
-                return await rollouts.freeze_cohorts(conn, request.key, cohorts, request.as_of)
+        """Resolve and freeze the cohorts; a repetition gives back what was frozen. Key: rollout, chain, cohort.
+
+        With an empty cohort nothing is frozen, so that a later attempt may find its partners.
+        """
+        async with borrowed(self._pool) as conn, conn.transaction():
+            frozen = await enrolments.frozen_cohorts(conn, request.key)
+            if frozen:
+                return frozen
+            named = [partner for spec in request.specs for partner in spec.partners]
+            unknown = await enrolments.unknown_partners(conn, named)
+            if unknown:
+                raise unknown_partners(unknown)
+            cohorts = await enrolments.resolve(conn, request.specs, request.as_of)
+            if any(not cohort.partners for cohort in cohorts):
+                return cohorts
+            return await enrolments.freeze_cohorts(conn, request.key, cohorts, request.as_of)
 
     @activity.defn
     async def enrol_partners(self, request: EnrolRequest) -> EnrolResult:
-        """Make the change real for a cohort. Key: rollout, chain, phase, wave, partner."""
-        with store_errors():
-            async with self._pool.acquire() as conn, conn.transaction():
-                changed = await rollouts.enrol(conn, request)
-        return EnrolResult(cohort=request.cohort.name, partners=len(request.cohort.partners), changed=changed)
+        """Make the change real for a cohort, all of it or nobody. Key: rollout, chain, phase, wave, partner."""
+        async with borrowed(self._pool) as conn, conn.transaction():
+            change = await enrolments.enrol(conn, request)
+        return EnrolResult(cohort=request.cohort.name, partners=change.partners, changed=change.changed)
 
     @activity.defn
     async def withdraw_partners(self, request: EnrolRequest) -> EnrolResult:
         """Take the change back from a cohort. Key: rollout, chain, partner."""
-        with store_errors():
-            async with self._pool.acquire() as conn, conn.transaction():
-                changed = await rollouts.withdraw(conn, request)
-        return EnrolResult(cohort=request.cohort.name, partners=len(request.cohort.partners), changed=changed)
+        async with borrowed(self._pool) as conn, conn.transaction():
+            change = await enrolments.withdraw(conn, request)
+        return EnrolResult(cohort=request.cohort.name, partners=change.partners, changed=change.changed)
 
     @activity.defn
     async def record_decisions(self, request: RecordRequest) -> int:
-        """Append to the decision log and update the standing, both or neither. Key: rollout, chain, sequence."""
-        with store_errors():
-            async with self._pool.acquire() as conn, conn.transaction():
-                new = await log.append(conn, request.key, request.run_id, request.entries)
-                last = request.entries[-1].sequence if request.entries else 0
-                await rollouts.update_standing(conn, request.key, request.standing, last)
-                return new
+        """Append to the decision log and update the standing, both or neither; returns how many entries are new.
+
+        Key: rollout, chain, sequence.
+        """
+        async with borrowed(self._pool) as conn, conn.transaction():
+            new = await log.append(conn, request.key, request.run_id, request.entries)
+            last = max((entry.sequence for entry in request.entries), default=0)
+            await rollouts.update_standing(conn, request.key, request.standing, last)
+            return new

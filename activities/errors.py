@@ -1,10 +1,18 @@
 """The errors activities raise, by the type name that retry policies and people see.
 
     ApplicationError
-    ├── StoreUnavailable    the database did not answer; retried
+    ├── StoreUnavailable    the database did not answer in time; retried
+    ├── StoreNotReady       it answers, but lacks the tables: `rollouts db migrate`; retried
+    ├── ServerUnavailable   Temporal did not answer; retried
     ├── UnknownRollout      not registered in the store; retried, because registering may be under way
-    ├── UnknownEvidence     no snapshot under that digest; not retried
+    ├── StoreRefused        a value or a reference the tables do not allow; not retried
+    ├── UnreadableFacts     stored values that are none, such as not-a-number; not retried
     ├── UnknownPartners     the plan names partners that do not exist; not retried
+    ├── UnknownEvidence     no snapshot under that digest; not retried
+    ├── EvidenceChanged     a stored snapshot is not what its digest was made of; not retried
+    ├── WrongPlan           the store has another plan for this rollout; not retried
+    ├── RolloutOver         nobody is enrolled after the end; not retried
+    ├── NotEnrolled         partners that were withdrawn, or belong to another cohort; not retried
     └── LogConflict         another entry stands under the same sequence; not retried
 
 A breached guardrail is a result, never an error.
@@ -12,46 +20,91 @@ A breached guardrail is a result, never an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
+from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
+from store.enrolments import NotEnrolled, NotRegistered, RolloutOver
+from store.evidence import EvidenceChanged
 from store.log import LogConflict
+from store.pool import Connection
 
 LONGEST = 500
-"""Characters of an error's text that go into the history."""
+"""Characters of an error's text that go into the history: a database's may quote whole rows."""
+
+PATIENCE = 5.0
+"""Seconds to wait for a free connection."""
+
+UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+)
+NOT_READY = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
+REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, ValueError)
 
 
 def unknown_rollout(rollout_id: str) -> ApplicationError:
-    return ApplicationError(f"rollout {rollout_id} is not registered in the store", type="UnknownRollout")
+    return _error("UnknownRollout", f"rollout {rollout_id} is not registered in the store")
+
+
+def wrong_plan(rollout_id: str) -> ApplicationError:
+    return _error("WrongPlan", f"the store has another plan for rollout {rollout_id}", final=True)
 
 
 def unknown_evidence(digest: str) -> ApplicationError:
-    return ApplicationError(f"no evidence {digest} in the store", type="UnknownEvidence", non_retryable=True)
+    return _error("UnknownEvidence", f"no evidence {digest} in the store", final=True)
 
 
 def unknown_partners(partners: tuple[str, ...]) -> ApplicationError:
     shown = ", ".join(partners[:10]) + (f" and {len(partners) - 10} more" if len(partners) > 10 else "")
-    return ApplicationError(f"the plan names unknown partners: {shown}", type="UnknownPartners", non_retryable=True)
+    return _error("UnknownPartners", f"the plan names unknown partners: {shown}", final=True)
+
+
+@asynccontextmanager
+async def borrowed(pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[Connection]:
+    """A connection of the pool, with everything that can go wrong on it turned into errors with a name."""
+    with named_errors():
+        async with pool.acquire(timeout=PATIENCE) as conn:
+            yield conn
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn what the database client raises into errors with a name; anything else passes."""
+def named_errors() -> Iterator[None]:
+    """Turn what the store and Temporal's client raise into errors with a name and a bounded text."""
     try:
         yield
-    except LogConflict as conflict:
-        raise ApplicationError(str(conflict)[:LONGEST], type="LogConflict", non_retryable=True) from conflict
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.InterfaceError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.InsufficientResourcesError,
-        asyncpg.TransactionRollbackError,
-    ) as problem:
-        text = f"{type(problem).__name__}: {problem}"[:LONGEST]
-        raise ApplicationError(text, type="StoreUnavailable") from problem
+    except (NotEnrolled, RolloutOver, EvidenceChanged, LogConflict) as problem:
+        raise _error(type(problem).__name__, str(problem), final=True) from problem
+    except NotRegistered as problem:
+        raise _error("UnknownRollout", str(problem)) from problem
+    except RPCError as problem:
+        raise _error("ServerUnavailable", _told(problem)) from problem
+    except NOT_READY as problem:
+        raise _error("StoreNotReady", f"{_told(problem)}; run: rollouts db migrate") from problem
+    except ValidationError as problem:
+        raise _error("UnreadableFacts", _told(problem), final=True) from None
+    except UNAVAILABLE as problem:
+        raise _error("StoreUnavailable", _told(problem)) from problem
+    except REFUSED as problem:
+        raise _error("StoreRefused", _told(problem), final=True) from None
+
+
+def _told(problem: BaseException) -> str:
+    return f"{type(problem).__name__}: {problem}"
+
+
+def _error(kind: str, text: str, *, final: bool = False) -> ApplicationError:
+    return ApplicationError(text[:LONGEST], type=kind, non_retryable=final)

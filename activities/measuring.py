@@ -2,70 +2,66 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from judgement.assessment import assess
 from judgement.contributions import worst_partners
-from judgement.thresholds import assess
+from judgement.counting import counts_as
 from judgement.values import group_value
-from models.base import digest_json
-from models.evidence import Assessment, Baseline, CohortReading, LeadDriver, PartnerReading, Snapshot, Window
+from models.evidence import Assessment, Baseline, CohortReading, LeadDriver, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
 from models.plan import RolloutPlan
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
+from store.evidence import PartnerRows
 from store.metrics import read_metric, read_sla_drivers
 from store.pool import Connection
 
 TOP = 5
-"""Partners named in a reading as those who move it most; the evidence holds all."""
+"""Partners named in a reading as those who cost it most; the evidence holds all."""
 
 LEADS = 10
 """Leads named in a reading."""
 
+READ_WITHIN = 15.0
+"""Seconds for a whole snapshot, below the time an activity is given: nothing reads on when nobody waits."""
+
+
+class Measured(NamedTuple):
+    """A snapshot, and every partner's rows behind it."""
+
+    snapshot: Snapshot
+    rows: tuple[PartnerRows, ...]
+
 
 async def measure(
-    conn: Connection,
-    key: RolloutKey,
-    purpose: str,
-    as_of: datetime,
-    cohorts: Sequence[CohortMembers],
-    windows: Mapping[MetricName, timedelta],
-) -> Snapshot:
-    """Read the metrics of the cohorts as of a moment in one snapshot, and keep it whole.
+    conn: Connection, as_of: datetime, cohorts: Sequence[CohortMembers], windows: Mapping[MetricName, timedelta]
+) -> Measured:
+    """Read the metrics of the cohorts as of a moment, all from one state of the database.
 
     The digest covers the partners' rows, so a repeated read of the same facts is the same evidence.
+
+    Raises:
+        TimeoutError: the reads together took too long.
     """
     readings, rows = [], []
-    async with conn.transaction(isolation="repeatable_read", readonly=True):
+    async with asyncio.timeout(READ_WITHIN), conn.transaction(isolation="repeatable_read", readonly=True):
         for cohort in cohorts:
             for metric, length in windows.items():
-                reading, partners = await _reading(conn, cohort, metric, length, as_of)
+                reading, partners = await _read(conn, cohort, metric, Window(start=as_of - length, end=as_of))
                 readings.append(reading)
-                rows.append(
-                    {
-                        "cohort": cohort.name,
-                        "metric": metric.value,
-                        "partners": [one.model_dump(mode="json") for one in partners],
-                    }
-                )
-    body = {"as_of": as_of.isoformat(), "readings": [one.model_dump(mode="json") for one in readings], "rows": rows}
-    digest = digest_json(body)
-    snapshot = Snapshot(
-        evidence_id=f"snapshot-{digest.removeprefix('sha256:')[:16]}",
-        digest=digest,
-        as_of=as_of,
-        readings=tuple(readings),
-    )
-    await evidence.keep_snapshot(conn, key, purpose, snapshot, rows)
-    return snapshot
+                rows.append(partners)
+    return Measured(evidence.seal(as_of, readings, rows), tuple(rows))
 
 
-async def _reading(
-    conn: Connection, cohort: CohortMembers, metric: MetricName, length: timedelta, as_of: datetime
-) -> tuple[CohortReading, tuple[PartnerReading, ...]]:
-    window = Window(start=as_of - length, end=as_of)
+async def _read(
+    conn: Connection, cohort: CohortMembers, metric: MetricName, window: Window
+) -> tuple[CohortReading, PartnerRows]:
+    as_of = window.end
     found = await read_metric(conn, metric, partner_ids=cohort.partners, window=window, as_of=as_of)
     leads: tuple[LeadDriver, ...] = ()
     if metric is MetricName.LEAD_FOLLOW_UP_SLA:
@@ -80,7 +76,7 @@ async def _reading(
         top_partners=worst_partners(metric, found.rows, TOP),
         leads=leads,
     )
-    return reading, found.rows
+    return reading, PartnerRows(cohort=cohort.name, metric=metric, partners=found.rows)
 
 
 async def judge_snapshot(
@@ -90,11 +86,24 @@ async def judge_snapshot(
     snapshot: Snapshot,
     baselines: Sequence[Baseline],
     since: datetime,
-    purpose: str,
 ) -> Assessment:
-    """Judge a snapshot against the plan, counting breaches since a moment, and keep the assessment."""
+    """Judge a snapshot against the plan, counting breaches since a moment."""
     past = await evidence.past_readings(conn, key, since, snapshot.as_of)
-    assessment = assess(plan, snapshot, baselines, past)
+    return assess(plan, snapshot, baselines, past)
+
+
+async def keep_judgement(
+    conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment, measured: Measured | None = None
+) -> None:
+    """Keep an assessment whole, and its snapshot where that is not in the store yet."""
     async with conn.transaction():
+        if measured is not None:
+            await evidence.keep_snapshot(conn, key, purpose, measured.snapshot, measured.rows)
         await evidence.keep_assessment(conn, key, purpose, assessment)
-    return assessment
+        await keep_count(conn, key, purpose, assessment)
+
+
+async def keep_count(conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment) -> None:
+    """Keep what the readings of an assessment add to the count of breaches."""
+    counts = {(item.cohort, item.metric): counts_as(item) for item in assessment.items}
+    await evidence.keep_readings(conn, key, purpose, assessment, counts)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncpg
 from temporalio import activity
 
-from activities.errors import store_errors, unknown_evidence, unknown_rollout
-from activities.measuring import judge_snapshot, measure
+from activities.errors import borrowed, unknown_evidence, unknown_rollout, wrong_plan
+from activities.measuring import judge_snapshot, keep_judgement, measure
 from models.evidence import Assessment, Snapshot
 from models.work import AssessRequest, FetchRequest
 from store import evidence, rollouts
@@ -21,23 +21,28 @@ class MetricActivities:
     @activity.defn
     async def fetch_metrics(self, request: FetchRequest) -> Snapshot:
         """One consistent snapshot as of a moment, kept whole in the store. Key: the digest of what was read."""
-        with store_errors():
-            async with self._pool.acquire() as conn:
-                return await measure(
-                    conn, request.key, request.purpose, request.as_of, request.cohorts, request.windows
-                )
+        async with borrowed(self._pool) as conn:
+            measured = await measure(conn, request.as_of, request.cohorts, request.windows)
+            await evidence.keep_snapshot(conn, request.key, request.purpose, measured.snapshot, measured.rows)
+        return measured.snapshot
 
     @activity.defn
     async def assess_thresholds(self, request: AssessRequest) -> Assessment:
-        """Judge a snapshot against the plan as registered. Key: the digest of the assessment."""
-        with store_errors():
-            async with self._pool.acquire() as conn:
-                plan = await rollouts.read_plan(conn, request.key)
-                if plan is None or plan.digest != request.plan_digest:
-                    raise unknown_rollout(request.key.rollout_id)
-                snapshot = await evidence.read_snapshot(conn, request.key, request.snapshot_digest)
-                if snapshot is None:
-                    raise unknown_evidence(request.snapshot_digest)
-                return await judge_snapshot(
-                    conn, request.key, plan, snapshot, request.baselines, request.tolerance_since, request.phase
-                )
+        """Judge a stored snapshot against the plan as registered.
+
+        Key: the digests of snapshot and plan, and the moment the count of breaches began: readings that came later
+        than the snapshot do not change its assessment.
+        """
+        async with borrowed(self._pool) as conn:
+            plan = await rollouts.read_plan(conn, request.key)
+            if plan is None:
+                raise unknown_rollout(request.key.rollout_id)
+            if plan.digest != request.plan_digest:
+                raise wrong_plan(request.key.rollout_id)
+            snapshot = await evidence.read_snapshot(conn, request.key, request.snapshot_digest)
+            if snapshot is None:
+                raise unknown_evidence(request.snapshot_digest)
+            since = request.tolerance_since
+            assessment = await judge_snapshot(conn, request.key, plan, snapshot, request.baselines, since)
+            await keep_judgement(conn, request.key, request.phase, assessment)
+        return assessment

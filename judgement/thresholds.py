@@ -1,234 +1,236 @@
-"""Verdicts by agreed thresholds: what a reading means, and why. Absence of data is never a pass."""
+"""Judges one reading against the agreed thresholds: the verdict, and every reason. Absence is never a pass."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from models.base import digest_json
-from models.evidence import (
-    Assessment,
-    Baseline,
-    Breaches,
-    CohortReading,
-    MetricAssessment,
-    Snapshot,
-    StopTrigger,
-    Verdict,
-)
+from judgement.counting import Look, count_breaches, counts_as, spaced, tolerated
+from judgement.values import NoValue
+from models.base import format_duration
+from models.evidence import Baseline, Breaches, CohortReading, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricName, MetricUse
-from models.plan import RolloutPlan
-from models.plan_metric import Basis, MetricPlan, Threshold, Tolerance
+from models.plan_metric import Basis, MetricPlan, Threshold
 
-BREACHES_WITHOUT_VALUE = frozenset({"unbudgeted_spend"})
-"""Reasons for having no value that are themselves a breach: spend nobody allocated money for."""
-
-Past = Mapping[tuple[str, MetricName], Sequence[tuple[datetime, bool]]]
-"""Earlier readings since the count began, oldest first: when, and whether it lay beyond its threshold."""
+GROWS_WITH_WINDOW = frozenset({MetricName.PIPELINE_VELOCITY})
+"""Metrics whose value is larger over a longer window: deals closed are counted, not rated."""
 
 
-def assess(plan: RolloutPlan, snapshot: Snapshot, baselines: Sequence[Baseline], past: Past) -> Assessment:
-    """Judge every reading of a snapshot for which the plan says something."""
-    frozen = {(one.cohort, one.metric): one.value for one in baselines}
-    items = []
-    for reading in snapshot.readings:
-        metric = plan.metric(reading.metric)
-        if metric is not None:
-            key = (reading.cohort, reading.metric)
-            earlier = spaced(past.get(key, ()), snapshot.as_of, plan.phases.cadence / 2)
-            items.append(judge(reading, metric, frozen.get(key), earlier, snapshot.as_of))
-    stop = stop_triggers(plan, items, baselines)
-    body = {
-        "snapshot": snapshot.digest,
-        "as_of": snapshot.as_of.isoformat(),
-        "items": [item.model_dump(mode="json") for item in items],
-        "stop": [one.model_dump(mode="json") for one in stop],
-    }
-    found = digest_json(body)
-    return Assessment(
-        evidence_id=f"assessment-{found.removeprefix('sha256:')[:16]}",
-        digest=found,
-        snapshot_digest=snapshot.digest,
-        as_of=snapshot.as_of,
-        items=tuple(items),
-        stop=stop,
-    )
+class _Against(NamedTuple):
+    """A reading beside its thresholds. `outright` is a breach that no tolerance and no small sample excuses."""
+
+    beyond: bool
+    untold: bool
+    outright: bool
+    reasons: tuple[str, ...]
+
+
+class _Frozen(NamedTuple):
+    """A baseline as a reading can be compared with it; `missing` says why there is none."""
+
+    value: float | None
+    missing: str | None = None
+    note: str | None = None
 
 
 def judge(
-    reading: CohortReading, plan: MetricPlan, baseline: float | None, past: Sequence[bool], as_of: datetime
+    reading: CohortReading,
+    plan: MetricPlan,
+    baseline: Baseline | None,
+    past: Sequence[Look],
+    as_of: datetime,
+    *,
+    one_look: timedelta = timedelta(0),
+    stops: Sequence[Threshold] = (),
 ) -> MetricAssessment:
     """One reading against what the plan says of its metric.
 
-    The order of the questions: is there a value, are the data current, is it within the thresholds, is a breach
+    The order of the questions: are the data current, is there a value, is it within the thresholds, is a breach
     tolerated, is the sample large enough. A guardrail beyond its threshold is *not met* whatever its sample:
     protecting is never advisory. Every reason is given, not only the first.
+
+    Args:
+        past: earlier readings that count (see `counts_as`), the oldest first, since the count began.
+        one_look: readings closer together than this are one reading.
+        stops: limits of the plan's stop conditions on this metric; one that cannot be applied is no pass.
+
+    Raises:
+        ValueError: the reading is of another metric than the plan's.
     """
-    value = _usable(reading.group.value)
+    if reading.metric is not plan.metric:
+        raise ValueError(f"a reading of {reading.metric} cannot be judged by what is agreed of {plan.metric}")
+    value = reading.group.value if reading.group.value is not None and math.isfinite(reading.group.value) else None
     age = as_of - reading.data_through if reading.data_through else None
-    current = age is not None and age <= plan.freshness
-    sample = reading.group.n_partners >= plan.minimum_sample.partners and (
-        reading.group.n_facts >= plan.minimum_sample.facts
-    )
-    beyond, untold, reasons = _against_thresholds(reading, plan, value, baseline)
-    breaches = count_breaches([*past, beyond])
-    verdict = _verdict(plan, value, current=current, sample=sample, beyond=beyond, untold=untold, breaches=breaches)
-    reasons += _circumstances(reading, plan, value, age, current=current, sample=sample)
-    if beyond and verdict is not Verdict.NOT_MET:
-        reasons += (f"tolerated: {breaches.in_a_row} in a row, {breaches.in_all} in all",)
-    return MetricAssessment(
+    current = age is not None and timedelta(0) <= age <= plan.freshness
+    least = plan.minimum_sample
+    sample = reading.group.n_partners >= least.partners and reading.group.n_facts >= least.facts
+    frozen = _comparable(baseline, reading)
+    against = _against(reading, plan, value, frozen, stops)
+    item = MetricAssessment(
         cohort=reading.cohort,
         metric=reading.metric,
         use=plan.purpose,
         on_breach=plan.on_breach,
-        verdict=verdict,
-        reasons=reasons,
+        verdict=_verdict(plan, value, against, current=current, sample=sample),
+        reasons=(*against.reasons, *_circumstances(reading, plan, age, current=current, sample=sample)),
         value=value,
         thresholds=tuple(str(limit) for limit in plan.thresholds),
-        baseline=baseline,
+        baseline=frozen.value,
         n_partners=reading.group.n_partners,
         n_facts=reading.group.n_facts,
         minimum_sample_reached=sample,
         data_current=current,
         data_through=reading.data_through,
         data_age=age,
-        beyond_threshold=beyond,
-        warning=value is not None and any(limit.satisfied(value, baseline) is False for limit in plan.warning),
-        breaches=breaches,
+        beyond_threshold=against.beyond,
+        warning=value is not None
+        and current
+        and any(limit.satisfied(value, frozen.value) is False for limit in plan.warning),
         must=plan.must,
         weight=plan.weight,
-        partners=tuple(one.partner_id for one in reading.top_partners) if beyond else (),
-        leads=tuple(lead.lead_id for lead in reading.leads) if beyond else (),
+        partners=tuple(one.partner_id for one in reading.top_partners) if against.beyond else (),
+        leads=tuple(lead.lead_id for lead in reading.leads) if against.beyond else (),
     )
+    return _tolerating(item, plan, past, as_of, one_look, outright=against.outright)
 
 
-def spaced(past: Sequence[tuple[datetime, bool]], as_of: datetime, gap: timedelta) -> tuple[bool, ...]:
-    """The readings that count beside one at `as_of`: looks closer together than `gap` are one look.
-
-    The watch and the rollout read the same breach within minutes; a tolerance of one must not be used up by
-    that. Of looks that are one, the newest speaks, and `as_of` itself takes the place of those just before it.
-    """
-    counted: list[tuple[datetime, bool]] = []
-    for at, beyond in past:
-        if at > as_of - gap:
-            break
-        if counted and at - counted[-1][0] < gap:
-            counted[-1] = (counted[-1][0], beyond)
-        else:
-            counted.append((at, beyond))
-    return tuple(beyond for _, beyond in counted)
-
-
-def count_breaches(readings: Sequence[bool]) -> Breaches:
-    """How many of the readings lay beyond, in all and in an unbroken run up to the newest."""
-    in_a_row = 0
-    for beyond in reversed(readings):
-        if not beyond:
-            break
-        in_a_row += 1
-    return Breaches(in_a_row=in_a_row, in_all=sum(readings))
-
-
-def tolerated(breaches: Breaches, tolerance: Tolerance) -> bool:
-    """Whether so many breaches are still within what was agreed: a breach is strictly more."""
-    if breaches.in_a_row > tolerance.in_a_row:
-        return False
-    return tolerance.in_all is None or breaches.in_all <= tolerance.in_all
-
-
-def stop_triggers(
-    plan: RolloutPlan, items: Sequence[MetricAssessment], baselines: Sequence[Baseline]
-) -> tuple[StopTrigger, ...]:
-    """The plan's stop conditions that current evidence on a sufficient sample fulfils."""
-    frozen = {(one.cohort, one.metric): one.value for one in baselines}
-    return tuple(
-        StopTrigger(condition=one.condition, metric=item.metric, cohort=item.cohort, value=item.value)
-        for one in plan.stop_conditions
-        for item in items
-        if one.unless is not None
-        and item.metric is one.metric
-        and item.value is not None
-        and item.data_current
-        and item.minimum_sample_reached
-        and one.unless.satisfied(item.value, frozen.get((item.cohort, item.metric))) is False
-    )
-
-
-def _usable(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _against_thresholds(
-    reading: CohortReading, plan: MetricPlan, value: float | None, baseline: float | None
-) -> tuple[bool, bool, tuple[str, ...]]:
-    """Whether the reading lies beyond, whether a threshold cannot be applied, and the reasons."""
+def _verdict(plan: MetricPlan, value: float | None, against: _Against, *, current: bool, sample: bool) -> Verdict:
+    """The verdict of this reading by itself; tolerances come after."""
+    guards = plan.purpose is MetricUse.GUARDRAIL
+    if not current:
+        return Verdict.NO_EVIDENCE
+    if against.outright:
+        return Verdict.NOT_MET
     if value is None:
-        breach = reading.group.reason in BREACHES_WITHOUT_VALUE
-        return breach, False, (f"no value: {reading.group.reason or 'not a number'}",)
-    unit = CATALOGUE[reading.metric].unit
+        return Verdict.NO_EVIDENCE
+    if against.beyond and (guards or sample):
+        return Verdict.NOT_MET
+    if against.beyond or against.untold or not sample:
+        return Verdict.CANNOT_TELL
+    return Verdict.MET
+
+
+def _tolerating(
+    item: MetricAssessment,
+    plan: MetricPlan,
+    past: Sequence[Look],
+    as_of: datetime,
+    one_look: timedelta,
+    *,
+    outright: bool,
+) -> MetricAssessment:
+    """The same item with its breaches counted, this reading among them; a tolerated one is never *met*."""
+    present = counts_as(item)
+    looks = [*past, (as_of, present)] if present is not None else past
+    breaches = count_breaches(spaced(looks, one_look))
+    update: dict[str, object] = {"breaches": breaches}
+    if item.verdict is Verdict.NOT_MET and not outright and tolerated(breaches, plan.tolerance):
+        update["verdict"] = Verdict.CANNOT_TELL
+        update["reasons"] = (*item.reasons, _tolerance_told(breaches, plan))
+    return item.model_copy(update=update)
+
+
+def _tolerance_told(breaches: Breaches, plan: MetricPlan) -> str:
+    told = f"beyond, tolerated: {breaches.in_a_row} of {plan.tolerance.in_a_row} in a row"
+    if plan.tolerance.in_all is not None:
+        told += f", {breaches.in_all} of {plan.tolerance.in_all} in all"
+    return told
+
+
+def _comparable(baseline: Baseline | None, reading: CohortReading) -> _Frozen:
+    """The baseline in the terms of the reading: of the same definition, and for the same length of window."""
+    if baseline is None:
+        return _Frozen(None, "there is no baseline")
+    if baseline.value is None or not math.isfinite(baseline.value):
+        return _Frozen(None, f"the baseline has no value: {baseline.reason or NoValue.NOT_A_NUMBER.value}")
+    if baseline.definition_version != reading.definition_version:
+        versions = f"{baseline.definition_version}, the reading {reading.definition_version}"
+        return _Frozen(None, f"the baseline has definition {versions}")
+    before, now = (one.window.end - one.window.start for one in (baseline, reading))
+    if reading.metric not in GROWS_WITH_WINDOW or before == now:
+        return _Frozen(baseline.value)
+    scaled = baseline.value * (now / before)
+    spans = f"{baseline.value:.2f} over {format_duration(before)} is {scaled:.2f} over {format_duration(now)}"
+    return _Frozen(scaled, note=f"baseline {spans}")
+
+
+def _against(
+    reading: CohortReading, plan: MetricPlan, value: float | None, frozen: _Frozen, stops: Sequence[Threshold]
+) -> _Against:
+    """The reading beside each threshold, and the breaches and doubts that no threshold shows."""
+    group, unit = reading.group, CATALOGUE[reading.metric].unit
     beyond, untold, reasons = False, False, []
-    for limit in plan.thresholds:
-        holds = limit.satisfied(value, baseline)
-        beyond = beyond or holds is False
-        untold = untold or holds is None
-        reasons.append(_sentence(limit, value, baseline, holds, unit))
-    critical = reading.group.parts.get("critical_failed", 0.0)
+    if value is None:
+        reasons.append(f"no value: {group.reason or NoValue.NOT_A_NUMBER.value}")
+    else:
+        holds = [limit.satisfied(value, frozen.value) for limit in plan.thresholds]
+        beyond, untold = False in holds, None in holds
+        reasons += [_told(limit, value, frozen, held, unit) for limit, held in zip(plan.thresholds, holds, strict=True)]
+        for limit in stops:
+            if limit.satisfied(value, frozen.value) is None:
+                untold = True
+                reasons.append(f"the stop condition {limit} cannot be judged: {_why_untold(frozen)}")
+    critical = group.parts.get("critical_failed", 0.0)
     if critical > 0:
-        beyond = True
         reasons.append(f"{critical:g} critical checks failed")
-    return beyond, untold, tuple(reasons)
+    unbudgeted = value is None and group.reason == NoValue.UNBUDGETED_SPEND
+    if group.parts.get("immature", 0.0) > 0:
+        untold = True
+        reasons.append("the window is shorter than most sales cycles: only the fast deals show")
+    if frozen.note:
+        reasons.append(frozen.note)
+    outright = critical > 0 or unbudgeted
+    return _Against(beyond or outright, untold, outright, tuple(reasons))
 
 
-def _sentence(limit: Threshold, value: float, baseline: float | None, holds: bool | None, unit: str) -> str:
-    told = f"{value:.2f} {unit}"
+def _told(limit: Threshold, value: float, frozen: _Frozen, holds: bool | None, unit: str) -> str:
+    """One threshold in words, with the number it comes down to."""
+    agreed = f"agreed {limit}" if limit.basis is Basis.ABSOLUTE else f"agreed {limit} against the baseline"
+    target = _target(limit, frozen.value)
+    if holds is None or target is None:
+        return f"{value:.2f} {unit}, {agreed}: cannot be judged, {_why_untold(frozen)}"
+    shown, limited = _apart(value, target)
+    told = f"{shown} {unit}, {agreed}"
+    if limit.basis is not Basis.ABSOLUTE:
+        told += f" {frozen.value:.2f}, that is {limited}"
+    return told if holds else f"{told}: beyond"
+
+
+def _why_untold(frozen: _Frozen) -> str:
+    return frozen.missing or ("the baseline is zero" if frozen.value == 0 else "the change is not a number")
+
+
+def _target(limit: Threshold, baseline: float | None) -> float | None:
+    """The value at which a limit lies, in the metric's unit."""
     if limit.basis is Basis.ABSOLUTE:
-        return f"{told}, agreed {limit}" + ("" if holds else ": beyond")
-    if holds is None:
-        return f"{told}, agreed {limit} against a baseline, and there is {'none' if baseline is None else 'zero'}"
-    return f"{told}, baseline {baseline:.2f}, agreed {limit}" + ("" if holds else ": beyond")
+        return limit.number
+    if baseline is None:
+        return None
+    return baseline + (limit.number if limit.basis is Basis.DIFFERENCE else abs(baseline) * limit.number / 100)
+
+
+def _apart(value: float, target: float) -> tuple[str, str]:
+    """Both numbers with as many digits as it takes to see that they differ."""
+    for digits in range(2, 10):
+        shown, limited = f"{value:.{digits}f}", f"{target:.{digits}f}"
+        if shown != limited or value == target:
+            return shown, limited
+    return repr(value), repr(target)
 
 
 def _circumstances(
-    reading: CohortReading,
-    plan: MetricPlan,
-    value: float | None,
-    age: timedelta | None,
-    *,
-    current: bool,
-    sample: bool,
+    reading: CohortReading, plan: MetricPlan, age: timedelta | None, *, current: bool, sample: bool
 ) -> tuple[str, ...]:
-    found = []
+    """How much the reading rests on, and how old it is."""
+    least = plan.minimum_sample
+    size = f"{reading.group.n_partners} partners, {reading.group.n_facts} facts"
+    if not sample:
+        size += f": at least {least.partners} and {least.facts} are agreed"
     if age is None:
-        found.append("no data known")
-    elif not current:
-        found.append(f"data are {age.days} days old, {plan.freshness.days} are allowed")
-    if not sample and value is not None:
-        least = plan.minimum_sample
-        found.append(
-            f"{reading.group.n_partners} partners and {reading.group.n_facts} facts, "
-            f"at least {least.partners} and {least.facts} are agreed"
-        )
-    return tuple(found)
-
-
-def _verdict(
-    plan: MetricPlan,
-    value: float | None,
-    *,
-    current: bool,
-    sample: bool,
-    beyond: bool,
-    untold: bool,
-    breaches: Breaches,
-) -> Verdict:
-    guards = plan.purpose is MetricUse.GUARDRAIL
-    if not current or (value is None and not beyond):
-        return Verdict.NO_EVIDENCE
-    if beyond and tolerated(breaches, plan.tolerance):
-        return Verdict.CANNOT_TELL
-    if beyond and (guards or sample):
-        return Verdict.NOT_MET
-    if beyond or untold or not sample:
-        return Verdict.CANNOT_TELL
-    return Verdict.MET
+        return size, "no data known"
+    if age < timedelta(0):
+        return size, "data are dated after the moment they were read"
+    told = f"data {format_duration(age)} old"
+    return size, told if current else f"{told}: at most {format_duration(plan.freshness)} is agreed"

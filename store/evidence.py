@@ -8,51 +8,91 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from models.evidence import Assessment, Snapshot
+from models.base import Frozen, Instant, digest_json
+from models.evidence import Assessment, CohortReading, PartnerReading, Snapshot
 from models.metric import MetricName
 from models.work import RolloutKey
 from store.pool import Connection
+from store.statements import statement
 
-_INSERT = (
-    "insert into evidence (rollout_id, chain_id, digest, evidence_id, kind, purpose, as_of, body) "
-    "values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"
-)
+_KEEP = statement("rollouts/keep_evidence")
+_KEEP_READING = statement("rollouts/keep_reading")
+_PAST = statement("rollouts/past_readings")
+_FIND = statement("rollouts/find_evidence")
+
+
+class EvidenceChanged(Exception):
+    """What is stored under a digest is not what the digest was made of."""
+
+
+class PartnerRows(Frozen):
+    """Every partner's share of one reading: what the reading was computed from."""
+
+    cohort: str
+    metric: MetricName
+    partners: tuple[PartnerReading, ...]
+
+
+class StoredEvidence(Frozen):
+    """A snapshot or assessment as it was kept. `as_of` is programme time, `recorded_at` real time."""
+
+    key: RolloutKey
+    digest: str
+    evidence_id: str
+    kind: str
+    purpose: str
+    as_of: Instant
+    recorded_at: Instant
+    body: dict[str, Any]
+
+
+def seal(as_of: datetime, readings: Sequence[CohortReading], rows: Sequence[PartnerRows]) -> Snapshot:
+    """A snapshot under a digest that covers its readings and the partners' rows behind them."""
+    body = {
+        "as_of": as_of.isoformat(),
+        "readings": [one.model_dump(mode="json") for one in readings],
+        "rows": [one.model_dump(mode="json") for one in rows],
+    }
+    found = digest_json(body)
+    name = f"snapshot-{found.removeprefix('sha256:')[:16]}"
+    return Snapshot(evidence_id=name, digest=found, as_of=as_of, readings=tuple(readings))
 
 
 async def keep_snapshot(
-    conn: Connection, key: RolloutKey, purpose: str, snapshot: Snapshot, rows: Sequence[Mapping[str, Any]]
+    conn: Connection, key: RolloutKey, purpose: str, snapshot: Snapshot, rows: Sequence[PartnerRows]
 ) -> None:
-    """Keep a snapshot with the partners' rows behind each reading. The digest covers both; twice is once."""
-    body = {"snapshot": snapshot.model_dump(mode="json"), "rows": list(rows)}
-    await conn.execute(
-        _INSERT,
-        key.rollout_id,
-        key.chain_id,
-        snapshot.digest,
-        snapshot.evidence_id,
-        "snapshot",
-        purpose,
-        snapshot.as_of,
-        body,
-    )
+    """Keep a snapshot with the partners' rows behind each reading; twice is once."""
+    body = {"snapshot": snapshot.model_dump(mode="json"), "rows": [one.model_dump(mode="json") for one in rows]}
+    await _keep(conn, key, "snapshot", purpose, snapshot, body)
 
 
 async def keep_assessment(conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment) -> None:
-    """Keep an assessment and its readings, for tolerances to count."""
+    """Keep an assessment; twice is once."""
+    await _keep(conn, key, "assessment", purpose, assessment, assessment.model_dump(mode="json"))
+
+
+async def _keep(
+    conn: Connection, key: RolloutKey, kind: str, purpose: str, kept: Snapshot | Assessment, body: dict[str, Any]
+) -> None:
     await conn.execute(
-        _INSERT,
-        key.rollout_id,
-        key.chain_id,
-        assessment.digest,
-        assessment.evidence_id,
-        "assessment",
-        purpose,
-        assessment.as_of,
-        assessment.model_dump(mode="json"),
+        _KEEP, key.rollout_id, key.chain_id, kept.digest, kept.evidence_id, kind, purpose, kept.as_of, body
     )
+
+
+async def keep_readings(
+    conn: Connection,
+    key: RolloutKey,
+    purpose: str,
+    assessment: Assessment,
+    counts: Mapping[tuple[str, MetricName], bool | None],
+) -> None:
+    """Write down what each reading of an assessment adds to the count of breaches; the first word on a moment stands.
+
+    Args:
+        counts: by cohort and metric: True a breach, False none, None (or left out) says nothing.
+    """
     await conn.executemany(
-        "insert into judged_reading (rollout_id, chain_id, cohort, metric, as_of, beyond_threshold, verdict) "
-        "values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+        _KEEP_READING,
         [
             (
                 key.rollout_id,
@@ -60,44 +100,67 @@ async def keep_assessment(conn: Connection, key: RolloutKey, purpose: str, asses
                 item.cohort,
                 item.metric.value,
                 assessment.as_of,
-                item.beyond_threshold,
+                purpose,
+                item.value,
                 item.verdict.value,
+                counts.get((item.cohort, item.metric)),
+                assessment.snapshot_digest,
             )
             for item in assessment.items
         ],
     )
 
 
+async def past_readings(
+    conn: Connection, key: RolloutKey, since: datetime, before: datetime
+) -> dict[tuple[str, MetricName], list[tuple[datetime, bool]]]:
+    """For each cohort and metric the readings in `[since, before)` that count, the oldest first: when, and whether
+    beyond."""
+    found: dict[tuple[str, MetricName], list[tuple[datetime, bool]]] = defaultdict(list)
+    for row in await conn.fetch(_PAST, key.rollout_id, key.chain_id, since, before):
+        found[row["cohort"], MetricName(row["metric"])].append((row["as_of"], row["beyond"]))
+    return dict(found)
+
+
 async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snapshot | None:
-    """A snapshot by its digest, without the partners' rows."""
-    body = await read_evidence(conn, key, digest)
-    return Snapshot.model_validate_json(json.dumps(body["snapshot"])) if body else None
+    """A snapshot by its digest, None for an unknown one.
 
-
-async def read_evidence(conn: Connection, key: RolloutKey, digest: str) -> dict[str, Any] | None:
-    """Everything kept under a digest."""
-    found: dict[str, Any] | None = await conn.fetchval(
-        "select body from evidence where (rollout_id, chain_id, digest) = ($1, $2, $3)",
+    Raises:
+        EvidenceChanged: what is stored does not have this digest any more.
+    """
+    body = await conn.fetchval(
+        "select body from evidence where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')",
         key.rollout_id,
         key.chain_id,
         digest,
     )
-    return found
+    if body is None:
+        return None
+    snapshot = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
+    rows = [PartnerRows.model_validate_json(json.dumps(one)) for one in body["rows"]]
+    if seal(snapshot.as_of, snapshot.readings, rows) != snapshot or snapshot.digest != digest:
+        raise EvidenceChanged(f"the snapshot stored under {digest} has been changed")
+    return snapshot
 
 
-async def past_readings(
-    conn: Connection, key: RolloutKey, since: datetime, before: datetime
-) -> dict[tuple[str, MetricName], list[tuple[datetime, bool]]]:
-    """For each cohort and metric, when it was read in `[since, before)` and whether beyond, the oldest first."""
-    rows = await conn.fetch(
-        "select cohort, metric, as_of, beyond_threshold from judged_reading "
-        "where (rollout_id, chain_id) = ($1, $2) and as_of >= $3 and as_of < $4 order by as_of",
-        key.rollout_id,
-        key.chain_id,
-        since,
-        before,
+async def read_evidence(conn: Connection, digest: str, key: RolloutKey | None = None) -> StoredEvidence | None:
+    """What is kept under a digest, or under the beginning of one; the newest where several rollouts have it.
+
+    Args:
+        digest: `sha256:...`, or its first hex digits as people are shown them.
+        key: look at this rollout only.
+    """
+    row = await conn.fetchrow(
+        _FIND,
+        "sha256:" + _like(digest.removeprefix("sha256:")),
+        key.rollout_id if key else None,
+        key.chain_id if key else None,
     )
-    found: dict[tuple[str, MetricName], list[tuple[datetime, bool]]] = defaultdict(list)
-    for row in rows:
-        found[row["cohort"], MetricName(row["metric"])].append((row["as_of"], row["beyond_threshold"]))
-    return dict(found)
+    if row is None:
+        return None
+    rest = {name: row[name] for name in StoredEvidence.model_fields if name != "key"}
+    return StoredEvidence(key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]), **rest)
+
+
+def _like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

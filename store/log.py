@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from models.base import digest_json
+from models.base import digest, digest_json
 from models.log import LogEntry
 from models.work import RolloutKey
 from store.pool import Connection
+from store.statements import statement
+
+_APPEND = statement("rollouts/append_entry")
+_READ = statement("rollouts/read_log")
 
 
 class LogConflict(Exception):
@@ -23,11 +27,8 @@ async def append(conn: Connection, key: RolloutKey, run_id: str, entries: Sequen
     """
     new = 0
     for entry in entries:
-        body = entry.model_dump(mode="json")
         done = await conn.fetchval(
-            "insert into decision_log (rollout_id, chain_id, sequence, run_id, at, programme_at, kind, actor, outcome, "
-            "request_id, entry) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-            "on conflict do nothing returning sequence",
+            _APPEND,
             key.rollout_id,
             key.chain_id,
             entry.sequence,
@@ -38,7 +39,7 @@ async def append(conn: Connection, key: RolloutKey, run_id: str, entries: Sequen
             entry.actor,
             entry.outcome.value if entry.outcome else None,
             entry.request_id,
-            body,
+            entry.model_dump(mode="json"),
         )
         if done is None:
             await _must_equal(conn, key, entry)
@@ -54,16 +55,11 @@ async def _must_equal(conn: Connection, key: RolloutKey, entry: LogEntry) -> Non
         key.chain_id,
         entry.sequence,
     )
-    if digest_json(standing) != digest_json(entry.model_dump(mode="json")):
+    if digest_json(standing) != digest(entry):
         raise LogConflict(f"entry {entry.sequence} of {key.rollout_id} stands in the log with other content")
 
 
 async def read_log(conn: Connection, rollout_id: str, chain_id: str | None = None) -> tuple[LogEntry, ...]:
-    """A rollout's whole log: of one chain, or of the newest."""
-    rows = await conn.fetch(
-        "select entry from decision_log where rollout_id = $1 and chain_id = coalesce($2, "
-        "(select chain_id from rollout where rollout_id = $1 order by opened_at desc limit 1)) order by sequence",
-        rollout_id,
-        chain_id,
-    )
+    """A rollout's whole log, the oldest entry first: of one chain, or of the newest."""
+    rows = await conn.fetch(_READ, rollout_id, chain_id)
     return tuple(LogEntry.model_validate_json(json.dumps(row["entry"])) for row in rows)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from models.base import Frozen, Instant
 from models.work import RolloutKey
 from store.pool import Connection
+from store.statements import statement
+
+_WRITE = statement("rollouts/write_mark")
 
 
 class WatchMark(Frozen):
@@ -29,9 +32,7 @@ async def read_mark(conn: Connection, key: RolloutKey) -> WatchMark | None:
 async def write_mark(conn: Connection, key: RolloutKey, mark: WatchMark) -> None:
     """Keep a mark in place of the one before."""
     await conn.execute(
-        "insert into watch_mark (rollout_id, chain_id, evaluated_at, told_at, signature, breached) "
-        "values ($1, $2, $3, $4, $5, $6) on conflict (rollout_id, chain_id) do update "
-        "set evaluated_at = $3, told_at = $4, signature = $5, breached = $6",
+        _WRITE,
         key.rollout_id,
         key.chain_id,
         mark.evaluated_at,

@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from activities import all_activities
-from activities.notices import Channel, MaildirChannel, SmtpChannel
+from activities.channels import Channel, MaildirChannel, SmtpChannel
 from models.names import WATCH, WATCH_ID
 from models.work import WatchInput
 from store.pool import create_pool

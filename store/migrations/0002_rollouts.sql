@@ -33,13 +33,14 @@ create table rollout_cohort (
     chain_id    text not null,
     position    integer not null,
     name        text not null,
-    partners    text[] not null,
+    partners    text[] not null check (cardinality(partners) > 0),
     resolved_at timestamptz not null,
     primary key (rollout_id, chain_id, name),
     foreign key (rollout_id, chain_id) references rollout
 );
 
--- The change made real: a partner is under the new rule from enrolled_at until withdrawn_at.
+-- The change made real: a partner is under the new rule from enrolled_at until withdrawn_at. The row stays after
+-- the withdrawal, so that an enrolment that was on its way when it was taken back finds its place occupied.
 create table enrolment (
     rollout_id   text not null,
     chain_id     text not null,
@@ -54,6 +55,7 @@ create table enrolment (
     check (withdrawn_at >= enrolled_at)
 );
 create unique index enrolment_once on enrolment (rollout_id, chain_id, partner_id) where withdrawn_at is null;
+create index enrolment_by_partner on enrolment (partner_id);
 
 -- Evidence is kept whole and never changed; the digest names its content.
 create table evidence (
@@ -70,19 +72,24 @@ create table evidence (
     foreign key (rollout_id, chain_id) references rollout
 );
 create index evidence_by_time on evidence (rollout_id, chain_id, as_of);
+create index evidence_by_digest on evidence (digest text_pattern_ops);
 
 -- One reading of one metric of one cohort as judged: tolerances count over these.
 create table judged_reading (
-    rollout_id       text not null,
-    chain_id         text not null,
-    cohort           text not null,
-    metric           text not null,
-    as_of            timestamptz not null,
-    beyond_threshold boolean not null,
-    verdict          text not null,
+    rollout_id      text not null,
+    chain_id        text not null,
+    cohort          text not null,
+    metric          text not null,
+    as_of           timestamptz not null,               -- programme time
+    purpose         text not null,                      -- the phase that asked, or watch
+    value           double precision,
+    verdict         text not null,
+    beyond          boolean,                            -- NULL: says nothing, so that it counts for neither side
+    snapshot_digest text not null,
     primary key (rollout_id, chain_id, cohort, metric, as_of),
     foreign key (rollout_id, chain_id) references rollout
 );
+create index judged_reading_by_time on judged_reading (rollout_id, chain_id, as_of);
 
 -- What the watch saw last and what it told the rollout last.
 create table watch_mark (
@@ -124,7 +131,7 @@ create trigger decision_log_append_only before update or delete or truncate on d
 create trigger evidence_append_only before update or delete or truncate on evidence
     for each statement execute function refuse_change();
 
--- Notices wait here until every channel has taken them.
+-- Notices wait here until every channel has taken them, one row per person. A letter is waiting, sent or refused.
 create table notice (
     notice_id   text not null,
     contact     text not null,
@@ -134,9 +141,13 @@ create table notice (
     subject     text not null,
     body        text not null,
     created_at  timestamptz not null default now(),
-    sent_at     timestamptz,
     attempts    integer not null default 0,
+    delivered   text[] not null default '{}',           -- channels that took it
+    next_try_at timestamptz not null default now(),     -- real time
+    problem     text,                                   -- of the latest attempt
+    sent_at     timestamptz,                            -- every channel took it
+    refused_at  timestamptz,                            -- a channel will never take it
     primary key (notice_id, contact),
     foreign key (rollout_id, chain_id) references rollout
 );
-create index notice_unsent on notice (created_at) where sent_at is null;
+create index notice_waiting on notice (next_try_at) where sent_at is null and refused_at is null;

@@ -1,0 +1,79 @@
+"""Turns a snapshot into an assessment: every reading judged, stop conditions looked at, all of it under one digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from judgement.counting import Look
+from judgement.thresholds import judge
+from models.base import digest_json
+from models.evidence import Assessment, Baseline, MetricAssessment, Snapshot, StopTrigger
+from models.metric import MetricName
+from models.plan import RolloutPlan
+
+Past: TypeAlias = Mapping[tuple[str, MetricName], Sequence[Look]]
+"""Earlier readings that count, by cohort and metric, the oldest first."""
+
+
+def assess(plan: RolloutPlan, snapshot: Snapshot, baselines: Sequence[Baseline], past: Past) -> Assessment:
+    """Judge every reading of a snapshot for which the plan says something.
+
+    Looks closer together than half the plan's cadence are one look. An assessment without items judges nothing:
+    whoever reads it must not take it for a pass.
+    """
+    frozen = {(one.cohort, one.metric): one for one in baselines}
+    items = []
+    for reading in snapshot.readings:
+        metric = plan.metric(reading.metric)
+        if metric is None:
+            continue
+        key = (reading.cohort, reading.metric)
+        stops = [one.unless for one in plan.stop_conditions if one.metric is reading.metric and one.unless is not None]
+        items.append(
+            judge(
+                reading,
+                metric,
+                frozen.get(key),
+                past.get(key, ()),
+                snapshot.as_of,
+                one_look=plan.phases.cadence / 2,
+                stops=stops,
+            )
+        )
+    return sealed(
+        Assessment(
+            evidence_id="",
+            digest="",
+            snapshot_digest=snapshot.digest,
+            as_of=snapshot.as_of,
+            items=tuple(items),
+            stop=stop_triggers(plan, items),
+        )
+    )
+
+
+def stop_triggers(plan: RolloutPlan, items: Sequence[MetricAssessment]) -> tuple[StopTrigger, ...]:
+    """The plan's stop conditions that current evidence on a sufficient sample fulfils.
+
+    Stopping cannot be taken back, so a small sample or an old one does not stop: it holds, by its verdict.
+    """
+    return tuple(
+        StopTrigger(condition=one.condition, metric=item.metric, cohort=item.cohort, value=item.value)
+        for one in plan.stop_conditions
+        for item in items
+        if one.unless is not None
+        and item.metric is one.metric
+        and item.value is not None
+        and item.data_current
+        and item.minimum_sample_reached
+        and one.unless.satisfied(item.value, item.baseline) is False
+    )
+
+
+def sealed(assessment: Assessment) -> Assessment:
+    """The assessment with its digest, which covers everything but itself and the id, and the id made from it."""
+    body = assessment.model_dump(mode="json", exclude={"evidence_id", "digest"})
+    found = digest_json(body)
+    name = f"assessment-{found.removeprefix('sha256:')[:16]}"
+    return assessment.model_copy(update={"evidence_id": name, "digest": found})

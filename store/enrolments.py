@@ -1,0 +1,139 @@
+"""Cohorts and who is enrolled: resolved once and frozen, enrolled and withdrawn partner by partner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from models.base import Frozen
+from models.plan import CohortSpec, Selector
+from models.rollout import CohortMembers
+from models.work import EnrolRequest, RolloutKey
+from store.pool import Connection
+from store.statements import statement
+
+_UNKNOWN = statement("rollouts/unknown_partners")
+_SELECT = statement("rollouts/select_partners")
+_FREEZE = statement("rollouts/freeze_cohort")
+_ENROL = statement("rollouts/enrol")
+_NOT_ENROLLED = statement("rollouts/not_enrolled")
+_WITHDRAW = statement("rollouts/withdraw")
+
+
+class NotRegistered(Exception):
+    """The store does not know the rollout."""
+
+
+class RolloutOver(Exception):
+    """The rollout has ended: nobody is enrolled any more."""
+
+
+class NotEnrolled(Exception):
+    """Partners who could not be enrolled: they were withdrawn in this phase, or belong to another cohort."""
+
+
+class Change(Frozen):
+    """How many partners are in (or out) now, and how many of them this very call moved."""
+
+    partners: int
+    changed: int
+
+
+async def unknown_partners(conn: Connection, partners: Sequence[str]) -> tuple[str, ...]:
+    """Those of the ids that no partner has."""
+    return tuple(row["id"] for row in await conn.fetch(_UNKNOWN, list(partners)))
+
+
+async def select_partners(conn: Connection, selector: Selector, as_of: datetime) -> tuple[str, ...]:
+    """Active partners known at `as_of` that a selector takes, in order of id; its limit is not applied here."""
+    rows = await conn.fetch(_SELECT, list(selector.tier), list(selector.region), list(selector.type), as_of)
+    return tuple(row["partner_id"] for row in rows)
+
+
+async def resolve(conn: Connection, specs: Sequence[CohortSpec], as_of: datetime) -> tuple[CohortMembers, ...]:
+    """The members of each cohort; a partner belongs to the first cohort that takes it."""
+    taken: set[str] = set()
+    cohorts = []
+    for spec in specs:
+        found = spec.partners if spec.select is None else await select_partners(conn, spec.select, as_of)
+        free = [partner for partner in dict.fromkeys(found) if partner not in taken]
+        if spec.select is not None and spec.select.limit is not None:
+            free = free[: spec.select.limit]
+        taken.update(free)
+        cohorts.append(CohortMembers(name=spec.name, partners=tuple(free)))
+    return tuple(cohorts)
+
+
+async def freeze_cohorts(
+    conn: Connection, key: RolloutKey, cohorts: Sequence[CohortMembers], at: datetime
+) -> tuple[CohortMembers, ...]:
+    """Keep resolved cohorts; what was frozen before stays and is given back."""
+    await conn.executemany(
+        _FREEZE,
+        [
+            (key.rollout_id, key.chain_id, position, one.name, list(one.partners), at)
+            for position, one in enumerate(cohorts)
+        ],
+    )
+    return await frozen_cohorts(conn, key)
+
+
+async def frozen_cohorts(conn: Connection, key: RolloutKey) -> tuple[CohortMembers, ...]:
+    """The cohorts frozen for a rollout, none before they are."""
+    rows = await conn.fetch(
+        "select name, partners from rollout_cohort where (rollout_id, chain_id) = ($1, $2) order by position",
+        key.rollout_id,
+        key.chain_id,
+    )
+    return tuple(CohortMembers(name=row["name"], partners=tuple(row["partners"])) for row in rows)
+
+
+async def enrol(conn: Connection, request: EnrolRequest) -> Change:
+    """Put a cohort's partners under the new rule, all of them or nobody. To be called in a transaction.
+
+    Raises:
+        NotRegistered, RolloutOver: nobody may be enrolled.
+        NotEnrolled: some partners could not be.
+    """
+    await _must_be_open(conn, request.key)
+    partners = list(dict.fromkeys(request.cohort.partners))
+    rows = await conn.fetch(
+        _ENROL,
+        request.key.rollout_id,
+        request.key.chain_id,
+        request.phase,
+        request.wave or 0,
+        request.cohort.name,
+        request.at,
+        partners,
+    )
+    missing = await conn.fetch(
+        _NOT_ENROLLED, request.key.rollout_id, request.key.chain_id, request.cohort.name, partners
+    )
+    if missing:
+        names = ", ".join(row["id"] for row in missing[:10])
+        raise NotEnrolled(f"{len(missing)} partners of {request.cohort.name} could not be enrolled: {names}")
+    return Change(partners=len(partners), changed=len(rows))
+
+
+async def withdraw(conn: Connection, request: EnrolRequest) -> Change:
+    """Take a cohort's partners back: whoever was enrolled for it, and is not withdrawn yet."""
+    rows = await conn.fetch(_WITHDRAW, request.key.rollout_id, request.key.chain_id, request.cohort.name, request.at)
+    out = await conn.fetchval(
+        "select count(distinct partner_id) from enrolment where (rollout_id, chain_id, cohort) = ($1, $2, $3)",
+        request.key.rollout_id,
+        request.key.chain_id,
+        request.cohort.name,
+    )
+    return Change(partners=out, changed=len(rows))
+
+
+async def _must_be_open(conn: Connection, key: RolloutKey) -> None:
+    """The lock keeps the rollout from being closed until the enrolment is committed."""
+    is_open = await conn.fetchval(
+        "select open from rollout where (rollout_id, chain_id) = ($1, $2) for share", key.rollout_id, key.chain_id
+    )
+    if is_open is None:
+        raise NotRegistered(f"rollout {key.rollout_id} is not registered in the store")
+    if not is_open:
+        raise RolloutOver(f"rollout {key.rollout_id} is over: nobody is enrolled any more")

@@ -1,0 +1,6 @@
+-- $1 digest or the beginning of one, with LIKE's signs escaped; $2 rollout (NULL: any), $3 chain. The newest of several.
+select *
+from evidence
+where digest like $1 || '%' and ($2::text is null or (rollout_id, chain_id) = ($2, $3))
+order by recorded_at desc
+limit 1
