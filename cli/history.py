@@ -138,7 +138,7 @@ async def _decoded(converter: Any, payloads: Any) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"reason": repr(body)[:200]}
 
 
-def _asked(body: dict[str, Any]) -> dict[str, str]:
+def _asked(body: dict[str, Any]) -> dict[str, Any]:
     what = " ".join(str(body[key]) for key in ("choice", "gate", "metric", "role") if body.get(key))
     reason = str(body.get("reason", ""))
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import data, decide, history, plan, rollouts, servers
+from cli import data, decide, demo, history, plan, rollouts, servers
 
 app = typer.Typer(
     name="rollouts",
@@ -15,7 +15,7 @@ app = typer.Typer(
     "69 a server cannot be reached.",
 )
 
-for module in (servers, rollouts, decide, history):
+for module in (servers, rollouts, decide, history, demo):
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum, StrEnum
 from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -84,7 +84,7 @@ def emit_json(kind: str, data: Any) -> None:
     typer.echo(json.dumps({"version": JSON_VERSION, "kind": kind, "data": data}, ensure_ascii=False, indent=2))
 
 
-def table(*columns: str, rows: list[tuple[str, ...]]) -> None:
+def table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table; cells are plain text."""
     from rich.text import Text
 

@@ -93,8 +93,8 @@ async def new(
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
     """Write a commented, valid plan to start from."""
+    from cli.plan_template import plan_template
     from cli.planfile import PlanError, parse_plan
-    from cli.template import plan_template
 
     target = file or Path(f"{plan_id}.yaml")
     if option.upper() not in ("A", "B", "C"):

@@ -1,0 +1,212 @@
+"""demo: a whole rollout on real embedded servers, with the owners played, from ownership to the last wave."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.gateway import Gateway
+from cli.home import Place
+from cli.output import CliError, Exit, command, out, say
+from models.command import Choice, Verb
+from models.log import Outcome
+from models.plan import RolloutPlan
+from models.rollout import Phase, RolloutView, Status
+
+PLAN = Path(__file__).parent.parent / "examples" / "plans" / "gold-tier-rebate.yaml"
+WORLD: dict[str, Any] = {"seed": 7, "start": date(2025, 1, 1), "months": 15, "partners": 240}
+BEGIN = datetime(2025, 4, 1, tzinfo=UTC)
+SLUMP = (datetime(2025, 4, 22, tzinfo=UTC), datetime(2025, 5, 25, tzinfo=UTC))
+SPEED = 250_000.0
+"""Programme seconds per real second: about three days."""
+
+PATIENCE = 150.0
+"""Real seconds after which the demonstration gives up."""
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the verb of this module."""
+    app.command(epilog="Example: rollouts demo --dir /tmp/rollouts-demo")(demo)
+
+
+@command
+async def demo(
+    home: Annotated[
+        Path | None, typer.Option("--dir", help="Keep the servers' data here; default: a temporary directory.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the servers up, also without a terminal.")] = False,
+) -> int:
+    """Run a plan from ownership confirmation to the last wave on embedded servers, in under two minutes.
+
+    With a terminal the servers stay up until Ctrl-C, so that you can look around.
+    """
+    from cli.servers import bring_down, bring_up
+    from deploy.embedded.account import temporary_directory
+
+    directory = home or temporary_directory("rollouts-demo-")
+    place = Place(directory)
+    started = asyncio.get_running_loop().time()
+    tell = _teller(started)
+    try:
+        await bring_up(place, tell)
+        plan = _plan()
+        await _world(place, plan, tell)
+        view = await _run(place, plan, tell)
+        await _report(place, plan, view, started)
+        if keep or out.is_terminal:
+            say("The servers stay up; Ctrl-C ends them.")
+            await asyncio.Event().wait()
+        return Exit.OK
+    finally:
+        tell("Ending worker and servers ...")
+        await bring_down(place)
+        if home is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _teller(started: float) -> Callable[[str], None]:
+    def tell(text: str) -> None:
+        say(f"[{asyncio.get_running_loop().time() - started:5.1f}s] {text}")
+
+    return tell
+
+
+def _plan() -> RolloutPlan:
+    from cli.plan import read_plan
+
+    return read_plan(PLAN)
+
+
+async def _world(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -> None:
+    """A partner world in which the pilot's partners stop following up leads in time for a month."""
+    from cli.data import fill
+    from store.world_spec import Slump
+
+    slump = Slump(select=plan.cohorts.pilot.select, start=SLUMP[0], end=SLUMP[1], depth=55)
+    tell(
+        f"Generating {WORLD['partners']} partners and {WORLD['months']} months of facts; a lead SLA slump in the pilot ..."
+    )
+    report = await fill(place.dsn, slumps=(slump,), **WORLD)
+    tell(f"{sum(report.rows.values()):,} facts, {report.starts_at:%Y-%m-%d} to {report.ends_at:%Y-%m-%d}.")
+
+
+async def _run(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -> RolloutView:
+    """Start the rollout, play its owners, and show the tree until it is over."""
+    from cli.rollouts import follow
+
+    gateway = await Gateway.open(place)
+    await gateway.start(plan, BEGIN, SPEED)
+    tell(f"Started {plan.id} at programme time {BEGIN:%Y-%m-%d}, {SPEED / 86400:.1f} days a second. Web UI: {place.ui}")
+    view = await _first_view(gateway, plan.id)
+    owners = asyncio.create_task(Owners(gateway, plan, tell).play())
+    try:
+        view = await follow(gateway, plan.id, view, PATIENCE)
+    finally:
+        owners.cancel()
+        await asyncio.gather(owners, return_exceptions=True)
+    return view
+
+
+async def _first_view(gateway: Gateway, name: str) -> RolloutView:
+    """The worker may still be starting."""
+    for _ in range(5):
+        try:
+            return await gateway.status(name)
+        except CliError as problem:
+            last = problem
+    raise last
+
+
+class Owners:
+    """Plays the people of the plan: confirms, approves, reviews, and resumes once the numbers have recovered."""
+
+    def __init__(self, gateway: Gateway, plan: RolloutPlan, tell: Callable[[str], None]) -> None:
+        self._gateway = gateway
+        self._plan = plan
+        self._tell = tell
+        self._too_early = 0
+
+    async def play(self) -> None:
+        """Act whenever somebody is awaited."""
+        for owner in self._plan.owners:
+            await self._ask(Verb.CONFIRM_OWNERSHIP, owner.role, "I own this part of the plan", role=owner.role)
+        while True:
+            try:
+                view = await self._gateway.status(self._plan.id)
+                if view.status in (Status.COMPLETED, Status.STOPPED):
+                    return
+                await self._act(view)
+            except CliError as problem:
+                self._tell(str(problem))
+            await asyncio.sleep(0.4)
+
+    async def _act(self, view: RolloutView) -> None:
+        if view.review_due_at and view.review_due_at <= view.programme_now:
+            await self._ask(Verb.REVIEW, "sponsor", "numbers read together, no change to the plan")
+        if view.pause:
+            await self._resume(view)
+        elif view.gate and not view.gate.approved_at:
+            await self._approve(view)
+
+    async def _approve(self, view: RolloutView) -> None:
+        gate = view.gate
+        if gate is None:
+            return
+        decided = {one.role for one in gate.approvals}
+        roles = self._plan.approvals.rule(gate.name)
+        for role in roles.roles if roles else ():
+            if role not in decided and len(decided) < (roles.quorum if roles else 0):
+                decided.add(role)
+                await self._ask(
+                    Verb.DECIDE,
+                    role,
+                    "the evidence meets what we agreed",
+                    gate=gate.key,
+                    choice=Choice.APPROVE,
+                    plan_digest=view.plan_digest,
+                    evidence_digest=gate.digest,
+                )
+
+    async def _resume(self, view: RolloutView) -> None:
+        """Ask too early once, to show the refusal; then whenever the SLA may have recovered."""
+        self._too_early += 1
+        if self._too_early == 3 or self._too_early % 8 == 0:
+            role = view.pause.must_act[0] if view.pause else "sponsor"
+            await self._ask(Verb.RESUME, role, "follow-up desk is staffed again, backlog worked off")
+
+    async def _ask(self, verb: Verb, role: str, reason: str, **fields: Any) -> None:
+        owner = self._plan.holders(role)[0]
+        receipt = await self._gateway.send(self._plan.id, verb, owner.identity, reason, **fields)
+        mark = "refused" if receipt.outcome is Outcome.REFUSED else "says"
+        self._tell(f"{owner.name} ({role}) {mark}: {verb.value}. {receipt.message}"[:200])
+
+
+async def _report(place: Place, plan: RolloutPlan, view: RolloutView, started: float) -> None:
+    """The log, and where to look.
+
+    Raises:
+        CliError: the rollout did not complete, or never paused.
+    """
+    from cli.history import print_log, read_decisions
+
+    for _ in range(20):
+        entries = await read_decisions(place.dsn, plan.id)
+        if len(entries) >= view.entries:
+            break
+        await asyncio.sleep(0.25)
+    print_log(entries)
+    seconds = asyncio.get_running_loop().time() - started
+    if view.phase is not Phase.CLOSE or view.status is not Status.COMPLETED:
+        raise CliError(f"The rollout did not complete within {PATIENCE:g} s: {view.sentence}")
+    if not any(entry.kind.value == "pause" for entry in entries):
+        raise CliError("The rollout never paused, though its pilot's SLA slumped.")
+    say(
+        f"Completed in {seconds:.0f} s: {len(entries)} entries in the decision log, {view.refused} refusals among them."
+    )
+    say(f"Web UI: {place.ui} · history: rollouts history {plan.id} --dir {place.home}")
