@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -90,7 +91,8 @@ async def _world(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -
 
     slump = Slump(select=plan.cohorts.pilot.select, start=SLUMP[0], end=SLUMP[1], depth=55)
     tell(
-        f"Generating {WORLD['partners']} partners and {WORLD['months']} months of facts; a lead SLA slump in the pilot ..."
+        f"Generating {WORLD['partners']} partners and {WORLD['months']} months of facts, "
+        "with a lead SLA slump in the pilot ..."
     )
     report = await fill(place.dsn, slumps=(slump,), **WORLD)
     tell(f"{sum(report.rows.values()):,} facts, {report.starts_at:%Y-%m-%d} to {report.ends_at:%Y-%m-%d}.")
@@ -115,12 +117,10 @@ async def _run(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -> 
 
 async def _first_view(gateway: Gateway, name: str) -> RolloutView:
     """The worker may still be starting."""
-    for _ in range(5):
-        try:
+    for _ in range(4):
+        with contextlib.suppress(CliError):
             return await gateway.status(name)
-        except CliError as problem:
-            last = problem
-    raise last
+    return await gateway.status(name)
 
 
 class Owners:
@@ -180,11 +180,11 @@ class Owners:
             role = view.pause.must_act[0] if view.pause else "sponsor"
             await self._ask(Verb.RESUME, role, "follow-up desk is staffed again, backlog worked off")
 
-    async def _ask(self, verb: Verb, role: str, reason: str, **fields: Any) -> None:
-        owner = self._plan.holders(role)[0]
+    async def _ask(self, verb: Verb, by: str, reason: str, **fields: Any) -> None:
+        owner = self._plan.holders(by)[0]
         receipt = await self._gateway.send(self._plan.id, verb, owner.identity, reason, **fields)
         mark = "refused" if receipt.outcome is Outcome.REFUSED else "says"
-        self._tell(f"{owner.name} ({role}) {mark}: {verb.value}. {receipt.message}"[:200])
+        self._tell(f"{owner.name} ({by}) {mark}: {verb.value}. {receipt.message}"[:200])
 
 
 async def _report(place: Place, plan: RolloutPlan, view: RolloutView, started: float) -> None:
@@ -195,18 +195,17 @@ async def _report(place: Place, plan: RolloutPlan, view: RolloutView, started: f
     """
     from cli.history import print_log, read_decisions
 
+    entries = await read_decisions(place.dsn, plan.id)
     for _ in range(20):
-        entries = await read_decisions(place.dsn, plan.id)
         if len(entries) >= view.entries:
             break
         await asyncio.sleep(0.25)
+        entries = await read_decisions(place.dsn, plan.id)
     print_log(entries)
     seconds = asyncio.get_running_loop().time() - started
     if view.phase is not Phase.CLOSE or view.status is not Status.COMPLETED:
         raise CliError(f"The rollout did not complete within {PATIENCE:g} s: {view.sentence}")
     if not any(entry.kind.value == "pause" for entry in entries):
         raise CliError("The rollout never paused, though its pilot's SLA slumped.")
-    say(
-        f"Completed in {seconds:.0f} s: {len(entries)} entries in the decision log, {view.refused} refusals among them."
-    )
+    say(f"Completed in {seconds:.0f} s: {len(entries)} log entries, {view.refused} refusals among them.")
     say(f"Web UI: {place.ui} · history: rollouts history {plan.id} --dir {place.home}")

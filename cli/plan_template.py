@@ -63,7 +63,7 @@ owners:                                    # one person, one role
     identity: programme.owner@example.com
     contact: programme.owner@example.com
   - {{role: finance_owner, name: The Finance Owner, identity: finance@example.com, contact: finance@example.com}}
-  - {{role: compliance_owner, name: The Compliance Owner, identity: compliance@example.com, contact: compliance@example.com}}
+  - {{role: compliance_owner, name: The Compliance Owner, identity: legal@example.com, contact: legal@example.com}}
   - {{role: revops_owner, name: The Sales Operations Owner, identity: revops@example.com, contact: revops@example.com}}
   - {{role: enablement_owner, name: The Enablement Owner, identity: enable@example.com, contact: enable@example.com}}
 constraints: [What must not happen]
@@ -123,7 +123,8 @@ stop_conditions:
 on_automatic_stop: {{finished: keep, current: withdraw, pending: withdraw}}
 communication:
   - {{team: Channel account managers, contact: channel-managers@example.com}}
-freeze_windows: []                         # - {{name: year end, start: "2026-12-20T00:00:00Z", end: "2027-01-06T00:00:00Z"}}
+freeze_windows: []
+#  - {{name: year end, start: "2026-12-20T00:00:00Z", end: "2027-01-06T00:00:00Z"}}
 """
 
 
