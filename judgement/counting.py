@@ -22,6 +22,8 @@ def counts_as(item: MetricAssessment) -> bool | None:
     """
     if item.verdict is Verdict.NO_EVIDENCE:
         return None
+    if item.verdict is Verdict.NOT_MET:
+        return True
     if item.beyond_threshold:
         return True if item.use is MetricUse.GUARDRAIL or item.minimum_sample_reached else None
     return False if item.verdict is Verdict.MET else None

@@ -166,7 +166,8 @@ def _against(
         reasons.append(f"no value: {group.reason or NoValue.NOT_A_NUMBER.value}")
     else:
         holds = [limit.satisfied(value, frozen.value) for limit in plan.thresholds]
-        beyond, untold = False in holds, None in holds
+        # Nothing agreed is nothing fulfilled. A plan cannot say so, but all() of nothing would be a pass.
+        beyond, untold = False in holds, None in holds or not holds
         reasons += [_told(limit, value, frozen, held, unit) for limit, held in zip(plan.thresholds, holds, strict=True)]
         for limit in stops:
             if limit.satisfied(value, frozen.value) is None:

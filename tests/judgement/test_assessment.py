@@ -1,0 +1,105 @@
+"""A whole snapshot judged: nothing passes by being left out, stop conditions fire on solid evidence only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from judgement.assessment import assess, sealed
+from models.base import digest_json
+from models.evidence import Verdict
+from models.plan import RolloutPlan
+from tests.judgement.readings import AS_OF, DAY, MARGIN, SCORE, SLA, baseline, reading, snapshot
+from tests.plans import make_plan, plan_data
+
+
+@pytest.fixture
+def plan() -> RolloutPlan:
+    """Judges the SLA (>= 85, stops below 40) and the margin (>= 20)."""
+    return make_plan()
+
+
+def with_metric(name: str, **changes: Any) -> RolloutPlan:
+    metrics = [{**one, **changes} if one["metric"] == name else one for one in plan_data()["metrics"]]
+    return make_plan(metrics=metrics)
+
+
+def test_every_reading_the_plan_speaks_of_is_judged_by_its_own_threshold(plan: RolloutPlan) -> None:
+    found = assess(plan, snapshot(reading(84.0), reading(30.0, MARGIN), reading(10.0, SCORE)), (), {})
+    assert [(item.metric, item.verdict) for item in found.items] == [(SLA, Verdict.NOT_MET), (MARGIN, Verdict.MET)]
+    assert (found.as_of, found.snapshot_digest) == (AS_OF, "sha256:5")
+
+
+def test_nothing_measured_is_nothing_met(plan: RolloutPlan) -> None:
+    for empty in (snapshot(), snapshot(reading(99.0, SCORE))):
+        found = assess(plan, empty, (), {})
+        assert found.items == ()
+        assert found.digest.startswith("sha256:")
+
+
+def test_a_reading_is_compared_with_the_baseline_of_its_own_cohort() -> None:
+    plan = with_metric("lead_follow_up_sla", thresholds=[">= -5%"])
+    readings = snapshot(reading(80.0), reading(80.0, cohort="wave-one"))
+    found = assess(plan, readings, (baseline(95.0), baseline(80.0, cohort="wave-one")), {})
+    assert [item.verdict for item in found.items] == [Verdict.NOT_MET, Verdict.MET]
+
+
+def test_a_failed_period_never_becomes_the_next_baseline() -> None:
+    """However often a low value was seen before, it is measured against what was frozen at the start."""
+    plan = with_metric("lead_follow_up_sla", thresholds=[">= -5%"])
+    sunk = {("pilot", SLA): [(AS_OF - day * DAY, True) for day in range(9, 0, -1)]}
+    found = assess(plan, snapshot(reading(70.0)), (baseline(90.0),), sunk)
+    assert (found.items[0].baseline, found.items[0].verdict) == (90.0, Verdict.NOT_MET)
+
+
+def test_breaches_are_counted_per_cohort_and_metric() -> None:
+    plan = with_metric("lead_follow_up_sla", tolerance={"in_a_row": 1})
+    past = {("pilot", SLA): [(AS_OF - DAY, True)], ("wave-one", MARGIN): [(AS_OF - DAY, True)]}
+    found = assess(plan, snapshot(reading(80.0), reading(80.0, cohort="wave-one")), (), past)
+    assert [item.verdict for item in found.items] == [Verdict.NOT_MET, Verdict.CANNOT_TELL]
+
+
+def test_looks_within_half_a_cadence_are_one() -> None:
+    plan = with_metric("lead_follow_up_sla", tolerance={"in_a_row": 1})
+    past = {("pilot", SLA): [(AS_OF - plan.phases.cadence / 3, True)]}
+    assert assess(plan, snapshot(reading(80.0)), (), past).items[0].verdict is Verdict.CANNOT_TELL
+    past = {("pilot", SLA): [(AS_OF - plan.phases.cadence, True)]}
+    assert assess(plan, snapshot(reading(80.0)), (), past).items[0].verdict is Verdict.NOT_MET
+
+
+@pytest.mark.parametrize("changes", [{}, {"data_through": None}, {"n_facts": 9}, {"n_partners": 4}])
+def test_a_stop_condition_fires_on_current_evidence_of_a_sufficient_sample(
+    plan: RolloutPlan, changes: dict[str, Any]
+) -> None:
+    found = assess(plan, snapshot(reading(39.0, **changes)), (), {})
+    assert [(one.metric, one.cohort, one.value) for one in found.stop] == (
+        [(SLA, "pilot", 39.0)] if not changes else []
+    )
+
+
+def test_a_stop_condition_at_its_limit_does_not_fire(plan: RolloutPlan) -> None:
+    assert assess(plan, snapshot(reading(40.0)), (), {}).stop == ()
+
+
+def test_a_stop_condition_against_a_missing_baseline_neither_fires_nor_passes() -> None:
+    conditions = [{"condition": "collapse", "metric": "lead_follow_up_sla", "unless": ">= -20%"}]
+    found = assess(make_plan(stop_conditions=conditions), snapshot(reading(90.0)), (), {})
+    assert (found.stop, found.items[0].verdict) == ((), Verdict.CANNOT_TELL)
+    found = assess(make_plan(stop_conditions=conditions), snapshot(reading(60.0)), (baseline(90.0),), {})
+    assert [one.condition for one in found.stop] == ["collapse"]
+
+
+def test_a_condition_that_people_call_never_fires_by_itself() -> None:
+    found = assess(make_plan(stop_conditions=[{"condition": "a regulator objects"}]), snapshot(reading(1.0)), (), {})
+    assert found.stop == ()
+
+
+def test_the_digest_covers_everything_but_itself_and_the_id(plan: RolloutPlan) -> None:
+    found = assess(plan, snapshot(reading(84.0)), (), {})
+    body = found.model_dump(mode="json")
+    assert found.digest == digest_json({name: body[name] for name in body if name not in ("digest", "evidence_id")})
+    assert found.evidence_id == "assessment-" + found.digest.removeprefix("sha256:")[:16]
+    for change in ({"snapshot_digest": "sha256:6"}, {"items": ()}, {"as_of": AS_OF + DAY}):
+        assert sealed(found.model_copy(update=change)).digest != found.digest
+    assert assess(plan, snapshot(reading(84.0)), (), {}) == found
