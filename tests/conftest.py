@@ -67,11 +67,12 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
         yield connections
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     """A server whose clock jumps to the next timer, for rollouts that last months.
 
-    It has one clock for everybody: its tests run one after another, and none relies on its absolute time.
+    It has one clock for everybody, and stops answering queries of a second workflow once it has skipped months: each
+    test gets a server of its own (it starts in a tenth of a second), and none relies on its absolute time.
     """
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -113,7 +114,11 @@ class Live:
 async def running(
     env: WorkflowEnvironment, pool: asyncpg.Pool, plan: RolloutPlan, *, speed: float = 1.0, **options: Any
 ) -> AsyncIterator[Live]:
-    """A worker, the watch and a rollout of `plan`, started at programme time `START`; everything ends with it."""
+    """A worker, the watch and a rollout of `plan`, started at programme time `START`; everything ends with it.
+
+    The plan gets an id of its own, so that rollouts on the same server are not taken for one another.
+    """
+    plan = plan.model_copy(update={"id": f"{plan.id}-{uuid4().hex[:8]}"})
     queue = f"test-{uuid4()}"
     config: dict[str, Any] = {**env.client.config(), "plugins": [rollouts_plugin()]}
     client = Client(**config)
@@ -124,7 +129,13 @@ async def running(
         **options,
     ):
         # In skipped time a watch that looks every few minutes would look thousands of times: once a day will do.
-        watch = await client.start_workflow(WATCH, WatchInput(slowest=DAY), id=WATCH_ID, task_queue=queue)
+        watch = await client.start_workflow(
+            WATCH,
+            WatchInput(slowest=DAY),
+            id=WATCH_ID,
+            task_queue=queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        )
         rollout = await client.start_workflow(
             ROLLOUT,
             RolloutInput(plan=plan, clock_start=START, clock_speed=speed),
@@ -132,9 +143,11 @@ async def running(
             task_queue=queue,
             result_type=RolloutResult,
         )
-        yield Live(client=client, env=env, plan=plan, handle=rollout)
-        for workflow_id in (rollout.id, watch.id):
-            await _terminate(client, workflow_id)
+        try:
+            yield Live(client=client, env=env, plan=plan, handle=rollout)
+        finally:
+            for workflow_id in (rollout.id, watch.id):
+                await _terminate(client, workflow_id)
 
 
 async def _terminate(client: Client, workflow_id: str) -> None:
