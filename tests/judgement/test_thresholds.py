@@ -195,7 +195,7 @@ LITTLE: dict[str, Any] = {"n_partners": 12, "n_facts": 49}
 
 
 @pytest.mark.parametrize("sample", [FEW, LITTLE])
-def test_a_small_sample_never_passes(sample: dict[str, int]) -> None:
+def test_a_small_sample_never_passes(sample: dict[str, Any]) -> None:
     told = f"{sample['n_partners']} partners, {sample['n_facts']} facts: at least 5 and 50 are agreed"
     for use in MetricUse:
         item = judged(reading(99.0, **sample), agreed(use=use))
@@ -204,7 +204,7 @@ def test_a_small_sample_never_passes(sample: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("sample", [FEW, LITTLE])
-def test_a_guardrail_protects_on_a_small_sample_and_an_outcome_waits(sample: dict[str, int]) -> None:
+def test_a_guardrail_protects_on_a_small_sample_and_an_outcome_waits(sample: dict[str, Any]) -> None:
     assert judged(reading(10.0, **sample), agreed(use=MetricUse.GUARDRAIL)).verdict is NOT_MET
     assert judged(reading(10.0, **sample), agreed(use=MetricUse.OUTCOME)).verdict is CANNOT_TELL
 
@@ -214,7 +214,7 @@ def test_a_guardrail_protects_on_a_small_sample_and_an_outcome_waits(sample: dic
 
 @pytest.mark.parametrize("value", [99.0, None])
 @pytest.mark.parametrize("sample", [{}, FEW])
-def test_a_failed_critical_check_is_not_met_outright(value: float | None, sample: dict[str, int]) -> None:
+def test_a_failed_critical_check_is_not_met_outright(value: float | None, sample: dict[str, Any]) -> None:
     plan = agreed(">= 80", metric=SCORE, tolerance=Tolerance(in_a_row=9))
     item = judged(reading(value, SCORE, parts={"critical_failed": 2.0}, **sample), plan)
     assert (item.verdict, item.beyond_threshold) == (NOT_MET, True)

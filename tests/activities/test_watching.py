@@ -1,0 +1,277 @@
+"""The watch looks at each rollout at its own programme time, speaks only when there is something to say, and is not
+blinded to the others by one that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+from temporalio.converter import default
+from temporalio.testing import WorkflowEnvironment
+
+from activities.delivery import Delivery
+from activities.watching import WatchActivities
+from models.command import COMMANDS, WATCH_ACTOR, Command, ReportBreach, ReportEvidence, Verb
+from models.names import rollout_workflow_id
+from models.work import TickRequest, TickResult
+from store.evidence import read_evidence
+from tests.activities.setting import DAY, PILOT_COHORT, SLA, START, Pool, Setting, notice
+from tests.facts import silence, slump
+from tests.plans import PILOT, make_plan, plan_data
+
+SLOWEST = timedelta(minutes=5)
+
+
+@pytest.fixture
+def watch(pool: Pool, dev_server: WorkflowEnvironment) -> WatchActivities:
+    return WatchActivities(pool, dev_server.client, Delivery(pool, ()))
+
+
+class Mailbox:
+    """A workflow that nobody runs: the server keeps what the watch signals to it."""
+
+    def __init__(self, client: Client, workflow_id: str) -> None:
+        self._handle = client.get_workflow_handle(workflow_id)
+
+    async def words(self) -> list[Command]:
+        found: list[Command] = []
+        async for event in self._handle.fetch_history_events():
+            if event.HasField("workflow_execution_signaled_event_attributes"):
+                signal = event.workflow_execution_signaled_event_attributes
+                model = COMMANDS[Verb(signal.signal_name)]
+                (payload,) = default().payload_converter.from_payloads(signal.input.payloads, [dict])
+                found.append(model.model_validate(payload, strict=False))
+        return found
+
+    async def take_new(self, before: list[Command]) -> list[Command]:
+        return (await self.words())[len(before) :]
+
+
+@asynccontextmanager
+async def workflow_of(env: WorkflowEnvironment, setting: Setting) -> AsyncIterator[Mailbox]:
+    workflow_id = rollout_workflow_id(setting.plan.id)
+    handle = await env.client.start_workflow("PartnerRollout", id=workflow_id, task_queue=f"nobody-{uuid4()}")
+    try:
+        yield Mailbox(env.client, workflow_id)
+    finally:
+        await handle.terminate("the test is over")
+
+
+@pytest.fixture
+async def box(setting: Setting, dev_server: WorkflowEnvironment) -> AsyncIterator[Mailbox]:
+    """The pilot is enrolled and watched."""
+    await setting.watch(PILOT_COHORT)
+    async with workflow_of(dev_server, setting) as mailbox:
+        yield mailbox
+
+
+async def tick(watch: WatchActivities, days: float = 0, slowest: timedelta = SLOWEST) -> TickResult:
+    return await watch.evaluate_open_rollouts(TickRequest(real_now=START + days * DAY, slowest=slowest))
+
+
+# What is told.
+
+
+async def test_the_first_look_is_told_with_evidence_that_is_in_the_store(
+    setting: Setting, watch: WatchActivities, box: Mailbox
+) -> None:
+    result = await tick(watch)
+    assert (result.looked_at, result.evaluated, result.signalled, result.failed) == (1, 1, 1, 0)
+    (word,) = await box.words()
+    assert isinstance(word, ReportEvidence)
+    assert (word.changed, word.as_of, word.actor, word.reason) == (True, START, WATCH_ACTOR, "2 met")
+    async with setting.pool.acquire() as conn:
+        assessment = await read_evidence(conn, word.evidence_digest)
+        assert assessment is not None
+        assert (assessment.kind, assessment.purpose) == ("assessment", "watch")
+        snapshot = await read_evidence(conn, assessment.body["snapshot_digest"])
+    assert snapshot is not None
+    assert len(snapshot.body["rows"][0]["partners"]) == 12
+
+
+async def test_a_quiet_day_is_one_word_and_no_evidence_but_its_verdicts(
+    setting: Setting, watch: WatchActivities, dev_server: WorkflowEnvironment
+) -> None:
+    phases = {**plan_data()["phases"], "cadence": "6h"}
+    setting = await Setting(setting.pool, make_plan(id="six-hourly", phases=phases)).register()
+    await setting.watch(PILOT_COHORT)
+    async with workflow_of(dev_server, setting) as box:
+        for quarter in range(9):
+            await tick(watch, quarter / 4)
+        words = await box.words()
+    assert [(word.as_of, word.changed) for word in words if isinstance(word, ReportEvidence)] == [
+        (START, True),
+        (START + DAY, False),
+        (START + 2 * DAY, False),
+    ]
+    assert await setting.pool.fetchval("select count(*) from evidence where rollout_id = 'six-hourly'") == 6
+    assert await setting.pool.fetchval("select count(*) from judged_reading where rollout_id = 'six-hourly'") == 18
+
+
+async def test_a_breach_is_told_once_and_so_is_its_end(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
+    await slump(setting.pool, PILOT, date(2026, 2, 3), date(2026, 2, 13))
+    for day in range(50):
+        await tick(watch, day)
+    told = [word for word in await box.words() if not isinstance(word, ReportEvidence) or word.changed]
+    assert [type(word) for word in told] == [ReportEvidence, ReportBreach, ReportEvidence]
+    breach, end = told[1:]
+    assert isinstance(breach, ReportBreach)
+    assert (breach.metric, breach.cohort, breach.actor) == (SLA, "pilot", WATCH_ACTOR)
+    # At the start of 8 February 4 days of 27 decided ones were late, 85.19 % in time; a day later 5 of 27 were.
+    assert breach.as_of == START + 7 * DAY
+    assert "81.48 %, agreed >= 85: beyond" in breach.reason
+    assert end.reason == "2 met"
+
+
+async def test_one_signal_a_look_at_most(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
+    """A breach and a source that fell silent in the same look: the breach is told, the rollout looks for itself."""
+    await tick(watch)
+    await slump(setting.pool, PILOT, date(2026, 1, 5), date(2026, 2, 20))
+    await setting.pool.execute("delete from partner_transaction where transaction_date > '2026-01-15'")
+    before = await box.words()
+    await tick(watch, 1)
+    (word,) = await box.take_new(before)
+    assert isinstance(word, ReportBreach)
+
+
+async def test_a_source_that_falls_silent_is_a_change(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
+    await silence(setting.pool, date(2026, 2, 1), date(2026, 4, 1))
+    for day in range(9):
+        await tick(watch, day)
+    changes = [one.reason for one in await box.words() if isinstance(one, ReportEvidence) and one.changed]
+    assert changes == ["2 met", "1 met, 1 no evidence"]
+
+
+async def test_a_stop_condition_is_a_change(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
+    """The SLA is not met from the first look on; falling below the stop condition's limit is told as well."""
+    await slump(setting.pool, PILOT, date(2026, 1, 20), date(2026, 4, 1))
+    for day in range(12):
+        await tick(watch, day)
+    words = await box.words()
+    assert isinstance(words[0], ReportBreach)
+    changes = [one.reason for one in words if isinstance(one, ReportEvidence) and one.changed]
+    assert changes == ["1 met, 1 not met, stop condition fulfilled: the SLA collapses"]
+
+
+async def test_a_repeated_tick_repeats_the_same_request(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
+    await tick(watch)
+    await setting.pool.execute("delete from watch_mark")
+    await tick(watch)
+    first, second = await box.words()
+    assert first == second
+    assert await setting.pool.fetchval("select count(*) from evidence") == 2
+    assert await setting.pool.fetchval("select count(*) from judged_reading") == 2
+
+
+async def test_other_facts_are_another_request(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
+    await tick(watch)
+    await slump(setting.pool, PILOT, date(2026, 1, 5), date(2026, 2, 20))
+    await setting.pool.execute("delete from watch_mark")
+    await tick(watch)
+    first, second = await box.words()
+    assert first.request_id != second.request_id
+
+
+# When it looks.
+
+
+async def test_nothing_is_read_before_the_cadence_is_due(
+    setting: Setting, watch: WatchActivities, box: Mailbox
+) -> None:
+    await tick(watch)
+    again = await tick(watch, 0.5, slowest=DAY)
+    assert (again.looked_at, again.evaluated, again.signalled, again.next_in) == (1, 0, 0, DAY / 2)
+    assert (await tick(watch, 1)).evaluated == 1
+
+
+@pytest.mark.usefixtures("box")
+async def test_each_rollout_is_looked_at_in_its_own_time(
+    setting: Setting, watch: WatchActivities, dev_server: WorkflowEnvironment
+) -> None:
+    """A second rollout whose programme runs an hour a second: a look a day is one every 24 seconds."""
+    fast = await Setting(setting.pool, make_plan(id="fast-plan"), speed=3600).register()
+    await fast.watch(PILOT_COHORT)
+    async with workflow_of(dev_server, fast) as other:
+        result = await tick(watch)
+        assert (result.evaluated, result.next_in) == (2, timedelta(seconds=24))
+        after = await watch.evaluate_open_rollouts(TickRequest(real_now=START + timedelta(seconds=24), slowest=SLOWEST))
+        assert after.evaluated == 1
+        words = await other.words()
+    assert [one.as_of for one in words if isinstance(one, ReportEvidence)] == [START, START + DAY]
+
+
+async def test_the_next_look_is_never_sooner_than_a_machine_can_bear(
+    setting: Setting, watch: WatchActivities, box: Mailbox
+) -> None:
+    furious = await Setting(setting.pool, make_plan(id="furious"), speed=10_000_000).register()
+    await furious.watch()
+    assert (await tick(watch)).next_in == timedelta(milliseconds=200)
+
+
+async def test_without_rollouts_the_slowest_look_comes_next(pool: Pool, watch: WatchActivities) -> None:
+    result = await tick(watch)
+    assert (result.looked_at, result.evaluated, result.next_in) == (0, 0, SLOWEST)
+
+
+async def test_what_is_not_watched_or_over_is_not_measured(setting: Setting, watch: WatchActivities) -> None:
+    assert (await tick(watch)).evaluated == 0
+    await setting.watch(PILOT_COHORT, open=False)
+    result = await tick(watch)
+    assert (result.looked_at, result.evaluated) == (0, 0)
+
+
+# What fails.
+
+
+async def test_a_rollout_without_workflow_does_not_keep_the_others(
+    setting: Setting, watch: WatchActivities, box: Mailbox
+) -> None:
+    gone = await Setting(setting.pool, make_plan(id="gone-plan"), "chain-2").register()
+    await gone.watch(PILOT_COHORT)
+    result = await tick(watch)
+    assert (result.looked_at, result.evaluated, result.signalled, result.failed) == (2, 1, 1, 1)
+    assert len(await box.words()) == 1
+    assert await setting.pool.fetchval("select open from rollout where rollout_id = 'gone-plan'") is True
+
+
+async def test_a_rollout_that_could_not_be_told_is_told_at_the_next_look(
+    setting: Setting, watch: WatchActivities, dev_server: WorkflowEnvironment
+) -> None:
+    await setting.watch(PILOT_COHORT)
+    assert (await tick(watch)).failed == 1
+    async with workflow_of(dev_server, setting) as box:
+        assert (await tick(watch, 0.01)).signalled == 1
+        (word,) = await box.words()
+        assert isinstance(word, ReportEvidence)
+        assert word.changed
+
+
+async def test_a_rollout_that_cannot_be_read_does_not_keep_the_others(
+    setting: Setting, watch: WatchActivities, box: Mailbox
+) -> None:
+    await Setting(setting.pool, make_plan(id="broken-plan"), "chain-2").register()
+    await setting.pool.execute("update rollout set plan = '{\"id\": 1}' where rollout_id = 'broken-plan'")
+    result = await tick(watch)
+    assert (result.evaluated, result.failed, result.next_in) == (1, 1, timedelta(seconds=5))
+
+
+async def test_ticks_at_the_same_time_tell_the_same(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
+    await asyncio.gather(*(tick(watch) for _ in range(3)))
+    assert len({word.request_id for word in await box.words()}) == 1
+
+
+async def test_letters_left_in_the_outbox_go_out_with_a_look(setting: Setting, watch: WatchActivities) -> None:
+    await setting.pool.execute(
+        "insert into notice (notice_id, contact, rollout_id, chain_id, kind, subject, body) "
+        "values ($1, 'sam@example.com', $2, $3, 'paused', 's', 'b')",
+        notice().notice_id,
+        setting.key.rollout_id,
+        setting.key.chain_id,
+    )
+    await tick(watch)
+    assert await setting.pool.fetchval("select sent_at is not null from notice")
