@@ -25,6 +25,7 @@ class Wire(BaseModel):
 
 
 _UNITS = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_LONGEST = timedelta(days=36525)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([wdhm])")
 
 
@@ -39,7 +40,13 @@ def parse_duration(value: Any) -> Any:
     parts = _DURATION.findall(value)
     if not parts or "".join(f"{number}{unit}" for number, unit in parts) != value:
         raise ValueError(f"{value!r} is not a duration; write for example 90d, 2w, 36h, 30m or 1d12h")
-    return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
+    try:
+        length = sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
+    except (OverflowError, ValueError):
+        length = timedelta.max
+    if length > _LONGEST:
+        raise ValueError(f"{value[:40]!r} is longer than a hundred years")
+    return length
 
 
 def format_duration(value: timedelta) -> str:

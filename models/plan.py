@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from models.base import Duration, Frozen, Instant, digest
 from models.metric import MetricName
@@ -277,7 +278,9 @@ class RolloutPlan(Frozen):
     def _rules_hold(self) -> Self:
         broken = broken_rules(self)
         if broken:
-            raise ValueError("; ".join(f"{rule.field}: {rule.message}" for rule in broken))
+            told = "; ".join(f"{rule.field}: {rule.message}" for rule in broken)
+            # The rules themselves travel along, so that a reader can show each at its own place.
+            raise PydanticCustomError("broken_rules", "{told}", {"told": told, "rules": broken})
         return self
 
     @property
