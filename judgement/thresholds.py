@@ -107,7 +107,7 @@ def _verdict(plan: MetricPlan, value: float | None, against: _Against, *, curren
         return Verdict.NO_EVIDENCE
     if against.beyond and (guards or sample):
         return Verdict.NOT_MET
-    if against.beyond or against.untold or not sample:
+    if against.untold or not sample:
         return Verdict.CANNOT_TELL
     return Verdict.MET
 

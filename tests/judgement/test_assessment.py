@@ -64,7 +64,7 @@ def test_looks_within_half_a_cadence_are_one() -> None:
     plan = with_metric("lead_follow_up_sla", tolerance={"in_a_row": 1})
     past = {("pilot", SLA): [(AS_OF - plan.phases.cadence / 3, True)]}
     assert assess(plan, snapshot(reading(80.0)), (), past).items[0].verdict is Verdict.CANNOT_TELL
-    past = {("pilot", SLA): [(AS_OF - plan.phases.cadence, True)]}
+    past = {("pilot", SLA): [(AS_OF - 0.6 * plan.phases.cadence, True)]}
     assert assess(plan, snapshot(reading(80.0)), (), past).items[0].verdict is Verdict.NOT_MET
 
 
@@ -86,8 +86,10 @@ def test_a_stop_condition_against_a_missing_baseline_neither_fires_nor_passes() 
     conditions = [{"condition": "collapse", "metric": "lead_follow_up_sla", "unless": ">= -20%"}]
     found = assess(make_plan(stop_conditions=conditions), snapshot(reading(90.0)), (), {})
     assert (found.stop, found.items[0].verdict) == ((), Verdict.CANNOT_TELL)
-    found = assess(make_plan(stop_conditions=conditions), snapshot(reading(60.0)), (baseline(90.0),), {})
+    both = snapshot(reading(60.0), reading(30.0, MARGIN))
+    found = assess(make_plan(stop_conditions=conditions), both, (baseline(90.0),), {})
     assert [one.condition for one in found.stop] == ["collapse"]
+    assert found.items[1].verdict is Verdict.MET, "the margin has no baseline, and needs none"
 
 
 def test_a_condition_that_people_call_never_fires_by_itself() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgement.counting import count_breaches, counts_as, spaced, tolerated
-from models.evidence import Breaches
+from models.evidence import Breaches, Verdict
 from models.metric import MetricUse
-from models.plan_metric import MinimumSample, Tolerance
+from models.plan_metric import Tolerance
 from tests.judgement.readings import AS_OF, DAY, agreed, judged, reading
 
 SMALL: dict[str, Any] = {"n_partners": 1, "n_facts": 1}
@@ -52,8 +52,9 @@ def test_what_says_nothing_counts_for_neither_side() -> None:
 
 
 def test_a_tolerated_breach_still_counts() -> None:
-    item = judged(reading(80.0), agreed(tolerance=Tolerance(in_a_row=1), minimum_sample=MinimumSample()))
-    assert counts_as(item) is True
+    for found in (reading(80.0), reading(80.0, **SMALL)):
+        item = judged(found, agreed(tolerance=Tolerance(in_a_row=1)))
+        assert (item.verdict, counts_as(item)) == (Verdict.CANNOT_TELL, True)
 
 
 def test_of_looks_that_are_one_the_newest_speaks() -> None:
@@ -62,6 +63,7 @@ def test_of_looks_that_are_one_the_newest_speaks() -> None:
     ]
     assert spaced(hours, DAY / 2) == (False, True, False)
     assert spaced(hours, timedelta(0)) == (True, False, True, False)
+    assert spaced(hours[:2], timedelta(hours=3)) == (True, False)
     assert spaced([], DAY) == ()
 
 

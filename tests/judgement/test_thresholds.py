@@ -129,7 +129,7 @@ def test_data_that_reach_nowhere_are_no_evidence() -> None:
 
 
 def test_old_data_do_not_condemn_either() -> None:
-    item = judged(reading(10.0, data_through=AS_OF - 8 * DAY))
+    item = judged(reading(10.0, data_through=AS_OF - 8 * DAY), agreed(">= 85", warning=[">= 88"]))
     assert item.verdict is NO_EVIDENCE
     assert "data 8d old: at most 1w is agreed" in item.reasons
     assert item.warning is False
@@ -163,7 +163,9 @@ def test_no_change_in_percent_of_a_baseline_of_zero() -> None:
 
 
 def test_below_a_negative_baseline_is_worse() -> None:
-    assert judged(reading(-22.0, MARGIN), agreed(">= -5%", metric=MARGIN), baseline(-20.0, MARGIN)).verdict is NOT_MET
+    worse = judged(reading(-22.0, MARGIN), agreed(">= -5%", metric=MARGIN), baseline(-20.0, MARGIN))
+    assert worse.verdict is NOT_MET
+    assert worse.reasons[0] == "-22.00 %, agreed >= -5% against the baseline -20.00, that is -21.00: beyond"
     assert judged(reading(-20.9, MARGIN), agreed(">= -5%", metric=MARGIN), baseline(-20.0, MARGIN)).verdict is MET
 
 
@@ -201,6 +203,10 @@ def test_a_small_sample_never_passes(sample: dict[str, Any]) -> None:
         item = judged(reading(99.0, **sample), agreed(use=use))
         assert (item.verdict, item.minimum_sample_reached) == (CANNOT_TELL, False)
         assert told in item.reasons
+
+
+def test_a_sample_as_large_as_agreed_is_enough() -> None:
+    assert judged(reading(99.0, n_partners=5, n_facts=50)).verdict is MET
 
 
 @pytest.mark.parametrize("sample", [FEW, LITTLE])
