@@ -79,6 +79,21 @@ async def _read(
     return reading, PartnerRows(cohort=cohort.name, metric=metric, partners=found.rows)
 
 
+def summary(snapshot: Snapshot) -> Snapshot:
+    """What goes into a history: the values and what they rest on. Parts and names stay in the store, under the digest;
+    those behind a breach are named by the assessment."""
+    return snapshot.model_copy(
+        update={
+            "readings": tuple(
+                one.model_copy(
+                    update={"group": one.group.model_copy(update={"parts": {}}), "top_partners": (), "leads": ()}
+                )
+                for one in snapshot.readings
+            )
+        }
+    )
+
+
 async def judge_snapshot(
     conn: Connection,
     key: RolloutKey,

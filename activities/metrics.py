@@ -6,7 +6,7 @@ import asyncpg
 from temporalio import activity
 
 from activities.errors import borrowed, unknown_evidence, unknown_rollout, wrong_plan
-from activities.measuring import judge_snapshot, keep_judgement, measure
+from activities.measuring import judge_snapshot, keep_judgement, measure, summary
 from models.evidence import Assessment, Snapshot
 from models.work import AssessRequest, FetchRequest
 from store import evidence, rollouts
@@ -20,11 +20,14 @@ class MetricActivities:
 
     @activity.defn
     async def fetch_metrics(self, request: FetchRequest) -> Snapshot:
-        """One consistent snapshot as of a moment, kept whole in the store. Key: the digest of what was read."""
+        """One consistent snapshot as of a moment, kept whole in the store; returns its summary.
+
+        Key: the digest of what was read.
+        """
         async with borrowed(self._pool) as conn:
             measured = await measure(conn, request.as_of, request.cohorts, request.windows)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured.snapshot, measured.rows)
-        return measured.snapshot
+        return summary(measured.snapshot)
 
     @activity.defn
     async def assess_thresholds(self, request: AssessRequest) -> Assessment:
