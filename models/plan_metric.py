@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -42,9 +43,9 @@ class Threshold(Frozen):
     def __str__(self) -> str:
         sign = (">" if self.at_least else "<") + ("=" if self.inclusive else "")
         if self.basis is Basis.ABSOLUTE:
-            return f"{sign} {self.number:g}"
+            return f"{sign} {_spelled(self.number)}"
         unit = "%" if self.basis is Basis.RELATIVE else "pp"
-        return f"{sign} {self.number:+g}{unit}"
+        return f"{sign} {_spelled(self.number, '+')}{unit}"
 
     def satisfied(self, value: float, baseline: float | None) -> bool | None:
         """True or False; None where it cannot be told (no baseline, baseline zero, value not finite).
@@ -66,6 +67,11 @@ class Threshold(Frozen):
         if self.basis is Basis.DIFFERENCE:
             return value - baseline
         return None if baseline == 0 else 100 * (value - baseline) / abs(baseline)
+
+
+def _spelled(number: float, sign: str = "") -> str:
+    """Every digit and no exponent: what is written down must be read back as the same limit."""
+    return format(Decimal(repr(number)).normalize(), f"{sign}f")
 
 
 _THRESHOLD = re.compile(r"(>=|<=|>|<)\s*([+-]?)(\d+(?:\.\d+)?)\s*(%|pp)?")

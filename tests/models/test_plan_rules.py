@@ -1,0 +1,356 @@
+"""Each rule across a plan's fields, broken once: the field it names and what it says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from models.base import Duration
+from models.plan import RolloutPlan
+from models.plan_metric import Limit, Threshold
+from models.plan_rules import BrokenRule, broken_rules
+from tests.plans import make_plan, plan_data
+
+ALL = ["sponsor", "programme_owner", "finance_owner", "compliance_owner", "revops_owner", "enablement_owner"]
+WINDOW = {"name": "year end", "start": "2026-12-20T00:00:00Z", "end": "2027-01-05T00:00:00Z"}
+REDESIGN = {"roles": ALL, "quorum": 3, "due": "7d"}
+
+
+def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
+    """The base plan's data with values set at dotted paths; `...` takes one away, a path ending in + appends."""
+    data = plan_data()
+    for path, value in changes:
+        here: Any = data
+        *steps, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        for step in steps:
+            here = here[step]
+        if last == "+":
+            here.append(value)
+        elif value is ...:
+            del here[last]
+        else:
+            here[last] = value
+    return data
+
+
+def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
+    """The rules that the changed plan breaks, as a reader of the refusal gets them."""
+    with pytest.raises(ValidationError) as caught:
+        RolloutPlan.model_validate_json(json.dumps(changed(*changes)))
+    (error,) = caught.value.errors()
+    assert error["type"] == "broken_rules", error
+    rules = error["ctx"]["rules"]
+    assert all(f"{rule.field}: {rule.message}" in str(caught.value) for rule in rules)
+    return tuple(rules)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        # Owners and approvals
+        (
+            [("owners.+", {**plan_data()["owners"][0], "role": "second", "identity": "SAM.Sponsor@example.com"})],
+            "owners.6.identity",
+            "SAM.Sponsor@example.com stands here as second and before as sponsor; one person holds one role",
+        ),
+        ([("approvals.stop.roles", ["sponsor", "ghost"])], "approvals.stop.roles.1", "no owner holds the role ghost"),
+        ([("approvals.wave.escalate_to", ["ghost"])], "approvals.wave.escalate_to.0", "no owner holds the role ghost"),
+        ([("reviews.roles", ["ghost"])], "reviews.roles.0", "no owner holds the role ghost; owners hold compliance_ow"),
+        (
+            [("approvals.wave.required", ["finance_owner"])],
+            "approvals.wave.required.0",
+            "finance_owner is required but may not approve; roles are sponsor",
+        ),
+        (
+            [("approvals.validate_to_scale.required", ["sponsor", "finance_owner", "compliance_owner"])],
+            "approvals.validate_to_scale.quorum",
+            "quorum is 2, but 3 roles are required",
+        ),
+        (
+            [("approvals.wave.quorum", 2)],
+            "approvals.wave.quorum",
+            "quorum is 2, but only 1 of the roles can be counted (sponsor); each approval comes from another role",
+        ),
+        (
+            [("approvals.wave.roles", ["programme_owner"])],
+            "approvals.wave.quorum",
+            "only 0 of the roles can be counted (none)",
+        ),
+        (
+            [("proposer", "PAT.proposer@example.com"), ("approvals.override.roles", ["sponsor", "programme_owner"])],
+            "approvals.override.quorum",
+            "and the proposer does not count",
+        ),
+        (
+            [
+                ("approvals.wave.roles", ["sponsor", "programme_owner"]),
+                ("approvals.wave.required", ["programme_owner"]),
+            ],
+            "approvals.wave.required.0",
+            "only the proposer holds it",
+        ),
+        (
+            [("approvals.validate_to_scale.remind_before", "7d")],
+            "approvals.validate_to_scale.remind_before",
+            "1w is not less than due, which is 1w",
+        ),
+        (
+            [("approvals.prepare_to_pilot", ...)],
+            "approvals.prepare_to_pilot",
+            "missing: option B needs prepare_to_pilot",
+        ),
+        (
+            [("approvals.validate_to_scale", None)],
+            "approvals.validate_to_scale",
+            "missing: option B needs prepare_to_pi",
+        ),
+        ([("cohorts.waves", [])], "cohorts.waves", "no wave is named; option B scales in at least one"),
+        ([("chosen", "C")], "approvals.prepare_to_scale", "missing: option C needs prepare_to_scale"),
+        (
+            [("chosen", "C"), ("approvals.prepare_to_scale", REDESIGN | {"quorum": 2})],
+            "approvals.prepare_to_scale.quorum",
+            "quorum is 2; option C takes everybody at once and needs at least 3",
+        ),
+        (
+            [
+                ("chosen", "C"),
+                ("approvals.prepare_to_scale", REDESIGN),
+                ("approvals.stop", REDESIGN | {"quorum": 4}),
+            ],
+            "approvals.prepare_to_scale.quorum",
+            "no less than any other rule, and approvals.stop asks for 4",
+        ),
+        # Time
+        ([("phases.validate", "0d")], "phases.validate", "found no time at all; a duration is longer than zero"),
+        ([("phases.baseline_window", "0d")], "phases.baseline_window", "found no time at all"),
+        ([("metrics.1.freshness", "0h")], "metrics.1.freshness", "found no time at all"),
+        ([("cohorts.waves.1.bake", "0m")], "cohorts.waves.1.bake", "found no time at all"),
+        ([("approvals.validate_to_scale.remind_before", "0m")], "approvals.validate_to_scale.remind_before", "no time"),
+        ([("reviews.grace", "0m")], "reviews.grace", "found no time at all"),
+        ([("reviews.every", "1.5m")], "reviews.every", "found 90 seconds; use whole minutes"),
+        ([("phases.pilot", "12h")], "phases.cadence", "1d is longer than the pilot (12h)"),
+        ([("phases.watchdog", "23h")], "phases.watchdog", "23h is less than the cadence (1d)"),
+        (
+            [("freeze_windows", [WINDOW, WINDOW | {"start": "2028-01-01T00:00:00Z", "end": "2028-01-02T00:00:00Z"}])],
+            "freeze_windows.1.name",
+            "'year end' is the name of an earlier freeze window",
+        ),
+        (
+            [
+                (
+                    "freeze_windows",
+                    [
+                        WINDOW,
+                        {**WINDOW, "name": "other", "start": "2027-01-04T23:59:59Z", "end": "2027-02-01T00:00:00Z"},
+                    ],
+                )
+            ],
+            "freeze_windows.1",
+            "'other' overlaps with 'year end'",
+        ),
+        (
+            [("freeze_windows", [WINDOW | {"end": "2027-02-09T00:00:00Z"}])],
+            "freeze_windows",
+            "frozen for 51d, but pilot, validate and waves take 51d; a freeze must not cover the whole plan",
+        ),
+        # Cohorts
+        (
+            [("cohorts.waves.0.name", "control")],
+            "cohorts.waves.0.name",
+            "control is the name of cohorts.control already",
+        ),
+        ([("cohorts.pilot.partners.+", "P001")], "cohorts.pilot.partners.12", "P001 stands in cohorts.pilot already"),
+        (
+            [("cohorts.waves.1.partners.+", "P061")],
+            "cohorts.waves.1.partners.12",
+            "P061 stands in cohorts.control alre",
+        ),
+        (
+            [("cohorts.control", {"name": "control", "select": {}})],
+            "cohorts.control.select",
+            "selects every partner there is; name at least one of tier, region, type or limit",
+        ),
+        # Metrics
+        (
+            [("metrics.1.metric", "lead_follow_up_sla")],
+            "metrics.1.metric",
+            "lead_follow_up_sla stands in metrics already",
+        ),
+        (
+            [("not_measured.+", {"metric": "contribution_margin", "reason": "none"})],
+            "not_measured.4.metric",
+            "contribution_margin stands in metrics already; each metric is either measured or not, once",
+        ),
+        (
+            [("not_measured.+", {"metric": "mdf_spend", "reason": "again"})],
+            "not_measured.4.metric",
+            "mdf_spend stands in not_measured already",
+        ),
+        ([("not_measured.0", ...)], "metrics", "pipeline_velocity is missing; measure it here, or give the reason"),
+        (
+            [("metrics.0.on_breach", "warn"), ("metrics.1.on_breach", "warn"), ("metrics.1.use", "guardrail")],
+            "metrics",
+            "every metric is a guardrail that only warns; at least one must decide something",
+        ),
+        (
+            [("metrics.0.thresholds", [">= 85", "<= 80"])],
+            "metrics.0.thresholds",
+            ">= 85 and <= 80 can never hold together",
+        ),
+        (
+            [("metrics.0.thresholds", [">= 85", "< 85"])],
+            "metrics.0.thresholds",
+            ">= 85 and < 85 can never hold together",
+        ),
+        ([("metrics.0.thresholds", ["> -2%", "<= -3%"])], "metrics.0.thresholds", "> -2% and <= -3% can never hold"),
+        (
+            [("metrics.0.thresholds", ["<= 85"])],
+            "metrics.0.thresholds",
+            "no threshold with >=, but for lead_follow_up_sla higher is better",
+        ),
+        (
+            [("metrics.0.warning", [">= 90", ">= 84"])],
+            "metrics.0.warning.1",
+            ">= 84 is looser than the threshold >= 85",
+        ),
+        (
+            [("metrics.0.thresholds", ["> 85"]), ("metrics.0.warning", [">= 85"])],
+            "metrics.0.warning.0",
+            ">= 85 is looser than the threshold > 85",
+        ),
+        (
+            [("metrics.0.thresholds", [">= -5%", "<= +10%"]), ("metrics.0.warning", ["<= +12%"])],
+            "metrics.0.warning.0",
+            "<= +12% is looser than the threshold <= +10%",
+        ),
+        (
+            [("metrics.0.minimum_sample.partners", 13)],
+            "metrics.0.minimum_sample.partners",
+            "asks for 13 partners, but the pilot has 12",
+        ),
+        (
+            [
+                ("cohorts.pilot", {"name": "pilot", "select": {"limit": 4}}),
+                ("metrics.1", plan_data()["metrics"][1]),
+                ("metrics.0.minimum_sample", {"partners": 1}),
+            ],
+            "metrics.1.minimum_sample.partners",
+            "asks for 5 partners, but the pilot has 4",
+        ),
+        (
+            [("stop_conditions.0.metric", "mdf_spend")],
+            "stop_conditions.0.metric",
+            "mdf_spend is not measured in this rollout; measured are lead_follow_up_sla, contribution_margin",
+        ),
+    ],
+)
+def test_a_broken_rule_names_its_field_and_says_why(changes: list[tuple[str, Any]], field: str, said: str) -> None:
+    rules = broken(*changes)
+    assert [rule.field for rule in rules if said in rule.message] == [field], rules
+
+
+def test_one_fault_breaks_one_rule() -> None:
+    assert len(broken(("phases.validate", "0d"))) == 1
+    assert len(broken(("metrics.0.thresholds", ["<= 85"]))) == 1
+
+
+def test_all_broken_rules_are_told_at_once() -> None:
+    rules = broken(("phases.watchdog", "1h"), ("cohorts.waves", []), ("reviews.roles", ["ghost", "spirit"]))
+    assert {rule.field for rule in rules} == {"phases.watchdog", "cohorts.waves", "reviews.roles.0", "reviews.roles.1"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([], id="as it is"),
+        pytest.param(
+            [
+                ("chosen", "A"),
+                ("approvals.prepare_to_pilot", ...),
+                ("approvals.validate_to_scale", ...),
+                ("approvals.wave", ...),
+                ("cohorts.waves", []),
+            ],
+            id="option A needs reviews only",
+        ),
+        pytest.param([("chosen", "C"), ("approvals.prepare_to_scale", REDESIGN)], id="option C with three roles"),
+        pytest.param([("approvals.stop.roles", ["programme_owner"])], id="the proposer may stop their own change"),
+        pytest.param([("proposer", "stranger@example.com")], id="the proposer need not be an owner"),
+        pytest.param(
+            [
+                (
+                    "owners.+",
+                    {
+                        "role": "programme_owner",
+                        "name": "Deputy",
+                        "identity": "deputy@example.com",
+                        "contact": "deputy@example.com",
+                    },
+                ),
+                ("approvals.wave.roles", ["programme_owner"]),
+            ],
+            id="somebody else with the proposer's role approves",
+        ),
+        pytest.param(
+            [
+                (
+                    "freeze_windows",
+                    [WINDOW, WINDOW | {"name": "next", "start": WINDOW["end"], "end": "2027-01-10T00:00:00Z"}],
+                )
+            ],
+            id="windows that touch",
+        ),
+        pytest.param([("freeze_windows", [WINDOW | {"end": "2027-02-08T00:00:00Z"}])], id="a day is left"),
+        pytest.param([("phases.cadence", "30d"), ("phases.watchdog", "30d")], id="one look at the end"),
+        pytest.param([("metrics.0.thresholds", [">= 85", "<= 85"])], id="exactly one value"),
+        pytest.param([("metrics.0.warning", [">= 85", "<= 99"])], id="a warning at the threshold or another side"),
+        pytest.param([("metrics.0.minimum_sample.partners", 12)], id="the whole pilot is the sample"),
+        pytest.param([("metrics.0.on_breach", "warn")], id="one guardrail that warns beside an outcome"),
+        pytest.param(
+            [
+                ("metrics.+", {**plan_data()["metrics"][0], "metric": "mdf_spend", "thresholds": ["<= 110"]}),
+                ("not_measured.2", ...),
+            ],
+            id="MDF spend alarms on either side",
+        ),
+        pytest.param([("cohorts.pilot", {"name": "pilot", "select": {"region": ["North"]}})], id="a selected pilot"),
+    ],
+)
+def test_what_is_at_the_limit_is_allowed(changes: list[tuple[str, Any]]) -> None:
+    plan = RolloutPlan.model_validate_json(json.dumps(changed(*changes)))
+    assert broken_rules(plan) == ()
+
+
+def test_option_c_with_few_owners_asks_for_all_who_may_approve() -> None:
+    few = {"roles": ["sponsor"], "quorum": 1, "due": "7d"}
+    both = {"roles": ["sponsor", "finance_owner"], "quorum": 2, "due": "7d"}
+    owners = plan_data()["owners"][:3]  # the sponsor, the proposer, finance
+    approvals = {"override": few, "stop": few}
+    reviews = plan_data()["reviews"]
+    make_plan(chosen="C", owners=owners, approvals=approvals | {"prepare_to_scale": both}, reviews=reviews)
+    with pytest.raises(ValidationError, match="needs at least 2"):
+        make_plan(chosen="C", owners=owners, approvals=approvals | {"prepare_to_scale": few}, reviews=reviews)
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "w", "99999999999999d", "5219w"])
+def test_a_duration_beyond_all_reason_is_refused_not_a_crash(text: str) -> None:
+    with pytest.raises(ValidationError, match="longer than a hundred years"):
+        TypeAdapter(Duration).validate_python(text)
+
+
+@given(
+    st.builds(
+        Threshold,
+        at_least=st.booleans(),
+        inclusive=st.booleans(),
+        number=st.floats(allow_nan=False, allow_infinity=False, min_value=-1e15, max_value=1e15),
+    )
+)
+def test_a_limit_is_read_back_as_it_was_written(limit: Threshold) -> None:
+    adapter: TypeAdapter[Threshold] = TypeAdapter(Limit)
+    assert adapter.validate_json(adapter.dump_json(limit)) == limit
