@@ -46,7 +46,7 @@ conflict_of_interest:
 context: What recurs, who reads which metric differently, and why it must be decided now.
 options:
   A: {{description: Maintain the current approach, gains: [no disruption], costs: [little learned]}}
-  B: {{description: Pilot, validate, scale in waves, gains: [coverage grows with evidence], costs: [takes longer]}}
+  B: {{description: "Pilot, validate, scale in waves", gains: [coverage grows with evidence], costs: [takes longer]}}
   C: {{description: Redesign for everybody at once, gains: [largest effect], costs: [high execution risk]}}
 chosen: {option}
 decision: What was decided, in one or two sentences.
