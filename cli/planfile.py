@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from cli.plannodes import Fault, Place, Read, Where, read_nodes
 from models.base import Frozen
 from models.plan import Identity, Role, RolloutPlan, Slug
-from models.plan_rules import BrokenRule
+from models.plan_rule import BrokenRule
 
 MAX_BYTES = 1_000_000
 TOP = Place(1, 1)

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from models.base import Frozen, format_duration
-from models.metric import CATALOGUE, Direction, MetricName, MetricUse
-from models.plan_metric import Basis, OnBreach, Threshold
+from models.base import format_duration
+from models.plan_rule import Broken, BrokenRule, Rule
+from models.plan_rules_metric import METRIC_RULES
 
 if TYPE_CHECKING:
-    from models.plan import ApprovalRule, CohortSpec, RolloutPlan
+    from models.plan import ApprovalRule, CohortSpec, RolloutPlan, Selector
 
 REDESIGN_ROLES = 3
 """Roles that must agree to option C, or all roles that may approve where they are fewer."""
 
-
-class BrokenRule(Frozen):
-    """A rule the plan breaks. `field` is a dotted path such as `approvals.wave.roles` or `metrics.0.metric`."""
-
-    field: str
-    message: str
-
-
-Broken = Iterator[BrokenRule]
-Rule = Callable[["RolloutPlan"], Broken]
+WATCH_SPEAKS = timedelta(days=1)
+"""Longest programme time for which a watch that sees no change keeps quiet, give or take one cadence."""
 
 
 def broken_rules(plan: RolloutPlan) -> tuple[BrokenRule, ...]:
@@ -143,9 +135,19 @@ def _cadence_fits(plan: RolloutPlan) -> Broken:
     if phases.cadence > phases.pilot:
         told = f"{cadence} is longer than the pilot ({format_duration(phases.pilot)}), which would never be looked at"
         yield BrokenRule(field="phases.cadence", message=told)
-    if phases.watchdog < phases.cadence:
-        told = f"{format_duration(phases.watchdog)} is less than the cadence ({cadence}); it would hold each time"
-        yield BrokenRule(field="phases.watchdog", message=told)
+    # Looks are one cadence apart, and the first one a day after the last word brings the next.
+    quiet = phases.cadence * -(-WATCH_SPEAKS // phases.cadence) if phases.cadence > timedelta(0) else timedelta(0)
+    if phases.watchdog <= quiet:
+        told = f"{format_duration(phases.watchdog)} is no longer than the watch keeps quiet when nothing changes"
+        yield BrokenRule(field="phases.watchdog", message=f"{told} ({format_duration(quiet)}); use more")
+
+
+def _first_review_comes(plan: RolloutPlan) -> Broken:
+    """Option A ends with its review, whenever that is; the others must not be over before anybody looked."""
+    first, planned = plan.reviews.first, _planned(plan)
+    if plan.chosen.value != "A" and first > planned:
+        told = f"{format_duration(first)} is longer than the rollout is planned to take ({format_duration(planned)})"
+        yield BrokenRule(field="reviews.first", message=f"{told}; no review would ever come")
 
 
 def _freezes_are_distinct(plan: RolloutPlan) -> Broken:
@@ -159,8 +161,7 @@ def _freezes_are_distinct(plan: RolloutPlan) -> Broken:
 
 
 def _freezes_leave_time(plan: RolloutPlan) -> Broken:
-    phases = plan.phases
-    planned = sum((wave.bake for wave in plan.cohorts.waves), phases.pilot + phases.validate_for)
+    planned = _planned(plan)
     frozen = sum((window.end - window.start for window in plan.freeze_windows), timedelta(0))
     if plan.freeze_windows and frozen >= planned:
         told = f"frozen for {format_duration(frozen)}, but pilot, validate and waves take {format_duration(planned)}"
@@ -190,85 +191,21 @@ def _partners_stand_once(plan: RolloutPlan) -> Broken:
 
 
 def _selectors_select(plan: RolloutPlan) -> Broken:
+    """Taking everybody is what option C is for; anywhere else it is an oversight."""
     for field, cohort in _cohorts(plan):
         select = cohort.select
-        if select is not None and not (select.tier or select.region or select.type or select.limit):
+        meant = plan.chosen.value == "C" and field != "cohorts.control"
+        if select is not None and not meant and not (any(_criteria(select)) or select.limit):
             told = "selects every partner there is; name at least one of tier, region, type or limit"
             yield BrokenRule(field=f"{field}.select", message=told)
 
 
-# Metrics
-
-
-def _metrics_stand_once(plan: RolloutPlan) -> Broken:
-    seen: dict[MetricName, str] = {}
-    places = [(f"metrics.{index}.metric", one.metric) for index, one in enumerate(plan.metrics)]
-    places += [(f"not_measured.{index}.metric", one.metric) for index, one in enumerate(plan.not_measured)]
-    for field, metric in places:
-        if metric in seen:
-            told = f"{metric.value} stands in {seen[metric]} already; each metric is either measured or not, once"
+def _cohorts_leave_somebody(plan: RolloutPlan) -> Broken:
+    """A partner belongs to the first cohort that selects it, so a cohort within an earlier one is always empty."""
+    for (earlier, one), (field, other) in combinations(_cohorts(plan), 2):
+        if one.select is not None and one.select.limit is None and _within(other, one.select):
+            told = f"{other.name} can have no partner: {earlier} takes all of them, and comes first"
             yield BrokenRule(field=field, message=told)
-        seen.setdefault(metric, field.split(".")[0])
-
-
-def _no_metric_is_forgotten(plan: RolloutPlan) -> Broken:
-    named = {one.metric for one in plan.metrics} | {one.metric for one in plan.not_measured}
-    for metric in MetricName:
-        if metric not in named:
-            told = f"{metric.value} is missing; measure it here, or give the reason in not_measured"
-            yield BrokenRule(field="metrics", message=told)
-
-
-def _something_is_judged(plan: RolloutPlan) -> Broken:
-    if not any(one.purpose is MetricUse.OUTCOME or one.on_breach is not OnBreach.WARN for one in plan.metrics):
-        told = "every metric is a guardrail that only warns; at least one must decide something"
-        yield BrokenRule(field="metrics", message=told)
-
-
-def _thresholds_agree(plan: RolloutPlan) -> Broken:
-    for index, metric in enumerate(plan.metrics):
-        for basis in Basis:
-            low = _strictest(metric.thresholds, basis, at_least=True)
-            high = _strictest(metric.thresholds, basis, at_least=False)
-            if low and high and not _leave_room(low, high):
-                told = f"{low} and {high} can never hold together"
-                yield BrokenRule(field=f"metrics.{index}.thresholds", message=told)
-
-
-def _thresholds_face_the_right_way(plan: RolloutPlan) -> Broken:
-    for index, metric in enumerate(plan.metrics):
-        direction = CATALOGUE[metric.metric].direction
-        wanted = {Direction.HIGHER: True, Direction.LOWER: False}.get(direction)
-        if wanted is not None and all(limit.at_least is not wanted for limit in metric.thresholds):
-            told = f"no threshold with {'>=' if wanted else '<='}, but for {metric.metric.value} {direction.value}"
-            yield BrokenRule(field=f"metrics.{index}.thresholds", message=told)
-
-
-def _warnings_come_first(plan: RolloutPlan) -> Broken:
-    for index, metric in enumerate(plan.metrics):
-        for place, warning in enumerate(metric.warning):
-            agreed = _strictest(metric.thresholds, warning.basis, at_least=warning.at_least)
-            if agreed and _strictness(warning) < _strictness(agreed):
-                told = f"{warning} is looser than the threshold {agreed}; a warning comes before the breach"
-                yield BrokenRule(field=f"metrics.{index}.warning.{place}", message=told)
-
-
-def _sample_fits_the_pilot(plan: RolloutPlan) -> Broken:
-    pilot = plan.cohorts.pilot
-    size = len(pilot.partners) or (pilot.select.limit if pilot.select else None)
-    for index, metric in enumerate(plan.metrics):
-        least = metric.minimum_sample.partners
-        if size is not None and least > size:
-            told = f"asks for {least} partners, but the pilot has {size}; it could never be told"
-            yield BrokenRule(field=f"metrics.{index}.minimum_sample.partners", message=told)
-
-
-def _stop_conditions_are_measured(plan: RolloutPlan) -> Broken:
-    for index, condition in enumerate(plan.stop_conditions):
-        if condition.metric is not None and plan.metric(condition.metric) is None:
-            measured = ", ".join(one.metric.value for one in plan.metrics)
-            told = f"{condition.metric.value} is not measured in this rollout; measured are {measured}"
-            yield BrokenRule(field=f"stop_conditions.{index}.metric", message=told)
 
 
 _RULES: tuple[Rule, ...] = (
@@ -276,23 +213,18 @@ _RULES: tuple[Rule, ...] = (
     _cohort_names_are_unique,
     _partners_stand_once,
     _selectors_select,
+    _cohorts_leave_somebody,
     _staged_has_waves,
-    _metrics_stand_once,
-    _no_metric_is_forgotten,
-    _something_is_judged,
-    _thresholds_agree,
-    _thresholds_face_the_right_way,
-    _warnings_come_first,
-    _sample_fits_the_pilot,
+    *METRIC_RULES,
     _durations_are_whole_minutes,
     _cadence_fits,
+    _first_review_comes,
     _option_has_its_approvals,
     _roles_are_held,
     _required_may_approve,
     _quorum_can_be_reached,
     _reminder_before_due,
     _redesign_asks_for_most,
-    _stop_conditions_are_measured,
     _freezes_are_distinct,
     _freezes_leave_time,
 )
@@ -319,6 +251,25 @@ def _cohorts(plan: RolloutPlan) -> Iterator[tuple[str, CohortSpec]]:
         yield f"cohorts.waves.{index}", wave
 
 
+def _criteria(select: Selector) -> tuple[tuple[str, ...], ...]:
+    return select.tier, select.region, select.type
+
+
+def _within(cohort: CohortSpec, select: Selector) -> bool:
+    """Whether the selector is sure to take every partner of the cohort."""
+    wide = _criteria(select)
+    narrow = _criteria(cohort.select) if cohort.select else ((),) * len(wide)
+    return all(not wanted or (found and set(found) <= set(wanted)) for wanted, found in zip(wide, narrow, strict=True))
+
+
+def _planned(plan: RolloutPlan) -> timedelta:
+    """How long the rollout takes if nothing holds it, from the pilot on."""
+    bakes = [wave.bake for wave in plan.cohorts.waves]
+    if plan.chosen.value == "C":
+        return max((plan.phases.pilot, *bakes))
+    return sum(bakes, plan.phases.pilot + plan.phases.validate_for)
+
+
 def _durations(value: object, path: str) -> Iterator[tuple[str, timedelta]]:
     if isinstance(value, timedelta):
         yield path, value
@@ -328,22 +279,6 @@ def _durations(value: object, path: str) -> Iterator[tuple[str, timedelta]]:
     elif isinstance(value, BaseModel):
         for name, field in type(value).model_fields.items():
             yield from _durations(getattr(value, name), f"{path}.{field.alias or name}".lstrip("."))
-
-
-def _strictness(limit: Threshold) -> tuple[float, bool]:
-    """Larger is stricter, among limits of one basis and side."""
-    return (limit.number if limit.at_least else -limit.number, not limit.inclusive)
-
-
-def _strictest(limits: tuple[Threshold, ...], basis: Basis, *, at_least: bool) -> Threshold | None:
-    alike = (limit for limit in limits if limit.basis is basis and limit.at_least is at_least)
-    return max(alike, key=_strictness, default=None)
-
-
-def _leave_room(low: Threshold, high: Threshold) -> bool:
-    if low.number == high.number:
-        return low.inclusive and high.inclusive
-    return low.number < high.number
 
 
 def _said(roles: set[str]) -> str:

@@ -130,7 +130,7 @@ def test_a_valid_plan_is_read_as_it_is_written() -> None:
             "  watchdog: 3d",
             "  watchdog: 3h",
             "3h",
-            "phases.watchdog: 3h is less than the cadence (1d); it would hold each time",
+            "phases.watchdog: 3h is no longer than the watch keeps quiet when nothing changes (1d); use more",
         ),
         (
             "  prepare_to_pilot:\n    roles:\n    - sponsor\n    quorum: 1\n    due: 7d\n",

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from activities.telling import DAILY
 from models.base import Duration
 from models.plan import RolloutPlan
 from models.plan_metric import Limit, Threshold
-from models.plan_rules import BrokenRule, broken_rules
+from models.plan_rule import BrokenRule
+from models.plan_rules import WATCH_SPEAKS, broken_rules
 from tests.plans import make_plan, plan_data
 
 ALL = ["sponsor", "programme_owner", "finance_owner", "compliance_owner", "revops_owner", "enablement_owner"]
@@ -134,7 +136,28 @@ def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
         ([("reviews.grace", "0m")], "reviews.grace", "found no time at all"),
         ([("reviews.every", "1.5m")], "reviews.every", "found 90 seconds; use whole minutes"),
         ([("phases.pilot", "12h")], "phases.cadence", "1d is longer than the pilot (12h)"),
-        ([("phases.watchdog", "23h")], "phases.watchdog", "23h is less than the cadence (1d)"),
+        ([("phases.watchdog", "1d")], "phases.watchdog", "1d is no longer than the watch keeps quiet when nothing"),
+        (
+            [("phases.cadence", "1h"), ("phases.watchdog", "3h")],
+            "phases.watchdog",
+            "3h is no longer than the watch keeps quiet when nothing changes (1d); use more",
+        ),
+        (
+            [("phases.cadence", "16h"), ("phases.watchdog", "32h")],
+            "phases.watchdog",
+            "1d8h is no longer than the watch keeps quiet when nothing changes (1d8h); use more",
+        ),
+        ([("phases.cadence", "30d"), ("phases.watchdog", "30d")], "phases.watchdog", "nothing changes (30d); use more"),
+        (
+            [("reviews.first", "52d")],
+            "reviews.first",
+            "52d is longer than the rollout is planned to take (51d); no review would ever come",
+        ),
+        (
+            [("chosen", "C"), ("approvals.prepare_to_scale", REDESIGN), ("reviews.first", "31d")],
+            "reviews.first",
+            "31d is longer than the rollout is planned to take (30d)",
+        ),
         (
             [("freeze_windows", [WINDOW, WINDOW | {"start": "2028-01-01T00:00:00Z", "end": "2028-01-02T00:00:00Z"}])],
             "freeze_windows.1.name",
@@ -175,6 +198,33 @@ def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
             "cohorts.control.select",
             "selects every partner there is; name at least one of tier, region, type or limit",
         ),
+        (
+            [
+                ("chosen", "C"),
+                ("approvals.prepare_to_scale", REDESIGN),
+                ("cohorts.control", {"name": "control", "select": {}}),
+            ],
+            "cohorts.control.select",
+            "selects every partner there is",
+        ),
+        (
+            [
+                ("cohorts.control", {"name": "control", "select": {"region": ["emea", "apac"]}}),
+                ("cohorts.waves.0", {"name": "wave", "bake": "7d", "select": {"region": ["apac"], "tier": ["gold"]}}),
+            ],
+            "cohorts.waves.0",
+            "wave can have no partner: cohorts.control takes all of them, and comes first",
+        ),
+        (
+            [
+                ("chosen", "C"),
+                ("approvals.prepare_to_scale", REDESIGN),
+                ("cohorts.pilot", {"name": "everybody", "select": {}}),
+                ("cohorts.waves", []),
+            ],
+            "cohorts.control",
+            "control can have no partner: cohorts.pilot takes all of them",
+        ),
         # Metrics
         (
             [("metrics.1.metric", "lead_follow_up_sla")],
@@ -195,8 +245,44 @@ def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
         (
             [("metrics.0.on_breach", "warn"), ("metrics.1.on_breach", "warn"), ("metrics.1.use", "guardrail")],
             "metrics",
-            "every metric is a guardrail that only warns; at least one must decide something",
+            "every metric only warns; at least one must decide something",
         ),
+        (
+            [("metrics.0.on_breach", "warn"), ("metrics.1.on_breach", "warn")],
+            "metrics",
+            "every metric only warns; at least one must decide something",
+        ),
+        (
+            [("metrics.1.on_breach", "stop")],
+            "metrics.1.on_breach",
+            "contribution_margin is an outcome, which holds at its gate and never stops; make it a guardrail",
+        ),
+        (
+            [("metrics.0.must", False)],
+            "metrics.0.must",
+            "lead_follow_up_sla is a guardrail, which always counts; only an outcome can count by weight",
+        ),
+        (
+            [("metrics.0.thresholds", [">= 85", ">= 0.85"])],
+            "metrics.0.thresholds.1",
+            ">= 0.85 is less than one of a hundred; lead_follow_up_sla is given in %, write 85 and not 0.85",
+        ),
+        ([("metrics.1.warning", [">= 21", "<= 0.99"])], "metrics.1.warning.1", "<= 0.99 is less than one of a hundred"),
+        (
+            [("stop_conditions.0.unless", ">= 0.4")],
+            "stop_conditions.0.unless",
+            ">= 0.4 is less than one of a hundred",
+        ),
+        (
+            [("metrics.1.thresholds", [">= -0.5"])],
+            "metrics.1.thresholds.0",
+            ">= -0.5 is less than one of a hundred",
+        ),
+        ([("metrics.0.thresholds", [">= 0", ">= 85"])], "metrics.0.thresholds.0", ">= 0 holds whatever happens"),
+        ([("metrics.0.thresholds", [">= 85", "<= 100"])], "metrics.0.thresholds.1", "<= 100 holds whatever happens"),
+        ([("stop_conditions.0.unless", "> -1")], "stop_conditions.0.unless", "> -1 holds whatever happens; lead_fo"),
+        ([("metrics.0.thresholds", ["> 100"])], "metrics.0.thresholds.0", "> 100 never holds; lead_follow_up_sla lies"),
+        ([("metrics.0.thresholds", [">= 1", "< 0"])], "metrics.0.thresholds.1", "< 0 never holds; lead_follow_up_sla"),
         (
             [("metrics.0.thresholds", [">= 85", "<= 80"])],
             "metrics.0.thresholds",
@@ -231,7 +317,7 @@ def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
         (
             [("metrics.0.minimum_sample.partners", 13)],
             "metrics.0.minimum_sample.partners",
-            "asks for 13 partners, but the pilot has 12",
+            "asks for 13 partners, but pilot has at most 12, wave-one has at most 12, wave-two has at most 12; it",
         ),
         (
             [
@@ -240,12 +326,30 @@ def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
                 ("metrics.0.minimum_sample", {"partners": 1}),
             ],
             "metrics.1.minimum_sample.partners",
-            "asks for 5 partners, but the pilot has 4",
+            "asks for 5 partners, but pilot has at most 4; it could never be told",
+        ),
+        (
+            [
+                ("cohorts.waves.1", {"name": "last", "bake": "7d", "partners": ["P041", "P042"]}),
+                ("metrics.1.minimum_sample", {"partners": 2}),
+            ],
+            "metrics.0.minimum_sample.partners",
+            "asks for 5 partners, but last has at most 2; it could never be told",
         ),
         (
             [("stop_conditions.0.metric", "mdf_spend")],
             "stop_conditions.0.metric",
             "mdf_spend is not measured in this rollout; measured are lead_follow_up_sla, contribution_margin",
+        ),
+        (
+            [("stop_conditions.0.unless", "<= 40")],
+            "stop_conditions.0.unless",
+            "stops unless lead_follow_up_sla is <= 40, but higher is better: it would stop on good numbers",
+        ),
+        (
+            [("stop_conditions.0.unless", "> 85")],
+            "stop_conditions.0.unless",
+            "> 85 is stricter than the threshold >= 85; it would stop a rollout whose metric is met",
         ),
     ],
 )
@@ -256,6 +360,8 @@ def test_a_broken_rule_names_its_field_and_says_why(changes: list[tuple[str, Any
 
 def test_one_fault_breaks_one_rule() -> None:
     assert len(broken(("phases.validate", "0d"))) == 1
+    assert len(broken(("phases.cadence", "0d"))) == 1
+    assert len(broken(("stop_conditions.0.unless", "<= 40"))) == 1
     assert len(broken(("metrics.0.thresholds", ["<= 85"]))) == 1
 
 
@@ -306,7 +412,43 @@ def test_all_broken_rules_are_told_at_once() -> None:
             id="windows that touch",
         ),
         pytest.param([("freeze_windows", [WINDOW | {"end": "2027-02-08T00:00:00Z"}])], id="a day is left"),
-        pytest.param([("phases.cadence", "30d"), ("phases.watchdog", "30d")], id="one look at the end"),
+        pytest.param([("phases.cadence", "30d"), ("phases.watchdog", "31d")], id="one look at the end"),
+        pytest.param([("phases.cadence", "1h"), ("phases.watchdog", "25h")], id="just longer than a quiet watch"),
+        pytest.param([("reviews.first", "51d")], id="the first review at the very end"),
+        pytest.param([("chosen", "A"), ("reviews.first", "90d")], id="option A waits for its review"),
+        pytest.param([("metrics.1.on_breach", "warn")], id="one outcome that warns beside a guardrail"),
+        pytest.param(
+            [("metrics.0.on_breach", "stop"), ("metrics.1.must", False)], id="a guardrail stops, an outcome weighs"
+        ),
+        pytest.param([("metrics.1.thresholds", [">= 0", ">= -0.5pp"])], id="a margin of zero, half a point"),
+        pytest.param([("metrics.0.thresholds", [">= 1"]), ("stop_conditions.0.unless", ">= 1")], id="one percent"),
+        pytest.param([("metrics.0.thresholds", [">= 100"]), ("metrics.0.warning", [">= 100"])], id="all of them"),
+        pytest.param([("stop_conditions.0.unless", ">= 85")], id="a stop at the threshold"),
+        pytest.param([("stop_conditions.0.unless", ">= -3%")], id="a stop on another basis than the threshold"),
+        pytest.param(
+            [
+                ("cohorts.pilot", {"name": "pilot", "select": {"region": ["emea"], "limit": 24}}),
+                ("cohorts.control", {"name": "control", "select": {"region": ["amer"], "tier": ["gold"]}}),
+                ("cohorts.waves.0", {"name": "rest", "bake": "7d", "select": {"region": ["emea", "amer"]}}),
+                ("cohorts.waves.1", {"name": "more", "bake": "7d", "select": {"tier": ["gold"]}}),
+            ],
+            id="cohorts that overlap and leave something",
+        ),
+        pytest.param(
+            [
+                ("chosen", "C"),
+                ("approvals.prepare_to_scale", REDESIGN),
+                ("cohorts", {"pilot": {"name": "everybody", "select": {}}}),
+            ],
+            id="option C takes everybody",
+        ),
+        pytest.param(
+            [
+                ("chosen", "A"),
+                ("cohorts.waves.1", {"name": "last", "bake": "7d", "partners": ["P041"]}),
+            ],
+            id="option A never judges a wave",
+        ),
         pytest.param([("metrics.0.thresholds", [">= 85", "<= 85"])], id="exactly one value"),
         pytest.param([("metrics.0.warning", [">= 85", "<= 99"])], id="a warning at the threshold or another side"),
         pytest.param([("metrics.0.minimum_sample.partners", 12)], id="the whole pilot is the sample"),
@@ -354,3 +496,28 @@ def test_a_duration_beyond_all_reason_is_refused_not_a_crash(text: str) -> None:
 def test_a_limit_is_read_back_as_it_was_written(limit: Threshold) -> None:
     adapter: TypeAdapter[Threshold] = TypeAdapter(Limit)
     assert adapter.validate_json(adapter.dump_json(limit)) == limit
+
+
+def test_the_watch_speaks_as_often_as_the_rules_believe() -> None:
+    assert DAILY == WATCH_SPEAKS
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("path", ["weighted_pass", "metrics.1.weight", "metrics.0.tolerance", "quorum"])
+def test_a_number_that_is_not_finite_never_becomes_part_of_a_plan(path: str, number: str) -> None:
+    changes: dict[str, tuple[str, Any]] = {
+        "metrics.0.tolerance": ("metrics.0.tolerance", {"in_a_row": "@"}),
+        "quorum": ("approvals.validate_to_scale.quorum", "@"),
+    }
+    text = json.dumps(changed(changes.get(path, (path, "@")))).replace('"@"', number)
+    assert number in text
+    with pytest.raises(ValidationError, match=r"finite|integer|JSON"):
+        RolloutPlan.model_validate_json(text)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_limit_is_finite(number: float) -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        Threshold(at_least=True, number=number)
+    with pytest.raises(ValidationError, match="is not a threshold"):
+        TypeAdapter(Limit).validate_python(f">= {number}")
