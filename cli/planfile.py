@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from cli.plannodes import Fault, Place, Read, Where, read_nodes
 from models.base import Frozen
-from models.plan import Identity, Role, RolloutPlan, Slug
+from models.plan import Identity, Role, RolloutPlan, Slug, Text
 from models.plan_rule import BrokenRule
 
 MAX_BYTES = 1_000_000
@@ -196,6 +196,7 @@ def _pattern(text: Any) -> str:
 _PATTERNS = {
     _pattern(Slug): "2 to 63 lower-case letters, digits and hyphens, not beginning with a hyphen",
     _pattern(Identity): "an e-mail address such as name@example.com",
+    _pattern(Text): "text without control characters",
     _pattern(Role): "lower-case letters and underscores, such as finance_owner",
 }
 

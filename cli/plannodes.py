@@ -78,6 +78,7 @@ def read_nodes(text: str) -> Read:
 
 _ALIAS = "!alias"
 _CORE = "tag:yaml.org,2002:"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -170,7 +171,8 @@ def _text(value: str) -> tuple[str | None, str | None]:
         value.encode()
     except UnicodeEncodeError:
         return None, "half of a surrogate pair is not a character"
-    return value, None
+    control = _CONTROL.search(value)
+    return (None, f"the character U+{ord(control[0]):04X} is not allowed") if control else (value, None)
 
 
 def _scalar(node: yaml.ScalarNode, kind: str) -> tuple[Any, str | None]:

@@ -14,11 +14,15 @@ from models.metric import MetricName
 from models.plan_metric import Limit, MetricPlan
 from models.plan_rules import broken_rules
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+# Control characters would steer the terminal of whoever reads a plan, and PostgreSQL cannot store all of them.
+_VISIBLE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=_VISIBLE)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-Identity = Annotated[str, StringConstraints(pattern=r"^[^\s@]+@[^\s@]+$", max_length=200)]
+Identity = Annotated[str, StringConstraints(pattern=r"^[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+$", max_length=200)]
 Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,40}$")]
-PartnerId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+PartnerId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_VISIBLE)]
+Attribute = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_VISIBLE)]
 
 
 class OptionKey(StrEnum):
@@ -91,9 +95,9 @@ class Owner(Frozen):
 class Selector(Frozen):
     """Partners by their attributes: any of the values within a list, all of the lists together."""
 
-    tier: tuple[str, ...] = ()
-    region: tuple[str, ...] = ()
-    type: tuple[str, ...] = ()
+    tier: tuple[Attribute, ...] = ()
+    region: tuple[Attribute, ...] = ()
+    type: tuple[Attribute, ...] = ()
     limit: int | None = Field(default=None, ge=1, description="at most so many, in order of partner id")
 
 

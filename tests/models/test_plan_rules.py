@@ -521,3 +521,13 @@ def test_a_limit_is_finite(number: float) -> None:
         Threshold(at_least=True, number=number)
     with pytest.raises(ValidationError, match="is not a threshold"):
         TypeAdapter(Limit).validate_python(f">= {number}")
+
+
+@pytest.mark.parametrize(
+    "path", ["title", "risks.0.risk", "owners.0.contact", "cohorts.pilot.partners.0", "metrics.0.metric"]
+)
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f"])
+def test_text_that_would_steer_a_terminal_or_break_the_store_is_refused(path: str, character: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        RolloutPlan.model_validate_json(json.dumps(changed((path, f"a{character}b@c"))))
+    assert caught.value.errors()[0]["type"] in ("string_pattern_mismatch", "enum")
