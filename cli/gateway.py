@@ -1,28 +1,53 @@
-"""The one module of the terminal that talks to Temporal: start a rollout, ask it, tell it."""
+"""The one module of the terminal that talks to Temporal: start a rollout, ask it, tell it, read its history."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from pydantic import ValidationError
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
 from temporalio.common import WorkflowIDReusePolicy
+from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from cli.home import Place
 from cli.output import CliError, Exit
+from models.base import short
 from models.command import COMMANDS, Command, Verb
 from models.log import LogEntry, Outcome, Receipt
-from models.names import ROLLOUT, TASK_QUEUE, rollout_workflow_id
+from models.names import ROLLOUT, TASK_QUEUE, WATCH_ID, rollout_workflow_id
 from models.plan import RolloutPlan
 from models.rollout import AllowedAction, RolloutView
-from models.work import RolloutInput
+from models.work import RolloutInput, WatchView
+from worker.plugin import rollouts_plugin
 
 ANSWER = timedelta(seconds=8)
-"""How long to wait for a worker's answer."""
+"""How long to wait for a worker to take a request or a question."""
+
+EXAMINED = timedelta(seconds=70)
+"""How long to wait for what comes of a request that was taken; a resume reads fresh evidence first."""
+
+CONNECT_SECONDS = 10
+
+_NO_WORKER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION)
+"""What the server answers to a question that no worker takes: at once, or when the time is over."""
 
 NEVER_LOST = frozenset({Verb.PAUSE, Verb.STOP})
 """Verbs sent as a signal first: they must reach the rollout also while no worker runs."""
@@ -31,31 +56,37 @@ NEVER_LOST = frozenset({Verb.PAUSE, Verb.STOP})
 class Gateway:
     """A connection to Temporal."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, answer: timedelta = ANSWER) -> None:
         self.client = client
+        self._answer = answer
 
     @classmethod
     async def open(cls, place: Place) -> Gateway:
-        """Connect.
+        """Connect to the embedded Temporal, or to the one that the environment and Temporal's profiles name.
 
         Raises:
             CliError: Temporal cannot be reached.
         """
-        from worker.main import connect
-
-        place.use()
+        embedded = place.temporal
+        if embedded is not None:
+            config: dict[str, Any] = {"target_host": embedded[0], "namespace": embedded[1]}
+        else:
+            config = {"target_host": "localhost:7233", **ClientConfig.load_client_connect_config()}
         try:
-            return cls(await asyncio.wait_for(connect(), 10))
+            connecting = Client.connect(**config, plugins=[rollouts_plugin()])
+            return cls(await asyncio.wait_for(connecting, CONNECT_SECONDS))
         except (RuntimeError, OSError, TimeoutError) as problem:
             raise CliError(
-                f"Temporal cannot be reached ({problem}). Are the servers up? Try `rollouts doctor`.", Exit.UNAVAILABLE
+                f"Temporal cannot be reached at {config['target_host']}; try `rollouts doctor`. "
+                f"({' '.join(str(problem).split())[:200] or 'no answer'})",
+                Exit.UNAVAILABLE,
             ) from problem
 
-    def handle(self, name: str) -> WorkflowHandle[Any, Any]:
-        return self.client.get_workflow_handle(rollout_workflow_id(name))
+    def handle(self, name: str, run_id: str | None = None) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(rollout_workflow_id(name), run_id=run_id)
 
     async def start(self, plan: RolloutPlan, start: datetime | None, speed: float) -> bool:
-        """Start a rollout; False if this very plan runs already.
+        """Start a rollout; False if this very plan runs, or ran, already.
 
         Raises:
             CliError: another version of the plan runs, or ran.
@@ -71,14 +102,26 @@ class Gateway:
                 static_details=plan.decision,
             )
         except WorkflowAlreadyStartedError:
-            standing = await self.status(plan.id)
-            if standing.plan_digest == plan.digest:
+            known = (await self._started_with(plan.id)).plan.digest
+            if known == plan.digest:
                 return False
             raise CliError(
-                f"Another version of {plan.id} runs or ran ({standing.plan_digest}); a changed plan needs a new id.",
+                f"Another version of {plan.id} runs or ran: it is plan {short(known)}, this one is "
+                f"{short(plan.digest)}. A rollout's plan never changes; give the changed plan a new id.",
                 Exit.REFUSED,
             ) from None
+        except RPCError as problem:
+            raise _told(plan.id, problem) from problem
         return True
+
+    async def _started_with(self, name: str) -> RolloutInput:
+        """What a rollout was started with, from its history: needs no worker."""
+        async for event in self.handle(name).fetch_history_events(page_size=1):
+            payloads = event.workflow_execution_started_event_attributes.input.payloads
+            decoded = await self.client.data_converter.decode(list(payloads), [RolloutInput])
+            given: RolloutInput = decoded[0]
+            return given
+        raise CliError(f"The history of {name} is empty.")
 
     async def status(self, name: str) -> RolloutView:
         """Where a rollout stands."""
@@ -99,58 +142,119 @@ class Gateway:
 
     async def _query(self, name: str, query: str, result: Any, *args: Any) -> Any:
         try:
-            return await self.handle(name).query(query, *args, result_type=result, rpc_timeout=ANSWER)
+            return await self.handle(name).query(query, *args, result_type=result, rpc_timeout=self._answer)
         except RPCError as problem:
             raise _told(name, problem) from problem
-        except WorkflowQueryFailedError as problem:
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as problem:
             raise CliError(f"Rollout {name} cannot be asked: {problem}") from problem
 
     async def send(self, name: str, verb: Verb, actor: str, reason: str, **fields: Any) -> Receipt:
-        """Send a request and return what came of it.
+        """Send a request and return what came of it; pending where that is not known yet.
 
         Raises:
             CliError: the request is malformed, the rollout is over or unknown.
         """
-        request = {"request_id": str(uuid4()), "actor": actor, "reason": reason, **fields}
-        command = _checked(verb, request)
-        handle = self.handle(name)
+        command = _checked(verb, {"request_id": str(uuid4()), "actor": actor, "reason": reason, **fields})
         try:
             if verb in NEVER_LOST:
-                await handle.signal(verb.value, command)
-                return await self._outcome(name, command)
-            receipt: Receipt = await handle.execute_update(
-                verb.value, command, result_type=Receipt, rpc_timeout=ANSWER * 2
-            )
-            return receipt
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            # The update may or may not have been taken; the signal repeats it under the same id.
-            await handle.signal(verb.value, command)
-            return _unknown(command)
+                return await self._signalled(name, verb, command)
+            return await self._updated(name, verb, command)
         except RPCError as problem:
+            if problem.status is RPCStatusCode.NOT_FOUND and await self._exists(name):
+                told = f"Rollout {name} is over; nothing changes it any more. Its log: `rollouts decisions {name}`."
+                raise CliError(told, Exit.REFUSED) from problem
             raise _told(name, problem) from problem
 
-    async def _outcome(self, name: str, command: Command) -> Receipt:
-        """Look for the entry of a request that went as a signal."""
+    async def _updated(self, name: str, verb: Verb, command: Command) -> Receipt:
+        handle = self.handle(name)
+        try:
+            update = await handle.start_update(
+                verb.value,
+                command,
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                result_type=Receipt,
+                rpc_timeout=self._answer,
+            )
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            # No worker has taken it, and a server does not keep an update that nobody took: a signal is kept. Should
+            # a worker come up and take both, the second is a duplicate, for they have one request id.
+            return await self._signalled(name, verb, command)
+        try:
+            receipt: Receipt = await update.result(rpc_timeout=EXAMINED)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            return _pending(command, "taken; what comes of it is not known yet")
+        return receipt
+
+    async def _signalled(self, name: str, verb: Verb, command: Command) -> Receipt:
+        """Send as a signal, then look for the entry that says what came of it."""
+        await self.handle(name).signal(verb.value, command, rpc_timeout=self._answer)
         loop = asyncio.get_running_loop()
-        until = loop.time() + ANSWER.total_seconds()
+        until = loop.time() + self._answer.total_seconds()
         while loop.time() < until:
-            try:
-                entries = await self.decisions(name)
-            except CliError:
-                break
-            for entry in entries:
-                if entry.request_id == command.request_id:
-                    outcome = entry.outcome or Outcome.APPLIED
-                    return Receipt(
-                        request_id=entry.request_id, outcome=outcome, message=entry.message, sequence=entry.sequence
-                    )
+            with contextlib.suppress(CliError):
+                for entry in reversed(await self.decisions(name)):
+                    if entry.request_id == command.request_id and "duplicate" not in (entry.refusal or ""):
+                        return _receipt(entry)
             await asyncio.sleep(0.2)
-        return _unknown(command)
+        return _pending(command, "recorded and kept by the server; no worker answers, so the outcome is not known yet")
+
+    async def _exists(self, name: str) -> bool:
+        try:
+            await self.handle(name).describe(rpc_timeout=self._answer)
+        except RPCError:
+            return False
+        return True
+
+    async def runs(self, name: str) -> AsyncIterator[tuple[str, tuple[HistoryEvent, ...]]]:
+        """The runs of a rollout's chain with their events, the newest run first.
+
+        It ends early where an older run is past retention: the first event of the last run then still names it.
+
+        Raises:
+            CliError: Temporal has no history of it.
+        """
+        try:
+            newest = (await self.handle(name).describe(rpc_timeout=self._answer)).run_id
+        except RPCError as problem:
+            raise _told(name, problem) from problem
+        run_id = newest
+        while run_id:
+            try:
+                events = tuple((await self.handle(name, run_id).fetch_history()).events)
+            except RPCError as problem:
+                if problem.status is RPCStatusCode.NOT_FOUND and run_id != newest:
+                    return
+                raise _told(name, problem) from problem
+            yield run_id, events
+            run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+
+    async def pollers(self) -> int:
+        """How many workers ask for work."""
+        request = DescribeTaskQueueRequest(
+            namespace=self.client.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        return len((await self.client.workflow_service.describe_task_queue(request)).pollers)
+
+    async def retention(self) -> timedelta:
+        """How long closed histories are kept."""
+        request = DescribeNamespaceRequest(namespace=self.client.namespace)
+        found = await self.client.workflow_service.describe_namespace(request)
+        return found.config.workflow_execution_retention_ttl.ToTimedelta()
+
+    async def watch(self) -> WatchView:
+        """What the watch did last.
+
+        Raises:
+            RPCError: it does not run, or no worker answers for it.
+        """
+        handle = self.client.get_workflow_handle(WATCH_ID)
+        view: WatchView = await handle.query("status", result_type=WatchView, rpc_timeout=self._answer)
+        return view
 
 
 def _checked(verb: Verb, request: dict[str, Any]) -> Command:
-    from pydantic import ValidationError
-
     try:
         return COMMANDS[verb].model_validate(request)
     except ValidationError as error:
@@ -158,21 +262,29 @@ def _checked(verb: Verb, request: dict[str, Any]) -> Command:
         raise CliError(f"The request does not hold: {told}.", Exit.BAD_INPUT) from error
 
 
-def _unknown(command: Command) -> Receipt:
+def _receipt(entry: LogEntry) -> Receipt:
     return Receipt(
-        request_id=command.request_id,
-        outcome=Outcome.PENDING,
-        message="sent and kept by the server; no worker has answered yet, so what came of it is not known",
-        sequence=0,
+        request_id=entry.request_id,
+        outcome=entry.outcome or Outcome.APPLIED,
+        message=entry.message,
+        sequence=entry.sequence,
     )
+
+
+def _pending(command: Command, message: str) -> Receipt:
+    return Receipt(request_id=command.request_id, outcome=Outcome.PENDING, message=message, sequence=0)
 
 
 def _told(name: str, problem: RPCError) -> CliError:
     if problem.status is RPCStatusCode.NOT_FOUND:
         return CliError(
-            f"No rollout {name} runs: it was never started, or it is over; `rollouts decisions {name}` shows its log.",
+            f"Temporal knows no rollout {name}: it was never started, or ended longer ago than histories are kept; "
+            f"`rollouts list` shows all, `rollouts decisions {name}` its log.",
             Exit.BAD_INPUT,
         )
-    if problem.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-        return CliError(f"No worker answers for {name}; try `rollouts doctor`.", Exit.UNAVAILABLE)
+    if problem.status in _NO_WORKER:
+        return CliError(
+            f"No worker answers for {name}; `rollouts doctor` looks why, `rollouts list` shows where it last stood.",
+            Exit.UNAVAILABLE,
+        )
     return CliError(f"Temporal refused: {problem.message}", Exit.UNAVAILABLE)

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.output import CliError, Exit
 
+if TYPE_CHECKING:
+    from deploy.embedded.processes import ProcessIdentity
+    from deploy.embedded.stack import StackState
+
 DEFAULT_HOME = ".rollouts"
+DSN = "ROLLOUTS_DATABASE_DSN"
+ADDRESS = "TEMPORAL_ADDRESS"
 
 Home = Annotated[
     Path,
     typer.Option("--dir", envvar="ROLLOUTS_HOME", help="Directory of the embedded servers and their data."),
 ]
 
+_WORKER_STOP = ((signal.SIGTERM, 40.0), (signal.SIGKILL, 5.0))
+
 
 class Place:
-    """The servers a command talks to: what the environment names wins over the embedded ones."""
+    """The servers a command talks to: what the environment names wins over the embedded ones.
 
-    def __init__(self, home: Path) -> None:
+    With `own`, only the embedded servers count: whoever starts them must not touch others by accident.
+    """
+
+    def __init__(self, home: Path, *, own: bool = False) -> None:
         self.home = home
+        self.own = own
 
-    def state(self) -> Any:
-        """The embedded stack's state, None when it is not up or not installed."""
+    def state(self) -> StackState | None:
+        """The embedded servers as `up` started them; None when they are not up or not installed."""
         if not (self.home / "state.json").exists():
             return None
         try:
@@ -36,6 +49,9 @@ class Place:
             return None
         return EmbeddedStack(self.home).status().state
 
+    def _named(self, variable: str) -> str | None:
+        return None if self.own else os.environ.get(variable) or None
+
     @property
     def dsn(self) -> str:
         """PostgreSQL.
@@ -43,52 +59,62 @@ class Place:
         Raises:
             CliError: neither the environment nor the directory names one.
         """
-        named = os.environ.get("ROLLOUTS_DATABASE_DSN")
-        state = None if named else self.state()
-        if not named and state is None:
+        named, state = self._named(DSN), self.state()
+        if named is None and state is None:
             raise CliError(
-                f"No servers: ROLLOUTS_DATABASE_DSN is not set and none run in {self.home}; start some with "
-                "`rollouts up`.",
+                f"No servers: {DSN} is not set and none run in {self.home}; start some with `rollouts up`.",
                 Exit.UNAVAILABLE,
             )
-        return named or str(state.dsn)
+        return named or (state.dsn if state else "")
+
+    @property
+    def temporal(self) -> tuple[str, str] | None:
+        """Address and namespace of the embedded Temporal; None where the environment decides."""
+        state = None if self._named(ADDRESS) else self.state()
+        return (state.temporal_address, state.namespace) if state else None
+
+    def describe(self) -> str:
+        """Which servers are meant, and who says so."""
+        state = self.state()
+        database = f"PostgreSQL of {DSN}" if self._named(DSN) else None
+        temporal = f"Temporal of {ADDRESS}" if self._named(ADDRESS) else None
+        embedded = f"embedded in {self.home}" if state else f"none run in {self.home}"
+        if database and temporal:
+            return f"{database}, {temporal}"
+        named = database or temporal
+        return f"{named}, the other {embedded}" if named else embedded
 
     def environment(self) -> dict[str, str]:
-        """The environment for a worker, or for our own client, of these servers."""
+        """The environment for a worker of these servers."""
         found = dict(os.environ)
-        found["ROLLOUTS_DATABASE_DSN"] = self.dsn
-        state = self.state()
-        if "TEMPORAL_ADDRESS" not in found and state is not None:
-            found["TEMPORAL_ADDRESS"] = state.temporal_address
-            found["TEMPORAL_NAMESPACE"] = state.namespace
-        return found
-
-    def use(self) -> None:
-        """Let this process's client find Temporal where the worker does."""
-        state = self.state()
-        if "TEMPORAL_ADDRESS" not in os.environ and state is not None:
-            os.environ["TEMPORAL_ADDRESS"] = state.temporal_address
-            os.environ["TEMPORAL_NAMESPACE"] = state.namespace
+        embedded = self.temporal
+        if embedded is not None:
+            # Keys and certificates that belong to another server would keep a worker from this one.
+            found = {name: value for name, value in found.items() if not name.startswith("TEMPORAL_")}
+            found["TEMPORAL_CONFIG_FILE"] = os.devnull
+            found["TEMPORAL_ADDRESS"], found["TEMPORAL_NAMESPACE"] = embedded
+        return found | {DSN: self.dsn}
 
     @property
     def ui(self) -> str | None:
+        """The Web UI of the embedded Temporal."""
         state = self.state()
         return state.ui_url if state else None
-
-    @property
-    def worker_file(self) -> Path:
-        return self.home / "worker.json"
 
     @property
     def worker_log(self) -> Path:
         return self.home / "worker.log"
 
-    def worker(self) -> Any:
+    @property
+    def _worker_file(self) -> Path:
+        return self.home / "worker.json"
+
+    def worker(self) -> ProcessIdentity | None:
         """The embedded worker's process, None when it does not run."""
         from deploy.embedded.processes import ProcessIdentity, is_alive
 
         try:
-            identity = ProcessIdentity.model_validate(json.loads(self.worker_file.read_text()))
+            identity = ProcessIdentity.model_validate(json.loads(self._worker_file.read_text()))
         except (OSError, ValueError):
             return None
         return identity if is_alive(identity) else None
@@ -98,18 +124,17 @@ class Place:
         from deploy.embedded.processes import spawn
 
         env = {**self.environment(), "ROLLOUTS_NOTICE_MAILDIR": str(self.home / "notices")}
-        identity = spawn([sys.executable, "-m", "worker"], self.worker_log, env=env)
-        self.worker_file.write_text(identity.model_dump_json())
+        # -P: a folder named worker where the command is typed is not ours.
+        identity = spawn([sys.executable, "-P", "-m", "worker"], self.worker_log, env=env)
+        self._worker_file.write_text(identity.model_dump_json())
 
     async def stop_worker(self) -> bool:
         """End the embedded worker; whether one ran."""
-        import signal
-
         from deploy.embedded.processes import end
 
         identity = self.worker()
         if identity is None:
             return False
-        ended = await end(identity, (signal.SIGTERM, 40.0), (signal.SIGKILL, 5.0))
-        self.worker_file.unlink(missing_ok=True)
+        ended = await end(identity, *_WORKER_STOP)
+        self._worker_file.unlink(missing_ok=True)
         return ended

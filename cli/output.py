@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum, StrEnum
@@ -11,14 +12,20 @@ from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.table import Table
+from rich.text import Text
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 JSON_VERSION = 1
 """Version of the JSON that `-o json` prints; it changes when a script could break."""
+
+WIDE = 10_000
+"""Columns of an output that is no terminal: lines there are cut by nobody and wrapped by nobody."""
+
+DEBUG = "ROLLOUTS_DEBUG"
 
 
 class Exit(IntEnum):
@@ -41,9 +48,6 @@ class Format(StrEnum):
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="For people or for scripts.")]
 
-out = Console()
-err = Console(stderr=True)
-
 
 class CliError(Exception):
     """A command cannot do what it was asked; the message is one sentence that says what to do."""
@@ -61,10 +65,20 @@ def command(run: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, No
         try:
             code = asyncio.run(_settled(run(*args, **kwargs)))
         except CliError as error:
-            err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+            complain(str(error))
             code = error.code
         except KeyboardInterrupt:
             code = 130
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; the interpreter must not stumble over it once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = Exit.OK
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            told = one_line(str(error)) or "no message"
+            complain(f"Unexpected {type(error).__name__}: {told} ({DEBUG}=1 shows where.)")
+            code = Exit.ERROR
         raise typer.Exit(code or 0)
 
     return wrapped
@@ -79,23 +93,77 @@ async def _settled(coroutine: Coroutine[Any, Any, T]) -> T:
             await asyncio.sleep(0.2)
 
 
-def emit_json(kind: str, data: Any) -> None:
-    """Print one JSON document: its version, what it is, and the data."""
-    typer.echo(json.dumps({"version": JSON_VERSION, "kind": kind, "data": data}, ensure_ascii=False, indent=2))
+class _Paper(Console):
+    """A console that wraps at the terminal's width, and nowhere where there is no terminal."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        found = super().size
+        if self.is_terminal or os.environ.get("COLUMNS"):
+            return found
+        return ConsoleDimensions(WIDE, found.height)
+
+    @size.setter
+    def size(self, new: tuple[int, int]) -> None:
+        self._width, self._height = new
+
+
+# Both look for their stream, and whether it is a terminal, whenever they print; for NO_COLOR when the program starts.
+out = _Paper(highlight=False, markup=False, emoji=False)
+err = _Paper(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))} | {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+_PRINTED = {code: text for code, text in _CONTROL.items() if code != ord("\n")}
+
+
+def clean(text: str) -> str:
+    """Text that cannot steer a terminal: whoever writes a reason could otherwise rewrite the screen."""
+    return text.translate(_PRINTED)
+
+
+def one_line(text: str) -> str:
+    """The same on one line."""
+    return clean(" ".join(text.split()))
+
+
+_ESCAPED = {code: f"\\u{code:04x}" for code in _CONTROL if code >= 0x7F}
+
+
+def emit_json(kind: str, data: Any, *, compact: bool = False) -> None:
+    """Print one JSON document: its version, what it is, and the data; on one line if `compact`."""
+    document = {"version": JSON_VERSION, "kind": kind, "data": data}
+    text = json.dumps(document, ensure_ascii=False, indent=None if compact else 2)
+    typer.echo(text.translate(_ESCAPED))
 
 
 def table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table; cells are plain text."""
-    from rich.text import Text
-
+    """Print a table. In a terminal cells fold; elsewhere every row is one line, for grep and friends."""
+    if not out.is_terminal:
+        _plain_table(columns, rows)
+        return
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        shown.add_row(*(Text(clean(cell)) for cell in row))
     out.print(shown)
+
+
+def _plain_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
+    lines = [tuple(columns), *(tuple(one_line(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def say(text: str) -> None:
     """A line for people, on stderr, so that stdout stays for results."""
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    err.print(clean(text), soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """What went wrong."""
+    err.print(clean(text), style="red", soft_wrap=True)

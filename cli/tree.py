@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from cli.output import clean, one_line
 from models.base import short
 from models.evidence import MetricAssessment, Verdict
+from models.log import EntryKind, LogEntry
 from models.metric import CATALOGUE
-from models.rollout import CohortView, Phase, RolloutView, Status
+from models.plan import OptionKey
+from models.rollout import TERMINAL, CohortView, Phase, PhaseRecord, RolloutView, Status
 
 ICON = {
     Status.RUNNING: "◌",
@@ -23,45 +27,55 @@ ICON = {
     Status.STOPPED: "✖",
     Status.COMPLETED: "✔",
 }
-STYLE = {Status.COMPLETED: "green", Status.PAUSED: "red", Status.STOPPED: "red", Status.HOLDING: "yellow"}
+STYLE = {
+    Status.COMPLETED: "green",
+    Status.PAUSED: "bold red",
+    Status.STOPPING: "bold red",
+    Status.STOPPED: "bold red",
+    Status.HOLDING: "bold yellow",
+    Status.AWAITING_APPROVAL: "bold yellow",
+}
 MARK = {Verdict.MET: "✔", Verdict.NOT_MET: "✖", Verdict.CANNOT_TELL: "?", Verdict.NO_EVIDENCE: "•"}
 VERDICT_STYLE = {
     Verdict.MET: "green",
     Verdict.NOT_MET: "red",
     Verdict.CANNOT_TELL: "yellow",
-    Verdict.NO_EVIDENCE: "dim",
+    Verdict.NO_EVIDENCE: "yellow",
+}
+PENDING = "·"
+NAMED = 5
+"""Partners and leads named in a line; `rollouts decisions` names all."""
+
+_COURSE = {
+    OptionKey.MAINTAIN: (Phase.PREPARE, Phase.VALIDATE, Phase.CLOSE),
+    OptionKey.STAGED: (Phase.PREPARE, Phase.PILOT, Phase.VALIDATE, Phase.SCALE, Phase.CLOSE),
+    OptionKey.REDESIGN: (Phase.PREPARE, Phase.SCALE, Phase.CLOSE),
 }
 
 
-def render(view: RolloutView) -> RenderableType:
-    """One screen: header, phases with their cohorts, who must act, what comes next."""
-    header = [
-        _line("Change", f"{view.title}   option {view.option}   plan {short(view.plan_digest)}"),
-        _line("Status", f"{ICON[view.status]} {view.status.value}", STYLE.get(view.status, "bold")),
-        _line("", view.sentence),
-        _line("Programme", f"{view.programme_now:%Y-%m-%d %H:%M}{_speed(view.speed)}, since {_age(view)}"),
-        *(_line("Waiting for", _awaited(one.what, one.who, one.since, one.due)) for one in view.awaited),
-        _line("Next", view.next),
-    ]
-    return Group(*header, _phases(view))
+def render(view: RolloutView, entries: Sequence[LogEntry] = ()) -> RenderableType:
+    """One screen: header, phases with their cohorts, who must act, what comes next.
+
+    `entries` are the newest of the decision log; they tell on whose approval earlier phases were left.
+    """
+    return Group(*_header(view), _phases(view, entries))
 
 
 def plain(view: RolloutView) -> str:
-    """The same as one line, for logs and terminals that cannot redraw."""
-    where = view.phase.value if view.wave is None else f"{view.phase.value} wave {view.wave}/{view.waves}"
-    return f"{view.programme_now:%Y-%m-%d} {ICON[view.status]} {view.status.value} · {where} · {view.sentence}"
+    """The same as one line, for logs and outputs that cannot redraw."""
+    waits = "".join(f" · awaited: {awaited}" for awaited in _awaited(view))
+    told = f"{ICON[view.status]} {view.status.value} · {where(view)} · {view.sentence}{waits}"
+    return f"{moment(view.programme_now)} {one_line(told)}"
 
 
-def _line(label: str, text: str, style: str = "") -> Text:
-    return Text.assemble((f"{label:<12}", "bold"), (text, style))
+def where(view: RolloutView) -> str:
+    """Phase and wave."""
+    return _name(view, PhaseRecord(phase=view.phase, wave=view.wave, entered_at=view.since))
 
 
-def _speed(speed: float) -> str:
-    return "" if speed == 1 else f" ({speed:g} times real time)"
-
-
-def _age(view: RolloutView) -> str:
-    return f"{view.since:%Y-%m-%d} ({span(view.programme_now - view.since)})"
+def moment(at: datetime) -> str:
+    """A moment to the minute."""
+    return f"{at:%Y-%m-%d %H:%M}"
 
 
 def span(time: timedelta) -> str:
@@ -69,28 +83,125 @@ def span(time: timedelta) -> str:
     minutes = max(0, int(time.total_seconds() // 60))
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:
-        return f"{days}d{hours}h" if hours else f"{days}d"
-    return f"{hours}h{minutes}m" if hours else f"{minutes}m"
+        return f"{days}d {hours}h" if hours else f"{days}d"
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m"
 
 
-def _awaited(what: str, who: tuple[str, ...], since: datetime, due: datetime | None) -> str:
-    until = f", due {due:%Y-%m-%d %H:%M}" if due else ""
-    return f"{' or '.join(who) or 'nobody'} to {what}, since {since:%Y-%m-%d}{until}"
+def tally(verdicts: Sequence[Verdict]) -> str:
+    """How many of each verdict: `✔ 4  ✖ 1`."""
+    counts = ((MARK[one], verdicts.count(one)) for one in Verdict)
+    return "  ".join(f"{mark} {count}" for mark, count in counts if count)
 
 
-def _phases(view: RolloutView) -> Tree:
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "") or "none named"
+
+
+def metric_line(item: MetricAssessment) -> str:
+    """One metric of one cohort: the value against what was agreed, and every reason where it is not met."""
+    spec = CATALOGUE[item.metric]
+    head = f"{MARK[item.verdict]} {spec.title:<27}"
+    if item.verdict is not Verdict.MET:
+        return f"{head} {item.verdict.value}: {'; '.join(item.reasons)}{_breaches(item)}"
+    value = "-" if item.value is None else f"{item.value:,.1f}"
+    agreed = " and ".join(item.thresholds)
+    baseline = "" if item.baseline is None else f"  baseline {item.baseline:,.1f}"
+    warning = "  ⚠ in the warning band" if item.warning else ""
+    beyond = "  ⚠ beyond, tolerated" if item.beyond_threshold else ""
+    return f"{head} {value:>9} {spec.unit}  agreed {agreed}{baseline}{warning}{beyond}{_breaches(item)}"
+
+
+def _breaches(item: MetricAssessment) -> str:
+    found = item.breaches
+    return f"  (beyond {found.in_a_row} in a row, {found.in_all} in all)" if found.in_all else ""
+
+
+def _header(view: RolloutView) -> Iterator[Text]:
+    age = span(view.programme_now - view.since)
+    speed = "" if view.speed == 1 else f"   {view.speed:g} times real time"
+    yield _line("Change", f"{view.title}   option {view.option}   plan {short(view.plan_digest)}")
+    yield _line("Status", f"{ICON[view.status]} {view.status.value} since {moment(view.since)} ({age})", _style(view))
+    yield _line("", view.sentence)
+    yield _line("Clock", f"{moment(view.programme_now)} programme time{speed}")
+    for awaited in _awaited(view):
+        yield _line("Waiting", awaited, "bold")
+    if view.review_due_at and view.status not in TERMINAL:
+        late = view.programme_now - view.review_due_at
+        told = f"overdue by {span(late)}" if late > timedelta(0) else f"in {span(-late)}"
+        yield _line("Review", f"{moment(view.review_due_at)} ({told})")
+    yield _line("Next", view.next)
+
+
+def _style(view: RolloutView) -> str:
+    return STYLE.get(view.status, "bold")
+
+
+def _line(label: str, text: str, style: str = "") -> Text:
+    return Text.assemble((f"{label:<9}", "bold"), (clean(text), style))
+
+
+def _awaited(view: RolloutView) -> Iterator[str]:
+    for one in view.awaited:
+        due = f", due {moment(one.due)}" if one.due else ""
+        waited = span(view.programme_now - one.since)
+        yield f"{' or '.join(one.who) or 'nobody'} to {one.what}, since {moment(one.since)} ({waited}){due}"
+
+
+def _phases(view: RolloutView, entries: Sequence[LogEntry]) -> Tree:
     tree = Tree(Text(view.rollout_id, "bold"))
-    for record in view.history:
-        left = record.left_at
-        here = not left and view.status not in (Status.COMPLETED, Status.STOPPED)
-        icon = ICON[view.status] if here else "✔"
-        name = record.phase.value if record.wave is None else f"wave {record.wave}/{view.waves}"
-        until = left or view.programme_now
-        label = f"{icon} {name:<12} {span(until - record.entered_at)}{_served(view) if here else ''}"
-        node = tree.add(Text(label, "bold" if here else ""))
-        if here:
-            _fill(node, view)
+    why = {one.programme_at: one.message.partition(": ")[2] for one in entries if one.kind is EntryKind.PHASE}
+    for record, following in zip(view.history, (*view.history[1:], None), strict=True):
+        if record.left_at is None and view.status not in TERMINAL:
+            _here(tree, view, record)
+        else:
+            left = why.get(following.entered_at, "") if following else ""
+            _passed(tree, view, record, left)
+    for record in _ahead(view):
+        node = tree.add(Text(f"{PENDING} {_name(view, record)}", "dim"))
+        _add_cohorts(node, view, record)
     return tree
+
+
+def _passed(tree: Tree, view: RolloutView, record: PhaseRecord, why: str) -> None:
+    lasted = span((record.left_at or view.programme_now) - record.entered_at)
+    ended_here = record.left_at is None and view.status is Status.STOPPED
+    label = f"{ICON[Status.STOPPED] if ended_here else '✔'} {_name(view, record):<15} {lasted:<9} {why}"
+    node = tree.add(Text(clean(label).rstrip()))
+    _add_cohorts(node, view, record)
+
+
+def _here(tree: Tree, view: RolloutView, record: PhaseRecord) -> None:
+    lasted = span(view.programme_now - record.entered_at)
+    label = f"{ICON[view.status]} {_name(view, record):<15} {lasted:<9} {_served(view)}"
+    node = tree.add(Text(label.rstrip(), "bold"))
+    _add_gate(node, view)
+    if view.pause:
+        node.add(Text(clean(f"paused: {view.pause.detail}"), "red"))
+        node.add(Text(clean(f"who may resume: {', '.join(view.pause.must_act)}"), "red"))
+        if view.pause.partners:
+            leads = f"; leads {some(view.pause.leads)}" if view.pause.leads else ""
+            node.add(Text(clean(f"driven by partners {some(view.pause.partners)}{leads}"), "red"))
+    for hold in view.holds:
+        node.add(Text(clean(f"holding since {moment(hold.since)}: {hold.kind.value}: {hold.detail}"), "yellow"))
+    for override in view.overrides:
+        told = f"override: {CATALOGUE[override.metric].title} let be until {moment(override.until)}"
+        node.add(Text(clean(f"{told} by {', '.join(override.by)}: {override.reason}"), "yellow"))
+    if view.phase is Phase.PREPARE and view.baselines:
+        known = sum(one.value is not None for one in view.baselines)
+        node.add(Text(f"baselines frozen: {known} of {len(view.baselines)} have a value"))
+    _add_cohorts(node, view, record)
+
+
+def _add_gate(node: Tree, view: RolloutView) -> None:
+    gate = view.gate
+    if gate is None:
+        return
+    by = f" by {', '.join(f'{one.identity} ({one.role})' for one in gate.approvals)}" if gate.approvals else ""
+    due = f"{'overdue since' if gate.overdue else 'due'} {moment(gate.due_at)}"
+    told = f"gate {gate.key}: approved {len(gate.approvals)} of {view.gate_rule or 'nobody'}{by}, {due}"
+    node.add(Text(clean(f"{told}, evidence {short(gate.digest)}"), "yellow"))
 
 
 def _served(view: RolloutView) -> str:
@@ -100,38 +211,62 @@ def _served(view: RolloutView) -> str:
     served = clock.served
     if clock.running_since is not None:
         served += view.programme_now - clock.running_since
-    return f"   served {span(min(served, clock.required))} of {span(clock.required)}"
+    stands = ", clock stands still" if clock.running_since is None else ""
+    return f"served {span(min(served, clock.required))} of {span(clock.required)}{stands}"
 
 
-def _fill(node: Tree, view: RolloutView) -> None:
-    if view.gate:
-        node.add(
-            Text(
-                f"gate {view.gate.key}: {len(view.gate.approvals)} approved, rule {view.gate_rule}, "
-                f"evidence {short(view.gate.digest)}, due {view.gate.due_at:%Y-%m-%d}"
-            )
-        )
-    if view.pause:
-        drivers = ", ".join(view.pause.partners[:5]) or "none named"
-        node.add(Text(f"paused: who must act {', '.join(view.pause.must_act)}; partners {drivers}", "red"))
-    for hold in view.holds:
-        node.add(Text(f"hold {hold.kind.value}: {hold.detail}", "yellow"))
-    for cohort in view.cohorts:
-        node.add(_cohort(cohort, view))
-    if view.phase is Phase.PREPARE and view.baselines:
-        known = sum(one.value is not None for one in view.baselines)
-        node.add(Text(f"baselines frozen: {known} of {len(view.baselines)} have a value"))
+def _name(view: RolloutView, record: PhaseRecord) -> str:
+    """Under option C everybody is one wave, which needs no number."""
+    if record.wave is None or view.option == OptionKey.REDESIGN:
+        return record.phase.value
+    return f"{record.phase.value} wave {record.wave}/{view.waves}"
 
 
-def _cohort(cohort: CohortView, view: RolloutView) -> Text:
-    text = Text(f"{cohort.name:<14} {cohort.partners:>4} partners  {cohort.state:<13}")
+def _ahead(view: RolloutView) -> Iterator[PhaseRecord]:
+    """The phases and waves that are still to come."""
+    if view.status in TERMINAL or view.status is Status.STOPPING:
+        return
+    course = _COURSE[OptionKey(view.option)]
+    for phase in course[course.index(view.phase) :]:
+        waves: Sequence[int | None] = (None,)
+        if phase is Phase.SCALE:
+            waves = (1,) if view.option == OptionKey.REDESIGN else tuple(range(1, view.waves + 1))
+        for wave in waves:
+            if phase is not view.phase or (wave or 0) > (view.wave or 0):
+                yield PhaseRecord(phase=phase, wave=wave, entered_at=view.programme_now)
+
+
+def _add_cohorts(node: Tree, view: RolloutView, record: PhaseRecord) -> None:
+    for cohort in _cohorts_of(view, record):
+        _add_cohort(node, view, cohort)
+
+
+def _cohorts_of(view: RolloutView, record: PhaseRecord) -> tuple[CohortView, ...]:
+    """The cohorts that a phase or wave is about. They come as pilot, control if there is one, then the waves."""
+    pilot, control = view.cohorts[:1], tuple(one for one in view.cohorts[1:2] if one.state == "comparison")
+    waves = view.cohorts[1 + len(control) :]
+    match OptionKey(view.option), record.phase:
+        case OptionKey.MAINTAIN, Phase.VALIDATE:
+            return (*pilot, *control)
+        case OptionKey.REDESIGN, Phase.SCALE:
+            return (*pilot, *waves, *control)
+        case OptionKey.STAGED, Phase.PILOT:
+            return (*pilot, *control)
+        case OptionKey.STAGED, Phase.SCALE if record.wave:
+            return waves[record.wave - 1 : record.wave]
+        case _:
+            return ()
+
+
+def _add_cohort(node: Tree, view: RolloutView, cohort: CohortView) -> None:
+    """A cohort with its tally; metric by metric where one is not met, and for the newest that is judged."""
     items = [one for one in (view.assessment.items if view.assessment else ()) if one.cohort == cohort.name]
-    for item in items:
-        text.append(f"  {_metric(item)}", VERDICT_STYLE[item.verdict])
-    return text
-
-
-def _metric(item: MetricAssessment) -> str:
-    value = "-" if item.value is None else f"{item.value:,.1f}"
-    agreed = " ".join(item.thresholds)
-    return f"{MARK[item.verdict]} {CATALOGUE[item.metric].title} {value} ({agreed})"
+    counted = tally([one.verdict for one in items])
+    width = max(len(one.name) for one in view.cohorts)
+    label = f"{cohort.name:<{width}} {cohort.partners:>4} partners  {cohort.state:<12}  {counted}"
+    style = "" if items or cohort.state == "enrolled" else "dim"
+    below = node.add(Text(clean(label).rstrip(), style))
+    newest = view.assessment.items[-1].cohort if view.assessment and view.assessment.items else None
+    if cohort.name == newest or any(one.verdict is not Verdict.MET for one in items):
+        for item in items:
+            below.add(Text(clean(metric_line(item)), VERDICT_STYLE[item.verdict]))

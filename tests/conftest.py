@@ -78,7 +78,7 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
         test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter
     )
     async with environment:
-        await _register_search_attributes(environment.client)
+        await register_search_attributes(environment.client)
         yield environment
     await asyncio.sleep(SETTLE_SECONDS)
 
@@ -110,7 +110,7 @@ async def _run(server: EmbeddedPostgres, statement: str) -> None:
         await connection.close()
 
 
-async def _register_search_attributes(client: Client) -> None:
+async def register_search_attributes(client: Client) -> None:
     """An attribute that is not registered makes the time-skipping server retry the workflow's task for ever."""
     from workflows.attributes import SEARCH_ATTRIBUTES
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import structlog
-from structlog.typing import EventDict
+from structlog.typing import EventDict, Processor
 from temporalio import workflow
 from temporalio.runtime import (
     LogForwardingConfig,
@@ -32,7 +32,7 @@ def configure_logging(level: str, style: str) -> None:
     """
     workflow.logger.workflow_info_on_message = False
     renderer: Any = structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer()
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -158,7 +158,7 @@ async def test_a_server_that_died_shows_and_up_mends_it(stack: EmbeddedStack) ->
     import signal
 
     os.kill(temporal.process.pid, signal.SIGKILL)
-    while is_alive(temporal.process):
+    while is_alive(temporal.process):  # noqa: ASYNC110 - another process ends, and says nothing
         await asyncio.sleep(0.02)
     status = stack.status()
     assert (status.condition, status.missing) == (Condition.BROKEN, ("Temporal",))

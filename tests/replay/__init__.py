@@ -1,0 +1,1 @@
+"""Recorded histories of every path, replayed against today's code."""

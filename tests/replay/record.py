@@ -1,0 +1,81 @@
+"""Records the history of every path: `python -m tests.replay.record [NAME...]`.
+
+Only for a path that has none yet. A history that today's code cannot replay is not recorded anew: the change that broke
+it needs `workflow.patched`, because rollouts like it are running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import shutil
+import sys
+from pathlib import Path
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.embedded.account import temporary_directory
+from deploy.embedded.binaries import test_server_path
+from deploy.embedded.postgres import EmbeddedPostgres
+from store.migrate import migrate
+from store.pool import create_pool
+from tests.conftest import register_search_attributes
+from tests.facts import seed_facts
+from tests.workflows.live import FACTS_FROM, FACTS_TO, running
+from tests.workflows.scenarios import SCENARIOS
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+async def record(name: str, dsn: str) -> None:
+    """Play one path and write down its history."""
+    scenario = SCENARIOS[name]
+    pool = await create_pool(dsn)
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter
+    )
+    async with environment, pool:
+        await register_search_attributes(environment.client)
+        await seed_facts(pool, FACTS_FROM, FACTS_TO)
+        for change in scenario.facts:
+            await change(pool)
+        async with running(environment, pool, scenario.plan()) as live:
+            await scenario.play(live, pool)
+            history = await live.handle.fetch_history()
+            # Compressed without a time stamp, so that the same history is the same file.
+            (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
+            print(f"{name}: {len(history.events)} events")
+
+
+async def main(names: list[str]) -> None:
+    directory = temporary_directory("partner-rollouts-record-")
+    try:
+        async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
+            for number, name in enumerate(names or list(SCENARIOS)):
+                target = HISTORIES / f"{name}.json.gz"
+                if target.exists():
+                    print(f"{name}: recorded already; a recorded history is not replaced")
+                    continue
+                dsn = await _fresh(server, f"record_{number}")
+                await record(name, dsn)
+        await asyncio.sleep(0.3)
+    finally:
+        shutil.rmtree(directory)
+
+
+async def _fresh(server: EmbeddedPostgres, name: str) -> str:
+    import asyncpg
+
+    connection = await asyncpg.connect(server.dsn_for("postgres"))
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+    dsn = server.dsn_for(name)
+    await migrate(dsn)
+    return dsn
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

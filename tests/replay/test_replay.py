@@ -1,0 +1,71 @@
+"""Yesterday's histories replay with today's code; one that was tampered with does not, so the check can fail."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.workflows.scenarios import SCENARIOS
+from worker.plugin import rollouts_plugin
+
+HISTORIES = Path(__file__).parent / "histories"
+RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
+
+
+def _read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(gzip.decompress((HISTORIES / f"{name}.json.gz").read_bytes()))
+    return found
+
+
+async def _replay(name: str, history: dict[str, Any]) -> None:
+    replayer = Replayer(workflows=[], plugins=[rollouts_plugin()])
+    await replayer.replay_workflow(WorkflowHistory.from_json(f"rollout/{name}", json.dumps(history)))
+
+
+def test_every_path_is_recorded() -> None:
+    assert set(SCENARIOS) <= set(RECORDED)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+async def test_a_recorded_history_replays(name: str) -> None:
+    await _replay(name, _read(name))
+
+
+async def test_a_history_in_which_an_enrolment_became_a_withdrawal_does_not_replay() -> None:
+    history = _read("happy")
+    for event in history["events"]:
+        activity = event.get("activityTaskScheduledEventAttributes")
+        if activity and activity["activityType"]["name"] == "enrol_partners":
+            activity["activityType"]["name"] = "withdraw_partners"
+            break
+    with pytest.raises(NondeterminismError):
+        await _replay("happy", history)
+
+
+async def test_a_history_in_which_a_refused_approval_was_made_to_look_good_does_not_replay() -> None:
+    """The stranger's pause becomes an owner's: the rollout would have paused, and did not."""
+    history = _read("malformed_requests")
+    text = json.dumps(history)
+    import base64
+
+    changed = 0
+    for event in history["events"]:
+        signal = event.get("workflowExecutionSignaledEventAttributes")
+        if signal and signal["signalName"] == "pause":
+            for payload in signal["input"]["payloads"]:
+                body = base64.b64decode(payload["data"])
+                if b"stranger@example.com" in body:
+                    body = body.replace(b"stranger@example.com", b"sam.sponsor@example.com")
+                    payload["data"] = base64.b64encode(body).decode()
+                    changed += 1
+    assert changed == 1
+    assert json.dumps(history) != text
+    with pytest.raises(NondeterminismError):
+        await _replay("malformed_requests", history)
