@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+
 import typer
 
 from cli import data, decide, demo, history, plan, rollouts, servers
@@ -21,3 +25,16 @@ app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")
 app.add_typer(servers.database, name="db")
 app.add_typer(servers.worker_app, name="worker")
+
+
+def main() -> None:
+    """Run a command and end the process at once: the SDK's threads may abort an interpreter that winds down."""
+    code: object = 0
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum, StrEnum
 from functools import wraps
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console, ConsoleDimensions
@@ -17,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 JSON_VERSION = 1
 """Version of the JSON that `-o json` prints; it changes when a script could break."""
@@ -63,15 +61,14 @@ def command(run: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, No
     @wraps(run)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            code = asyncio.run(_settled(run(*args, **kwargs)))
+            code = asyncio.run(run(*args, **kwargs))
         except CliError as error:
             complain(str(error))
             code = error.code
         except KeyboardInterrupt:
             code = 130
         except BrokenPipeError:
-            # Whoever read our output has seen enough; the interpreter must not stumble over it once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read our output has seen enough.
             code = Exit.OK
         except Exception as error:
             if os.environ.get(DEBUG):
@@ -82,15 +79,6 @@ def command(run: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, No
         raise typer.Exit(code or 0)
 
     return wrapped
-
-
-async def _settled(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The SDK's threads may abort an interpreter that exits right behind them."""
-    try:
-        return await coroutine
-    finally:
-        if "temporalio.bridge.temporal_sdk_bridge" in sys.modules:
-            await asyncio.sleep(0.2)
 
 
 class _Paper(Console):

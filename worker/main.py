@@ -42,9 +42,6 @@ MISCONFIGURED = 2
 STICKY = timedelta(seconds=4)
 """How long a killed worker's rollouts wait before another one takes them over; the SDK's default is ten."""
 
-SETTLE = 0.3
-"""Seconds between the SDK's shutdown and the interpreter's, which otherwise may race and abort."""
-
 T = TypeVar("T")
 
 
@@ -76,8 +73,6 @@ async def run_worker(settings: WorkerSettings, *, stop: asyncio.Event | None = N
     except SettingsError as problem:
         log.error(str(problem))
         return MISCONFIGURED
-    finally:
-        await asyncio.sleep(SETTLE)
     return 0
 
 

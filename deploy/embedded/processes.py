@@ -42,7 +42,8 @@ def identify(pid: int) -> ProcessIdentity | None:
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            if process.status() == psutil.STATUS_ZOMBIE:
+            # The first thread of a server may be dead while others still hold its port and its files.
+            if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1:
                 return None
             return ProcessIdentity(pid=pid, started=process.create_time(), name=process.name())
     except psutil.NoSuchProcess:

@@ -60,9 +60,10 @@ async def test_up_status_down_and_up_again_with_the_data_of_before(stack: Embedd
 
 
 async def test_the_servers_outlive_the_command_that_starts_them(stack: EmbeddedStack) -> None:
+    # `_exit`, because the SDK's threads may abort an interpreter that winds down.
     script = (
-        "import asyncio, pathlib, sys; from deploy.embedded.stack import EmbeddedStack\n"
-        "asyncio.run(EmbeddedStack(pathlib.Path(sys.argv[1]), fast=True).up())"
+        "import asyncio, os, pathlib, sys; from deploy.embedded.stack import EmbeddedStack\n"
+        "asyncio.run(EmbeddedStack(pathlib.Path(sys.argv[1]), fast=True).up()); os._exit(0)"
     )
     command = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(stack.directory))
     assert await command.wait() == 0
