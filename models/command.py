@@ -14,6 +14,8 @@ from models.plan import StopResolution
 RequestId = Annotated[str, StringConstraints(min_length=8, max_length=100)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=2000)]
 Actor = Annotated[str, StringConstraints(min_length=3, max_length=200)]
+Name = Annotated[str, StringConstraints(max_length=100)]
+"""Bounded like all the others: what comes in is written down, and a history holds no entry of megabytes."""
 
 
 class Verb(StrEnum):
@@ -46,10 +48,10 @@ class Command(Wire):
 class Decide(Command):
     """A decision at a gate, bound to the plan and to the evidence the person saw."""
 
-    gate: str
+    gate: Name
     choice: Choice
-    plan_digest: str
-    evidence_digest: str
+    plan_digest: Name
+    evidence_digest: Name
     declared_conflict: str | None = Field(default=None, max_length=1000)
 
 
@@ -75,7 +77,7 @@ class Review(Command):
 class ConfirmOwnership(Command):
     """The owner confirms the role the plan gives them."""
 
-    role: str
+    role: Name
 
 
 class Acknowledge(Command):
@@ -86,7 +88,7 @@ class ReportBreach(Command):
     """Somebody or something saw a metric beyond its limit; the rollout looks for itself before it acts."""
 
     metric: MetricName
-    cohort: str
+    cohort: Name
     as_of: AwareDatetime
 
 
@@ -95,7 +97,7 @@ class ReportEvidence(Command):
 
     as_of: AwareDatetime
     changed: bool
-    evidence_digest: str
+    evidence_digest: Name
 
 
 class Stop(Command):

@@ -158,7 +158,8 @@ class PhaseRecord(Frozen):
 class RolloutState(Frozen):
     """The whole carry of a rollout across continue-as-new. All moments are programme time.
 
-    `version` is the version of this contract: a later release must read what an earlier one wrote.
+    `version` is the version of this contract: a later release must read what an earlier one wrote. `recording` is the
+    last entry handed to the store: it must not change any more. Only evidence newer than `evidence_floor` opens a gate.
     """
 
     version: int = 1
@@ -193,6 +194,7 @@ class RolloutState(Frozen):
     failures: dict[str, int] = {}
     look_again_at: dict[str, Instant] = {}
     last_evidence_at: Instant | None = None
+    evidence_floor: Instant | None = None
     reviews_held: int = 0
     review_due_at: Instant | None = None
     review_noticed: bool = False
@@ -200,6 +202,7 @@ class RolloutState(Frozen):
     history: tuple[PhaseRecord, ...] = ()
     sequence: int = 0
     unrecorded: tuple[LogEntry, ...] = ()
+    recording: int = 0
     recent: tuple[LogEntry, ...] = ()
     seen: tuple[str, ...] = ()
     refused: int = 0

@@ -122,6 +122,11 @@ def freeze_at(plan: RolloutPlan, moment: datetime) -> FreezeWindow | None:
     return next((one for one in plan.freeze_windows if one.start <= moment < one.end), None)
 
 
+def thawed_at(plan: RolloutPlan, moment: datetime) -> datetime | None:
+    """When the latest freeze window before a moment ended."""
+    return max((one.end for one in plan.freeze_windows if one.end <= moment), default=None)
+
+
 def served(clock: PhaseClock, moment: datetime) -> timedelta:
     """The time a phase has served until a moment; a pause does not count."""
     if clock.running_since is None:

@@ -16,6 +16,11 @@ SEEN = 1000
 """Request ids remembered to recognise repetitions."""
 
 
+BACKLOG = 500_000
+"""Bytes of text in entries that wait to be recorded. While the store is down they are carried in the state, and the
+server takes no payload over two megabytes: past this, refusals share an entry and only what protects is taken."""
+
+
 class Now(Frozen):
     """One moment on both clocks."""
 
@@ -49,6 +54,35 @@ def write(state: RolloutState, now: Now, kind: EntryKind, message: str, **fields
     )
 
 
+def backlog_full(state: RolloutState) -> bool:
+    """Whether entries that wait to be recorded have become too many to carry more of them."""
+    texts = ((one.message, one.rationale or "", one.refusal or "") for one in state.unrecorded)
+    return sum(len(text.encode()) + 100 for entry in texts for text in entry) > BACKLOG
+
+
+def refuse_in_bulk(state: RolloutState, message: str, now: Now) -> RolloutState:
+    """One more refusal on the newest entry, where that counts refusals already, or on a new entry that does."""
+    newest = state.unrecorded[-1]
+    if "refusals" not in newest.detail or newest.sequence <= state.recording:
+        return write(
+            state,
+            now,
+            EntryKind.REFUSAL,
+            f"Refused while the log is behind, the first of them: {message[:200]}",
+            outcome=Outcome.REFUSED,
+            refusal="the log is behind; each request stands in Temporal's history",
+            detail={"refusals": 1},
+        )
+    counted = newest.model_copy(update={"detail": {"refusals": newest.detail["refusals"] + 1}})
+    return state.model_copy(
+        update={
+            "unrecorded": (*state.unrecorded[:-1], counted),
+            "recent": (*state.recent[:-1], counted),
+            "refused": state.refused + 1,
+        }
+    )
+
+
 def notify(state: RolloutState, kind: str, roles: tuple[str, ...], subject: str, body: str) -> RolloutState:
     """The state with one more notice to send. Its id is the entry it belongs to, so a repeat is recognised."""
     notice = Notice(
@@ -77,12 +111,17 @@ def hold(state: RolloutState, now: Now, kind: HoldKind, detail: str) -> RolloutS
     return write(state, now, EntryKind.HOLD, f"Holding ({kind.value}): {detail}")
 
 
+BLINDING = (HoldKind.WATCH_SILENT, HoldKind.REVIEW_MISSED, HoldKind.STORE)
+"""Holds during which the numbers may have moved on: only evidence newer than their end opens a gate."""
+
+
 def release(state: RolloutState, now: Now, *kinds: HoldKind) -> RolloutState:
     """Let go of holds whose cause is gone."""
     for kind in kinds:
         standing = held_by(state, kind)
         if standing is not None:
             rest = tuple(one for one in state.holds if one.kind is not kind)
-            state = state.model_copy(update={"holds": rest})
+            floor = now.programme if kind in BLINDING else state.evidence_floor
+            state = state.model_copy(update={"holds": rest, "evidence_floor": floor})
             state = write(state, now, EntryKind.RELEASE, f"Hold released ({kind.value}): {standing.detail}")
     return state

@@ -20,6 +20,7 @@ from models.rollout import (
 )
 from workflows.course import cohorts_to_enrol, restarted, stopped
 from workflows.journal import Now, notify, release, write
+from workflows.judge import overridden
 from workflows.words import describe, some
 
 
@@ -75,12 +76,17 @@ def _acting_roles(state: RolloutState, items: tuple[MetricAssessment, ...]) -> t
 def resume_decided(
     state: RolloutState, breaches: tuple[MetricAssessment, ...], assessment: Assessment, now: Now
 ) -> RolloutState:
-    """Fresh evidence decides whether a resume takes effect: a breach or missing evidence refuses it."""
+    """Fresh evidence decides whether a resume takes effect: a breach or missing evidence refuses it, unless people
+    have agreed to let the metric be."""
     request = state.resume_request
     if request is None or state.pause is None:
         return state.model_copy(update={"resume_request": None})
     missing = tuple(
-        item for item in assessment.items if item.metric in state.pause.metrics and item.verdict is Verdict.NO_EVIDENCE
+        item
+        for item in assessment.items
+        if item.metric in state.pause.metrics
+        and item.verdict is Verdict.NO_EVIDENCE
+        and not overridden(state, item.metric)
     )
     told = "; ".join(map(describe, (*breaches, *missing)))
     if not assessment.items:

@@ -34,8 +34,11 @@ from models.rollout import (
     RolloutState,
 )
 from workflows.course import rule_of, transition, watched
-from workflows.journal import SEEN, Now, held_by, release, write
+from workflows.journal import SEEN, Now, backlog_full, held_by, refuse_in_bulk, release, write
 from workflows.pauses import pause_now, resumed, stop
+
+ALWAYS_WORK = (Verb.PAUSE, Verb.STOP)
+"""What protects takes effect whatever state the log is in."""
 
 
 class Refused(Exception):
@@ -55,11 +58,13 @@ def receive(state: RolloutState, verb: Verb, command: Command, now: Now) -> tupl
         _check_repetition(state, command)
         if state.terminal or (state.stop_resolution and verb is not Verb.ACKNOWLEDGE):
             raise Refused(f"the rollout is {(state.terminal or 'stopping')}; nothing changes it any more")
+        if backlog_full(state) and verb not in ALWAYS_WORK:
+            raise Refused("the log is behind and takes no more requests until it can be written; ask again then")
         applied = _HANDLERS[verb](state, command, now)
     except Refused as refusal:
         state = refuse(state, verb.value, str(refusal), now, command)
-    else:
-        state = applied.model_copy(update={"seen": (*applied.seen, command.request_id)[-SEEN:]})
+        return state, receipt_of(state).model_copy(update={"request_id": command.request_id})
+    state = applied.model_copy(update={"seen": (*applied.seen, command.request_id)[-SEEN:]})
     return state, _receipt(state, command)
 
 
@@ -69,7 +74,12 @@ def _check_repetition(state: RolloutState, command: Command) -> None:
 
 
 def refuse(state: RolloutState, verb: str, problem: str, now: Now, command: Command | None = None) -> RolloutState:
-    """Write down a request that changes nothing: by whom, what, and why not."""
+    """Write down a request that changes nothing: by whom, what, and why not.
+
+    While the backlog is full, refusals share one entry that counts them; the signals stand in Temporal's history.
+    """
+    if backlog_full(state):
+        return refuse_in_bulk(state, f"{verb} refused: {problem}", now)
     owner = state.plan.owner(command.actor) if command else None
     return write(
         state,

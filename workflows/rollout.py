@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from models.clock import clock_at
@@ -51,8 +51,10 @@ ACTIVITY: dict[str, Any] = {
         maximum_interval=timedelta(seconds=5),
         maximum_attempts=6,
     ),
+    "cancellation_type": workflow.ActivityCancellationType.ABANDON,
 }
-"""Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence."""
+"""Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence. Cancelling the
+workflow is refused, so it cancels no activity either."""
 
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
@@ -85,9 +87,8 @@ class PartnerRollout(Operations):
             if step.kind is StepKind.FINISH:
                 break
             if self._should_continue_as_new():
-                await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(RolloutInput(plan=self._state.plan, state=self._state))
-            await self._perform(step)
+            await self._undeterred(step)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return RolloutResult(
             rollout_id=self._state.plan.id,
@@ -113,7 +114,10 @@ class PartnerRollout(Operations):
         return now_of(self._state, workflow.now())
 
     def _should_continue_as_new(self) -> bool:
-        """When the server suggests it, or at a phase boundary of a long history."""
+        """When the server suggests it, or at a phase boundary of a long history; never while somebody waits for an
+        answer that only the next steps bring."""
+        if not workflow.all_handlers_finished():
+            return False
         info = workflow.info()
         at_boundary = self._state.phase is not self._phase_at_start
         return info.is_continue_as_new_suggested() or (at_boundary and info.get_current_history_length() > LONG_ENOUGH)
@@ -134,6 +138,15 @@ class PartnerRollout(Operations):
             self._shown = shown
         workflow.set_current_details(details(state, self._now()))
 
+    async def _undeterred(self, step: Step) -> None:
+        """Cancelling would leave partners enrolled with nobody watching: it is refused, and the step is done again."""
+        try:
+            await self._perform(step)
+        except BaseException as problem:
+            if not is_cancelled_exception(problem):
+                raise
+            self.note_malformed("cancel", "a rollout ends by its plan or by `stop`, which says what becomes of cohorts")
+
     async def _perform(self, step: Step) -> None:
         if step.kind is StepKind.WAIT:
             await self._wait(step)
@@ -141,6 +154,8 @@ class PartnerRollout(Operations):
         try:
             await getattr(self, f"_{step.kind.value}")(step)
         except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
             self._state = failed(self._state, step, _cause(error), self._now())
 
     async def _wait(self, step: Step) -> None:
@@ -167,8 +182,8 @@ class PartnerRollout(Operations):
         self._state = done(self._state, step, self._now()).model_copy(update={"registered": True})
 
     async def _record(self, step: Step) -> None:
-        state = self._state
-        entries = state.unrecorded
+        entries = self._state.unrecorded
+        self._state = state = self._state.model_copy(update={"recording": entries[-1].sequence})
         now = self._now()
         shown = view(state, now)
         standing = Standing(

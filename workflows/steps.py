@@ -15,6 +15,7 @@ from workflows.course import (
     freeze_at,
     rule_of,
     served,
+    thawed_at,
     transition,
     unenrolled,
     watched,
@@ -253,7 +254,7 @@ def _toward_transition(state: RolloutState, now: Now) -> RolloutState:
     way = transition(state.plan, state.phase, state.wave)
     if way.needs_review and state.reviews_held == 0:
         return state
-    if watched(state) and not _fresh(state):
+    if watched(state) and not _fresh(state, now):
         because = state.assess_because or _why_assess(state)
         return state.model_copy(update={"assess_because": because})
     return _decide(state, way, now)
@@ -266,14 +267,14 @@ def _time_served(state: RolloutState, now: Now) -> bool:
     return clock is not None and served(clock, now.programme) >= clock.required
 
 
-def _fresh(state: RolloutState) -> bool:
-    """Whether the evidence at hand is newer than the phase's end, and than the approvals it is to confirm."""
+def _fresh(state: RolloutState, now: Now) -> bool:
+    """Whether the evidence at hand is newer than the phase's end, than the approvals it is to confirm, and than
+    every hold and freeze during which the numbers may have moved on."""
     if state.assessment is None or state.phase_ended_at is None:
         return False
-    newest = state.phase_ended_at
-    if state.gate and state.gate.approved_at:
-        newest = max(newest, state.gate.approved_at)
-    return state.assessment.as_of >= newest
+    approved_at = state.gate.approved_at if state.gate else None
+    moments = (state.phase_ended_at, approved_at, state.evidence_floor, thawed_at(state.plan, now.programme))
+    return all(state.assessment.as_of >= moment for moment in moments if moment is not None)
 
 
 def _why_assess(state: RolloutState) -> str:

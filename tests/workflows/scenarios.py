@@ -142,6 +142,19 @@ async def malformed_requests(live: Live, pool: Pool) -> None:
     assert not [event for event in events if event.HasField("workflow_task_failed_event_attributes")]
 
 
+async def cancelled(live: Live, pool: Pool) -> None:
+    """Somebody cancels the workflow in the Temporal UI: that is no way to end a rollout, and it goes on."""
+    await _to_pilot(live)
+    await live.handle.cancel()
+    await live.days(1)
+    (refusal,) = [entry for entry in await live.log() if entry.verb == "cancel"]
+    assert refusal.outcome is Outcome.REFUSED
+    assert "`stop`" in (refusal.refusal or "")
+    assert (await live.view()).status is Status.RUNNING
+    assert await pool.fetchval("select count(*) from enrolment where withdrawn_at is null") == 12
+    await _stop(live)
+
+
 async def stale_and_duplicate(live: Live, pool: Pool) -> None:
     """A decision on evidence that has changed is refused; a repeated request counts once."""
     await _to_gate(live)
@@ -263,6 +276,7 @@ SCENARIOS: dict[str, Scenario] = {
     "rejection": Scenario(rejection),
     "stopped": Scenario(stopped),
     "malformed_requests": Scenario(malformed_requests),
+    "cancelled": Scenario(cancelled),
     "stale_and_duplicate": Scenario(stale_and_duplicate),
     "no_evidence_holds": Scenario(no_evidence_holds, facts=(_silence,)),
     "maintain": Scenario(maintain, lambda: make_plan(chosen="A")),
