@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, err, say
+from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show
+from cli.progress import Advance, bar
 from store.intake.kinds import FactKind
 
 app = typer.Typer(help="Partner facts: import files, generate a world.", no_args_is_help=True)
+
+MONTHS_BACK = 15
+"""A year, and before it the months that its first baseline is measured over."""
+
+MONTHS_AHEAD = 9
+"""As long as a plan takes that is started now and runs in real time, with time for its owners to decide."""
+
+BASELINE = timedelta(days=90)
+"""The baseline window of a usual plan: what a rollout needs of the world before it begins."""
 
 
 @app.command("import", epilog="Example: rollouts data import leads leads.csv.gz --mapping leads.yaml")
@@ -21,66 +31,100 @@ app = typer.Typer(help="Partner facts: import files, generate a world.", no_args
 async def import_(
     kind: Annotated[FactKind, typer.Argument(help="What the rows are.")],
     file: Annotated[Path, typer.Argument(help="CSV, plain or gzip.")],
-    mapping: Annotated[Path, typer.Option("--mapping", help="How its columns become fields.")],
+    mapping: Annotated[Path, typer.Option("--mapping", help="How its columns become fields; see docs/data.md.")],
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if one row is bad.")] = False,
-    rejects: Annotated[Path | None, typer.Option("--rejects", help="Where bad rows go.")] = None,
+    rejects: Annotated[
+        Path | None, typer.Option("--rejects", help="Where bad rows go; default: FILE.rejects.csv beside it.")
+    ] = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> None:
-    """Import a file in one transaction; the same file twice changes nothing. Bad rows go to a reject file."""
+    """Import a file in one transaction; the same file twice changes nothing.
+
+    Bad rows go to a reject file with line, column and reason, to be corrected and imported with the same mapping.
+    """
     from store.intake import IntakeError, MappingRefused, import_file, load_mapping
 
     try:
         rules = load_mapping(mapping)
-        with _bar(file.name) as progress:
-            task = progress.add_task(file.name, total=None)
-            report = await import_file(
-                Place(home).dsn,
-                kind,
-                file,
-                rules,
-                strict=strict,
-                reject_path=rejects,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
-            )
+        async with connection(Place(home)) as opened:
+            with bar(file.name, of_bytes=True) as progress:
+                report = await import_file(
+                    opened, kind, file, rules, strict=strict, reject_path=rejects, progress=progress
+                )
     except MappingRefused as problem:
-        raise CliError("\n".join(str(one) for one in problem.problems), Exit.BAD_INPUT) from problem
-    except (IntakeError, FileNotFoundError) as problem:
-        raise CliError(str(problem), Exit.BAD_INPUT) from problem
+        raise CliError("\n".join(problem.problems), Exit.BAD_INPUT) from problem
+    except IntakeError as problem:
+        raise CliError(_sentence(str(problem)), Exit.BAD_INPUT) from problem
+    if report.rejected:
+        listed = "\n  ".join(report.first_reasons)
+        say(f"{report.rejected} bad rows are in {report.reject_file}; the first of them:\n  {listed}")
     if output is Format.JSON:
         emit_json("import", report.model_dump(mode="json"))
         return
-    say(
-        f"{report.rows_read} rows read: {report.inserted} new, {report.updated} changed, {report.unchanged} unchanged, "
-        f"{report.skipped} skipped, {report.rejected} rejected"
-        + (f"; see {report.reject_file}" if report.reject_file else "")
+    show(
+        f"{report.rows_read:,} rows read: {report.inserted:,} new, {report.updated:,} changed, "
+        f"{report.unchanged:,} unchanged, {report.skipped:,} skipped, {report.rejected:,} rejected."
     )
 
 
-@app.command(epilog="Example: rollouts data generate --seed 7 --partners 240 --start 2025-01-01")
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+@app.command(epilog="Example: rollouts data generate --seed 7")
 @command
 async def generate(
-    seed: Annotated[int, typer.Option(help="The same seed gives the same world.")] = 1,
-    partners: Annotated[int, typer.Option(min=1, max=5000)] = 240,
-    months: Annotated[int, typer.Option(min=1, max=60)] = 15,
-    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; default a year ago.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed, start and size give the same world.")] = 1,
+    partners: Annotated[int, typer.Option(min=1, max=5000, help="How many partners.")] = 240,
+    months: Annotated[int, typer.Option(min=1, max=60, help="Length of the world.")] = MONTHS_BACK + MONTHS_AHEAD,
+    start: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help=f"First day; default: {MONTHS_BACK} months before this month."),
+    ] = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> None:
-    """Fill an empty store with a made-up partner world whose numbers vary as real ones do."""
-    first = start.date() if start else date(datetime.now(UTC).year - 1, 1, 1)
-    report = await fill(Place(home).dsn, seed=seed, partners=partners, months=months, start=first)
+    """Fill an empty store with a made-up partner world whose numbers vary as real ones do.
+
+    By default it reaches from 15 months back to 9 months ahead, so that a plan started now finds current facts for as
+    long as it runs, and a plan over the past year its baselines. What lies ahead stays unknown until its time comes.
+    """
+    first = start.date() if start else first_day(datetime.now(UTC).date())
+    with bar(f"{partners} partners, {months} months") as progress:
+        async with connection(Place(home)) as opened:
+            report = await _generate(opened, progress, seed=seed, partners=partners, months=months, start=first)
     if output is Format.JSON:
         emit_json("world", report.model_dump(mode="json"))
-    else:
-        say(
-            f"{report.partners} partners, {sum(report.rows.values())} facts, {report.starts_at:%Y-%m-%d} to "
-            f"{report.ends_at:%Y-%m-%d}"
-        )
+        return
+    show(
+        f"{report.partners} partners, {sum(report.rows.values()):,} facts, {report.starts_at:%Y-%m-%d} to "
+        f"{report.ends_at:%Y-%m-%d}."
+    )
+    for line in _usable(report.starts_at, report.ends_at, datetime.now(UTC)):
+        say(line)
+
+
+def first_day(today: date) -> date:
+    """Where the world begins unless told otherwise."""
+    from store.world_spec import add_months
+
+    return add_months(today.replace(day=1), -MONTHS_BACK)
+
+
+def _usable(starts: datetime, ends: datetime, now: datetime) -> list[str]:
+    """What can be done with a world that runs from and to these moments."""
+    earliest = starts + BASELINE
+    lines = [
+        f"Over the past: rollouts start -f PLAN --clock-start {earliest:%Y-%m-%d} --speed 86400, or any later day."
+    ]
+    if not earliest <= now < ends:
+        lines.append("A plan that is started without --clock-start finds no current facts in it.")
+    return lines
 
 
 async def fill(dsn: str, **spec: Any) -> Any:
-    """Generate a world into the store.
+    """Generate a world into the store of the demonstration or of a bench.
 
     Raises:
         CliError: there is one already.
@@ -88,24 +132,22 @@ async def fill(dsn: str, **spec: Any) -> Any:
     import asyncpg
 
     from store.pool import prepare_connection
+
+    opened = await asyncpg.connect(dsn)
+    try:
+        await prepare_connection(opened)
+        return await _generate(opened, None, **spec)
+    finally:
+        await opened.close()
+
+
+async def _generate(opened: Any, progress: Advance | None, **spec: Any) -> Any:
     from store.world import WorldExistsError, WorldSpec, generate_world
 
-    connection = await asyncpg.connect(dsn)
     try:
-        await prepare_connection(connection)
-        return await generate_world(connection, WorldSpec(**spec))
+        return await generate_world(opened, WorldSpec(**spec), progress)
     except WorldExistsError as problem:
-        raise CliError(str(problem), Exit.REFUSED) from problem
-    finally:
-        await connection.close()
-
-
-def _bar(name: str) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-    )
+        raise CliError(
+            "The store holds a made-up world already, and two would mix; use an empty one: another --dir.",
+            Exit.REFUSED,
+        ) from problem

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, say
+from cli.output import CliError, Exit, Format, Output, command, complain, emit_json, say, show
 from cli.rollouts import Name
 from models.base import short
 from models.command import Choice, Verb
@@ -20,8 +20,18 @@ from models.log import Outcome, Receipt
 from models.metric import MetricName
 from models.plan import Fate, StopResolution
 
+if TYPE_CHECKING:
+    from models.rollout import RolloutView
+
 Reason = Annotated[str, typer.Option("-m", "--reason", help="Why; it stays in the decision log.")]
 As = Annotated[str, typer.Option("--as", envvar="ROLLOUTS_IDENTITY", help="Who you are: an owner's identity.")]
+Gate = Annotated[str | None, typer.Option(help="The gate; default: the one that is open.")]
+Evidence = Annotated[
+    str | None, typer.Option(help="Digest of the evidence you read, or its first 8 digits; default: the gate's.")
+]
+
+ENOUGH_DIGITS = 8
+"""Digits of a digest that stand for it, as every output of ours shows them."""
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +46,7 @@ def register(app: typer.Typer) -> None:
     )(override)
     app.command(epilog=f'Example: rollouts review my-plan {who} -m "no change"')(review)
     app.command(epilog=f'Example: rollouts stop my-plan --current withdraw {who} -m "law changed"')(stop)
-    app.command(epilog=f"Example: rollouts confirm my-plan --role finance_owner {who}")(confirm)
+    app.command(epilog=f"Example: rollouts confirm my-plan {who}")(confirm)
     app.command(epilog=f"Example: rollouts acknowledge my-plan {who}")(acknowledge)
 
 
@@ -45,13 +55,13 @@ async def approve(
     name: Name,
     who: As,
     reason: Reason,
-    gate: Annotated[str | None, typer.Option(help="The gate; default: the one that is open.")] = None,
-    evidence: Annotated[str | None, typer.Option(help="Digest of the evidence; default: what the gate shows.")] = None,
+    gate: Gate = None,
+    evidence: Evidence = None,
     conflict: Annotated[str | None, typer.Option(help="A conflict of interest you declare.")] = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
-    """Approve the open gate, on the evidence it shows."""
+    """Approve the open gate, on the evidence it shows; exit code 6 if that is refused."""
     return await _decide(home, name, Choice.APPROVE, who, reason, gate, evidence, conflict, output)
 
 
@@ -60,8 +70,8 @@ async def reject(
     name: Name,
     who: As,
     reason: Reason,
-    gate: Annotated[str | None, typer.Option(help="The gate; default: the one that is open.")] = None,
-    evidence: Annotated[str | None, typer.Option(help="Digest of the evidence; default: what the gate shows.")] = None,
+    gate: Gate = None,
+    evidence: Evidence = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
@@ -80,36 +90,49 @@ async def _decide(
     conflict: str | None,
     output: Format,
 ) -> int:
+    """Send a decision at a gate. Where none is open it is sent all the same: the refusal belongs in the log."""
     from cli.gateway import Gateway
 
     gateway = await Gateway.open(Place(home))
     view = await gateway.status(name)
-    if view.gate is None and (gate is None or evidence is None):
-        raise CliError(f"No gate of {name} is open. {view.sentence}", Exit.REFUSED)
-    gate = gate or (view.gate.key if view.gate else "")
-    evidence = evidence or (view.gate.digest if view.gate else "")
-    if view.gate and view.gate.digest.startswith(f"sha256:{evidence}"):
-        evidence = view.gate.digest
-    say(f"{choice.value} {gate} on evidence {short(evidence)} of plan {short(view.plan_digest)}, as {who} (claimed)")
+    meant = gate or (view.gate.key if view.gate else "none")
+    digest = _digest(view, evidence)
+    say(f"{choice.value} {meant} on evidence {short(digest)} of plan {short(view.plan_digest)}, as {who} (claimed)")
     fields: dict[str, Any] = {
-        "gate": gate,
+        "gate": meant,
         "choice": choice,
         "plan_digest": view.plan_digest,
-        "evidence_digest": evidence,
+        "evidence_digest": digest,
         "declared_conflict": conflict,
     }
-    receipt = await gateway.send(name, Verb.DECIDE, who, reason, **fields)
-    return answer(receipt, output)
+    return answer(await gateway.send(name, Verb.DECIDE, who, reason, **fields), output)
+
+
+def _digest(view: RolloutView, given: str | None) -> str:
+    """The whole digest that is meant; what is not the gate's is sent as it is, to be refused as stale.
+
+    Raises:
+        CliError: too few digits to stand for a digest.
+    """
+    shown = view.gate.digest if view.gate else "none"
+    if given is None:
+        return shown
+    if len(given.removeprefix("sha256:")) < ENOUGH_DIGITS:
+        raise CliError(
+            f"--evidence is {given!r}; at least {ENOUGH_DIGITS} digits of a digest are needed.", Exit.BAD_INPUT
+        )
+    return shown if shown.startswith(f"sha256:{given.removeprefix('sha256:')}") else given
 
 
 def answer(receipt: Receipt, output: Format) -> int:
     """Print what came of a request, and its exit code."""
+    refused = receipt.outcome is Outcome.REFUSED
     if output is Format.JSON:
         emit_json("receipt", receipt.model_dump(mode="json"))
     else:
         where = f" (entry {receipt.sequence})" if receipt.sequence else ""
-        say(f"{receipt.outcome.value}: {receipt.message}{where}")
-    return Exit.REFUSED if receipt.outcome is Outcome.REFUSED else Exit.OK
+        (complain if refused else show)(f"{receipt.outcome.value}: {receipt.message}{where}")
+    return Exit.REFUSED if refused else Exit.OK
 
 
 async def _ask(home: Path, name: str, verb: Verb, who: str, reason: str, output: Format, **fields: Any) -> int:
@@ -123,7 +146,7 @@ async def _ask(home: Path, name: str, verb: Verb, who: str, reason: str, output:
 async def pause(
     name: Name, who: As, reason: Reason, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
 ) -> int:
-    """Pause: the phase clock stands still until a named person resumes. Sent as a signal, so never lost."""
+    """Pause: the phase clock stands still until a named person resumes. Never lost, also while no worker runs."""
     return await _ask(home, name, Verb.PAUSE, who, reason, output)
 
 
@@ -170,7 +193,7 @@ async def stop(
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
-    """Stop the rollout, saying what becomes of each cohort."""
+    """Stop the rollout, saying what becomes of each cohort. Never lost, also while no worker runs."""
     resolution = StopResolution(finished=finished, current=current, pending=pending)
     return await _ask(home, name, Verb.STOP, who, reason, output, resolution=resolution)
 
@@ -178,14 +201,21 @@ async def stop(
 @command
 async def confirm(
     name: Name,
-    role: Annotated[str, typer.Option(help="The role the plan gives you.")],
     who: As,
+    role: Annotated[str | None, typer.Option(help="The role you confirm; default: the one the plan gives you.")] = None,
     reason: Reason = "I own this",
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
     """Confirm that you own the role the plan gives you."""
-    return await _ask(home, name, Verb.CONFIRM_OWNERSHIP, who, reason, output, role=role)
+    from cli.gateway import Gateway
+
+    gateway = await Gateway.open(Place(home))
+    if role is None:
+        owner = (await gateway.started_with(name)).plan.owner(who)
+        # Somebody whom the plan does not name is refused by the rollout, which writes it down.
+        role = owner.role if owner else "none"
+    return answer(await gateway.send(name, Verb.CONFIRM_OWNERSHIP, who, reason, role=role), output)
 
 
 @command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -27,8 +27,8 @@ from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from cli.home import Place
-from cli.output import CliError, Exit
+from cli.home import ADDRESS, Place
+from cli.output import CliError, Exit, one_line
 from models.base import short
 from models.command import COMMANDS, Command, Verb
 from models.log import LogEntry, Outcome, Receipt
@@ -45,6 +45,9 @@ EXAMINED = timedelta(seconds=70)
 """How long to wait for what comes of a request that was taken; a resume reads fresh evidence first."""
 
 CONNECT_SECONDS = 10
+
+POLLED_WITHIN = timedelta(minutes=2)
+"""A worker without work asks anew every minute."""
 
 _NO_WORKER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION)
 """What the server answers to a question that no worker takes: at once, or when the time is over."""
@@ -65,20 +68,15 @@ class Gateway:
         """Connect to the embedded Temporal, or to the one that the environment and Temporal's profiles name.
 
         Raises:
-            CliError: Temporal cannot be reached.
+            CliError: Temporal cannot be reached, or nobody says where it is.
         """
-        embedded = place.temporal
-        if embedded is not None:
-            config: dict[str, Any] = {"target_host": embedded[0], "namespace": embedded[1]}
-        else:
-            config = {"target_host": "localhost:7233", **ClientConfig.load_client_connect_config()}
+        config = _connection(place)
         try:
             connecting = Client.connect(**config, plugins=[rollouts_plugin()])
             return cls(await asyncio.wait_for(connecting, CONNECT_SECONDS))
         except (RuntimeError, OSError, TimeoutError) as problem:
             raise CliError(
-                f"Temporal cannot be reached at {config['target_host']}; try `rollouts doctor`. "
-                f"({' '.join(str(problem).split())[:200] or 'no answer'})",
+                f"Temporal cannot be reached at {config['target_host']} ({_why(problem)}); try `rollouts doctor`.",
                 Exit.UNAVAILABLE,
             ) from problem
 
@@ -89,7 +87,7 @@ class Gateway:
         """Start a rollout; False if this very plan runs, or ran, already.
 
         Raises:
-            CliError: another version of the plan runs, or ran.
+            CliError: another version of the plan runs or ran, or this one on another clock.
         """
         try:
             await self.client.start_workflow(
@@ -102,25 +100,38 @@ class Gateway:
                 static_details=plan.decision,
             )
         except WorkflowAlreadyStartedError:
-            known = (await self._started_with(plan.id)).plan.digest
-            if known == plan.digest:
-                return False
-            raise CliError(
-                f"Another version of {plan.id} runs or ran: it is plan {short(known)}, this one is "
-                f"{short(plan.digest)}. A rollout's plan never changes; give the changed plan a new id.",
-                Exit.REFUSED,
-            ) from None
+            known = await self.started_with(plan.id)
+            if known.plan.digest != plan.digest:
+                raise CliError(
+                    f"Another version of {plan.id} runs or ran: it is plan {short(known.plan.digest)}, this one is "
+                    f"{short(plan.digest)}. A rollout's plan never changes; give the changed plan a new id.",
+                    Exit.REFUSED,
+                ) from None
+            if not _same_clock(known, start, speed):
+                raise CliError(
+                    f"{plan.id} runs or ran already, by another programme clock; to run the plan by this one too, "
+                    "give it a new id.",
+                    Exit.REFUSED,
+                ) from None
+            return False
         except RPCError as problem:
             raise _told(plan.id, problem) from problem
         return True
 
-    async def _started_with(self, name: str) -> RolloutInput:
-        """What a rollout was started with, from its history: needs no worker."""
-        async for event in self.handle(name).fetch_history_events(page_size=1):
-            payloads = event.workflow_execution_started_event_attributes.input.payloads
-            decoded = await self.client.data_converter.decode(list(payloads), [RolloutInput])
-            given: RolloutInput = decoded[0]
-            return given
+    async def started_with(self, name: str) -> RolloutInput:
+        """What the newest run of a rollout was started with, from its history: needs no worker.
+
+        Raises:
+            CliError: Temporal has no history of it.
+        """
+        try:
+            async for event in self.handle(name).fetch_history_events(page_size=1):
+                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                decoded = await self.client.data_converter.decode(list(payloads), [RolloutInput])
+                given: RolloutInput = decoded[0]
+                return given
+        except RPCError as problem:
+            raise _told(name, problem) from problem
         raise CliError(f"The history of {name} is empty.")
 
     async def status(self, name: str) -> RolloutView:
@@ -229,13 +240,15 @@ class Gateway:
             run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
 
     async def pollers(self) -> int:
-        """How many workers ask for work."""
+        """How many workers ask for work; the server remembers one that died for a while, which is not counted."""
         request = DescribeTaskQueueRequest(
             namespace=self.client.namespace,
             task_queue=TaskQueue(name=TASK_QUEUE),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
-        return len((await self.client.workflow_service.describe_task_queue(request)).pollers)
+        found = (await self.client.workflow_service.describe_task_queue(request)).pollers
+        now = datetime.now(UTC)
+        return sum(now - one.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN for one in found)
 
     async def retention(self) -> timedelta:
         """How long closed histories are kept."""
@@ -252,6 +265,41 @@ class Gateway:
         handle = self.client.get_workflow_handle(WATCH_ID)
         view: WatchView = await handle.query("status", result_type=WatchView, rpc_timeout=self._answer)
         return view
+
+
+def _same_clock(known: RolloutInput, start: datetime | None, speed: float) -> bool:
+    """Whether a rollout was started with this clock. A later run of a chain knows it from the state it carries."""
+    if known.state is None:
+        return (known.clock_start, known.clock_speed) == (start, speed)
+    clock = known.state.clock
+    return (clock.programme_start, clock.speed) == (start or clock.real_start, speed)
+
+
+def _connection(place: Place) -> dict[str, Any]:
+    """Arguments for connecting. A server that merely happens to listen on the usual port is not taken for ours."""
+    embedded = place.temporal
+    if embedded is not None:
+        return {"target_host": embedded[0], "namespace": embedded[1]}
+    config: dict[str, Any] = {}
+    if not place.own:
+        try:
+            config = {**ClientConfig.load_client_connect_config()}
+        except (RuntimeError, ValueError, OSError) as problem:
+            raise CliError(f"Temporal's settings cannot be read: {_why(problem)}.", Exit.BAD_INPUT) from problem
+    if not config.get("target_host"):
+        raise CliError(
+            f"No servers: {ADDRESS} is not set and none run in {place.home}; start some with `rollouts up`.",
+            Exit.UNAVAILABLE,
+        )
+    return config
+
+
+def _why(problem: BaseException) -> str:
+    """The end of a chain of causes on one bounded line, without the names of a library's internals."""
+    told = one_line(str(problem))
+    if "refused" in told.casefold():
+        return "connection refused"
+    return told[:200].rstrip(".") or "no answer"
 
 
 def _checked(verb: Verb, request: dict[str, Any]) -> Command:

@@ -1,19 +1,22 @@
-"""history and decisions: who asked, what came of it, why and on what evidence, from Temporal's history and our log."""
+"""history and decisions: the audit trail from Temporal's own history, and the decision log from the store."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, table
 from cli.rollouts import Name
-from models.base import Frozen, Instant, short
+from cli.tree import moment
+from models.base import short
 from models.log import LogEntry
+
+if TYPE_CHECKING:
+    from cli.audit import Line, Trail
 
 
 def register(app: typer.Typer) -> None:
@@ -22,155 +25,68 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: rollouts decisions gold-tier-rebate")(decisions)
 
 
-class Line(Frozen):
-    """One thing that stands in the history: a request, what came of it, an effect, a reading."""
-
-    at: Instant
-    run_id: str
-    event_id: int
-    what: str
-    who: str = ""
-    outcome: str = ""
-    why: str = ""
-    evidence: str = ""
-    identity: str = ""
-
-
 @command
 async def history(
     name: Name,
-    raw: Annotated[bool, typer.Option("--raw", help="Every event, undecoded.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the watch's daily words, and every step of Temporal's own.")
+    ] = False,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> None:
     """The audit trail from Temporal's own history, across continue-as-new, refused attempts included.
 
-    `identity` in it is what a client called itself; the server does not check it.
+    Who asked for what, why, on what evidence, and what came of it; and what the rollout did by itself. A request that
+    could not even be read is shown as it was sent. Who somebody is, is claimed: nobody checks it in this release.
     """
+    from cli.audit import Kind, read_trail
     from cli.gateway import Gateway
 
-    gateway = await Gateway.open(Place(home))
-    lines = [line async for line in read_history(gateway, name, raw=raw)]
+    trail = await read_trail(await Gateway.open(Place(home)), name)
+    left_out = () if everything else (Kind.WORD, Kind.OTHER)
+    lines = [line for line in trail.lines if line.kind not in left_out]
     if output is Format.JSON:
-        emit_json("history", [line.model_dump(mode="json") for line in lines])
-        return
-    table(
-        "time",
-        "what",
-        "who",
-        "outcome",
-        "why",
-        "evidence",
-        rows=[
-            (f"{line.at:%m-%d %H:%M:%S}", line.what, line.who, line.outcome, line.why, short(line.evidence))
-            for line in lines
-        ],
-    )
+        data = trail.model_dump(mode="json", exclude={"lines"})
+        emit_json("history", {**data, "lines": [line.model_dump(mode="json") for line in lines]})
+    else:
+        columns = ("time", "programme time", "who", "what", "outcome", "why", "evidence")
+        table(*columns, rows=[_row(line) for line in lines])
+    _say_what_is_not_there(trail, len(lines))
 
 
-async def read_history(gateway: Any, name: str, *, raw: bool = False) -> AsyncIterator[Line]:
-    """Lines of every run of a rollout's chain, the oldest run first.
+def _row(line: Line) -> tuple[str, ...]:
+    who = line.who or (f"(client {line.identity})" if line.identity else "")
+    numbers = ", ".join(f"#{one}" for one in line.entries)
+    outcome = " ".join(part for part in (line.outcome, numbers) if part)
+    told = f"{outcome}: {line.message}" if line.message else outcome
+    programme = moment(line.programme_at) if line.programme_at else ""
+    return (f"{line.at:%Y-%m-%d %H:%M:%S}", programme, who, line.what, told, line.why, short(line.evidence))
 
-    Raises:
-        CliError: no such rollout, or its history is gone.
-    """
-    from models.names import rollout_workflow_id
 
-    workflow_id = rollout_workflow_id(name)
-    runs = [one async for one in gateway.client.list_workflows(f"WorkflowId = '{workflow_id}'")]
-    if not runs:
-        raise CliError(
-            f"Temporal has no history of {name}: never started, or past retention. `rollouts decisions {name}` reads "
-            "the log in the store.",
-            Exit.BAD_INPUT,
+def _say_what_is_not_there(trail: Trail, shown: int) -> None:
+    from cli.audit import Kind
+
+    kinds = Counter(line.kind for line in trail.lines)
+    refused = sum(line.outcome == "refused" for line in trail.lines)
+    say(f"Requests: {kinds[Kind.REQUEST]}, refused: {refused}. Runs in the chain: {trail.runs}.")
+    if shown < len(trail.lines):
+        say(
+            f"Left out: {kinds[Kind.WORD]} daily words of the watch that nothing has changed, "
+            f"{kinds[Kind.OTHER]} steps of Temporal's own; --all shows them."
         )
-    for run in sorted(runs, key=lambda one: one.start_time):
-        handle = gateway.client.get_workflow_handle(workflow_id, run_id=run.run_id)
-        found = await handle.fetch_history()
-        for event in found.events:
-            for line in await _lines(gateway.client.data_converter, run.run_id, event, raw=raw):
-                yield line
-
-
-async def _lines(converter: Any, run_id: str, event: Any, *, raw: bool) -> list[Line]:
-    from temporalio.api.enums.v1 import EventType
-
-    kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-    common = {"at": event.event_time.ToDatetime(tzinfo=_utc()), "run_id": run_id, "event_id": event.event_id}
-    if raw:
-        return [Line(**common, what=kind)]
-    match kind:
-        case "WORKFLOW_EXECUTION_SIGNALED":
-            signal = event.workflow_execution_signaled_event_attributes
-            body = await _decoded(converter, signal.input)
-            return [Line(**common, what=f"signal {signal.signal_name}", identity=signal.identity, **_asked(body))]
-        case "WORKFLOW_EXECUTION_UPDATE_ACCEPTED":
-            request = event.workflow_execution_update_accepted_event_attributes.accepted_request
-            body = await _decoded(converter, request.input.args)
-            return [Line(**common, what=f"update {request.input.name}", identity=request.meta.identity, **_asked(body))]
-        case "WORKFLOW_EXECUTION_UPDATE_COMPLETED":
-            outcome = event.workflow_execution_update_completed_event_attributes.outcome
-            body = await _decoded(converter, outcome.success)
-            return [Line(**common, what="  answered", outcome=body.get("outcome", ""), why=body.get("message", ""))]
-        case "ACTIVITY_TASK_SCHEDULED":
-            activity = event.activity_task_scheduled_event_attributes
-            if activity.activity_type.name != "record_decisions":
-                return []
-            body = await _decoded(converter, activity.input)
-            return [_entry(common, one) for one in body.get("entries", [])]
-        case "WORKFLOW_EXECUTION_STARTED" | "WORKFLOW_EXECUTION_CONTINUED_AS_NEW" | "WORKFLOW_EXECUTION_COMPLETED":
-            return [Line(**common, what=kind.removeprefix("WORKFLOW_EXECUTION_").replace("_", " ").lower())]
-        case "WORKFLOW_EXECUTION_TERMINATED" | "WORKFLOW_EXECUTION_FAILED" | "WORKFLOW_TASK_FAILED":
-            return [Line(**common, what=kind.replace("_", " ").lower(), outcome="outside the plan")]
-        case _:
-            return []
-
-
-async def _decoded(converter: Any, payloads: Any) -> dict[str, Any]:
-    """The first argument as plain data; what cannot be read is said, not hidden."""
-    found = list(payloads.payloads)
-    if len(found) != 1:
-        return {"reason": f"{len(found)} arguments"}
-    try:
-        body = (await converter.decode(found))[0]
-    except Exception as problem:
-        return {"reason": f"cannot be read: {problem}"[:200]}
-    return body if isinstance(body, dict) else {"reason": repr(body)[:200]}
-
-
-def _asked(body: dict[str, Any]) -> dict[str, Any]:
-    what = " ".join(str(body[key]) for key in ("choice", "gate", "metric", "role") if body.get(key))
-    reason = str(body.get("reason", ""))
-    return {
-        "who": str(body.get("actor", "")),
-        "why": f"{what}: {reason}" if what else reason,
-        "evidence": str(body.get("evidence_digest") or ""),
-    }
-
-
-def _entry(common: dict[str, Any], body: dict[str, Any]) -> Line:
-    return Line(
-        **common,
-        what=f"  entry {body.get('sequence')} {body.get('kind')}",
-        who=str(body.get("actor") or ""),
-        outcome=str(body.get("outcome") or ""),
-        why=str(body.get("message", "")),
-        evidence=str(body.get("evidence_digest") or ""),
-    )
-
-
-def _utc() -> Any:
-    from datetime import UTC
-
-    return UTC
+    if trail.missing_run:
+        say(
+            f"The trail does not go back to the beginning: run {trail.missing_run} before it is past retention. "
+            f"`rollouts decisions {trail.rollout}` has the whole log."
+        )
 
 
 @command
 async def decisions(name: Name, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
     """The decision log from the store: it outlives Temporal's history."""
-    entries = await read_decisions(Place(home).dsn, name)
+    entries = await _entries(Place(home), name)
     if not entries:
-        raise CliError(f"The log has no entry of {name}.", Exit.BAD_INPUT)
+        raise CliError(f"The log has no entry of {name}; `rollouts list` shows all rollouts.", Exit.BAD_INPUT)
     if output is Format.JSON:
         emit_json("decisions", [entry.model_dump(mode="json") for entry in entries])
         return
@@ -178,54 +94,42 @@ async def decisions(name: Name, home: Home = Path(DEFAULT_HOME), output: Output 
     say(f"{len(entries)} entries; programme time.")
 
 
-async def read_decisions(dsn: str, name: str) -> tuple[LogEntry, ...]:
-    """The whole log of a rollout.
+async def _entries(place: Place, name: str) -> tuple[LogEntry, ...]:
+    from cli.database import connection
+    from store.log import read_log
 
-    Raises:
-        CliError: PostgreSQL cannot be reached.
-    """
+    async with connection(place) as opened:
+        return await read_log(opened, name)
+
+
+async def read_decisions(dsn: str, name: str) -> tuple[LogEntry, ...]:
+    """The whole log of a rollout, for the demonstration."""
     import asyncpg
 
     from store.log import read_log
     from store.pool import prepare_connection
 
+    opened = await asyncpg.connect(dsn)
     try:
-        connection = await asyncpg.connect(dsn, timeout=5)
-    except (OSError, asyncpg.PostgresError) as problem:
-        raise CliError(f"PostgreSQL cannot be reached: {problem}", Exit.UNAVAILABLE) from problem
-    try:
-        await prepare_connection(connection)
-        return await read_log(connection, name)
+        await prepare_connection(opened)
+        return await read_log(opened, name)
     finally:
-        await connection.close()
+        await opened.close()
 
 
 def print_log(entries: tuple[LogEntry, ...]) -> None:
     """The log as a table."""
-    table(
-        "#",
-        "programme time",
-        "phase",
-        "kind",
-        "what",
-        "who",
-        "rationale",
-        "evidence",
-        rows=[
-            (
-                str(entry.sequence),
-                _moment(entry.programme_at),
-                entry.phase,
-                entry.kind.value,
-                entry.message,
-                entry.actor or "",
-                entry.rationale or "",
-                short(entry.evidence_digest or ""),
-            )
-            for entry in entries
-        ],
-    )
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"
+    rows = [
+        (
+            str(entry.sequence),
+            moment(entry.programme_at),
+            entry.phase,
+            entry.kind.value,
+            entry.message,
+            entry.actor or "",
+            entry.rationale or "",
+            short(entry.evidence_digest or ""),
+        )
+        for entry in entries
+    ]
+    table("#", "programme time", "phase", "kind", "what", "who", "rationale", "evidence", rows=rows)

@@ -52,6 +52,10 @@ class Place:
     def _named(self, variable: str) -> str | None:
         return None if self.own else os.environ.get(variable) or None
 
+    def named(self) -> bool:
+        """Whether the environment names both servers, so that embedded ones play no part."""
+        return bool(self._named(DSN) and self._named(ADDRESS))
+
     @property
     def dsn(self) -> str:
         """PostgreSQL.

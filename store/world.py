@@ -63,8 +63,13 @@ class WorldReport(Frozen):
     slumping: tuple[tuple[str, ...], ...]
 
 
-async def generate_world(conn: asyncpg.Connection[asyncpg.Record], spec: WorldSpec) -> WorldReport:
+async def generate_world(
+    conn: asyncpg.Connection[asyncpg.Record], spec: WorldSpec, progress: Callable[[int, int], None] | None = None
+) -> WorldReport:
     """Write the world in one transaction, and bring the planner's statistics up to date.
+
+    Args:
+        progress: called with the streams of facts that are written, and how many there are.
 
     Raises:
         WorldExistsError: there is one already; nothing was written.
@@ -77,8 +82,12 @@ async def generate_world(conn: asyncpg.Connection[asyncpg.Record], spec: WorldSp
         if await conn.fetchval("select exists (select from partner where source_system = $1)", SOURCE):
             raise WorldExistsError("this database already holds a synthetic world; use an empty one")
         counts = await _partner_rows(spec, partners).copy(conn, _COPY_SECONDS)
+        written = 0
         async for rows in _made_ahead(spec, partners):
             counts |= await rows.copy(conn, _COPY_SECONDS)
+            written += 1
+            if progress is not None:
+                progress(written, len(_STREAMS))
         await conn.execute(f"analyze {', '.join(COLUMNS)}", timeout=_COPY_SECONDS)
     return WorldReport(
         partners=len(partners), rows=counts, starts_at=spec.starts_at, ends_at=spec.ends_at, slumping=hit

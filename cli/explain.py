@@ -1,0 +1,104 @@
+"""explain: why a rollout does not go on, on which evidence, who can unblock it, and with which command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.home import DEFAULT_HOME, Home, Place
+from cli.output import Format, Output, command, emit_json, show, table
+from cli.rollouts import Name, exit_of
+from cli.tree import metric_line, moment, span
+from models.base import short
+from models.command import Verb
+from models.rollout import Awaited, RolloutView, Status
+
+COMMANDS = {
+    Verb.DECIDE: "approve, reject",
+    Verb.CONFIRM_OWNERSHIP: "confirm",
+    **{verb: verb.value for verb in (Verb.PAUSE, Verb.RESUME, Verb.OVERRIDE, Verb.REVIEW, Verb.STOP)},
+    Verb.ACKNOWLEDGE: "acknowledge",
+}
+"""The commands of the verbs that people have at the terminal."""
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the verb of this module."""
+    app.command(epilog="Example: rollouts explain gold-tier-rebate --as fin@example.com")(explain)
+
+
+@command
+async def explain(
+    name: Name,
+    identity: Annotated[
+        str | None, typer.Option("--as", envvar="ROLLOUTS_IDENTITY", help="Whose actions to show.")
+    ] = None,
+    home: Home = Path(DEFAULT_HOME),
+    output: Output = Format.TABLE,
+) -> int:
+    """Why a rollout does not go on: what blocks it, on which evidence, who can unblock it, and by when.
+
+    Exit codes as of `rollouts get`.
+    """
+    from cli.gateway import Gateway
+
+    gateway = await Gateway.open(Place(home))
+    view = await gateway.status(name)
+    actions = await gateway.allowed_actions(name, identity)
+    if output is Format.JSON:
+        data = view.model_dump(mode="json", include={"status", "sentence", "next", "holds", "pause", "gate", "awaited"})
+        evidence = view.assessment.model_dump(mode="json") if view.assessment else None
+        emit_json(
+            "explanation",
+            {**data, "evidence": evidence, "actions": [one.model_dump(mode="json") for one in actions]},
+        )
+        return exit_of(view)
+    for line in explanation(view):
+        show(line)
+    show("")
+    rows = [
+        (COMMANDS[one.verb], "yes" if one.allowed else "no", ", ".join(one.who), one.why_not or one.target or "")
+        for one in actions
+        if one.verb in COMMANDS
+    ]
+    table("command", "now", "who may", "why not, or on what", rows=rows)
+    return exit_of(view)
+
+
+def explanation(view: RolloutView) -> Iterator[str]:
+    """Sentences that say what stands in the way and what would open it."""
+    yield view.sentence
+    yield f"Next: {view.next}"
+    # A holding rollout's own sentence names its holds already.
+    for hold in view.holds if view.status is not Status.HOLDING else ():
+        yield f"Held since {moment(hold.since)}: {hold.kind.value}: {hold.detail}"
+    for one in view.awaited:
+        due = f", due {moment(one.due)}" if one.due else ""
+        waited = span(view.programme_now - one.since)
+        yield f"Awaited to {one.what}: {', '.join(one.who) or 'nobody'}, since {moment(one.since)} ({waited}){due}"
+        if one.who and (how := _how(view.rollout_id, one)):
+            yield f"    {how}"
+    if view.assessment:
+        yield f"Evidence {short(view.assessment.digest)} as of {moment(view.assessment.as_of)}:"
+        width = max((len(item.cohort) for item in view.assessment.items), default=0)
+        for item in view.assessment.items:
+            yield f"  {item.cohort:<{width}}  {metric_line(item)}"
+
+
+def _how(name: str, awaited: Awaited) -> str | None:
+    """The command by which the first who is awaited would act."""
+    who = f"--as {awaited.who[0]}"
+    match awaited.what.partition(" ")[0]:
+        case "confirm":
+            return f"rollouts confirm {name} {who}"
+        case "decide":
+            return f'rollouts approve {name} {who} -m "why"'
+        case "resume":
+            return f'rollouts resume {name} {who} -m "why"'
+        case "hold":
+            return f'rollouts review {name} {who} -m "what came of it"'
+        case _:
+            return None
