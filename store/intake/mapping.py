@@ -146,6 +146,10 @@ class Known(_Part):
 
     A change (contacted, closed, paid, ...) then counts as known `lag` after it happened; with `at`, when it
     happened; on import, at the import that brought it. A date counts from its midnight UTC.
+
+    A row that is imported again and says something else is known by the same rule. On import it counts from that
+    import on, and reads as of an earlier moment see what it said before; with `at` or `after` it was known all along,
+    so it puts wrongly loaded history right.
     """
 
     at: AwareDatetime | None = None

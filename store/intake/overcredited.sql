@@ -1,15 +1,15 @@
 -- Rows with which one transaction would be credited for more than the whole of it, together with what is stored:
--- the same revenue counted twice.
+-- the same revenue counted twice. Influence is kept apart and counted for nobody.
 with credited as (
     select source_system, transaction_id, sum(credit_share) as share
     from (
-        select s.source_system, s.transaction_id, s.credit_share from intake_staged s
+        select s.source_system, s.transaction_id, s.credit_share from intake_staged s where s.attribution = 'sourced'
         union all
         select t.source_system, t.transaction_id, t.credit_share
         from partner_transaction t
         join (select distinct source_system, transaction_id from intake_staged) as touched
             using (source_system, transaction_id)
-        where not exists (
+        where t.attribution = 'sourced' and not exists (
             select from intake_staged s where s.source_system = t.source_system and s.source_id = t.source_id
         )
     ) as lines
@@ -19,7 +19,7 @@ with credited as (
 bad as (
     delete from intake_staged s
     using credited c
-    where c.source_system = s.source_system and c.transaction_id = s.transaction_id
+    where c.source_system = s.source_system and c.transaction_id = s.transaction_id and s.attribution = 'sourced'
     returning s.line, s.transaction_id, c.share
 )
 insert into intake_rejected (line, field, reason)

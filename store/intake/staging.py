@@ -133,7 +133,11 @@ class Staging:
         return Rejection(row["line"], "; ".join(", ".join(part) for part in parts), row["reason"])
 
     async def move(self) -> Moved:
-        """Insert what is new, update what differs, leave the rest; when a fact became known never moves."""
+        """Insert what is new, update what differs, leave the rest; when a fact first became known never moves.
+
+        What becomes known later than the row as it stands amends it: the table keeps what it said before. What does
+        not, because the mapping says that it was known all along, puts it right for the past too.
+        """
         table, columns = self._spec.table, ", ".join(self._columns)
         kept = {*_NATURAL_KEY, "known_at", *(f"{stem}_known_at" for stem in self._spec.changes), *self._key}
         facts = [name for name in self._columns if name not in kept]
@@ -149,7 +153,9 @@ class Staging:
                 insert into {table} as old ({columns})
                 select {columns} from intake_staged order by line
                 on conflict (source_system, source_id) do update
-                set {", ".join(settings)}, recorded_at = now()
+                set {", ".join(settings)}, recorded_at = now(),
+                    amended_at = case when excluded.known_at > coalesce(old.amended_at, old.known_at)
+                                      then excluded.known_at else old.amended_at end
                 where ({before}) is distinct from ({after})
                 returning xmax = 0 as fresh
             )

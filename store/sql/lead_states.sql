@@ -13,11 +13,11 @@ with lead_state as (
             when seen.contact_at is not null then 'late'
             -- Taken away within the deadline releases the first partner; after it, the breach stays theirs.
             when seen.reassigned_at <= l.contact_due_at then 'excluded_reassigned'
-            when l.contact_due_at < $4::timestamptz then 'open_breach'
+            when l.contact_due_at < $4 then 'open_breach'
             else 'pending'
         end as state,
         seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due
-    from lead l
+    from lead_as_of($4::timestamptz) l
     cross join lateral (
         select
             case when greatest(l.reassigned_at, l.reassigned_known_at) <= $4 then l.reassigned_at end
@@ -39,5 +39,4 @@ with lead_state as (
       and l.assigned_at >= $2::timestamptz
       and l.assigned_at < $3::timestamptz
       and l.assigned_at <= $4
-      and l.known_at <= $4
 )

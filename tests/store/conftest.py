@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from store.pool import create_pool
+from tests.store.desk import Desk
 from tests.store.world import World
 
 
@@ -31,3 +33,12 @@ async def world(facts_pool: asyncpg.Pool) -> AsyncIterator[World]:
             yield World(conn)
         finally:
             await transaction.rollback()
+
+
+@pytest.fixture
+async def desk(database: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    conn = await asyncpg.connect(database)
+    try:
+        yield Desk(database, conn, tmp_path)
+    finally:
+        await conn.close()

@@ -45,7 +45,7 @@ DOMAINS = {
 async def test_a_kind_has_exactly_its_tables_columns(facts_pool: asyncpg.Pool, kind: FactKind) -> None:
     spec = KINDS[kind]
     columns = {row["name"]: row for row in await facts_pool.fetch(COLUMNS, spec.table)}
-    assert {*spec.by_name, "source_system", "recorded_at"} == columns.keys()
+    assert {*spec.by_name, "source_system", "recorded_at", "amended_at"} == columns.keys()
     for field in spec.fields:
         column = columns[field.name]
         assert TYPES[field.type] == column["type"], field.name

@@ -75,6 +75,12 @@ class World:
         await self.conn.execute(insert, *row.values())
         return str(row["source_id"])
 
+    async def amend(self, table: str, source_id: str, known: str, **row: Any) -> None:
+        """From `known` on the fact says something else."""
+        row = {"amended_at": at(known), **row}
+        places = ", ".join(f"{name} = ${n}" for n, name in enumerate(row, 2))
+        await self.conn.execute(f"update {table} set {places} where source_id = $1", source_id, *row.values())  # noqa: S608
+
     async def read(
         self, metric: MetricName, *partners: str, during: Window = Q1, as_of: datetime = Q1_END
     ) -> MetricRows:

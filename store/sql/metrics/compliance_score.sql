@@ -9,15 +9,15 @@ in_force as (
     select *
     from (
         select distinct on (c.check_id) c.*
-        from compliance_check c, asked
-        where c.known_at <= $4 and c.effective_from <= asked.moment
+        from compliance_check_as_of($4) c, asked
+        where c.effective_from <= asked.moment
         order by c.check_id, c.version desc
     ) as newest, asked
     where newest.retired_on is null or newest.retired_on > asked.moment
 ),
 applicable as (
     select p.partner_id, c.check_id, c.weight, c.critical
-    from partner p
+    from partner_as_of($4) p
     cross join asked
     join in_force c
         on (c.types is null or p.type = any (c.types))
@@ -35,10 +35,10 @@ latest as (
         -- The last day is inclusive: the result expires at the midnight after it, and after the grace days.
         (coalesce(r.valid_until, (r.assessed_at at time zone 'UTC')::date + c.validity_days) + c.grace_days + 1)
             <= asked.moment as expired
-    from compliance_result r
+    from compliance_result_as_of($4) r
     cross join asked
-    join compliance_check c on c.check_id = r.check_id and c.version = r.version
-    where r.partner_id = any ($1) and r.assessed_at <= $4 and r.known_at <= $4
+    join compliance_check_as_of($4) c on c.check_id = r.check_id and c.version = r.version
+    where r.partner_id = any ($1) and r.assessed_at <= $4
     order by r.partner_id, r.check_id, r.assessed_at desc, r.known_at desc, r.source_id desc
 ),
 judged as (
@@ -49,8 +49,8 @@ judged as (
         coalesce(l.weight, a.weight) as weight,
         case
             when exists (
-                select from compliance_waiver w, asked
-                where w.partner_id = a.partner_id and w.check_id = a.check_id and w.known_at <= $4
+                select from compliance_waiver_as_of($4) w, asked
+                where w.partner_id = a.partner_id and w.check_id = a.check_id
                   and w.valid_from <= asked.moment and w.valid_until + 1 > asked.moment
                   and (w.revoked_at is null or greatest(w.revoked_at, w.revoked_known_at) > $4)
             ) then 'waived'

@@ -4,9 +4,8 @@
 -- Amounts without a rate are left out of the sums and counted in missing_fx: with any, there is no value.
 with rate as (
     select f.currency, f.month, f.rate
-    from fx_rate f
+    from fx_rate_as_of($4::timestamptz) f
     join reporting_currency r on r.currency = f.reporting_currency
-    where f.known_at <= $4::timestamptz
 ),
 bounds as (
     select $2::timestamptz at time zone 'UTC' as starts, $3::timestamptz at time zone 'UTC' as ends
@@ -14,51 +13,56 @@ bounds as (
 line as (
     select t.partner_id, 'revenue' as kind, t.attribution, t.net_amount * t.credit_share as amount, t.currency,
            t.transaction_date as day, t.source_system, t.transaction_id
-    from partner_transaction t, bounds
+    from partner_transaction_as_of($4) t
     where t.partner_id = any ($1::text[])
-      and t.transaction_date >= bounds.starts and t.transaction_date < bounds.ends and t.known_at <= $4
+      and t.transaction_date >= $2::timestamptz at time zone 'UTC'
+      and t.transaction_date < $3::timestamptz at time zone 'UTC'
     union all
     select c.partner_id, c.kind, c.attribution, c.amount * c.credit_share, c.currency, c.recognised_on, null, null
-    from partner_cost c, bounds
+    from partner_cost_as_of($4) c
     where c.partner_id = any ($1) and c.kind <> 'rebate'
-      and c.recognised_on >= bounds.starts and c.recognised_on < bounds.ends and c.known_at <= $4
+      -- What the index is made of; of these kinds it is recognised_on.
+      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) >= $2 at time zone 'UTC'
+      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) < $3 at time zone 'UTC'
     union all
     -- A rebate belongs to the month that earned it, evenly over its days, whenever it is booked.
     select c.partner_id, c.kind, c.attribution,
            c.amount * c.credit_share * extract(epoch from least(bounds.ends, earned.ends) - greatest(bounds.starts, earned.starts))
                / extract(epoch from earned.ends - earned.starts),
            c.currency, c.earned_period, null, null
-    from partner_cost c
+    from partner_cost_as_of($4) c
     cross join bounds
     cross join lateral (
         select c.earned_period::timestamp as starts, c.earned_period::timestamp + interval '1 month' as ends
     ) as earned
     where c.partner_id = any ($1) and c.kind = 'rebate'
-      and earned.starts < bounds.ends and earned.ends > bounds.starts and c.known_at <= $4
+      and earned.starts < bounds.ends and earned.ends > bounds.starts
     union all
     select m.partner_id, 'mdf', 'sourced', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date, null, null
-    from mdf_claim m
+    from mdf_claim_as_of($4) m
     where m.partner_id = any ($1) and m.paid_at >= $2 and m.paid_at < $3
-      and greatest(m.paid_at, m.paid_known_at, m.known_at) <= $4
+      and greatest(m.paid_at, m.paid_known_at) <= $4
 ),
--- Shares over one mean that the same revenue is counted for two partners.
+-- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody.
 over_credited as (
-    select l.source_system, l.transaction_id
+    select distinct l.source_system, l.transaction_id
     from line l
-    join partner_transaction t
-        on t.source_system = l.source_system and t.transaction_id = l.transaction_id and t.known_at <= $4
-    group by l.source_system, l.transaction_id, l.partner_id
-    having sum(t.credit_share) > 1.000001
+    cross join lateral (
+        select sum(t.credit_share) as share
+        from partner_transaction_as_of($4) t
+        where t.source_system = l.source_system and t.transaction_id = l.transaction_id and t.attribution = 'sourced'
+    ) as everybody
+    where l.kind = 'revenue' and l.attribution = 'sourced' and everybody.share > 1.000001
 ),
 converted as (
     select
         l.partner_id, l.kind, l.attribution, l.day,
         l.amount * case when l.currency = home.currency then 1 else rate.rate end as amount,
-        o.transaction_id is not null as over_credited
+        o.transaction_id is not null and l.attribution = 'sourced' as over_credited
     from line l
     cross join reporting_currency home
     left join rate on rate.currency = l.currency and rate.month = date_trunc('month', l.day)::date
-    left join (select distinct source_system, transaction_id from over_credited) as o
+    left join over_credited o
         on o.source_system = l.source_system and o.transaction_id = l.transaction_id
 ),
 summed as (
@@ -87,8 +91,8 @@ open_months as (
     from bounds
     cross join generate_series(date_trunc('month', bounds.starts), bounds.ends - interval '1 us', interval '1 month') as m
     where not exists (
-        select from rebate_run r
-        where r.earned_period = m::date and greatest(r.closed_at, r.known_at) <= $4
+        select from rebate_run_as_of($4) r
+        where r.earned_period = m::date and r.closed_at <= $4
     )
 )
 select
@@ -110,8 +114,8 @@ select
         'missing_fx', s.missing_fx,
         'over_credited', s.over_credited,
         'accruals_open', case when exists (
-            select from partner_cost c
-            where c.partner_id = s.partner_id and c.kind = 'rebate' and c.known_at <= $4
+            select from partner_cost_as_of($4) c
+            where c.partner_id = s.partner_id and c.kind = 'rebate'
         ) then open_months.months else 0 end
     ) as parts
 from summed s

@@ -16,9 +16,9 @@ seen as (
         coalesce(greatest(a.withdrawn_at, a.withdrawn_known_at) <= $4 and a.withdrawn_at < deadline.passes_at, false)
             or coalesce(person.active_to <= asked.moment, false)
             or coalesce(partner.active_to <= asked.moment, false) as withdrawn
-    from enablement_assignment a
-    join person on person.person_id = a.person_id
-    join partner on partner.partner_id = a.partner_id
+    from enablement_assignment_as_of($4::timestamptz) a
+    join person_as_of($4) person on person.person_id = a.person_id
+    join partner_as_of($4) partner on partner.partner_id = a.partner_id
     cross join asked
     -- The due date in force at the moment; the whole due day still counts as in time.
     cross join lateral (
@@ -27,7 +27,7 @@ seen as (
             else a.due_on
         end + 1)::timestamp at time zone 'UTC' as passes_at
     ) as deadline
-    where a.partner_id = any ($1::text[]) and a.assigned_at <= $4 and a.known_at <= $4
+    where a.partner_id = any ($1::text[]) and a.assigned_at <= $4
 ),
 judged as (
     select

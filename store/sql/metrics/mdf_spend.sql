@@ -1,4 +1,6 @@
 -- MDF spend, percent of plan to date: (paid + approved unpaid + reserved) / (allocation x elapsed share of its period).
+-- A discretionary fund is planned evenly over its period; an accrual fund is earned with sales, so what is allocated
+-- by the moment is all there for the spending.
 -- $1 partner ids, $2 window start, $3 window end (exclusive), $4 as of. Counts the allocations whose fund period
 -- overlaps the window; all they have committed up to the moment, in reporting currency.
 -- An allocation with less than 25 % of its period gone says nothing yet and is left out of both sums, unless it is
@@ -6,21 +8,24 @@
 -- value. Facts are the allocations counted plus the commitments without one.
 with rate as (
     select f.currency, f.month, f.rate
-    from fx_rate f
+    from fx_rate_as_of($4::timestamptz) f
     join reporting_currency r on r.currency = f.reporting_currency
-    where f.known_at <= $4::timestamptz
 ),
 allocation as (
     select
         a.allocation_id, a.partner_id, b.claim_deadline,
         a.amount * case when a.currency = home.currency then 1 else rate.rate end as amount,
-        least(extract(epoch from ($4 at time zone 'UTC') - b.period_start)
-              / extract(epoch from b.period_end::timestamp - b.period_start), 1) as elapsed
-    from mdf_allocation a
-    join mdf_budget b using (budget_id)
+        case b.fund_type when 'accrual' then 1 else
+            least(extract(epoch from ($4 at time zone 'UTC') - b.period_start) / period.seconds, 1)
+        end as elapsed,
+        extract(epoch from least($3::timestamptz at time zone 'UTC', b.period_end)
+                           - greatest($2::timestamptz at time zone 'UTC', b.period_start)) / period.seconds as in_window
+    from mdf_allocation_as_of($4) a
+    join mdf_budget_as_of($4) b using (budget_id)
     cross join reporting_currency home
+    cross join lateral (select extract(epoch from b.period_end::timestamp - b.period_start) as seconds) as period
     left join rate on rate.currency = a.currency and rate.month = date_trunc('month', b.period_start)::date
-    where a.partner_id = any ($1::text[]) and a.known_at <= $4 and b.known_at <= $4
+    where a.partner_id = any ($1::text[])
       and b.period_start < $3::timestamptz at time zone 'UTC'
       and b.period_end > $2::timestamptz at time zone 'UTC'
       and b.period_start < $4 at time zone 'UTC'
@@ -31,20 +36,28 @@ request as (
         r.request_id, r.partner_id, r.allocation_id,
         r.approved_amount * case when r.currency = home.currency then 1 else rate.rate end as cap,
         coalesce(greatest(r.released_at, r.released_known_at) <= $4, false) as released,
-        (b.claim_deadline + 1)::timestamp at time zone 'UTC' as claims_close_at
-    from mdf_request r
+        (
+            select (b.claim_deadline + 1)::timestamp at time zone 'UTC'
+            from mdf_allocation_as_of($4) a
+            join mdf_budget_as_of($4) b using (budget_id)
+            where a.allocation_id = r.allocation_id
+        ) as claims_close_at
+    from mdf_request_as_of($4) r
     cross join reporting_currency home
-    left join mdf_allocation a using (allocation_id)
-    left join mdf_budget b using (budget_id)
     left join rate
         on rate.currency = r.currency and rate.month = date_trunc('month', r.decided_at at time zone 'UTC')::date
-    where r.partner_id = any ($1) and r.known_at <= $4
+    where r.partner_id = any ($1)
       and r.decision = 'approved' and greatest(r.decided_at, r.decided_known_at) <= $4
 ),
 claim_seen as (
     select
         c.*, r.allocation_id,
-        (b.claim_deadline + 1)::timestamp at time zone 'UTC' as claims_close_at,
+        (
+            select (b.claim_deadline + 1)::timestamp at time zone 'UTC'
+            from mdf_allocation_as_of($4) a
+            join mdf_budget_as_of($4) b using (budget_id)
+            where a.allocation_id = r.allocation_id
+        ) as claims_close_at,
         -- Co-pay first, then the lower of claim and approval.
         least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
         coalesce(greatest(c.paid_at, c.paid_known_at) <= $4, false) as is_paid,
@@ -52,17 +65,18 @@ claim_seen as (
         coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $4, false) as is_rejected,
         -- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid.
         exists (
-            select from mdf_claim other
+            select from mdf_claim_as_of($4) other
             where lower(other.invoice_ref) = lower(c.invoice_ref)
-              and other.submitted_at <= $4 and other.known_at <= $4
+              and other.submitted_at <= $4
               and (other.submitted_at, other.source_system, other.source_id)
                   < (c.submitted_at, c.source_system, c.source_id)
         ) as duplicate
-    from mdf_claim c
-    left join mdf_request r on r.request_id = c.request_id
-    left join mdf_allocation a on a.allocation_id = r.allocation_id
-    left join mdf_budget b on b.budget_id = a.budget_id
-    where c.partner_id = any ($1) and c.submitted_at <= $4 and c.known_at <= $4
+    from mdf_claim_as_of($4) c
+    left join lateral (
+        -- There is one at most; the limit keeps the planner from reading all of them.
+        select q.allocation_id, q.copay_share from mdf_request_as_of($4) q where q.request_id = c.request_id limit 1
+    ) as r on true
+    where c.partner_id = any ($1) and c.submitted_at <= $4
 ),
 -- What was paid at the rate of the day of payment, what is owed at that of the decision.
 claim as (
@@ -121,14 +135,14 @@ commitment as (
 ),
 budgeted as (
     select
-        a.partner_id, a.amount, a.elapsed,
+        a.partner_id, a.amount, a.elapsed, a.amount * a.in_window as planned_in_window,
         coalesce(sum(c.paid), 0) as paid,
         coalesce(sum(c.owed), 0) as owed,
         coalesce(sum(c.reserved), 0) as reserved,
         coalesce(sum(c.paid + c.owed + c.reserved), 0) as committed
     from allocation a
     left join commitment c using (allocation_id)
-    group by a.allocation_id, a.partner_id, a.amount, a.elapsed
+    group by a.allocation_id, a.partner_id, a.amount, a.elapsed, a.in_window
 ),
 -- Payments are those of the window; what is owed and reserved stands as of the moment.
 unbudgeted as (
@@ -136,23 +150,23 @@ unbudgeted as (
     from commitment c
     where c.paid_in_window + c.owed + c.reserved > 0
       and not exists (
-          select from mdf_allocation a where a.allocation_id = c.allocation_id and a.known_at <= $4
+          select from mdf_allocation_as_of($4) a where a.allocation_id = c.allocation_id
       )
 ),
 item as (
     select partner_id, elapsed >= 0.25 or coalesce(committed > amount, false) as counts, committed > amount as overspent,
            amount, elapsed, paid, owed, reserved, committed, null::numeric as unbudgeted,
            case when amount is null then 1 else 0 end as missing_fx, 0 as duplicates, 0 as overpaid, 0 as late,
-           0::numeric as paid_in_window
+           0::numeric as paid_in_window, planned_in_window
     from budgeted
     union all
-    select partner_id, null, null, null, null, null, null, null, null, amount, 0, 0, 0, 0, 0 from unbudgeted
+    select partner_id, null, null, null, null, null, null, null, null, amount, 0, 0, 0, 0, 0, 0 from unbudgeted
     union all
-    select partner_id, null, null, null, null, null, null, null, null, null, missing_fx::int, 0, 0, 0, paid_in_window
+    select partner_id, null, null, null, null, null, null, null, null, null, missing_fx::int, 0, 0, 0, paid_in_window, 0
     from commitment
     union all
     select partner_id, null, null, null, null, null, null, null, null, null,
-           missing_fx::int, duplicate::int, overpaid::int, late::int, 0
+           missing_fx::int, duplicate::int, overpaid::int, late::int, 0, 0
     from claim
 ),
 summed as (
@@ -171,6 +185,7 @@ summed as (
         coalesce(sum(committed) filter (where not counts), 0) as young_committed,
         coalesce(sum(unbudgeted), 0) as unbudgeted,
         sum(paid_in_window) as paid_in_window,
+        coalesce(sum(planned_in_window), 0) as planned_in_window,
         sum(missing_fx) as missing_fx,
         sum(duplicates) as duplicates,
         sum(overpaid) as overpaid,
@@ -191,6 +206,7 @@ select
         'approved_unpaid', owed,
         'reserved', reserved,
         'paid_in_window', paid_in_window,
+        'planned_in_window', planned_in_window,
         'unbudgeted', unbudgeted,
         'young_allocations', young_allocations,
         'young_committed', young_committed,

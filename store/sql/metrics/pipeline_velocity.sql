@@ -5,9 +5,8 @@
 -- a group is computed from the summed parts. Parts named cycle_*, window_days and immature are the whole group's.
 with rate as (
     select f.currency, f.month, f.rate
-    from fx_rate f
+    from fx_rate_as_of($4::timestamptz) f
     join reporting_currency r on r.currency = f.reporting_currency
-    where f.known_at <= $4::timestamptz
 ),
 -- The last close known, where the deal has not been reopened since.
 seen as (
@@ -17,21 +16,21 @@ seen as (
         coalesce(last.closed_at, earlier.closed_at) as closed_at,
         coalesce(last.outcome, earlier.outcome) as outcome,
         case when last.outcome is not null then o.amount else earlier.amount end as amount
-    from opportunity o
+    from opportunity_as_of($4) o
     left join lateral (
         select o.closed_at, o.outcome
         where greatest(o.closed_at, o.closed_known_at) <= $4
     ) as last on true
     left join lateral (
         select r.closed_at, r.outcome, r.amount
-        from opportunity_reopening r
+        from opportunity_reopening_as_of($4) r
         where r.source_system = o.source_system and r.opportunity_id = o.source_id
-          and greatest(r.closed_at, r.closed_known_at, r.known_at) <= $4
+          and greatest(r.closed_at, r.closed_known_at) <= $4
           and greatest(r.reopened_at, r.reopened_known_at) > $4
         order by r.closed_at desc
         limit 1
     ) as earlier on true
-    where o.partner_id = any ($1::text[]) and o.known_at <= $4
+    where o.partner_id = any ($1::text[])
 ),
 deal as (
     select
