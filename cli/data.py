@@ -80,7 +80,9 @@ async def generate(
     months: Annotated[int, typer.Option(min=1, max=60, help="Length of the world.")] = MONTHS_BACK + MONTHS_AHEAD,
     start: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help=f"First day; default: {MONTHS_BACK} months before this month."),
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="DATE", help=f"First day; default: {MONTHS_BACK} months before this month."
+        ),
     ] = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,

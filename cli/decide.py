@@ -13,7 +13,7 @@ import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, complain, emit_json, say, show
-from cli.rollouts import Name
+from cli.rollouts import DATES, Name
 from models.base import short
 from models.command import Choice, Verb
 from models.log import Outcome, Receipt
@@ -162,9 +162,7 @@ async def resume(
 async def override(
     name: Name,
     metric: Annotated[MetricName, typer.Option(help="The metric to let be.")],
-    until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Programme time it ends (UTC).")
-    ],
+    until: Annotated[datetime, typer.Option(formats=DATES, metavar="DATE", help="Programme time it ends (UTC).")],
     who: As,
     reason: Reason,
     home: Home = Path(DEFAULT_HOME),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The plan's id.")]
 
+DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+"""How a day or a moment is written; both are UTC."""
+
 BETWEEN = 0.5
 """Real seconds between two looks at a rollout that is watched."""
 
@@ -42,9 +45,11 @@ async def start(
     file: Annotated[Path, typer.Option("-f", "--file", help="The plan.")],
     clock_start: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Programme time to begin at (UTC); default now."),
+        typer.Option(formats=DATES, metavar="DATE", help="Programme time to begin at (UTC); default now."),
     ] = None,
-    speed: Annotated[float, typer.Option(min=0.001, max=10_000_000, help="Programme seconds per real second.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0.001, max=10_000_000, metavar="N", help="Programme seconds per real second.")
+    ] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would start.")] = False,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
@@ -123,7 +128,8 @@ async def get(
         bool, typer.Option("-w", "--watch", help="Keep it current until the rollout is over, or Ctrl-C.")
     ] = False,
     patience: Annotated[
-        float | None, typer.Option("--timeout", min=0, help="Stop watching after so many real seconds.")
+        float | None,
+        typer.Option("--timeout", min=0, metavar="SECONDS", help="Stop watching after so many real seconds."),
     ] = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,

@@ -179,7 +179,7 @@ async def bring_down(place: Place) -> list[str]:
 async def run(home: Home = Path(DEFAULT_HOME)) -> int:
     """Run a worker until it is told to stop (SIGTERM, Ctrl-C); it says what it does as JSON lines.
 
-    Its settings come from the environment; docs/cli.md lists them.
+    Its settings come from the environment; docs/operations.md lists them.
     """
     from worker.main import run_worker
     from worker.settings import SettingsError, load_settings

@@ -1,0 +1,118 @@
+"""Writes docs/cli.md from the commands themselves: `python -m cli.reference`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from cli.main import app
+from cli.output import JSON_VERSION, MEANING
+
+TARGET = Path(__file__).parent.parent / "docs" / "cli.md"
+
+_HEAD = """\
+# The terminal
+
+Written by `python -m cli.reference` from the commands themselves; a test fails when it is stale.
+
+Results go to stdout, everything else to stderr. In a terminal, tables fold and `get -w` redraws; elsewhere a line is a
+line. Nothing that somebody wrote into a plan or a reason can steer your terminal: control characters are replaced.
+
+"""
+
+_JSON = f"""
+## JSON
+With `-o json` stdout holds exactly one document: `{{"version": {JSON_VERSION}, "kind": ..., "data": ...}}`. The version
+changes when a script could break; new fields may appear at any time. `get -w -o json` prints one such document per
+line and change. A refused request is a `receipt` as well, with exit code 6. An error leaves stdout empty; its sentence
+is on stderr, and the exit code tells its kind.
+
+| kind | of | data |
+| --- | --- | --- |
+"""
+
+KINDS = {
+    "up": ("up", "directory, addresses, Web UI, the worker's pid and log, migrations applied"),
+    "down": ("down", "directory, and what was ended"),
+    "doctor": ("doctor", "a list: check, ok (null: not looked at), found, advice"),
+    "start": ("start", "rollout, digest of the plan, whether this command started it, dry_run"),
+    "rollouts": (
+        "list",
+        "a list, the newest first: rollout, title, digest, phase, wave, status, sentence, since, open",
+    ),
+    "rollout": ("get", "where it stands, as the workflow's query `status` answers"),
+    "explanation": ("explain", "status, sentence, next, holds, pause, gate, awaited, evidence, actions"),
+    "receipt": (
+        "approve and every other request",
+        "request_id, outcome (applied, pending, refused), message, sequence",
+    ),
+    "history": ("history", "rollout, runs, missing_run (null: none is past retention), lines"),
+    "decisions": ("decisions", "the log's entries, the oldest first"),
+    "plan-validation": ("plan validate", "a list: file, valid, digest, problems with line and column"),
+    "plan": ("plan show", "the plan as it was read, and its digest"),
+    "import": ("data import", "rows read, inserted, updated, unchanged, skipped, rejected; reject_file, first_reasons"),
+    "world": ("data generate", "partners, rows by table, the moments it starts and ends"),
+    "migrated": ("db migrate", "the migrations it applied"),
+    "migrations": ("db status", "a list: name, state, applied_at"),
+}
+"""Every kind of document, the command that prints it, and what is in it."""
+
+_ENVIRONMENT = """
+## Environment
+| variable | meaning |
+| --- | --- |
+| `ROLLOUTS_HOME` | directory of the embedded servers, as `--dir`; default `.rollouts` |
+| `ROLLOUTS_IDENTITY` | who you are, as `--as` |
+| `ROLLOUTS_DATABASE_DSN` | PostgreSQL, instead of the embedded one |
+| `TEMPORAL_ADDRESS` | Temporal, instead of the embedded one; all other `TEMPORAL_*` variables and profiles of Temporal's own tools count then, too |
+| `ROLLOUTS_DEBUG` | anything: an unexpected error shows where it comes from |
+| `NO_COLOR` | anything: no colours |
+
+`up` and `down` work on embedded servers only, whatever the environment names.
+
+The settings of `rollouts worker run` are in [operations.md](operations.md).
+"""  # noqa: E501
+
+
+def text() -> str:
+    """The whole page."""
+    codes = "".join(f"| {code.value} | {meaning} |\n" for code, meaning in MEANING.items())
+    kinds = "".join(f"| `{kind}` | {of} | {data} |\n" for kind, (of, data) in KINDS.items())
+    commands = "".join(_section(names, found) for names, found in commands_of(typer.main.get_command(app)))
+    return (
+        f"{_HEAD}## Exit codes\n| code | meaning |\n| --- | --- |\n{codes}{_JSON}{kinds}"
+        f"{_ENVIRONMENT}\n## Commands\n{commands}"
+    )
+
+
+def commands_of(group: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command below a group with its words, in the order of the help."""
+    for name, found in group.commands.items():
+        if hasattr(found, "commands"):
+            yield from commands_of(found, *names, name)
+        else:
+            yield (*names, name), found
+
+
+def _section(names: tuple[str, ...], found: Any) -> str:
+    with found.make_context(" ".join(("rollouts", *names)), [], resilient_parsing=True) as context:
+        usage = context.get_usage().removeprefix("Usage: ").replace("{", "").replace("}", "")
+        records = [one.get_help_record(context) for one in found.get_params(context) if one.name != "help"]
+    example = (found.epilog or "").removeprefix("Example: ")
+    rows = "".join(f"| `{_cell(option)}` | {_cell(meaning)} |\n" for option, meaning in filter(None, records))
+    return (
+        f"\n### rollouts {' '.join(names)}\n{inspect.cleandoc(found.help or '')}\n\n"
+        f"```sh\n{' '.join(usage.split())}\n{example}\n```\n\n| | |\n| --- | --- |\n{rows}"
+    )
+
+
+def _cell(told: str) -> str:
+    return " ".join(told.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text(), encoding="utf-8")
