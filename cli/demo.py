@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import signal
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 
 from cli.gateway import Gateway
 from cli.home import Place
-from cli.output import CliError, Exit, command, out, say
+from cli.output import CliError, Exit, clean, command, out, say
 from models.command import Choice, Verb
 from models.log import Outcome
 from models.plan import RolloutPlan
@@ -62,7 +63,7 @@ async def demo(
         await _report(place, plan, view, started)
         if keep or out.is_terminal:
             say("The servers stay up; Ctrl-C ends them.")
-            await asyncio.Event().wait()
+            await _told_to_end()
         return Exit.OK
     finally:
         tell("Ending worker and servers ...")
@@ -72,10 +73,23 @@ async def demo(
 
 
 def _teller(started: float) -> Callable[[str], None]:
+    """In a terminal the lines go where the tree is drawn: another console's would tear it apart."""
+
     def tell(text: str) -> None:
-        say(f"[{asyncio.get_running_loop().time() - started:5.1f}s] {text}")
+        line = f"[{asyncio.get_running_loop().time() - started:5.1f}s] {text}"
+        if out.is_terminal:
+            out.print(clean(line), soft_wrap=True)
+        else:
+            say(line)
 
     return tell
+
+
+async def _told_to_end() -> None:
+    """Wait for Ctrl-C, which here is how a demonstration ends and nothing wrong."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
+    await told.wait()
 
 
 def _plan() -> RolloutPlan:
