@@ -19,12 +19,14 @@ GROWS_WITH_WINDOW = frozenset({MetricName.PIPELINE_VELOCITY})
 
 
 class _Against(NamedTuple):
-    """A reading beside its thresholds. `outright` is a breach that no tolerance and no small sample excuses."""
+    """A reading beside its thresholds. `outright` is a breach that no tolerance and no small sample excuses;
+    `doubtful` says by which facts alone all thresholds hold."""
 
     beyond: bool
     untold: bool
     outright: bool
     reasons: tuple[str, ...]
+    doubtful: str | None = None
 
 
 class _Frozen(NamedTuple):
@@ -87,7 +89,9 @@ def judge(
         beyond_threshold=against.beyond,
         warning=value is not None
         and current
-        and any(limit.satisfied(value, frozen.value) is False for limit in plan.warning),
+        and (
+            against.doubtful is not None or any(limit.satisfied(value, frozen.value) is False for limit in plan.warning)
+        ),
         must=plan.must,
         weight=plan.weight,
         partners=tuple(one.partner_id for one in reading.top_partners) if against.beyond else (),
@@ -183,7 +187,25 @@ def _against(
     if frozen.note:
         reasons.append(frozen.note)
     outright = critical > 0 or unbudgeted
-    return _Against(beyond or outright, untold, outright, tuple(reasons))
+    doubtful = None if beyond else _doubtful(reading, plan, frozen)
+    if doubtful:
+        reasons.append(doubtful)
+    return _Against(beyond or outright, untold, outright, tuple(reasons), doubtful)
+
+
+def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: _Frozen) -> str | None:
+    """Facts without which a threshold would not hold: contacts written down days later, leads excluded only after
+    their deadline. Both are how this number is made to look better, so they are said, and decide nothing."""
+    parts = reading.group.parts
+    late, excluded = parts.get("met_backdated", 0.0), parts.get("excluded_after_due", 0.0)
+    decided = (reading.group.denominator or 0.0) + excluded
+    if not (late or excluded) or decided <= 0:
+        return None
+    without = 100 * ((reading.group.numerator or 0.0) - late) / decided
+    if all(limit.satisfied(without, frozen.value) is not False for limit in plan.thresholds):
+        return None
+    told = f"{late:g} contacts written down days later and {excluded:g} leads excluded after their deadline"
+    return f"holds only by {told}: {without:.2f} without them"
 
 
 def _told(limit: Threshold, value: float, frozen: _Frozen, holds: bool | None, unit: str) -> str:

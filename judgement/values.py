@@ -31,7 +31,17 @@ class NoValue(StrEnum):
 
 
 # These describe the whole group asked for and come alike in every row: adding them up would be wrong.
-_OF_THE_GROUP = frozenset({"accruals_open", "cycle_p75_days", "cycle_median_days", "window_days", "immature"})
+_OF_THE_GROUP = frozenset(
+    {
+        "accruals_open",
+        "contact_hours_median",
+        "contact_hours_p90",
+        "cycle_median_days",
+        "cycle_p75_days",
+        "immature",
+        "window_days",
+    }
+)
 
 
 class _Sums:
@@ -98,13 +108,19 @@ def _finite(reading: PartnerReading) -> bool:
     return all(map(math.isfinite, numbers))
 
 
-def _percent(sums: _Sums, nothing: NoValue) -> GroupValue:
+def _percent(sums: _Sums, nothing: NoValue, **beside: float) -> GroupValue:
     if sums.denominator <= 0:
         return sums.nothing(nothing)
-    return sums.value(100 * sums.numerator / sums.denominator, sums.numerator, sums.denominator)
+    return sums.value(100 * sums.numerator / sums.denominator, sums.numerator, sums.denominator, **beside)
+
+
+def _share(part: float, whole: float) -> float:
+    return 100 * part / whole if whole > 0 else 0.0
 
 
 def _contribution_margin(sums: _Sums) -> GroupValue:
+    """Beside it: cm1 less product cost only, cm2 less what partners are paid as well, and the mean of the partners' own
+    margins, which does not move when revenue shifts from one partner to another and nobody's margin changes."""
     if sums["missing_fx"]:
         return sums.nothing(NoValue.MISSING_FX_RATE)
     if sums["over_credited"]:
@@ -112,7 +128,20 @@ def _contribution_margin(sums: _Sums) -> GroupValue:
     if sums.denominator > 0 and not sums["cost_lines"]:
         # Revenue without any cost is a missing feed, not a margin of 100 percent.
         return sums.nothing(NoValue.NO_COST_DATA)
-    return _percent(sums, NoValue.NO_POSITIVE_REVENUE)
+    revenue, product = sums.denominator, sums["product_cost"]
+    paid = sums["partner_payments"] + sums["mdf"]
+    own = [
+        100 * (one.numerator or 0.0) / one.denominator
+        for one in sums.readings
+        if one.denominator and one.denominator > 0
+    ]
+    return _percent(
+        sums,
+        NoValue.NO_POSITIVE_REVENUE,
+        cm1=_share(revenue - product, revenue),
+        cm2=_share(revenue - product - paid, revenue),
+        mean_of_partners=sum(own) / len(own) if own else 0.0,
+    )
 
 
 def _pipeline_velocity(sums: _Sums) -> GroupValue:
@@ -150,6 +179,8 @@ def _compliance_score(sums: _Sums) -> GroupValue:
 
 
 def _mdf_spend(sums: _Sums) -> GroupValue:
+    """Beside it: utilisation, paid and approved over all that is allocated, and the spend rate, paid in the window over
+    what was planned for it."""
     if sums["unbudgeted"] > 0:
         return sums.nothing(NoValue.UNBUDGETED_SPEND)
     if sums["missing_fx"]:
@@ -158,11 +189,16 @@ def _mdf_spend(sums: _Sums) -> GroupValue:
         if sums.numerator > 0:
             return sums.nothing(NoValue.UNBUDGETED_SPEND)
         return sums.nothing(NoValue.PERIOD_TOO_YOUNG if sums["young_allocations"] else NoValue.NO_DATA)
-    return _percent(sums, NoValue.NO_DATA)
+    return _percent(
+        sums,
+        NoValue.NO_DATA,
+        utilisation=_share(sums["paid"] + sums["approved_unpaid"], sums["allocation"]),
+        spend_rate=_share(sums["paid_in_window"], sums["planned_in_window"]),
+    )
 
 
 def _enablement_completion(sums: _Sums) -> GroupValue:
-    return _percent(sums, NoValue.NOTHING_DUE)
+    return _percent(sums, NoValue.NOTHING_DUE, on_time_rate=_share(sums["on_time"], sums.denominator))
 
 
 def _lead_follow_up_sla(sums: _Sums) -> GroupValue:

@@ -16,7 +16,11 @@ with lead_state as (
             when l.contact_due_at < $4 then 'open_breach'
             else 'pending'
         end as state,
-        seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due
+        seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due,
+        extract(epoch from seen.contact_at - l.assigned_at) / 3600 as contact_hours,
+        -- The lead was known without a contact, and then one turned up that was days old.
+        coalesce(l.first_contact_known_at > greatest(l.first_contact_at + interval '3 days', l.known_at), false)
+            as backdated
     from lead_as_of($4::timestamptz) l
     cross join lateral (
         select

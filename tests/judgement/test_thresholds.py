@@ -253,6 +253,31 @@ def test_the_warning_band_changes_no_verdict() -> None:
     assert judged(reading(88.0), agreed(">= 85", warning=[">= 88"])).warning is False
 
 
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        # 172 of 200 is 86 %: with 12 contacts written down days later 160 of 200 were in time, 80 %.
+        ({"met_backdated": 12.0}, "holds only by 12 contacts written down days later and 0 leads excluded after"),
+        # 40 more leads were due when they were taken out: 172 of 240.
+        ({"excluded_after_due": 40.0}, "leads excluded after their deadline: 71.67 without them"),
+        # 170 of 200 is 85 % still.
+        ({"met_backdated": 2.0}, None),
+        ({}, None),
+    ],
+)
+def test_a_number_that_only_doubtful_facts_hold_up_is_met_with_a_warning(
+    parts: dict[str, float], said: str | None
+) -> None:
+    item = judged(reading(86.0, numerator=172.0, denominator=200.0, parts=parts))
+    assert (item.verdict, item.warning) == (MET, said is not None)
+    assert any((said or "holds only") in reason for reason in item.reasons) == (said is not None)
+
+
+def test_what_is_beyond_anyhow_is_not_told_twice() -> None:
+    item = judged(reading(80.0, numerator=160.0, denominator=200.0, parts={"met_backdated": 12.0}))
+    assert not any("holds only" in reason for reason in item.reasons)
+
+
 def test_drivers_are_named_for_a_breach_and_for_nothing_else() -> None:
     assert (judged(reading(80.0)).partners, judged(reading(80.0)).leads) == (("P007",), ("L1",))
     assert (judged(reading(90.0)).partners, judged(reading(90.0)).leads) == ((), ())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from models.metric import MetricName
 from tests.store.world import World, at, day, window
 
@@ -52,6 +54,8 @@ async def test_every_state_is_told_apart_and_only_due_or_early_ones_count(world:
         "waived": 1,
         "withdrawn": 1,
         "assigned_after_due": 1,
+        # In time are the one on time and the early one: 2 of 6.
+        "on_time_rate": pytest.approx(100 / 3),
     }
 
 

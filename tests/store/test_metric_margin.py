@@ -52,6 +52,10 @@ async def test_all_variable_cost_is_subtracted_and_every_part_is_kept(world: Wor
         "contribution": 340,
         "cost_lines": 7,
         "accruals_open": 3,
+        # Less product cost only: 1000 - 500. Less what partners are paid, too: 1000 - 500 - 100 - 25.
+        "cm1": 50.0,
+        "cm2": 37.5,
+        "mean_of_partners": 34.0,
     }
 
 
@@ -59,8 +63,8 @@ async def test_a_return_counts_on_its_own_date_even_of_an_earlier_sale(world: Wo
     await sale(world, 500, "2025-12-20")
     await sale(world, 400, "2026-01-20")
     await cost(world, 200, "2026-01-20")
-    await sale(world, -100, "2026-01-25", kind="return", original_id="partner_transaction-2")
-    # 400 - 100 = 300 revenue, less 200 cost = 100: 33.3 %. December's sale is another window's.
+    await sale(world, -100, "2026-01-25", kind="return", original_id="partner_transaction-1")
+    # Of December's sale, but it belongs to the day it came back: 400 - 100 = 300, less 200 cost = 100: 33.3 %.
     value = await world.value(MARGIN)
     assert value.value == pytest.approx(100 / 3)
     assert value.parts["returned"] == 100
@@ -178,6 +182,28 @@ async def test_shares_over_one_are_no_value_also_for_one_of_the_partners(world: 
         await cost(world, 600, partner=partner, credit_share=share)
     assert (await world.value(MARGIN)).reason == "over_credited"
     assert (await world.value(MARGIN, "reseller")).reason == "over_credited"
+
+
+async def test_influence_does_not_use_up_the_credit_of_a_deal(world: World) -> None:
+    for partner, attribution in (("reseller", "sourced"), ("consultant", "influenced"), ("integrator", "influenced")):
+        await sale(world, 1000, partner=partner, transaction_id="deal", attribution=attribution)
+    await cost(world, 600, partner="reseller")
+    value = await world.value(MARGIN)
+    assert (value.value, value.denominator, value.parts["over_credited"]) == (40.0, 1000, 0)
+
+
+async def test_a_shift_of_revenue_between_partners_shows_beside_the_margin(world: World) -> None:
+    # Each partner keeps its own margin, 40 and 10 %; only how much they sell changes between the quarters.
+    for on, shares in (("2025-11-15", (900, 100)), ("2026-02-15", (100, 900))):
+        for partner, revenue, rate in (("rich", shares[0], 0.6), ("thin", shares[1], 0.9)):
+            await sale(world, revenue, on, partner=partner)
+            await cost(world, revenue * rate, on, partner=partner)
+    before = await world.value(MARGIN, during=window("2025-10-01", "2026-01-01"))
+    after = await world.value(MARGIN)
+    # 0.9 x 40 + 0.1 x 10 = 37; 0.1 x 40 + 0.9 x 10 = 13. The mean of 40 and 10 stays.
+    assert (before.value, after.value) == (pytest.approx(37.0), pytest.approx(13.0))
+    assert before.parts["mean_of_partners"] == pytest.approx(25.0)
+    assert after.parts["mean_of_partners"] == pytest.approx(25.0)
 
 
 async def test_influenced_revenue_and_cost_are_kept_apart(world: World) -> None:

@@ -272,6 +272,41 @@ async def test_a_young_period_does_not_blur_the_one_before(world: World) -> None
     assert (value.value, value.parts["young_committed"]) == (pytest.approx(45.0), 800)
 
 
+async def test_an_accrual_fund_is_all_there_for_the_spending_a_discretionary_one_by_and_by(world: World) -> None:
+    await request(world, 300, await allocation(world, 1000, "earned", fund_type="accrual"), "earned")
+    await request(world, 300, await allocation(world, 1000, "planned", fund_type="discretionary"), "planned")
+    # Half of the period is gone: 300 of the 1000 earned so far, 300 of the 500 planned so far, 600 of 1500 together.
+    assert (await world.value(MDF, "earned", as_of=HALF)).value == pytest.approx(30.0)
+    assert (await world.value(MDF, "planned", as_of=HALF)).value == pytest.approx(60.0)
+    assert (await world.value(MDF, as_of=HALF)).value == pytest.approx(40.0)
+    # Nor is what was earned ever too young to be judged.
+    early = at("2026-01-12")
+    assert (await world.value(MDF, "earned", as_of=early)).value == pytest.approx(30.0)
+    assert (await world.value(MDF, "planned", as_of=early)).reason == "period_too_young"
+
+
+async def test_an_accrual_fund_grows_with_what_is_earned(world: World) -> None:
+    fund = await allocation(world, 400, fund_type="accrual")
+    await request(world, 300, fund)
+    await world.amend("mdf_allocation", fund, "2026-02-20", amount=600)
+    # 300 of the 400 earned by then; from the 20th on 300 of 600.
+    moments = ("2026-02-19 23:59", "2026-02-20")
+    read = [(await world.value(MDF, as_of=at(moment))).value for moment in moments]
+    assert read == [pytest.approx(75.0), pytest.approx(50.0)]
+
+
+async def test_utilisation_and_spend_rate_stand_beside_it(world: World) -> None:
+    fund = await allocation(world)
+    await claim(world, 200, await request(world, 200, fund), approved=200, paid=200)  # paid on 1 February
+    await claim(world, 100, await request(world, 100, fund), approved=100)
+    await request(world, 150, fund)
+    value = await world.value(MDF, during=window("2026-01-31", "2026-02-15"), as_of=HALF)
+    # (200 paid + 100 approved) / 1000 = 30 %; the 15 days are planned with 15 / 90 of 1000, and 200 was paid in them.
+    assert value.parts["utilisation"] == pytest.approx(30.0)
+    assert value.parts["planned_in_window"] == pytest.approx(1000 / 6)
+    assert value.parts["spend_rate"] == pytest.approx(120.0)
+
+
 async def test_allocations_of_other_periods_and_their_spend_are_not_counted(world: World) -> None:
     for start, end in (("2025-10-01", "2026-01-01"), ("2026-04-01", "2026-07-01")):
         fund = await allocation(world, period_start=day(start), period_end=day(end), claim_deadline=None)

@@ -53,6 +53,10 @@ async def test_every_state_is_told_apart_and_only_decided_leads_count(world: Wor
         "excluded_duplicate": 1,
         "excluded_junk": 1,
         "excluded_after_due": 0,
+        "met_backdated": 0,
+        # Contacted after 23, 24 and 24.001 hours; the 90th percentile lies 0.8 of the way from the second to the third.
+        "contact_hours_median": pytest.approx(24.0),
+        "contact_hours_p90": pytest.approx(24.0008),
     }
 
 
@@ -121,6 +125,58 @@ async def test_an_exclusion_made_after_the_deadline_is_counted_apart(world: Worl
     assert (await world.reading(SLA, "a", as_of=at("2026-01-21"))).parts["open_breach"] == 1
     after = await world.reading(SLA, "a", as_of=at("2026-01-22"))
     assert (after.parts["open_breach"], after.parts["excluded_junk"], after.parts["excluded_after_due"]) == (0, 1, 1)
+
+
+async def test_the_clock_starts_when_the_partner_gets_the_lead_not_when_it_came_in(world: World) -> None:
+    # Lay at the vendor for four days; 24 hours from the assignment, contacted after 20.
+    await lead(
+        world, created_at=at("2026-01-01 09:00"), accepted_at=at("2026-01-06"), first_contact_at=at("2026-01-06 05:00")
+    )
+    reading = await world.reading(SLA, "a")
+    assert (reading.parts["met"], reading.parts["contact_hours_median"]) == (1, 20)
+
+
+async def test_each_lead_keeps_the_deadline_it_was_given_whatever_the_calendar_says_later(world: World) -> None:
+    # Assigned on a Friday evening: under the first policy the weekend counts, under the second it does not.
+    friday = "2026-01-09 18:00"
+    for version, due in (("2025", "2026-01-10 18:00"), ("2026", "2026-01-12 18:00")):
+        row: dict[str, Any] = {"policy_version": version, "contact_due_at": at(due)}
+        await lead(world, version, friday, first_contact_at=at("2026-01-12 10:00"), **row)
+    assert (await world.reading(SLA, "2025")).parts["late"] == 1
+    assert (await world.reading(SLA, "2026")).parts["met"] == 1
+
+
+async def test_contacts_written_down_days_later_are_counted_apart(world: World) -> None:
+    contact = "2026-01-05 12:00"
+    for known in ("2026-01-08 12:00", "2026-01-08 12:01"):  # three days later, and a minute more
+        await lead(world, first_contact_at=at(contact), first_contact_known_at=at(known))
+    # A lead that came with its contact, however late, was never seen without it.
+    came_late: dict[str, Any] = {"known_at": at("2026-02-01"), "first_contact_known_at": at("2026-02-01")}
+    await lead(world, first_contact_at=at(contact), **came_late)
+    # Late either way: nothing is gained by it.
+    await lead(world, first_contact_at=at("2026-01-07"), first_contact_known_at=at("2026-02-01"))
+    parts = (await world.reading(SLA, "a")).parts
+    assert (parts["met"], parts["late"], parts["met_backdated"]) == (3, 1, 1)
+
+
+async def test_without_any_contact_there_is_no_time_to_contact(world: World) -> None:
+    await lead(world)
+    assert "contact_hours_median" not in (await world.value(SLA)).parts
+    await contacted(world, 2, "b")
+    await contacted(world, 4, "c")
+    # It is the whole group's, in every partner's row.
+    assert [row.parts["contact_hours_median"] for row in (await world.read(SLA)).rows] == [3, 3, 3]
+    assert (await world.value(SLA)).parts["contact_hours_p90"] == pytest.approx(3.8)
+
+
+async def test_the_hour_that_comes_twice_is_two_hours(world: World) -> None:
+    # Berlin turned its clock back on 26 October 2025: 02:30 came at 00:30 and at 01:30 UTC.
+    during = window("2025-10-01", "2025-11-01")
+    due = at("2025-10-26 02:30+02:00")
+    for contact, state in (("2025-10-26 02:30+02:00", "met"), ("2025-10-26 02:30+01:00", "late")):
+        await lead(world, state, "2025-10-25 02:30+02:00", contact_due_at=due, first_contact_at=at(contact))
+        assert (await world.reading(SLA, state, during=during)).parts[state] == 1
+    assert (await world.reading(SLA, "late", during=during)).parts["contact_hours_median"] == 25
 
 
 async def test_a_deadline_over_a_clock_change_is_an_instant(world: World) -> None:
