@@ -26,7 +26,7 @@ class Wire(BaseModel):
 
 _UNITS = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _LONGEST = timedelta(days=36525)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([wdhm])")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([wdhm])")
 
 
 def parse_duration(value: Any) -> Any:
@@ -68,7 +68,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^(\d+(\.\d+)?[wdhm])+$",
+            "pattern": r"^([0-9]+(\.[0-9]+)?[wdhm])+$",
             "description": "A length of programme time: 90d, 2w, 36h, 30m, or a sum such as 1d12h.",
         }
     ),

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
 from models.base import Frozen, Instant
+
+END = datetime(9000, 1, 1, tzinfo=UTC)
+"""Programme time goes no further: a fast clock that somebody forgot would run past the last year there is, and
+whoever reads it would fail for ever. A thousand years are left for what is added to it."""
+
+AFTER_THE_END = timedelta(days=1)
+"""The wait for a moment that does not come: long, because a short one would be asked for again and again."""
 
 
 class ProgrammeClock(Frozen):
@@ -22,8 +29,11 @@ class ProgrammeClock(Frozen):
     speed: float = Field(default=1.0, gt=0, le=10_000_000)
 
     def programme(self, real: datetime) -> datetime:
-        """The programme time at a real moment."""
-        return self.programme_start + (real - self.real_start) * self.speed
+        """The programme time at a real moment, `END` at the latest."""
+        try:
+            return min(self.programme_start + (real - self.real_start) * self.speed, END)
+        except OverflowError:
+            return END
 
     def real(self, programme: datetime) -> datetime:
         """The real moment at which the programme clock will show `programme`."""
@@ -35,6 +45,8 @@ class ProgrammeClock(Frozen):
         Rounded up to a whole millisecond, the server's grain, so that the timer never fires just before `due`;
         at least one millisecond, because a zero timeout raises at once in the SDK.
         """
+        if now >= END:
+            return AFTER_THE_END
         milliseconds = math.ceil((due - now).total_seconds() * 1000 / self.speed)
         return timedelta(milliseconds=max(1, milliseconds))
 

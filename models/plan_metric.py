@@ -74,7 +74,7 @@ def _spelled(number: float, sign: str = "") -> str:
     return format(Decimal(repr(number)).normalize(), f"{sign}f")
 
 
-_THRESHOLD = re.compile(r"(>=|<=|>|<)\s*([+-]?)(\d+(?:\.\d+)?)\s*(%|pp)?")
+_THRESHOLD = re.compile(r"(>=|<=|>|<)\s*([+-]?)([0-9]+(?:\.[0-9]+)?)\s*(%|pp)?")
 _ALLOWED = ">= 18 (absolute), >= -5% (change against the baseline) or >= -2pp (points against the baseline)"
 
 
@@ -107,7 +107,7 @@ Limit = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^(>=|<=|>|<)\s*([+-]?\d+(\.\d+)?|[+-]\d+(\.\d+)?\s*(%|pp))$",
+            "pattern": r"^\s*(>=|<=|>|<)\s*([+-]?[0-9]+(\.[0-9]+)?|[+-][0-9]+(\.[0-9]+)?\s*(%|pp))\s*$",
             "description": f"A limit: {_ALLOWED}.",
         }
     ),

@@ -74,7 +74,8 @@ def test_partners_who_do_well_are_met(metric: MetricName) -> None:
 
 
 def test_no_conditions_given_is_no_success() -> None:
-    for empty in ([], None):
+    nothing: tuple[list[str] | None, ...] = ([], None)
+    for empty in nothing:
         metrics = [{**plan_data()["metrics"][0], "thresholds": empty}, plan_data()["metrics"][1]]
         with pytest.raises(ValidationError, match="thresholds"):
             make_plan(metrics=metrics)
