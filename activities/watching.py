@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.delivery import Delivery
 from activities.errors import borrowed, named_errors, unknown_rollout
 from activities.measuring import Measured, judge_snapshot, keep_count, keep_judgement, measure
+from activities.meters import record_look
 from activities.telling import Word, next_mark, next_word
 from models.base import digest_json
 from models.evidence import Assessment
@@ -48,6 +49,7 @@ class Look(NamedTuple):
     evaluated: bool = False
     signalled: bool = False
     failed: bool = False
+    gone: bool = False
     digest: str = ""
 
 
@@ -71,6 +73,12 @@ class WatchActivities:
         gate = asyncio.Semaphore(AT_ONCE)
         looks = await asyncio.gather(*(self._guarded(gate, key, request) for key in keys))
         await self._letters()
+        record_look(
+            evaluated=sum(look.evaluated for look in looks),
+            signalled=sum(look.signalled for look in looks),
+            failed=sum(look.failed for look in looks),
+            gone=sum(look.gone for look in looks),
+        )
         waits = [look.due - request.real_now for look in looks]
         return TickResult(
             looked_at=len(looks),
@@ -91,7 +99,7 @@ class WatchActivities:
                 event = "rollout_without_workflow" if gone else "rollout_not_evaluated"
                 log.error(event, rollout=key.rollout_id, chain=key.chain_id, problem=str(problem)[:300])
                 wait = request.slowest if gone else min(AFTER_FAILURE, request.slowest)
-                return Look(due=request.real_now + wait, failed=True)
+                return Look(due=request.real_now + wait, failed=True, gone=gone)
 
     async def _look(self, key: RolloutKey, real_now: datetime) -> Look:
         async with borrowed(self._pool) as conn:

@@ -181,13 +181,15 @@ async def run(home: Home = Path(DEFAULT_HOME)) -> int:
 
     Its settings come from the environment; docs/operations.md lists them.
     """
-    from worker.main import run_worker
-    from worker.settings import SettingsError, load_settings
+    from worker.main import run_from_environment
+    from worker.settings import SettingsError
 
-    found = Place(home).environment()
-    os.environ.clear()
-    os.environ.update(found)
+    place = Place(home)
+    if place.state() is not None:
+        found = place.environment()
+        os.environ.clear()
+        os.environ.update(found)
     try:
-        return await run_worker(load_settings())
+        return await run_from_environment()
     except SettingsError as problem:
         raise CliError(str(problem), Exit.BAD_INPUT) from problem

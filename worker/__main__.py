@@ -6,21 +6,28 @@ import asyncio
 import os
 import sys
 
-from worker.main import MISCONFIGURED, run_worker
-from worker.settings import SettingsError, load_settings
+from worker.main import MISCONFIGURED, run_from_environment
+from worker.settings import SettingsError
+
+USAGE = "usage: python -m worker. Settings come from the environment: see docs/operations.md."
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Run until told to stop; the exit code."""
+    if arguments:
+        asked = arguments in (["--help"], ["-h"])
+        print(USAGE, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else MISCONFIGURED
     try:
-        return asyncio.run(run_worker(load_settings()))
+        return asyncio.run(run_from_environment())
     except SettingsError as error:
         print(error, file=sys.stderr)
         return MISCONFIGURED
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
+    code = main(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     # At once: the SDK's threads may abort an interpreter that winds down.
     os._exit(code)

@@ -5,22 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 
-from worker.settings import SettingsError
+from worker.settings import SettingsError, variable
 
 Check = Callable[[], Awaitable[None]]
 """Raises when what it looks at does not work."""
 
 PATIENCE = 3.0
-"""Seconds a check or a client may take."""
+"""Seconds a check or a client may take; probes give up soon after."""
+
+_PAGES = ("/healthz", "/readyz")
+_LONGEST = 300
+"""Characters told of a problem."""
+
+
+class _Silent(Exception):
+    """The client went away, or sent what is no request: there is nobody to answer."""
 
 
 @asynccontextmanager
 async def health_server(bind: str | None, facts: Mapping[str, str], checks: Mapping[str, Check]) -> AsyncIterator[None]:
     """Serve `/healthz` (the event loop answers) and `/readyz` (every check passes) at host:port while inside.
 
-    Liveness does not mean recent work: a worker whose rollouts wait for people is quiet and well.
+    Liveness does not mean recent work: a worker whose rollouts wait for people is quiet and well. `checks` is read at
+    every request, so that it may change over the life of the process.
 
     Raises:
         SettingsError: the address cannot be used.
@@ -31,47 +41,75 @@ async def health_server(bind: str | None, facts: Mapping[str, str], checks: Mapp
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            status, body = await asyncio.wait_for(_answer(reader, facts, checks), 3 * PATIENCE)
-            payload = json.dumps(body).encode()
-            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
-            writer.write(head.encode() + b"Connection: close\r\n\r\n" + payload)
-            await writer.drain()
-        except (TimeoutError, ConnectionError, ValueError):
+            method, path = await asyncio.wait_for(_request(reader), PATIENCE)
+            status, body = await _answer(method, path, facts, checks)
+            writer.write(_response(status, body, head=method == "HEAD"))
+            await asyncio.wait_for(writer.drain(), PATIENCE)
+        except (_Silent, TimeoutError, ConnectionError):
             pass
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     host, _, port = bind.rpartition(":")
     try:
-        server = await asyncio.start_server(answer, host or None, int(port))
-    except (OSError, ValueError) as problem:
-        raise SettingsError(f"ROLLOUTS_HEALTH_BIND is {bind!r}: {problem}") from problem
+        server = await asyncio.start_server(answer, host.strip("[]"), int(port))
+    except OSError as problem:
+        raise SettingsError(f"{variable('health_bind')} is {bind!r}: {problem.strerror or problem}") from problem
     async with server:
         yield
 
 
-async def _answer(
-    reader: asyncio.StreamReader, facts: Mapping[str, str], checks: Mapping[str, Check]
-) -> tuple[str, dict[str, object]]:
-    request = (await reader.readuntil(b"\r\n"))[:1000].decode("latin-1").split()
-    path = request[1] if len(request) > 1 else ""
-    if path == "/healthz":
-        return "200 OK", {"status": "alive", **facts}
-    if path == "/readyz":
-        found = {name: await _passes(check) for name, check in checks.items()}
-        ready = all(problem is None for problem in found.values())
-        told = {name: problem or "ok" for name, problem in found.items()}
-        return ("200 OK" if ready else "503 Service Unavailable"), {
-            "status": "ready" if ready else "not ready",
-            "checks": told,
-            **facts,
-        }
-    return "404 Not Found", {"status": "no such page", "pages": ["/healthz", "/readyz"]}
-
-
-async def _passes(check: Check) -> str | None:
+async def _request(reader: asyncio.StreamReader) -> tuple[str, str]:
+    """Method and path, once the whole head has been read: what is left unread makes the client lose our answer."""
     try:
-        await asyncio.wait_for(check(), PATIENCE)
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as problem:
+        raise _Silent from problem
+    words = head.split(b"\r\n", 1)[0].decode("latin-1").split()
+    if len(words) != 3:
+        raise _Silent
+    return words[0], words[1].partition("?")[0]
+
+
+async def _answer(
+    method: str, path: str, facts: Mapping[str, str], checks: Mapping[str, Check]
+) -> tuple[HTTPStatus, dict[str, object]]:
+    if method not in ("GET", "HEAD"):
+        return HTTPStatus.METHOD_NOT_ALLOWED, {"status": "only GET and HEAD are answered"}
+    if path == "/healthz":
+        return HTTPStatus.OK, {"status": "alive", **facts}
+    if path == "/readyz":
+        names = list(checks)
+        problems = dict(zip(names, await asyncio.gather(*(_problem(checks[name]) for name in names)), strict=True))
+        ready = not any(problems.values())
+        told = {
+            "status": "ready" if ready else "not ready",
+            "checks": {key: why or "ok" for key, why in problems.items()},
+        }
+        return HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, {**told, **facts}
+    return HTTPStatus.NOT_FOUND, {"status": "no such page", "pages": _PAGES}
+
+
+async def _problem(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await check()
+    except TimeoutError as problem:
+        return str(problem) or f"no answer within {PATIENCE:g} s"
     except Exception as problem:
-        return f"{type(problem).__name__}: {problem}"[:200]
+        return f"{type(problem).__name__}: {problem}"[:_LONGEST]
     return None
+
+
+def _response(status: HTTPStatus, body: Mapping[str, object], *, head: bool) -> bytes:
+    payload = json.dumps(body).encode()
+    lines = (
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(payload)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head else payload)

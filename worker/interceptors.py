@@ -17,8 +17,6 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-log = structlog.get_logger(__name__)
-
 
 class RefusalInterceptor(Interceptor):
     """Keeps a signal from failing or wedging a rollout, whatever it carries."""
@@ -79,8 +77,4 @@ class _Context(ActivityInboundInterceptor):
             activity=info.activity_type,
             attempt=info.attempt,
         ):
-            try:
-                return await super().execute_activity(input)
-            except Exception as problem:
-                log.warning("activity failed", problem=str(problem)[:500])
-                raise
+            return await super().execute_activity(input)

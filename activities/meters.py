@@ -1,0 +1,35 @@
+"""What the watch leaves for an operator's alarms, through the SDK's meter; Prometheus appends the unit and `_total`."""
+
+from __future__ import annotations
+
+import time
+
+from temporalio import activity
+from temporalio.common import MetricMeter
+
+LAST_LOOK = "rollouts_watch_last_look_timestamp"
+EVALUATED = "rollouts_watch_evaluated"
+SIGNALLED = "rollouts_watch_signalled"
+FAILED = "rollouts_watch_failed"
+
+NOT_EVALUATED = "not evaluated"
+WITHOUT_WORKFLOW = "without workflow"
+
+
+def record_look(*, evaluated: int, signalled: int, failed: int, gone: int) -> None:
+    """Count what one look did; a count of zero counts too, so that an alarm has a series to look at."""
+    meter = activity.metric_meter() if activity.in_activity() else MetricMeter.noop
+    told = meter.create_counter(EVALUATED, "rollouts measured and judged by the watch")
+    told.add(evaluated)
+    told = meter.create_counter(SIGNALLED, "rollouts that the watch told of a change, a breach or the day's evidence")
+    told.add(signalled)
+    told = meter.create_counter(FAILED, "open rollouts that the watch could not look at")
+    told.add(failed - gone, {"reason": NOT_EVALUATED})
+    told.add(gone, {"reason": WITHOUT_WORKFLOW})
+    record_time(meter)
+
+
+def record_time(meter: MetricMeter) -> None:
+    """Now the watch has looked; or a worker has started, from which on an alarm may count its silence."""
+    gauge = meter.create_gauge_float(LAST_LOOK, "when this worker last did the watch's look, or started", "seconds")
+    gauge.set(time.time())

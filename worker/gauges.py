@@ -1,0 +1,63 @@
+"""Gauges for an operator's alarms, counted in the store by every worker alike: take the largest, not the sum."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+import structlog
+from temporalio.common import MetricMeter
+
+from activities.meters import record_time
+from models.rollout import TERMINAL, Status
+from store.tallies import read_tallies
+
+log = structlog.get_logger(__name__)
+
+OPEN = "rollouts_open"
+LETTERS = "rollouts_notices"
+LETTER_STATES = ("waiting", "refused")
+
+EVERY = 15.0
+"""Seconds between two counts."""
+
+WITHIN = 10.0
+"""Seconds for a connection and a count."""
+
+
+@asynccontextmanager
+async def gauges(meter: MetricMeter, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[None]:
+    """Keep the gauges current while inside. Where the store cannot be read they stay as they are: `/readyz` tells."""
+    record_time(meter)
+    task = asyncio.create_task(_keep(meter, pool))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _keep(meter: MetricMeter, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(WITHIN):
+                await count(meter, pool)
+        except Exception as problem:
+            log.debug("gauges not updated", problem=repr(problem)[:300])
+        await asyncio.sleep(EVERY)
+
+
+async def count(meter: MetricMeter, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Set every gauge, those of empty states to zero."""
+    async with pool.acquire() as conn:
+        found = await read_tallies(conn)
+    rollouts = meter.create_gauge(OPEN, "open rollouts by status")
+    for status in Status:
+        if status not in TERMINAL:
+            rollouts.set(found.open_rollouts.get(status.value, 0), {"status": status.value})
+    letters = meter.create_gauge(LETTERS, "letters that no channel has taken yet, or that one will never take")
+    for state in LETTER_STATES:
+        letters.set(found.letters.get(state, 0), {"state": state})
