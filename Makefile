@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-CODE := models judgement store activities workflows worker cli deploy tests
+CODE := models judgement store activities workflows worker cli deploy bench tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench lock clean .venv
@@ -44,7 +44,7 @@ lock: $(STAMP) ## Bring the hash-pinned locks in line with pyproject.toml; ARGS=
 
 clean: ## Remove .venv, caches and build output; the data of embedded servers stays
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
-	find $(CODE) bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find $(CODE) examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 .venv: $(STAMP)
 

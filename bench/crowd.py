@@ -1,0 +1,110 @@
+"""Many open rollouts over many leads: the generated world several times over, and rollouts that each watch a cohort."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from bench.ground import Ground
+from bench.rollouts import plan_for
+from cli.data import fill
+from models.clock import clock_at
+from models.evidence import Baseline, Window
+from models.metric import CATALOGUE
+from models.plan import RolloutPlan
+from models.rollout import CohortMembers
+from models.work import OpenRequest, RolloutKey, Standing
+from store import rollouts
+from store.pool import Connection, create_pool
+from store.world_rows import COLUMNS
+
+NOW = datetime.fromisoformat("2026-03-16T00:00:00+00:00")
+"""Programme and real time of the first look; the world has fourteen months of facts before it."""
+
+COHORT = 24
+_PARTNERS = 240
+_LEADS_A_WORLD = 40_000
+_SHARED = ("fx_rate", "rebate_run", "mdf_budget", "compliance_check")
+# What tells one copy of the world from another: keys of its own, and references to them.
+_OWN = (
+    *("source_id", "partner_id", "transaction_id", "original_id", "allocation_id", "request_id", "person_id"),
+    "invoice_ref",
+)
+
+
+class Crowd(NamedTuple):
+    """Open rollouts of one plan, each with a pilot of its own, and how many leads there are."""
+
+    dsn: str
+    leads: int
+    plan: RolloutPlan
+    pilots: dict[RolloutKey, CohortMembers]
+
+
+async def gather(ground: Ground, count: int, leads: int) -> Crowd:
+    """`count` rollouts in their pilots over about so many leads, in a database of their own."""
+    dsn = await ground.database()
+    copies = max(1, round(leads / _LEADS_A_WORLD))
+    await fill(dsn, seed=7, start=date(2025, 1, 1), months=15, partners=_PARTNERS)
+    ground.tell(f"multiplying a world of {_PARTNERS} partners by {copies}")
+    pool = await create_pool(dsn, command_timeout=3600)
+    async with pool, pool.acquire() as connection:
+        for table in COLUMNS:
+            if table not in _SHARED:
+                await connection.execute(_copies_of(table), copies)
+        await connection.execute("vacuum analyze")
+        found = await connection.fetchval("select count(*) from lead")
+        partners = [row["partner_id"] for row in await connection.fetch("select partner_id from partner order by 1")]
+        plan = plan_for("crowd")
+        pilots = {}
+        for number in range(count):
+            first = number * COHORT % (len(partners) - COHORT)
+            pilot = CohortMembers(name="pilot", partners=tuple(partners[first : first + COHORT]))
+            key = RolloutKey(rollout_id=f"crowd-{number}", chain_id="bench")
+            await _open(connection, key, plan, pilot)
+            pilots[key] = pilot
+    ground.tell(f"{count} open rollouts, {len(partners):,} partners, {found:,} leads")
+    return Crowd(dsn, found, plan, pilots)
+
+
+def _copies_of(table: str) -> str:
+    """Further copies of every row of a table, under other keys. Built of the project's own names only."""
+    columns = ("source_system", *COLUMNS[table])
+    values = ", ".join(f"{name} || '/' || copy" if name in _OWN else name for name in columns)
+    return (
+        f"insert into {table} ({', '.join(columns)}) "  # noqa: S608
+        f"select {values} from {table}, generate_series(2, $1) as copy"
+    )
+
+
+async def _open(connection: Connection, key: RolloutKey, plan: RolloutPlan, pilot: CohortMembers) -> None:
+    """As a rollout registers, and as it records that its pilot is enrolled."""
+    clock = clock_at(NOW)
+    await rollouts.open_rollout(connection, OpenRequest(key=key, plan=plan, plan_digest=plan.digest, clock=clock))
+    window = Window(start=NOW - timedelta(days=90), end=NOW)
+    baselines = tuple(
+        Baseline(
+            cohort=pilot.name,
+            metric=one.metric,
+            window=window,
+            value=30.0,
+            reason=None,
+            n_partners=COHORT,
+            n_facts=1000,
+            definition_version=CATALOGUE[one.metric].definition_version,
+            evidence_digest="sha256:bench",
+        )
+        for one in plan.metrics
+    )
+    standing = Standing(
+        phase="pilot",
+        wave=None,
+        status="running",
+        sentence="Running pilot.",
+        since=NOW,
+        open=True,
+        watched=(pilot,),
+        tolerance_since=NOW,
+        baselines=baselines,
+    )
+    await rollouts.update_standing(connection, key, standing, 1)

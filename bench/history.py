@@ -1,0 +1,115 @@
+"""A 90-day rollout's history: events, bytes and billed actions, against a workflow that polls each metric hourly."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.worker import Worker
+
+from bench.counting import LONGEST, Cost, bytes_by_activity, cost
+from bench.figures import Bar, Comparison, Findings, Profile
+from bench.ground import Ground
+from bench.polling import HOUR, Polling, PollingActivities, PollingRollout
+from bench.rollouts import BEGIN, DAY
+from bench.simulated import Simulated, simulate
+from store.pool import create_pool
+from worker.settings import WorkerSettings
+
+MONTH = timedelta(days=30)
+AGAINST = "one timer and an activity per metric, each hour"
+
+
+async def run(ground: Ground) -> Findings:
+    """Both on servers whose clock skips: our rollout whole, the polling for some days at whose rate it would go on."""
+    rollout = await ground.once(simulate)
+    hours = 4 if ground.quick else 72
+    ground.tell(f"polling for {hours} simulated hours")
+    polling, seconds = await _poll(ground, rollout, hours)
+    ours = cost(rollout.events)
+    costs = _costs(ours, polling, f"polling ran {hours} simulated hours; its rate is held over the rest")
+    return Findings(
+        comparisons=(
+            *costs,
+            *_with_watch(ours, rollout, polling),
+            Comparison(
+                what=f"simulating {ours.span / DAY:.0f} days",
+                unit="s",
+                ours=(rollout.seconds,),
+                against=AGAINST,
+                theirs=(seconds * (ours.span / polling.span),),
+                bar=Bar(limit=10, unit="s"),
+            ),
+        ),
+        profiles=(_profile(rollout),),
+    )
+
+
+async def _poll(ground: Ground, rollout: Simulated, hours: int) -> tuple[Cost, float]:
+    """What the polling costs, and the seconds it took; it reads the pilot and nothing else."""
+    pilot = await _pilot(rollout)
+    asked = Polling(hours=hours, begin=BEGIN, metrics=tuple(one.metric for one in rollout.plan.metrics), partners=pilot)
+    pool = await create_pool(rollout.dsn, max_size=8)
+    async with pool, ground.skipped_time() as (environment, _):
+        client = environment.client
+        reads = PollingActivities(pool).read_one
+        async with Worker(client, task_queue="polling", workflows=[PollingRollout], activities=[reads]):
+            began = time.perf_counter()
+            handle = await client.start_workflow(PollingRollout.run, asked, id="polling", task_queue="polling")
+            await handle.result()
+            seconds = time.perf_counter() - began
+            events = (await handle.fetch_history()).events
+    return cost(events, hours * HOUR), seconds
+
+
+async def _pilot(rollout: Simulated) -> tuple[str, ...]:
+    pool = await create_pool(rollout.dsn)
+    async with pool:
+        found = await pool.fetchval(
+            "select partners from rollout_cohort where rollout_id = $1 and name = 'pilot'", rollout.plan.id
+        )
+    return tuple(found)
+
+
+def _costs(ours: Cost, polling: Cost, held: str) -> tuple[Comparison, ...]:
+    whole, month, polled = polling.over(ours.span), ours.over(MONTH), polling.over(MONTH)
+    days = f"{ours.span / DAY:.0f} days"
+    fate = f"a server terminates it at {LONGEST:,} events, on day {LONGEST / polling.over(DAY).events:.0f}"
+
+    def compare(what: str, unit: str, mine: float, other: float, limit: float, note: str = "") -> Comparison:
+        bar = Bar(limit=limit, unit=unit)
+        return Comparison(what=what, unit=unit, ours=(mine,), against=AGAINST, theirs=(other,), bar=bar, note=note)
+
+    return (
+        compare(f"events in {days}", "events", ours.events, whole.events, 1000, f"{held}; {fate}"),
+        compare("events a month", "events", month.events, polled.events, 240),
+        compare(f"bytes in {days}", "KiB", ours.bytes / 1024, whole.bytes / 1024, 120),
+        compare("actions a month", "actions", month.actions, polled.actions, 75, "people's queries come on top"),
+    )
+
+
+def _with_watch(ours: Cost, rollout: Simulated, polling: Cost) -> tuple[Comparison, ...]:
+    """The watch is one for all rollouts; how often it looks at the least is a setting of the worker."""
+    ticks = sum(event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED for event in rollout.watch)
+    slowest: timedelta = WorkerSettings.model_fields["watch_slowest"].default
+    watch = cost(rollout.watch, ticks * slowest).over(MONTH)
+    note = f"the watch looks every {slowest.total_seconds() / 60:g} min: {watch.actions:,.0f} actions a month for all"
+    return tuple(
+        Comparison(
+            what=f"the same with its share of the watch, {count} open",
+            unit="actions",
+            ours=(ours.over(MONTH).actions + watch.actions / count,),
+            against=AGAINST,
+            theirs=(polling.over(MONTH).actions,),
+            note=note,
+        )
+        for count in (1, 100)
+    )
+
+
+def _profile(rollout: Simulated) -> Profile:
+    found = bytes_by_activity(rollout.events)
+    whole = sum(found.values())
+    rows = tuple((name, f"{size / 1024:.0f} KiB", f"{size / whole:.0%}") for name, size in found.most_common(8))
+    return Profile(title="where the bytes are", columns=("events", "size", "share"), rows=rows)

@@ -1,0 +1,126 @@
+"""What a rollout costs the worker that takes it in: replay, start and memory, with the sandbox against without."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHistory
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import Replayer
+
+from bench.figures import Bar, Comparison, Findings
+from bench.ground import Ground
+from bench.rollouts import BEGIN, plan_for, world
+from bench.simulated import simulate
+from bench.unsandboxed import unsandboxed_plugin
+from bench.workers import worker_process
+from cli.gateway import Gateway
+from worker.plugin import rollouts_plugin
+
+AGAINST = "the same without the workflow sandbox"
+_RECORDED = Path(__file__).parent.parent / "tests" / "replay" / "histories"
+
+
+async def run(ground: Ground) -> Findings:
+    """Histories are replayed in this process, whose CPU is counted; memory is that of workers of their own."""
+    rollout = await ground.once(simulate)
+    rounds = 1 if ground.quick else 5
+    recorded = _recorded()[: 2 if ground.quick else None]
+    events = sum(len(one.events) for one in recorded)
+    start = _until_second_task(rollout.history)
+    ground.tell(f"replaying {len(recorded)} recorded histories of {events} events and the simulated one")
+    # The first of each loads and warms what the later ones find ready.
+    await _both([start], 5)
+    found = {"event": await _rounds(recorded, rounds), "whole": await _rounds([rollout.history], rounds)}
+    found["start"] = await _rounds([start], rounds, times=5 if ground.quick else 40)
+    memory, cpu = await _parked(ground)
+    days = f"{len(rollout.events)} events of a whole rollout"
+
+    def compare(what: str, unit: str, pairs: Pairs, scale: float, bar: Bar | None = None, note: str = "") -> Comparison:
+        ours, theirs = (tuple(value * scale for value in side) for side in zip(*pairs, strict=True))
+        return Comparison(what=what, unit=unit, ours=ours, against=AGAINST, theirs=theirs, bar=bar, note=note)
+
+    return Findings(
+        comparisons=(
+            compare(f"CPU an event, replaying {len(recorded)} recorded histories", "ms", found["event"], 1000 / events),
+            compare(f"CPU of a cold resume over {days}", "s", found["whole"], 1, Bar(limit=0.5, unit="s")),
+            compare("CPU of taking a new rollout in", "ms", found["start"], 1000, Bar(limit=15, unit="ms")),
+            compare("CPU from a start until its owners are asked", "ms", cpu, 1000, None, "with its five activities"),
+            compare("memory a cached rollout", "KiB", memory, 1 / 1024, Bar(limit=150, unit="KiB")),
+        )
+    )
+
+
+Pairs = list[tuple[float, float]]
+
+
+async def _rounds(histories: Sequence[WorkflowHistory], rounds: int, times: int = 1) -> Pairs:
+    return [await _both(histories, times) for _ in range(rounds)]
+
+
+async def _both(histories: Sequence[WorkflowHistory], times: int) -> tuple[float, float]:
+    """CPU seconds of one replay of all, with and without the sandbox."""
+    return await _replay(rollouts_plugin(), histories, times), await _replay(unsandboxed_plugin(), histories, times)
+
+
+async def _replay(plugin: SimplePlugin, histories: Sequence[WorkflowHistory], times: int) -> float:
+    async def all_of_them() -> AsyncIterator[WorkflowHistory]:
+        for _ in range(times):
+            for history in histories:
+                yield history
+
+    began = time.process_time()
+    await Replayer(workflows=[], plugins=[plugin]).replay_workflows(all_of_them())
+    return (time.process_time() - began) / times
+
+
+def _recorded() -> list[WorkflowHistory]:
+    return [
+        WorkflowHistory.from_json(f"rollout/{path.name}", gzip.decompress(path.read_bytes()).decode())
+        for path in sorted(_RECORDED.glob("*.json.gz"))
+    ]
+
+
+def _until_second_task(history: WorkflowHistory) -> WorkflowHistory:
+    """A rollout that has just been started: what follows from its first workflow task, and nothing more."""
+    scheduled = [
+        index
+        for index, event in enumerate(history.events)
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
+    ]
+    first = list(history.events)[: scheduled[1]]
+    return WorkflowHistory.from_json("rollout/just-started", WorkflowHistory("", first).to_json())
+
+
+async def _parked(ground: Ground) -> tuple[Pairs, Pairs]:
+    """Bytes of a rollout that waits for its owners in a worker's cache, and the CPU seconds it took to get there."""
+    count = 10 if ground.quick else 150
+    memory, cpu = [], []
+    for _ in range(1 if ground.quick else 2):
+        found = [await _park(ground, module, count) for module in ("worker", "bench.unsandboxed")]
+        memory.append((found[0][0], found[1][0]))
+        cpu.append((found[0][1], found[1][1]))
+    return memory, cpu
+
+
+async def _park(ground: Ground, module: str, count: int) -> tuple[float, float]:
+    dsn = await world(ground)
+    ground.tell(f"parking {count} rollouts in a worker process ({module})")
+    async with ground.temporal() as (server, client), worker_process(ground, server, dsn, module) as worker:
+        gateway = Gateway(client)
+        # What comes with the first few stays for all: pools, compiled validators, threads.
+        await _start(gateway, "warm", max(5, count // 5))
+        await worker.idle()
+        memory, cpu = worker.memory, worker.cpu
+        await _start(gateway, "parked", count)
+        await worker.idle()
+        return (worker.memory - memory) / count, (worker.cpu - cpu) / count
+
+
+async def _start(gateway: Gateway, name: str, count: int) -> None:
+    for number in range(count):
+        await gateway.start(plan_for(f"{name}-{number}"), BEGIN, 1.0)

@@ -1,0 +1,80 @@
+"""One rollout from ownership to its last wave on a server whose clock skips, and the histories it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities import all_activities
+from bench.ground import Ground
+from bench.rollouts import BEGIN, DAY, act, confirm_all, plan_for, world
+from models.names import ROLLOUT, TASK_QUEUE, WATCH, WATCH_ID, rollout_workflow_id
+from models.plan import RolloutPlan
+from models.rollout import RolloutView, Status
+from models.work import RolloutInput, WatchInput
+from store.pool import create_pool
+
+_LONGEST_DAYS = 150
+
+
+class Simulated(NamedTuple):
+    """A rollout that ran its course: its history and that of the watch beside it, and the seconds it took."""
+
+    plan: RolloutPlan
+    dsn: str
+    history: WorkflowHistory
+    watch: Sequence[HistoryEvent]
+    seconds: float
+
+    @property
+    def events(self) -> Sequence[HistoryEvent]:
+        return self.history.events
+
+
+async def simulate(ground: Ground) -> Simulated:
+    """Run it with the owners acting once a simulated day; 90 days, a fortnight if quick.
+
+    Raises:
+        RuntimeError: it did not complete, so that its history is not the one that was to be measured.
+    """
+    dsn = await world(ground)
+    ground.tell("simulating a rollout, a day at a time")
+    plan = plan_for("simulated", short=ground.quick)
+    pool = await create_pool(dsn, max_size=8)
+    async with (
+        pool,
+        ground.skipped_time() as (environment, client),
+        Worker(client, task_queue=TASK_QUEUE, activities=all_activities(pool, client)),
+    ):
+        began = time.perf_counter()
+        # Once a day: a watch that looks every few minutes costs a rollout nothing more, but a simulation much time.
+        watch = await client.start_workflow(WATCH, WatchInput(slowest=DAY), id=WATCH_ID, task_queue=TASK_QUEUE)
+        history = await _course(environment, client, plan)
+        seconds = time.perf_counter() - began
+        watched = (await watch.fetch_history()).events
+    ground.tell(f"{len(history.events)} events in {seconds:.1f} s")
+    return Simulated(plan=plan, dsn=dsn, history=history, watch=watched, seconds=seconds)
+
+
+async def _course(environment: WorkflowEnvironment, client: Client, plan: RolloutPlan) -> WorkflowHistory:
+    handle = await client.start_workflow(
+        ROLLOUT,
+        RolloutInput(plan=plan, clock_start=BEGIN),
+        id=rollout_workflow_id(plan.id),
+        task_queue=TASK_QUEUE,
+    )
+    await confirm_all(handle, plan)
+    for _ in range(_LONGEST_DAYS):
+        view = await handle.query("status", result_type=RolloutView)
+        if view.status is Status.COMPLETED:
+            return await handle.fetch_history()
+        await act(handle, plan, view)
+        await environment.sleep(DAY)
+    view = await handle.query("status", result_type=RolloutView)
+    raise RuntimeError(f"the rollout did not complete in {_LONGEST_DAYS} days: {view.sentence}")
