@@ -11,8 +11,8 @@ the programme clock begins:
 
 Everything is done by `rollouts` commands, which are printed; only the status is asked in between. The owners are
 played by `cli.players`: they approve what the evidence allows, hold reviews when due, resume once fresh evidence shows
-no breach, and stop after nine resumes of one pause were refused. What they see and when they act depends on how fast
-the machine is: at the default speed a second is eleven and a half days, so dates differ by days from run to run.
+no breach, and stop after nine resumes of one pause were refused. When they act depends on how fast the machine is: at
+the default speed a second is six days, so dates differ by days from run to run. Six years take six minutes.
 
 Exit code 0 when the rollout reached an end, completed or stopped; 1 when it did not, or something failed; 2 when
 what was given cannot be used.
@@ -45,7 +45,7 @@ from models.plan import RolloutPlan
 from models.rollout import TERMINAL, RolloutView
 
 MAPPINGS = Path(__file__).parent / "mappings"
-SPEED = 1_000_000.0
+SPEED = 500_000.0
 LOOK_EVERY = 0.25
 """Real seconds between two looks at the status."""
 
@@ -146,7 +146,7 @@ def arguments_of(name: str, act: Act) -> list[str]:
 async def play(program: Program, gateway: Gateway, plan: RolloutPlan, players: Players, patience: float) -> RolloutView:
     """Look at the rollout and let its owners act until it is over, or `patience` real seconds have passed."""
     loop = asyncio.get_running_loop()
-    until, told, view = loop.time() + patience, "", None
+    until, told, view = loop.time() + patience, None, None
     while loop.time() < until:
         try:
             view = await gateway.status(plan.id)
@@ -154,9 +154,9 @@ async def play(program: Program, gateway: Gateway, plan: RolloutPlan, players: P
             say(f"({problem})")
             await asyncio.sleep(1)
             continue
-        if (line := plain(view).partition("·")[2]) != told:
-            told = line
-            say(plain(view)[:220])
+        if (standing := (view.status, view.phase, view.wave, view.pause)) != told:
+            told = standing
+            say(plain(view)[:300])
         if view.status in TERMINAL:
             return view
         acts = players.acts(view)
