@@ -179,8 +179,11 @@ async def _lines(converter: DataConverter, run_id: str, event: HistoryEvent) -> 
             return [Line(**place, kind=Kind.RUN, what=f"continued as new in run {following}")]
         case "WORKFLOW_EXECUTION_TERMINATED":
             ended = event.workflow_execution_terminated_event_attributes
+            details = await _read(converter, ended.details.payloads)
             what = "terminated, outside the plan"
-            return [Line(**place, kind=Kind.RUN, what=what, identity=ended.identity, why=ended.reason)]
+            return [
+                Line(**place, kind=Kind.RUN, what=what, identity=ended.identity, why=ended.reason, arguments=details)
+            ]
         case "WORKFLOW_EXECUTION_CANCEL_REQUESTED":
             cancel = event.workflow_execution_cancel_requested_event_attributes
             return [Line(**place, kind=Kind.RUN, what="cancel requested, outside the plan", identity=cancel.identity)]

@@ -205,12 +205,12 @@ async def _worker(place: Place) -> str:
     found = await (await Gateway.open(place)).pollers()
     if not found:
         raise Trouble(
-            f"nobody asks for work on {TASK_QUEUE}",
+            f"nobody has asked for work on {TASK_QUEUE} in the last two minutes",
             f"`rollouts up` starts the embedded worker (its log: {place.worker_log}); "
             "elsewhere `rollouts worker run` is one.",
             unavailable=True,
         )
-    return f"{found} asking for work on {TASK_QUEUE}"
+    return f"{found} asked for work on {TASK_QUEUE} in the last two minutes"
 
 
 async def _watch(place: Place) -> str:
@@ -219,7 +219,7 @@ async def _watch(place: Place) -> str:
 
     from cli.gateway import Gateway
 
-    restart = "a worker starts the watch when it starts: end a worker and start it again."
+    restart = "a worker starts the watch when it starts: see that one runs, or end it and start it again."
     try:
         view = await (await Gateway.open(place)).watch()
     except (RPCError, WorkflowQueryFailedError) as problem:

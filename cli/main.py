@@ -30,19 +30,25 @@ app.add_typer(servers.worker_app, name="worker")
 
 def main() -> None:
     """Run a command and end the process at once: the SDK's threads may abort an interpreter that winds down."""
+    code = run()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def run(words: list[str] | None = None) -> int:
+    """Run a command, by default that of the command line; its exit code."""
     code: object = 0
     try:
-        code = app(standalone_mode=False)
+        code = app(words, prog_name="rollouts", standalone_mode=False)
     except typer.TyperException as refused:
         code = _complain(refused)
     except typer.Abort:
         code = Exit.INTERRUPTED
     except SystemExit as end:
         code = end.code
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BrokenPipeError, ValueError):
-            stream.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    return code if isinstance(code, int) else int(code is not None)
 
 
 def _complain(refused: typer.TyperException) -> int:

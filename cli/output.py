@@ -41,6 +41,7 @@ class Exit(IntEnum):
     STOPPED = 5
     REFUSED = 6
     UNAVAILABLE = 69
+    BROKEN = 70
     INTERRUPTED = 130
 
 
@@ -53,6 +54,7 @@ MEANING = {
     Exit.STOPPED: "the rollout was stopped, or is stopping (get, explain)",
     Exit.REFUSED: "a request was refused; the rollout goes on as before",
     Exit.UNAVAILABLE: "a server, or every worker, cannot be reached",
+    Exit.BROKEN: "a worker met what must not happen; its log has the traceback (worker run)",
     Exit.INTERRUPTED: "ended by Ctrl-C; what was asked of a rollout before stands",
 }
 

@@ -160,22 +160,34 @@ def _awaited(view: RolloutView) -> Iterator[str]:
 def _phases(view: RolloutView, entries: Sequence[LogEntry]) -> Tree:
     tree = Tree(Text(view.rollout_id, "bold"))
     why = {one.programme_at: one.message.partition(": ")[2] for one in entries if one.kind is EntryKind.PHASE}
-    for record, following in zip(view.history, (*view.history[1:], None), strict=True):
+    passed = _course_so_far(view)
+    for record, following in zip(passed, (*view.history[1:], None), strict=False):
         if record.left_at is None and view.status not in TERMINAL:
             _here(tree, view, record)
+        elif view.status is Status.STOPPED and record is passed[-1]:
+            _passed(tree, view, record, ICON[Status.STOPPED], _why_stopped(entries))
         else:
-            left = why.get(following.entered_at, "") if following else ""
-            _passed(tree, view, record, left)
+            _passed(tree, view, record, ICON[Status.COMPLETED], why.get(following.entered_at, "") if following else "")
     for record in _ahead(view):
         node = tree.add(Text(f"{PENDING} {_name(view, record)}", "dim"))
         _add_cohorts(node, view, record)
     return tree
 
 
-def _passed(tree: Tree, view: RolloutView, record: PhaseRecord, why: str) -> None:
-    lasted = span((record.left_at or view.programme_now) - record.entered_at)
-    ended_here = record.left_at is None and view.status is Status.STOPPED
-    label = f"{ICON[Status.STOPPED] if ended_here else '✔'} {_name(view, record):<15} {lasted:<9} {why}"
+def _course_so_far(view: RolloutView) -> tuple[PhaseRecord, ...]:
+    """The phases entered; of a stopped rollout without the close, so that they end where it was stopped."""
+    if view.status is Status.STOPPED and len(view.history) > 1 and view.history[-1].phase is Phase.CLOSE:
+        return view.history[:-1]
+    return view.history
+
+
+def _why_stopped(entries: Sequence[LogEntry]) -> str:
+    return next((one.message for one in reversed(entries) if one.kind is EntryKind.STOP), "stopped")
+
+
+def _passed(tree: Tree, view: RolloutView, record: PhaseRecord, icon: str, why: str) -> None:
+    lasted = span(record.left_at - record.entered_at) if record.left_at else ""
+    label = f"{icon} {_name(view, record):<15} {lasted:<9} {why}"
     node = tree.add(Text(clean(label).rstrip()))
     _add_cohorts(node, view, record)
 

@@ -1,0 +1,137 @@
+"""data import and generate: what goes in, what is set aside and where, what is refused whole."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from cli.data import BASELINE, first_day
+from cli.home import Place
+from cli.output import Exit
+from store.world_spec import WorldSpec
+from tests.cli.conftest import Terminal
+from tests.store.desk import LEAD_HEADER, LEADS, PARTNERS
+
+MADE_UP = "select count(*) from partner where source_system = 'synthetic'"
+IMPORTED = "select count(*) from lead where source_system = 'crm'"
+
+
+async def _count(terminal: Terminal, statement: str) -> int:
+    connection = await asyncpg.connect(Place(terminal.home).dsn)
+    try:
+        found: int = await connection.fetchval(statement)
+    finally:
+        await connection.close()
+    return found
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Partners and leads with their mappings; two of the leads are bad."""
+    texts = {
+        "partners.yaml": PARTNERS,
+        "leads.yaml": LEADS,
+        "partners.csv": "Id,Name,Parent,Tier\nIMP-1,First,,gold\nIMP-2,Second,IMP-1,\n",
+        "leads.csv": LEAD_HEADER
+        + "a,IMP-1,2025-02-01T10:00Z,,,,\n"
+        + "b,IMP-1,at noon,,,,\n"
+        + "c,ghost,2025-02-01T10:00Z,,,,\n"
+        + "d,IMP-2,2025-02-01T10:00Z,,,,\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return {name: str(tmp_path / name) for name in texts}
+
+
+async def test_bad_rows_go_to_a_file_with_line_and_reason_and_strict_takes_nothing(
+    terminal: Terminal, files: dict[str, str], tmp_path: Path
+) -> None:
+    partners = await terminal("data", "import", "partners", files["partners.csv"], "--mapping", files["partners.yaml"])
+    assert partners.code == Exit.OK, partners.err
+    assert partners.out == "2 rows read: 2 new, 0 changed, 0 unchanged, 0 skipped, 0 rejected.\n"
+    assert "partners.csv: 100 %" in partners.err
+
+    leads = ("data", "import", "leads", files["leads.csv"], "--mapping", files["leads.yaml"])
+    strict = await terminal.program(*leads, "--strict", "--rejects", str(tmp_path / "strict.csv"))
+    assert (strict.code, strict.out) == (Exit.BAD_INPUT, "")
+    assert "2 bad rows, nothing was written" in strict.err
+    assert "strict.csv" in strict.err
+    assert await _count(terminal, IMPORTED) == 0
+
+    told = await terminal.program(*leads, "-o", "json")
+    assert (told.code, told.document["kind"]) == (Exit.OK, "import")
+    assert (told.data["rows_read"], told.data["inserted"], told.data["rejected"]) == (4, 2, 2)
+    reject_file = tmp_path / "leads.rejects.csv"
+    assert told.data["reject_file"] == str(reject_file)
+    assert f"2 bad rows are in {reject_file}" in told.err
+    with reject_file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["reject_line"], row["Id"]) for row in rows] == [("3", "b"), ("4", "c")]
+    assert all(row["reject_reason"] for row in rows)
+    assert await _count(terminal, IMPORTED) == 2
+
+    again = await terminal(*leads)
+    assert "0 new, 0 changed, 2 unchanged, 0 skipped, 2 rejected" in again.out
+
+
+async def test_an_import_that_cannot_begin_says_why_in_one_place(
+    terminal: Terminal, files: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "wrong.yaml").write_text(PARTNERS.replace("name: Name", "nmae: Name"), encoding="utf-8")
+    cases: dict[str, tuple[str, ...]] = {
+        "'partner' is not one of 'partners'": ("partner", files["partners.csv"], "--mapping", files["partners.yaml"]),
+        "wrong.yaml:3": ("partners", files["partners.csv"], "--mapping", str(tmp_path / "wrong.yaml")),
+        "none.yaml: cannot be read": ("partners", files["partners.csv"], "--mapping", str(tmp_path / "none.yaml")),
+        "none.csv": ("partners", str(tmp_path / "none.csv"), "--mapping", files["partners.yaml"]),
+        "The mapping is for partners, not for leads": (
+            "leads",
+            files["leads.csv"],
+            "--mapping",
+            files["partners.yaml"],
+        ),
+        "Missing option '--mapping'": ("leads", files["leads.csv"]),
+    }
+    for expected, words in cases.items():
+        told = await terminal("data", "import", *words)
+        assert (told.code, told.out) == (Exit.BAD_INPUT, ""), expected
+        assert expected in told.err
+
+
+async def test_a_second_world_is_refused_and_the_first_stays(terminal: Terminal, world: dict[str, Any]) -> None:
+    before = await _count(terminal, MADE_UP)
+    assert before == world["partners"]
+    told = await terminal("data", "generate", "--seed", "8", "--partners", "3", "--months", "1")
+    assert (told.code, told.out) == (Exit.REFUSED, "")
+    assert "holds a made-up world already" in told.err
+    assert await _count(terminal, MADE_UP) == before
+
+
+@pytest.mark.parametrize("words", [("--partners", "0"), ("--months", "61"), ("--seed", "lucky"), ("--start", "soon")])
+async def test_a_world_that_cannot_be_is_refused_before_anything_is_opened(
+    nowhere: Terminal, words: tuple[str, str]
+) -> None:
+    told = await nowhere("data", "generate", *words)
+    assert (told.code, told.out, len(told.err.splitlines())) == (Exit.BAD_INPUT, "", 1)
+    assert f"'{words[0]}'" in told.err
+
+
+@pytest.mark.parametrize(
+    ("today", "first"),
+    [
+        (date(2026, 11, 25), date(2025, 8, 1)),
+        (date(2024, 2, 29), date(2022, 11, 1)),
+        (date(2027, 4, 1), date(2026, 1, 1)),
+    ],
+)
+def test_the_usual_world_reaches_from_before_last_years_baseline_to_after_a_plans_end(today: date, first: date) -> None:
+    assert first_day(today) == first
+    spec = WorldSpec(start=first, months=24)
+    now = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    year_ago = now.replace(year=now.year - 1, day=min(now.day, 28))
+    assert spec.starts_at + BASELINE <= year_ago
+    assert (spec.ends_at - now).days > 180

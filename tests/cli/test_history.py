@@ -1,0 +1,217 @@
+"""The audit trail: every request with what came of it, across runs, and nothing hidden that cannot be read."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.common import RawValue
+from temporalio.service import RPCError
+
+from cli.audit import Kind, Line, settle
+from cli.output import Exit
+from models.command import Verb
+from models.names import rollout_workflow_id
+from models.rollout import Status
+from tests.cli.conftest import START, Rollout, Terminal
+
+
+async def _runs(rollout: Rollout) -> list[str]:
+    return [run_id async for run_id, _ in rollout.gateway.runs(rollout.name)]
+
+
+async def _to_another_run(rollout: Rollout) -> list[str]:
+    """Ask until the rollout has continued as new; its runs, the newest first."""
+    for number in range(200):
+        runs = await _runs(rollout)
+        if len(runs) > 1:
+            return runs
+        await rollout.ask(Verb.ACKNOWLEDGE, "finance_owner", f"noted {number}")
+    raise AssertionError("it never continues as new")
+
+
+async def test_the_trail_tells_who_asked_for_what_why_on_what_evidence_and_what_came_of_it(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    gate = (await rollout.to_gate()).gate
+    assert gate is not None
+    sponsor, finance = rollout.who("sponsor"), rollout.who("finance_owner")
+    await terminal("approve", rollout.name, "--as", finance, "-m", "looks good to me")
+    await terminal("approve", rollout.name, "--as", sponsor, "-m", "the numbers hold")
+
+    told = await terminal.program("history", rollout.name, "-o", "json")
+    assert (told.code, told.document["kind"]) == (Exit.OK, "history")
+    lines = told.data["lines"]
+    decided = [line for line in lines if line["what"] == "decide approve prepare_to_pilot"]
+    assert [(one["who"], one["why"], one["outcome"]) for one in decided] == [
+        (finance, "looks good to me", "refused"),
+        (sponsor, "the numbers hold", "applied"),
+    ]
+    assert {one["evidence"] for one in decided} == {gate.digest}
+    assert "this needs sponsor" in decided[0]["message"]
+    assert decided[1]["message"] == "Sam Sponsor approved prepare_to_pilot (1 of 1)"
+    assert all(one["identity"] for one in decided)
+
+    # Every entry of the log stands in it once: beside the request it answers, or by itself.
+    numbers = sorted(number for line in lines for number in line["entries"])
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= decided[1]["entries"][0]
+
+    table = await terminal("history", rollout.name)
+    number = decided[0]["entries"][0]
+    shown = " ".join(table.out.split())
+    assert f"{finance} decide approve prepare_to_pilot refused #{number}: Fin Finance is finance_owner" in shown
+    assert "steps of Temporal's own; --all shows them" in table.err
+
+
+async def test_the_trail_crosses_continue_as_new_and_says_where_an_older_run_is_gone(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    await rollout.to_pilot()
+    newest, *older = await _to_another_run(rollout)
+    whole = await terminal("history", rollout.name, "-o", "json")
+    assert whole.data["missing_run"] is None
+    lines = whole.data["lines"]
+    assert list(dict.fromkeys(line["run_id"] for line in lines)) == [*reversed(older), newest]
+    assert f"continued as new in run {newest}" in {line["what"] for line in lines}
+    assert lines[0]["what"] == "started"
+    confirmed = [line for line in lines if line["what"].startswith("confirm_ownership")]
+    assert [line["outcome"] for line in confirmed] == ["applied"] * 6
+    # Nothing that was asked for is without its outcome, also where that was recorded in the next run.
+    assert {line["outcome"] for line in lines if line["kind"] == "request"} <= {"applied", "refused"}
+
+    await _delete(rollout, older[0])
+    rest = await terminal("history", rollout.name, "-o", "json")
+    assert rest.code == Exit.OK
+    assert rest.data["missing_run"] == older[0]
+    assert {line["run_id"] for line in rest.data["lines"]} == {newest}
+    assert f"run {older[0]} before it is past retention" in rest.err
+    assert f"rollouts decisions {rollout.name}" in rest.err
+    log = await terminal.program("decisions", rollout.name, "-o", "json")
+    assert [entry["sequence"] for entry in log.data] == list(range(1, len(log.data) + 1))
+    assert log.data[0]["message"].startswith("Decision log opened")
+
+
+async def _delete(rollout: Rollout, run_id: str) -> None:
+    """Remove a closed run as retention does, and wait until it is gone."""
+    client = rollout.gateway.client
+    execution = WorkflowExecution(workflow_id=rollout_workflow_id(rollout.name), run_id=run_id)
+    request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+    await client.workflow_service.delete_workflow_execution(request)
+    for _ in range(400):
+        try:
+            await rollout.gateway.handle(rollout.name, run_id).fetch_history()
+        except RPCError:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the run is still there")
+
+
+async def test_refused_raw_signals_are_shown_as_they_were_sent_also_those_nobody_can_read(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    handle = rollout.gateway.handle(rollout.name)
+    secret = Payload(metadata={"encoding": b"binary/encrypted"}, data=b"\x00\x01secret")
+    raw = Payload(metadata={"encoding": b"binary/plain"}, data=b"\xff\xfe")
+    broken = Payload(metadata={"encoding": b"json/plain"}, data=b"{not json")
+    sent: list[tuple[str, list[Any]]] = [
+        ("decide", [RawValue(secret)]),
+        ("pause", [RawValue(raw)]),
+        ("resume", [RawValue(broken)]),
+        ("stop", ["please"]),
+        ("review", []),
+        ("acknowledge", ["one", "two"]),
+        ("make it so", [{"actor": "mallory", "reason": "because I say so"}]),
+        ("pause", [{"actor": "mallory", "reason": "no request id"}]),
+    ]
+    for name, arguments in sent:
+        await handle.signal(name, args=arguments)
+    for _ in range(400):
+        if (await rollout.gateway.status(rollout.name)).refused == len(sent):
+            break
+        await asyncio.sleep(0.05)
+
+    told = await terminal("history", rollout.name, "-o", "json")
+    asked = [line for line in told.data["lines"] if line["kind"] == "request"]
+    assert [line["verb"] for line in asked] == [name for name, _ in sent]
+    assert [line["outcome"] for line in asked] == ["refused"] * len(sent)
+    assert len({line["entries"][0] for line in asked}) == len(sent)
+    encrypted = asked[0]["arguments"][0]
+    assert (encrypted["encoding"], encrypted["bytes"]) == ("binary/encrypted", 8)
+    assert base64.b64decode(encrypted["base64"]) == b"\x00\x01secret"
+    assert "not JSON" in asked[0]["message"]
+    assert asked[1]["arguments"][0]["bytes"] == 2
+    assert base64.b64decode(asked[2]["arguments"][0]["base64"]) == b"{not json"
+    assert asked[3]["arguments"] == ["please"]
+    assert asked[4]["why"] == "no arguments"
+    assert asked[5]["arguments"] == ["one", "two"]
+    assert "no such operation" in asked[6]["message"]
+    assert (asked[7]["who"], asked[7]["why"]) == ("mallory", "no request id")
+
+    table = await terminal("history", rollout.name)
+    assert f"Requests: {len(sent)}, refused: {len(sent)}." in table.err
+    assert "binary/encrypted" in table.out
+    assert "'please'" in table.out
+
+
+async def test_the_same_request_twice_is_one_decision_and_one_refused_repetition(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    handle = rollout.gateway.handle(rollout.name)
+    sponsor = rollout.who("sponsor")
+    request = {"request_id": "same-request", "actor": sponsor, "reason": "sent twice"}
+    for _ in range(2):
+        await handle.signal("pause", request)
+    await rollout.until(Status.PAUSED)
+    for _ in range(400):
+        if (await rollout.gateway.status(rollout.name)).refused:
+            break
+        await asyncio.sleep(0.05)
+    told = await terminal("history", rollout.name, "-o", "json")
+    asked = [line for line in told.data["lines"] if line["request_id"] == "same-request"]
+    assert [line["outcome"] for line in asked] == ["applied", "refused"]
+    assert "duplicate" in asked[1]["message"]
+
+
+async def test_a_terminated_rollout_says_so_in_its_trail(terminal: Terminal, rollout: Rollout) -> None:
+    await rollout.gateway.handle(rollout.name).terminate("and a detail", reason="pulled the plug")
+    told = await terminal("history", rollout.name)
+    assert "terminated, outside the plan" in told.out
+    assert "pulled the plug" in told.out
+    raw = await terminal("history", rollout.name, "-o", "json")
+    assert raw.data["lines"][-1]["arguments"] == ["and a detail"]
+
+
+async def test_all_shows_every_event_that_temporal_has(terminal: Terminal, rollout: Rollout) -> None:
+    told = await terminal("history", rollout.name, "--all", "-o", "json")
+    shown = {line["event_id"] for line in told.data["lines"]}
+    events = (await rollout.gateway.handle(rollout.name).fetch_history()).events
+    # Events in which the rollout recorded entries show these instead of themselves.
+    assert shown == set(range(1, max(shown) + 1))
+    assert len(shown) <= len(events)
+    assert told.err == "Requests: 0, refused: 0. Runs in the chain: 1.\n"
+
+
+def _line(kind: Kind, number: int, **more: Any) -> Line:
+    return Line(at=START, run_id="r", event_id=number, kind=kind, what="x", **more)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_request_without_any_entry_is_shown_as_not_recorded(answered: bool) -> None:
+    request = _line(Kind.REQUEST, 1, request_id="a", verb="pause")
+    entry = _line(Kind.ENTRY, 2, request_id="a" if answered else "b", outcome="applied", entries=(7,))
+    settled = settle([request, entry])
+    assert settled[0].outcome == ("applied" if answered else "not recorded")
+    assert len(settled) == (1 if answered else 2)
+
+
+def test_a_pending_request_is_settled_by_its_last_entry_and_keeps_the_number_of_each() -> None:
+    request = _line(Kind.REQUEST, 1, request_id="a", verb="resume")
+    pending = _line(Kind.ENTRY, 2, request_id="a", outcome="pending", entries=(7,), message="examined")
+    done = _line(Kind.ENTRY, 3, request_id="a", outcome="refused", entries=(9,), message="the breach stands")
+    (settled,) = settle([request, pending, done])
+    assert (settled.outcome, settled.message, settled.entries) == ("refused", "the breach stands", (7, 9))

@@ -1,0 +1,113 @@
+"""start, list, get, explain: what is started once, where it stands, and a view that ends when the rollout is over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from uuid import uuid4
+
+from cli.output import Exit
+from models.command import Verb
+from models.plan import Fate, StopResolution
+from models.rollout import Status
+from tests.cli.conftest import Rollout, Terminal, finished, write_plan
+from tests.plans import make_plan, plan_data
+
+WITHDRAW = StopResolution(finished=Fate.KEEP, current=Fate.WITHDRAW, pending=Fate.KEEP)
+
+
+async def test_a_plan_is_started_once_and_another_version_or_clock_under_its_id_is_refused(terminal: Terminal) -> None:
+    plan = make_plan(id=f"plan-{uuid4().hex[:8]}")
+    file = str(write_plan(terminal.folder, plan))
+    dated = ("--clock-start", "2026-01-05")
+    dry = await terminal("start", "-f", file, "--dry-run", "-o", "json")
+    assert (dry.code, dry.data["started"], dry.data["dry_run"]) == (Exit.OK, False, True)
+    assert (await terminal("history", plan.id)).code == Exit.BAD_INPUT
+
+    first = await terminal.program("start", "-f", file, *dated, "-o", "json")
+    assert (first.code, first.document["kind"], first.data["started"]) == (Exit.OK, "start", True)
+    assert first.data["digest"] == plan.digest
+    again = await terminal("start", "-f", file, *dated)
+    assert (again.code, f"{plan.id} was started before" in again.out) == (Exit.OK, True)
+    other_clock = await terminal("start", "-f", file, *dated, "--speed", "2")
+    assert (other_clock.code, other_clock.out) == (Exit.REFUSED, "")
+    assert "another programme clock" in other_clock.err
+    changed = write_plan(terminal.folder, make_plan(id=plan.id, decision="Another decision."))
+    refused = await terminal("start", "-f", str(changed), *dated)
+    assert refused.code == Exit.REFUSED
+    assert f"Another version of {plan.id} runs or ran" in refused.err
+
+    listed, shown = await asyncio.gather(terminal.program("list", "-o", "json"), terminal("list"))
+    assert [one["digest"] for one in listed.data if one["rollout"] == plan.id] == [plan.digest]
+    assert plan.id in shown.out
+
+
+async def test_a_plan_that_does_not_hold_is_refused_with_its_place(terminal: Terminal) -> None:
+    file = terminal.folder / "wrong.yaml"
+    file.write_text(json.dumps(plan_data(chosen="Z"), indent=1), encoding="utf-8")
+    told, missing = await asyncio.gather(
+        terminal("start", "-f", str(file), "-o", "json"), terminal("start", "-f", str(file.with_name("none.yaml")))
+    )
+    assert (told.code, told.out) == (Exit.BAD_INPUT, "")
+    assert f"{file}:" in told.err
+    assert (missing.code, "none.yaml" in missing.err) == (Exit.BAD_INPUT, True)
+
+
+async def test_explain_names_who_is_awaited_and_the_command_that_would_help(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    told = await terminal.program("explain", rollout.name)
+    assert told.code == Exit.WAITS
+    assert "6 of 6 owners have still to confirm" in told.out
+    assert f"    rollouts confirm {rollout.name} --as {rollout.who('sponsor')}\n" in told.out
+    assert "approve, reject  no " in told.out
+
+    await rollout.to_gate()
+    gate, proposer = await asyncio.gather(
+        terminal("explain", rollout.name),
+        terminal("explain", rollout.name, "--as", rollout.who("programme_owner"), "-o", "json"),
+    )
+    command = f'rollouts approve {rollout.name} --as {rollout.who("sponsor")} -m "why"'
+    assert f"    {command}\n" in gate.out
+    actions = {one["verb"]: one for one in proposer.data["actions"]}
+    assert not actions["decide"]["allowed"]
+    assert "is not among those who may" in actions["decide"]["why_not"]
+    assert actions["pause"]["allowed"]
+
+
+async def test_watching_prints_a_line_per_change_and_ends_when_the_rollout_is_over(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    lines = await terminal.start("get", rollout.name, "-w")
+    documents = await terminal.start("get", rollout.name, "-w", "-o", "json")
+    drawn = await terminal.in_a_terminal("get", rollout.name, "-w")
+    # They have all begun to watch once each has said something.
+    assert lines.stdout is not None
+    assert documents.stdout is not None
+    first_line, first_document = await asyncio.gather(lines.stdout.readline(), documents.stdout.readline())
+    await rollout.to_pilot()
+    await asyncio.sleep(1)
+    await rollout.ask(Verb.STOP, "sponsor", "seen enough", resolution=WITHDRAW)
+
+    told, json_told, screen = await asyncio.gather(finished(lines), finished(documents), drawn)
+    assert (told.code, json_told.code) == (Exit.STOPPED, Exit.STOPPED)
+    printed = [first_line.decode().rstrip(), *told.out.splitlines()]
+    assert "◌ running · prepare · Preparing" in printed[0]
+    assert any("running · pilot · Running pilot." in line for line in printed)
+    assert "✖ stopped" in printed[-1]
+    assert len({line.partition(" · ")[2] for line in printed}) > 2
+    found = [json.loads(line) for line in (first_document.decode(), *json_told.out.splitlines())]
+    assert {one["kind"] for one in found} == {"rollout"}
+    assert [found[0]["data"]["status"], found[-1]["data"]["status"]] == [Status.RUNNING, Status.STOPPED]
+    text = screen.decode()
+    assert "\x1b[" in text
+    assert "├── " in text
+    assert "Stopped before the end of the plan" in text
+
+
+async def test_watching_gives_up_after_its_timeout_with_the_code_of_where_it_stands(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    told = await terminal("get", rollout.name, "-w", "--timeout", "0")
+    assert told.code == Exit.WAITS
+    assert len(told.out.splitlines()) == 1
