@@ -28,10 +28,12 @@ _APPROVALS = {
 _TEXT = """\
 # A plan for Partner Rollouts. Replace what is in here, then: rollouts plan validate FILE
 # Durations are programme time: 90d, 2w, 36h, 1d12h. What each part means: docs/plans.md
+# An editor completes and checks it after: rollouts plan schema > plan.schema.json
+# yaml-language-server: $schema=plan.schema.json
 schema_version: 1
 framework: B0129
-id: {id}
-title: {id}
+id: "{id}"
+title: "{id}"
 name_variants:
   english: Channel Partner Performance Framework
   katakana: チャネルパートナー

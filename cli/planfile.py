@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from cli.plannodes import Fault, Place, Read, Where, read_nodes
 from models.base import Frozen
 from models.plan import Identity, Role, RolloutPlan, Slug, Text
+from models.plan_metric import LIMITS, Limit
 from models.plan_rule import BrokenRule
 
 MAX_BYTES = 1_000_000
 TOP = Place(1, 1)
+
+_FIELDS = frozenset(field.alias or name for name, field in RolloutPlan.model_fields.items())
+_TEMPLATE = "`rollouts plan new ID` writes a template"
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -59,6 +63,11 @@ def load_plan(path: Path) -> RolloutPlan:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _refused(name, f"cannot be read: {error.strerror or error}") from error
+    return plan_from(content, name)
+
+
+def plan_from(content: bytes, name: str) -> RolloutPlan:
+    """The plan in a file's bytes; `name` is what problems call the file. Raises like `load_plan`."""
     _check_size(len(content), name)
     try:
         text = content.decode("utf-8-sig")
@@ -85,10 +94,15 @@ def parse_plan(text: str, name: str) -> RolloutPlan:
         raise _syntax(error, text, name) from error
     problems = [_problem(name, fault) for fault in read.faults]
     if read.value is None and not problems:
-        raise _refused(name, "the file is empty; `rollouts plan new ID` writes a template")
+        raise _refused(name, f"the file is empty; {_TEMPLATE}")
     if not isinstance(read.value, dict):
         told = f"found {_found(read.value)}; a plan is a mapping of fields"
         raise PlanError(problems or [_problem(name, Fault((), read.place(()), told))])
+    if not problems and read.value.keys().isdisjoint(_FIELDS):
+        # Every field would be missing, and none of that would help.
+        keys = ", ".join(repr(key[:40]) for key in list(read.value)[:5]) or "nothing"
+        told = f"found {keys}; no field of a plan is among them"
+        raise PlanError([_problem(name, Fault((), read.place(()), f"{told}; {_TEMPLATE}"))])
     try:
         plan = RolloutPlan.model_validate_json(json.dumps(read.value))
     except ValidationError as error:
@@ -125,6 +139,11 @@ def _syntax(error: yaml.YAMLError, text: str, name: str) -> PlanError:
 def _problem(name: str, fault: Fault) -> PlanProblem:
     field = ".".join(map(str, fault.where))
     return PlanProblem(file=name, line=fault.place.line, column=fault.place.column, field=field, message=fault.message)
+
+
+def is_slug(text: str) -> bool:
+    """Whether a plan can have this id."""
+    return re.fullmatch(_pattern(Slug), text) is not None
 
 
 # From pydantic's errors to sentences
@@ -175,12 +194,12 @@ def _message(error: ErrorDetails, where: Where, schema: Schema) -> str:
         return error["msg"].removeprefix("Value error, ")
     if kind == "string_pattern_mismatch" and context["pattern"] in _PATTERNS:
         return f"{found}; allowed: {_PATTERNS[context['pattern']]}"
-    if kind in _WORDS:
-        return f"{found}; allowed: {_WORDS[kind]}"
     if kind == "string_type" and isinstance(error["input"], bool | int | float):
         return f"{found}; allowed: text; put it in quotes"
-    if "pattern" in allowed and "description" in allowed:
-        return f"{found}; allowed: {allowed['description']}"
+    if kind in _WORDS:
+        return f"{found}; allowed: {_WORDS[kind]}"
+    if allowed.get("pattern") == _LIMIT:
+        return f"{found}; allowed: a limit in quotes: {LIMITS}"
     if kind == "model_type":
         return f"{found}; allowed: a mapping with {', '.join(allowed.get('properties', {})) or 'fields'}"
     wanted = re.sub(r"^(Input|Value|String|Tuple) should ", "should ", error["msg"])
@@ -193,13 +212,16 @@ def _pattern(text: Any) -> str:
     return str(get_args(text)[1].pattern)
 
 
+SLUG_ALLOWED = "2 to 63 lower-case letters, digits and hyphens, not beginning with a hyphen"
 _PATTERNS = {
-    _pattern(Slug): "2 to 63 lower-case letters, digits and hyphens, not beginning with a hyphen",
+    _pattern(Slug): SLUG_ALLOWED,
     _pattern(Identity): "an e-mail address such as name@example.com",
     _pattern(Text): "text without control characters",
     _pattern(Role): "lower-case letters and underscores, such as finance_owner",
 }
 
+
+_LIMIT = TypeAdapter(Limit).json_schema()["pattern"]
 
 _WORDS = {
     "bool_type": "true or false",
@@ -208,6 +230,7 @@ _WORDS = {
     "datetime_parsing": "a moment with its time zone, such as 2026-01-31T00:00:00Z",
     "datetime_type": "a moment with its time zone, such as 2026-01-31T00:00:00Z",
     "float_type": "a number",
+    "string_type": "text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "time_delta_type": "a duration such as 90d, 2w, 36h, 30m or 1d12h",

@@ -39,7 +39,7 @@ def parse_duration(value: Any) -> Any:
         return value
     parts = _DURATION.findall(value)
     if not parts or "".join(f"{number}{unit}" for number, unit in parts) != value:
-        raise ValueError(f"{value!r} is not a duration; write for example 90d, 2w, 36h, 30m or 1d12h")
+        raise ValueError(f"{value[:40]!r} is not a duration; write for example 90d, 2w, 36h, 30m or 1d12h")
     try:
         length = sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
     except (OverflowError, ValueError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.base import Duration, Frozen, Instant, digest
@@ -39,17 +39,24 @@ class Quality(StrEnum):
     APPROVED = "approved"
 
 
+def _said(description: str, **more: Any) -> Any:
+    """A field with its description: editors show it, and docs/plan-fields.md is made of it."""
+    return Field(description=description, **more)
+
+
 class NameVariants(Frozen):
-    english: Text
-    katakana: Text
-    kanji: Text
+    """What the framework is called."""
+
+    english: Text = _said("its English name")
+    katakana: Text = _said("its name in katakana")
+    kanji: Text = _said("its name in kanji")
 
 
 class Source(Frozen):
     """What a statement of the plan rests on."""
 
-    title: Text
-    reference: Text
+    title: Text = _said("what it is")
+    reference: Text = _said("where it is found: a document, a page, a chapter")
 
 
 class ConflictPolicy(StrEnum):
@@ -60,53 +67,64 @@ class ConflictPolicy(StrEnum):
 
 
 class ConflictOfInterest(Frozen):
-    statement: Text
-    policy: ConflictPolicy = ConflictPolicy.BAR
+    """Who gains from the change, and what a declared conflict does."""
+
+    statement: Text = _said("the declaration; `none` is one, too")
+    policy: ConflictPolicy = _said(
+        "`bar`: whoever declares a conflict cannot decide; `record`: it is written down and they can",
+        default=ConflictPolicy.BAR,
+    )
 
 
 class PlanOption(Frozen):
     """One option with what it gains and what it costs."""
 
-    description: Text
-    gains: tuple[Text, ...] = Field(min_length=1)
-    costs: tuple[Text, ...] = Field(min_length=1)
+    description: Text = _said("what would be done")
+    gains: tuple[Text, ...] = _said("what speaks for it", min_length=1)
+    costs: tuple[Text, ...] = _said("what speaks against it", min_length=1)
 
 
 class Options(Frozen):
-    A: PlanOption
-    B: PlanOption
-    C: PlanOption
+    """The framework's three options; all of them are weighed, one is chosen."""
+
+    A: PlanOption = _said("maintain: nobody is enrolled, the would-be pilot is measured and reviewed")
+    B: PlanOption = _said("staged: pilot, validate, scale in waves")
+    C: PlanOption = _said("redesign: pilot and all waves at once, same guardrails, stricter approval")
 
 
 class Risk(Frozen):
-    risk: Text
-    mitigation: Text
+    """What may go wrong, and what is done about it."""
+
+    risk: Text = _said("what may go wrong")
+    mitigation: Text = _said("what is done about it")
 
 
 class Owner(Frozen):
-    """A named person with the one role they hold here. `contact` is where notices go."""
+    """A named person with the one role they hold here."""
 
-    role: Role
-    name: Text
-    identity: Identity
-    contact: Identity
+    role: Role = _said("the role, in lower case: `finance_owner`; several persons may hold the same one")
+    name: Text = _said("the person's name")
+    identity: Identity = _said("who they are when they decide: an e-mail address; its letter case does not matter")
+    contact: Identity = _said("where notices, reminders and escalations go: an e-mail address")
 
 
 class Selector(Frozen):
     """Partners by their attributes: any of the values within a list, all of the lists together."""
 
-    tier: tuple[Attribute, ...] = ()
-    region: tuple[Attribute, ...] = ()
-    type: tuple[Attribute, ...] = ()
-    limit: int | None = Field(default=None, ge=1, description="at most so many, in order of partner id")
+    tier: tuple[Attribute, ...] = _said("any of these tiers; empty: every tier", default=())
+    region: tuple[Attribute, ...] = _said("any of these regions; empty: every region", default=())
+    type: tuple[Attribute, ...] = _said("any of these types; empty: every type", default=())
+    limit: int | None = _said("at most so many, in order of partner id", default=None, ge=1)
 
 
 class CohortSpec(Frozen):
     """A cohort: explicit partner ids, or a selector; resolved once, at prepare, and frozen."""
 
-    name: Slug
-    partners: tuple[PartnerId, ...] = ()
-    select: Selector | None = None
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["partners"]}, {"required": ["select"]}]})
+
+    name: Slug = _said("its name, unlike any other cohort's")
+    partners: tuple[PartnerId, ...] = _said("partners by id; unknown ids hold the rollout at prepare", default=())
+    select: Selector | None = _said("partners by their attributes, as known at prepare", default=None)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -116,36 +134,42 @@ class CohortSpec(Frozen):
 
 
 class WaveSpec(CohortSpec):
-    bake: Duration = Field(description="how long the wave is watched before the next one")
+    """A cohort that scaling enrols, and how long it is watched."""
+
+    bake: Duration = _said("how long the wave is watched before the next one, or before the rollout closes")
 
 
 class Cohorts(Frozen):
     """A partner selected by several cohorts belongs to the first of them: pilot, control, then waves in order."""
 
-    pilot: CohortSpec
-    control: CohortSpec | None = None
-    waves: tuple[WaveSpec, ...] = ()
+    pilot: CohortSpec = _said("the cohort that goes first; under option A the one that is only measured")
+    control: CohortSpec | None = _said("partners who are measured for comparison and never enrolled", default=None)
+    waves: tuple[WaveSpec, ...] = _said("the cohorts of the scale phase, in their order", default=())
 
 
 class Phases(Frozen):
-    """Durations in programme time."""
+    """Durations in programme time. A pause stops the clock of a phase, a resume runs the remaining time."""
 
-    baseline_window: Duration = Field(description="how far back baselines are measured, ending at the start")
-    pilot: Duration = Field(description="least time the pilot runs")
-    validate_for: Duration = Field(alias="validate", description="least time the validate phase runs")
-    cadence: Duration = Field(description="how often the numbers are looked at")
-    watchdog: Duration = Field(description="silence of the watch after which the rollout holds")
+    baseline_window: Duration = _said("how far back baselines are measured; they are frozen before anybody is enrolled")
+    pilot: Duration = _said("least time the pilot runs; under option C the least time of the whole rollout")
+    validate_for: Duration = _said(
+        "least time the validate phase runs; under option A the whole rollout", alias="validate"
+    )
+    cadence: Duration = _said("how often the numbers are looked at")
+    watchdog: Duration = _said("silence of the watch after which the rollout holds")
 
 
 class ApprovalRule(Frozen):
     """Who must agree: `quorum` distinct persons of these roles, each with another role, `required` among them."""
 
-    roles: tuple[Role, ...] = Field(min_length=1)
-    quorum: int = Field(default=1, ge=1)
-    required: tuple[Role, ...] = Field(default=(), description="roles that must be among those who approve")
-    due: Duration = Field(description="time to decide, from the moment the gate opens")
-    remind_before: Duration | None = None
-    escalate_to: tuple[Role, ...] = ()
+    roles: tuple[Role, ...] = _said("roles that may approve", min_length=1)
+    quorum: int = _said("how many must approve: distinct persons, each of another role", default=1, ge=1)
+    required: tuple[Role, ...] = _said("roles that must be among those who approve", default=())
+    due: Duration = _said(
+        "time to decide, from the moment the gate opens; after it the rollout holds, nothing is decided"
+    )
+    remind_before: Duration | None = _said("how long before it is due to remind those who may approve", default=None)
+    escalate_to: tuple[Role, ...] = _said("roles that are told when it is overdue", default=())
 
 
 class GateName(StrEnum):
@@ -161,13 +185,13 @@ class GateName(StrEnum):
 class Approvals(Frozen):
     """The approval rule per gate; a gate without one opens by evidence alone, where that is allowed."""
 
-    prepare_to_pilot: ApprovalRule | None = None
-    pilot_to_validate: ApprovalRule | None = None
-    validate_to_scale: ApprovalRule | None = None
-    prepare_to_scale: ApprovalRule | None = None
-    wave: ApprovalRule | None = None
-    override: ApprovalRule
-    stop: ApprovalRule
+    prepare_to_pilot: ApprovalRule | None = _said("into the pilot; option B needs it", default=None)
+    pilot_to_validate: ApprovalRule | None = _said("from the pilot into validate", default=None)
+    validate_to_scale: ApprovalRule | None = _said("into the first wave; option B needs it", default=None)
+    prepare_to_scale: ApprovalRule | None = _said("to everybody at once; option C needs it", default=None)
+    wave: ApprovalRule | None = _said("into the second wave and each one after it", default=None)
+    override: ApprovalRule = _said("to let a metric be until a date")
+    stop: ApprovalRule = _said("to stop the rollout; here the proposer counts, too")
 
     def rule(self, gate: GateName) -> ApprovalRule | None:
         """The rule of a gate, None where evidence alone decides."""
@@ -178,10 +202,10 @@ class Approvals(Frozen):
 class Reviews(Frozen):
     """Review checkpoints, counted from the moment preparation is complete."""
 
-    first: Duration
-    every: Duration
-    grace: Duration = Field(description="how long after its due time a checkpoint counts as missed")
-    roles: tuple[Role, ...] = Field(min_length=1)
+    first: Duration = _said("when the first review is due")
+    every: Duration = _said("the time from one review to the next")
+    grace: Duration = _said("how long after its due time a checkpoint counts as missed, which holds the rollout")
+    roles: tuple[Role, ...] = _said("roles that may hold a review", min_length=1)
 
 
 class Fate(StrEnum):
@@ -193,18 +217,20 @@ class StopResolution(Frozen):
     """What a stop does with finished, current and pending cohorts. A pending cohort has nothing to withdraw:
     `keep` leaves it eligible for a next cycle, `withdraw` takes it off the list."""
 
-    finished: Fate
-    current: Fate
-    pending: Fate
+    finished: Fate = _said("cohorts of phases and waves that are over")
+    current: Fate = _said("cohorts of the phase or wave in which it stops")
+    pending: Fate = _said("cohorts that were not enrolled yet")
 
 
 class StopCondition(Frozen):
     """A condition under which the rollout stops. With a metric and limit it stops by itself when the value of
     an enrolled cohort lies beyond the limit (same spelling as thresholds); without, people call it."""
 
-    condition: Text
-    metric: MetricName | None = None
-    unless: Limit | None = Field(default=None, description="stop unless this holds, for example >= 70")
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"metric": ["unless"], "unless": ["metric"]}})
+
+    condition: Text = _said("the condition in words")
+    metric: MetricName | None = _said("the measured metric it is about; without one, people call it", default=None)
+    unless: Limit | None = _said("stop unless this holds, for example `>= 70`", default=None)
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -216,16 +242,16 @@ class StopCondition(Frozen):
 class Audience(Frozen):
     """A team the plan is communicated to."""
 
-    team: Text
-    contact: Identity
+    team: Text = _said("who they are")
+    contact: Identity = _said("where the message goes: an e-mail address")
 
 
 class FreezeWindow(Frozen):
     """No transition happens in `[start, end)`; guardrails stay armed."""
 
-    name: Text
-    start: Instant
-    end: Instant
+    name: Text = _said("its name, unlike any other window's")
+    start: Instant = _said("when it begins: a moment with its time zone, `2026-12-20T00:00:00Z`")
+    end: Instant = _said("when it is over, exclusive")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -237,46 +263,48 @@ class FreezeWindow(Frozen):
 class NotMeasured(Frozen):
     """A metric of the framework that this rollout does not measure, and why."""
 
-    metric: MetricName
-    reason: Text
+    metric: MetricName = _said("the metric that is left out")
+    reason: Text = _said("why")
 
 
 class RolloutPlan(Frozen):
     """Everything owners sign off. Immutable for the run: a change is a new plan version and a new approval."""
 
-    schema_version: Literal[1]
-    framework: Literal["B0129"]
-    id: Slug
-    title: Text
-    name_variants: NameVariants
-    quality: Quality
-    updated: date
-    sources: tuple[Source, ...] = Field(min_length=1)
-    conflict_of_interest: ConflictOfInterest
-    context: Text
-    options: Options
-    chosen: OptionKey
-    decision: Text
-    trade_off: Text
-    rationale: Text
-    risks: tuple[Risk, ...] = Field(min_length=1)
-    next_steps: tuple[Text, ...] = Field(min_length=1)
-    proposer: Identity
-    owners: tuple[Owner, ...] = Field(min_length=1)
-    constraints: tuple[Text, ...] = ()
-    cohorts: Cohorts
-    metrics: tuple[MetricPlan, ...] = Field(min_length=1)
-    not_measured: tuple[NotMeasured, ...] = ()
-    weighted_pass: float = Field(
-        default=0.75, gt=0, le=1, description="share of the weight of outcomes that are not must-meet"
+    model_config = ConfigDict(title="Partner Rollouts plan")
+
+    schema_version: Literal[1] = _said("version of this format")
+    framework: Literal["B0129"] = _said("the decision framework the plan follows")
+    id: Slug = _said("the rollout's name everywhere; a plan with another id is another rollout")
+    title: Text = _said("one line that says what changes")
+    name_variants: NameVariants = _said("the framework's name in three scripts")
+    quality: Quality = _said("how far the decision text has come")
+    updated: date = _said("the day it was last changed: `2026-01-31`")
+    sources: tuple[Source, ...] = _said("what the figures and statements rest on", min_length=1)
+    conflict_of_interest: ConflictOfInterest = _said("the declaration, and what a declared conflict does")
+    context: Text = _said("what recurs, who reads what differently, and why it must be decided")
+    options: Options = _said("the three options with their gains and costs")
+    chosen: OptionKey = _said("the option that is carried out")
+    decision: Text = _said("what was decided")
+    trade_off: Text = _said("what is given up for what")
+    rationale: Text = _said("why this option")
+    risks: tuple[Risk, ...] = _said("what may go wrong, each with its mitigation", min_length=1)
+    next_steps: tuple[Text, ...] = _said("the framework's Next list", min_length=1)
+    proposer: Identity = _said("who proposes the change; never counts as one of those who approve it")
+    owners: tuple[Owner, ...] = _said("the named persons who decide; each confirms at prepare", min_length=1)
+    constraints: tuple[Text, ...] = _said("what must not happen; read by people", default=())
+    cohorts: Cohorts = _said("who goes when")
+    metrics: tuple[MetricPlan, ...] = _said("what is measured, and what it must show", min_length=1)
+    not_measured: tuple[NotMeasured, ...] = _said("metrics of the framework left out, each with its reason", default=())
+    weighted_pass: float = _said(
+        "share of the weight of outcomes with `must: false` that must be met", default=0.75, gt=0, le=1
     )
-    phases: Phases
-    approvals: Approvals
-    reviews: Reviews
-    stop_conditions: tuple[StopCondition, ...] = Field(min_length=1)
-    on_automatic_stop: StopResolution
-    communication: tuple[Audience, ...] = Field(min_length=1)
-    freeze_windows: tuple[FreezeWindow, ...] = ()
+    phases: Phases = _said("how long each phase runs, and how often it is looked at")
+    approvals: Approvals = _said("who approves what")
+    reviews: Reviews = _said("the review checkpoints")
+    stop_conditions: tuple[StopCondition, ...] = _said("when to give up", min_length=1)
+    on_automatic_stop: StopResolution = _said("what becomes of the cohorts when a stop condition stops the rollout")
+    communication: tuple[Audience, ...] = _said("the teams that are told before anybody is enrolled", min_length=1)
+    freeze_windows: tuple[FreezeWindow, ...] = _said("times in which nothing moves; guardrails stay armed", default=())
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:

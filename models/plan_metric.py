@@ -75,7 +75,7 @@ def _spelled(number: float, sign: str = "") -> str:
 
 
 _THRESHOLD = re.compile(r"(>=|<=|>|<)\s*([+-]?)([0-9]+(?:\.[0-9]+)?)\s*(%|pp)?")
-_ALLOWED = ">= 18 (absolute), >= -5% (change against the baseline) or >= -2pp (points against the baseline)"
+LIMITS = ">= 18 (absolute), >= -5% (change against the baseline) or >= -2pp (points against the baseline)"
 
 
 def parse_threshold(value: Any) -> Any:
@@ -87,8 +87,8 @@ def parse_threshold(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     found = _THRESHOLD.fullmatch(value.strip())
-    if found is None:
-        raise ValueError(f"{value!r} is not a threshold; write for example {_ALLOWED}")
+    if found is None or not math.isfinite(float(found[3])):
+        raise ValueError(f"{value[:40]!r} is not a threshold; write for example {LIMITS}")
     comparison, sign, number, unit = found.groups()
     if unit and not sign:
         raise ValueError(f"{value!r} needs a sign: a change against the baseline is written like >= -5% or <= +10%")
@@ -108,7 +108,7 @@ Limit = Annotated[
         {
             "type": "string",
             "pattern": r"^\s*(>=|<=|>|<)\s*([+-]?[0-9]+(\.[0-9]+)?|[+-][0-9]+(\.[0-9]+)?\s*(%|pp))\s*$",
-            "description": f"A limit: {_ALLOWED}.",
+            "description": f"A limit: {LIMITS}.",
         }
     ),
 ]
@@ -116,33 +116,44 @@ Limit = Annotated[
 
 
 class Tolerance(Frozen):
-    """How many breaches are tolerated before the verdict is *not met*: a breach means strictly more."""
+    """How many breaches are tolerated before the verdict is *not met*, which is strictly more. Readings that say
+    nothing count for neither side, and readings less than half a cadence apart are one."""
 
     in_a_row: int = Field(default=0, ge=0, description="breaches in a row that are tolerated")
-    in_all: int | None = Field(default=None, ge=0, description="breaches in the whole phase that are tolerated")
+    in_all: int | None = Field(default=None, ge=0, description="breaches in the phase or wave that are tolerated")
 
 
 class MinimumSample(Frozen):
-    """Below this the outcome is *cannot tell*; guardrails are judged all the same."""
+    """Below this a metric is *cannot tell*; a guardrail beyond its threshold is *not met* all the same."""
 
-    partners: int = Field(default=1, ge=1)
-    facts: int = Field(default=1, ge=1)
+    partners: int = Field(default=1, ge=1, description="partners with facts behind the value")
+    facts: int = Field(
+        default=1,
+        ge=1,
+        description="facts behind it, as each metric counts them: revenue lines, closed deals, decided leads",
+    )
 
 
 class MetricPlan(Frozen):
     """What one metric must show in this rollout."""
 
-    metric: MetricName
-    use: MetricUse | None = Field(default=None, description="outcome or guardrail; default: as in the catalogue")
+    metric: MetricName = Field(description="one of the framework's six")
+    use: MetricUse | None = Field(
+        default=None,
+        description="`outcome` lets the rollout go on, `guardrail` pauses it; left out: as in the framework",
+    )
     window: Duration = Field(description="trailing window each reading covers")
     thresholds: tuple[Limit, ...] = Field(min_length=1, description="all of them must hold")
     warning: tuple[Limit, ...] = Field(default=(), description="beyond one of these: a warning, nothing more")
-    tolerance: Tolerance = Tolerance()
-    minimum_sample: MinimumSample = MinimumSample()
-    on_breach: OnBreach = OnBreach.PAUSE
-    freshness: Duration = Field(description="oldest data that still counts as evidence")
-    must: bool = Field(default=True, description="outcomes only: must be met, or else counts by weight")
-    weight: float = Field(default=1.0, gt=0)
+    tolerance: Tolerance = Field(default=Tolerance(), description="breaches that are tolerated")
+    minimum_sample: MinimumSample = Field(default=MinimumSample(), description="what a reading must rest on")
+    on_breach: OnBreach = Field(
+        default=OnBreach.PAUSE,
+        description="what a guardrail does when it is *not met*: `pause`, `stop`, or only `warn`; an outcome holds",
+    )
+    freshness: Duration = Field(description="oldest data that still count; older are *no evidence*")
+    must: bool = Field(default=True, description="outcomes only: must be met, or else counts by `weight`")
+    weight: float = Field(default=1.0, gt=0, description="what an outcome with `must: false` counts")
 
     @property
     def purpose(self) -> MetricUse:

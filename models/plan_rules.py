@@ -25,13 +25,14 @@ WATCH_SPEAKS = timedelta(days=1)
 
 def broken_rules(plan: RolloutPlan) -> tuple[BrokenRule, ...]:
     """Every cross-field rule the plan breaks, rule by rule. Quick and pure: it also runs wherever a plan is read."""
-    return tuple(broken for rule in _RULES for broken in rule(plan))
+    return tuple(broken for rule in RULES for broken in rule(plan))
 
 
 # Owners and approvals
 
 
 def _one_role_per_person(plan: RolloutPlan) -> Broken:
+    """A person who holds two roles."""
     seen: dict[str, str] = {}
     for index, owner in enumerate(plan.owners):
         person = owner.identity.casefold()
@@ -42,6 +43,7 @@ def _one_role_per_person(plan: RolloutPlan) -> Broken:
 
 
 def _roles_are_held(plan: RolloutPlan) -> Broken:
+    """A role that no owner holds, in an approval rule, an escalation or a review."""
     held = {owner.role for owner in plan.owners}
     named = [(f"reviews.roles.{index}", role) for index, role in enumerate(plan.reviews.roles)]
     for field, rule in _approval_rules(plan):
@@ -54,6 +56,7 @@ def _roles_are_held(plan: RolloutPlan) -> Broken:
 
 
 def _required_may_approve(plan: RolloutPlan) -> Broken:
+    """A required role that may not approve, and a quorum of less than the required roles."""
     for field, rule in _approval_rules(plan):
         for index, role in enumerate(rule.required):
             if role not in rule.roles:
@@ -65,7 +68,10 @@ def _required_may_approve(plan: RolloutPlan) -> Broken:
 
 
 def _quorum_can_be_reached(plan: RolloutPlan) -> Broken:
-    """Each approval comes from another person with another role, and the proposer approves nothing but a stop."""
+    """A quorum that the proposer would be needed for, or that is larger than the roles that may approve.
+
+    Each approval comes from another person with another role, and the proposer approves nothing but a stop.
+    """
     for field, rule in _approval_rules(plan):
         able = _able(plan, stop=field == "approvals.stop")
         reach = set(rule.roles) & able
@@ -83,6 +89,7 @@ def _quorum_can_be_reached(plan: RolloutPlan) -> Broken:
 
 
 def _reminder_before_due(plan: RolloutPlan) -> Broken:
+    """A reminder at or before the moment the gate opens."""
     for field, rule in _approval_rules(plan):
         if rule.remind_before is not None and rule.remind_before >= rule.due:
             told = f"{format_duration(rule.remind_before)} is not less than due, which is {format_duration(rule.due)}"
@@ -90,6 +97,7 @@ def _reminder_before_due(plan: RolloutPlan) -> Broken:
 
 
 def _option_has_its_approvals(plan: RolloutPlan) -> Broken:
+    """An option without its approvals: B needs `prepare_to_pilot` and `validate_to_scale`, C `prepare_to_scale`."""
     needed = {"B": ("prepare_to_pilot", "validate_to_scale"), "C": ("prepare_to_scale",)}
     for gate in needed.get(plan.chosen.value, ()):
         if getattr(plan.approvals, gate) is None:
@@ -98,11 +106,13 @@ def _option_has_its_approvals(plan: RolloutPlan) -> Broken:
 
 
 def _staged_has_waves(plan: RolloutPlan) -> Broken:
+    """Option B without a wave."""
     if plan.chosen.value == "B" and not plan.cohorts.waves:
         yield BrokenRule(field="cohorts.waves", message="no wave is named; option B scales in at least one")
 
 
 def _redesign_asks_for_most(plan: RolloutPlan) -> Broken:
+    """Option C with a quorum below three (below all who may approve, where they are fewer), or below another rule's."""
     rule = plan.approvals.prepare_to_scale
     if plan.chosen.value != "C" or rule is None:
         return
@@ -121,7 +131,10 @@ def _redesign_asks_for_most(plan: RolloutPlan) -> Broken:
 
 
 def _durations_are_whole_minutes(plan: RolloutPlan) -> Broken:
-    """A plan is written down in minutes: less would be lost, and read back as another plan."""
+    """A duration of no time at all, or with seconds.
+
+    A plan is written down in minutes: less would be lost, and read back as another plan.
+    """
     for field, value in _durations(plan, ""):
         if value <= timedelta(0):
             yield BrokenRule(field=field, message="found no time at all; a duration is longer than zero")
@@ -130,10 +143,12 @@ def _durations_are_whole_minutes(plan: RolloutPlan) -> Broken:
 
 
 def _cadence_fits(plan: RolloutPlan) -> Broken:
+    """A cadence longer than the first phase that is watched, and a watchdog no longer than the watch keeps quiet."""
     phases = plan.phases
     cadence = format_duration(phases.cadence)
-    if phases.cadence > phases.pilot:
-        told = f"{cadence} is longer than the pilot ({format_duration(phases.pilot)}), which would never be looked at"
+    name, first = ("validate", phases.validate_for) if plan.chosen.value == "A" else ("the pilot", phases.pilot)
+    if phases.cadence > first:
+        told = f"{cadence} is longer than {name} ({format_duration(first)}), which would never be looked at"
         yield BrokenRule(field="phases.cadence", message=told)
     # Looks are one cadence apart, and the first one a day after the last word brings the next.
     quiet = phases.cadence * -(-WATCH_SPEAKS // phases.cadence) if phases.cadence > timedelta(0) else timedelta(0)
@@ -143,7 +158,10 @@ def _cadence_fits(plan: RolloutPlan) -> Broken:
 
 
 def _first_review_comes(plan: RolloutPlan) -> Broken:
-    """Option A ends with its review, whenever that is; the others must not be over before anybody looked."""
+    """A first review after the rollout is planned to be over; option A waits for its review.
+
+    Option A ends with its review, whenever that is; the others must not be over before anybody looked.
+    """
     first, planned = plan.reviews.first, _planned(plan)
     if plan.chosen.value != "A" and first > planned:
         told = f"{format_duration(first)} is longer than the rollout is planned to take ({format_duration(planned)})"
@@ -151,6 +169,7 @@ def _first_review_comes(plan: RolloutPlan) -> Broken:
 
 
 def _freezes_are_distinct(plan: RolloutPlan) -> Broken:
+    """Freeze windows of one name, or that overlap."""
     for (_, one), (index, other) in combinations(enumerate(plan.freeze_windows), 2):
         if one.name == other.name:
             told = f"{other.name!r} is the name of an earlier freeze window; names are unique"
@@ -161,10 +180,11 @@ def _freezes_are_distinct(plan: RolloutPlan) -> Broken:
 
 
 def _freezes_leave_time(plan: RolloutPlan) -> Broken:
+    """Freeze windows over the whole plan: together as long as what is planned."""
     planned = _planned(plan)
     frozen = sum((window.end - window.start for window in plan.freeze_windows), timedelta(0))
     if plan.freeze_windows and frozen >= planned:
-        told = f"frozen for {format_duration(frozen)}, but pilot, validate and waves take {format_duration(planned)}"
+        told = f"frozen for {format_duration(frozen)}, but what is planned takes {format_duration(planned)}"
         yield BrokenRule(field="freeze_windows", message=f"{told}; a freeze must not cover the whole plan")
 
 
@@ -172,6 +192,7 @@ def _freezes_leave_time(plan: RolloutPlan) -> Broken:
 
 
 def _cohort_names_are_unique(plan: RolloutPlan) -> Broken:
+    """Cohorts of one name."""
     seen: dict[str, str] = {}
     for field, cohort in _cohorts(plan):
         if cohort.name in seen:
@@ -181,6 +202,7 @@ def _cohort_names_are_unique(plan: RolloutPlan) -> Broken:
 
 
 def _partners_stand_once(plan: RolloutPlan) -> Broken:
+    """A partner named twice, in one cohort or in two."""
     seen: dict[str, str] = {}
     for field, cohort in _cohorts(plan):
         for index, partner in enumerate(cohort.partners):
@@ -191,7 +213,10 @@ def _partners_stand_once(plan: RolloutPlan) -> Broken:
 
 
 def _selectors_select(plan: RolloutPlan) -> Broken:
-    """Taking everybody is what option C is for; anywhere else it is an oversight."""
+    """A cohort that selects everybody; option C may.
+
+    Taking everybody is what option C is for; anywhere else it is an oversight.
+    """
     for field, cohort in _cohorts(plan):
         select = cohort.select
         meant = plan.chosen.value == "C" and field != "cohorts.control"
@@ -201,14 +226,17 @@ def _selectors_select(plan: RolloutPlan) -> Broken:
 
 
 def _cohorts_leave_somebody(plan: RolloutPlan) -> Broken:
-    """A partner belongs to the first cohort that selects it, so a cohort within an earlier one is always empty."""
+    """A cohort that an earlier one leaves nobody for.
+
+    A partner belongs to the first cohort that selects it, so a cohort within an earlier one is always empty.
+    """
     for (earlier, one), (field, other) in combinations(_cohorts(plan), 2):
         if one.select is not None and one.select.limit is None and _within(other, one.select):
             told = f"{other.name} can have no partner: {earlier} takes all of them, and comes first"
             yield BrokenRule(field=field, message=told)
 
 
-_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     _one_role_per_person,
     _cohort_names_are_unique,
     _partners_stand_once,
@@ -228,6 +256,7 @@ _RULES: tuple[Rule, ...] = (
     _freezes_are_distinct,
     _freezes_leave_time,
 )
+"""All of them; each says first what it refuses, and the reference of fields is made of that."""
 
 
 def _approval_rules(plan: RolloutPlan) -> Iterator[tuple[str, ApprovalRule]]:
@@ -263,8 +292,10 @@ def _within(cohort: CohortSpec, select: Selector) -> bool:
 
 
 def _planned(plan: RolloutPlan) -> timedelta:
-    """How long the rollout takes if nothing holds it, from the pilot on."""
+    """How long the rollout takes under its option if nothing holds it, once it is prepared."""
     bakes = [wave.bake for wave in plan.cohorts.waves]
+    if plan.chosen.value == "A":
+        return plan.phases.validate_for
     if plan.chosen.value == "C":
         return max((plan.phases.pilot, *bakes))
     return sum(bakes, plan.phases.pilot + plan.phases.validate_for)

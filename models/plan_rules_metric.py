@@ -22,6 +22,7 @@ _FACES = {Direction.HIGHER: True, Direction.LOWER: False}
 
 
 def _metrics_stand_once(plan: RolloutPlan) -> Broken:
+    """A metric that stands twice, in `metrics`, in `not_measured`, or in both."""
     seen: dict[MetricName, str] = {}
     places = [(f"metrics.{index}.metric", one.metric) for index, one in enumerate(plan.metrics)]
     places += [(f"not_measured.{index}.metric", one.metric) for index, one in enumerate(plan.not_measured)]
@@ -33,6 +34,7 @@ def _metrics_stand_once(plan: RolloutPlan) -> Broken:
 
 
 def _no_metric_is_forgotten(plan: RolloutPlan) -> Broken:
+    """A metric of the framework that is neither measured nor left out with a reason."""
     named = {one.metric for one in plan.metrics} | {one.metric for one in plan.not_measured}
     for metric in MetricName:
         if metric not in named:
@@ -41,14 +43,20 @@ def _no_metric_is_forgotten(plan: RolloutPlan) -> Broken:
 
 
 def _something_is_judged(plan: RolloutPlan) -> Broken:
-    """What only warns never holds a gate: with nothing else, every gate would open by itself."""
+    """A plan whose metrics all only warn: its gates would have nothing to judge.
+
+    What only warns never holds a gate: with nothing else, every gate would open by itself.
+    """
     if all(one.on_breach is OnBreach.WARN for one in plan.metrics):
         told = "every metric only warns; at least one must decide something"
         yield BrokenRule(field="metrics", message=told)
 
 
 def _outcomes_do_not_stop(plan: RolloutPlan) -> Broken:
-    """An outcome that is not met holds at its gate, so what is written here would never happen."""
+    """An outcome with `on_breach: stop`.
+
+    An outcome that is not met holds at its gate, so what is written here would never happen.
+    """
     for index, one in enumerate(plan.metrics):
         if one.purpose is MetricUse.OUTCOME and one.on_breach is OnBreach.STOP:
             told = f"{one.metric.value} is an outcome, which holds at its gate and never stops"
@@ -57,6 +65,7 @@ def _outcomes_do_not_stop(plan: RolloutPlan) -> Broken:
 
 
 def _guardrails_are_no_option(plan: RolloutPlan) -> Broken:
+    """A guardrail with `must: false`."""
     for index, one in enumerate(plan.metrics):
         if one.purpose is MetricUse.GUARDRAIL and not one.must:
             told = f"{one.metric.value} is a guardrail, which always counts; only an outcome can count by weight"
@@ -64,6 +73,7 @@ def _guardrails_are_no_option(plan: RolloutPlan) -> Broken:
 
 
 def _thresholds_agree(plan: RolloutPlan) -> Broken:
+    """Thresholds that can never hold together."""
     for index, metric in enumerate(plan.metrics):
         for basis in Basis:
             low = _strictest(metric.thresholds, basis, at_least=True)
@@ -74,6 +84,7 @@ def _thresholds_agree(plan: RolloutPlan) -> Broken:
 
 
 def _thresholds_face_the_right_way(plan: RolloutPlan) -> Broken:
+    """A metric without a threshold on its bad side."""
     for index, metric in enumerate(plan.metrics):
         direction = CATALOGUE[metric.metric].direction
         wanted = _FACES.get(direction)
@@ -83,7 +94,10 @@ def _thresholds_face_the_right_way(plan: RolloutPlan) -> Broken:
 
 
 def _percentages_are_not_fractions(plan: RolloutPlan) -> Broken:
-    """`>= 0.85` instead of `>= 85` would hold whatever happens."""
+    """A limit of a percentage between 0 and 1, such as `>= 0.85` for `>= 85`.
+
+    `>= 0.85` instead of `>= 85` would hold whatever happens.
+    """
     for field, metric, limit in _absolute_limits(plan):
         if metric in OF_A_HUNDRED and 0 < abs(limit.number) < 1:
             told = f"{limit} is less than one of a hundred; {metric.value} is given in {CATALOGUE[metric].unit}"
@@ -91,7 +105,10 @@ def _percentages_are_not_fractions(plan: RolloutPlan) -> Broken:
 
 
 def _limits_can_decide(plan: RolloutPlan) -> Broken:
-    """A limit that holds always or never decides nothing."""
+    """A limit that holds always, or never.
+
+    A limit that holds always or never decides nothing.
+    """
     for field, metric, limit in _absolute_limits(plan):
         if metric in RATES:
             ends = {limit.satisfied(0, None), limit.satisfied(100, None)}
@@ -101,6 +118,7 @@ def _limits_can_decide(plan: RolloutPlan) -> Broken:
 
 
 def _warnings_come_first(plan: RolloutPlan) -> Broken:
+    """A warning that is looser than the threshold."""
     for index, metric in enumerate(plan.metrics):
         for place, warning in enumerate(metric.warning):
             agreed = _strictest(metric.thresholds, warning.basis, at_least=warning.at_least)
@@ -110,7 +128,10 @@ def _warnings_come_first(plan: RolloutPlan) -> Broken:
 
 
 def _sample_can_be_reached(plan: RolloutPlan) -> Broken:
-    """Every enrolled cohort is judged by itself: one that is too small would hold the rollout for ever."""
+    """A minimum sample of more partners than a cohort can have.
+
+    Every enrolled cohort is judged by itself: one that is too small would hold the rollout for ever.
+    """
     waves = () if plan.chosen.value == "A" else plan.cohorts.waves
     for index, metric in enumerate(plan.metrics):
         least = metric.minimum_sample.partners
@@ -122,6 +143,7 @@ def _sample_can_be_reached(plan: RolloutPlan) -> Broken:
 
 
 def _stop_conditions_are_measured(plan: RolloutPlan) -> Broken:
+    """A stop condition on a metric that is not measured."""
     for index, condition in enumerate(plan.stop_conditions):
         if condition.metric is not None and plan.metric(condition.metric) is None:
             measured = ", ".join(one.metric.value for one in plan.metrics)
@@ -130,6 +152,7 @@ def _stop_conditions_are_measured(plan: RolloutPlan) -> Broken:
 
 
 def _stops_face_the_right_way(plan: RolloutPlan) -> Broken:
+    """A stop condition that would stop on good numbers."""
     for field, metric, limit in _stop_limits(plan):
         direction = CATALOGUE[metric].direction
         if _FACES.get(direction, limit.at_least) is not limit.at_least:
@@ -138,7 +161,10 @@ def _stops_face_the_right_way(plan: RolloutPlan) -> Broken:
 
 
 def _stops_come_last(plan: RolloutPlan) -> Broken:
-    """A stop cannot be taken back: it lies beyond what a guardrail pauses for."""
+    """A stop condition stricter than the threshold.
+
+    A stop cannot be taken back: it lies beyond what a guardrail pauses for.
+    """
     for field, metric, limit in _stop_limits(plan):
         agreed = plan.metric(metric)
         threshold = agreed and _strictest(agreed.thresholds, limit.basis, at_least=limit.at_least)

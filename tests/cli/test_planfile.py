@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def test_a_valid_plan_is_read_as_it_is_written() -> None:
         ("schema_version: 1", "schema_version: 2", "2\n", "schema_version: found the number 2; allowed: 1"),
         ("title: Test plan", "title: 7", "7\n", "title: found the number 7; allowed: text; put it in quotes"),
         ("title: Test plan", "title: ''", "''", "title: found empty text; should have at least 1 character"),
-        ("title: Test plan", "title:", "\nname_variants", "title: found nothing; should be a valid string"),
+        ("title: Test plan", "title:", "\nname_variants", "title: found nothing; allowed: text"),
         (
             "proposer: pat.proposer@example.com",
             "proposer: pat",
@@ -111,8 +110,8 @@ def test_a_valid_plan_is_read_as_it_is_written() -> None:
             "  - '>= 20'",
             "  - 20",
             "20\n",
-            "metrics.1.thresholds.0: found the number 20; allowed: A limit: >= 18 (absolute), "
-            ">= -5% (change against the baseline) or >= -2pp (points against the baseline).",
+            "metrics.1.thresholds.0: found the number 20; allowed: a limit in quotes: >= 18 (absolute), "
+            ">= -5% (change against the baseline) or >= -2pp (points against the baseline)",
         ),
         (
             "risks:\n- risk: weak data\n  mitigation: hold\n",
@@ -230,9 +229,8 @@ def test_yaml_that_a_plan_does_not_need_is_refused(old: str, new: str, said: str
 
 def test_an_alias_bomb_costs_nothing() -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
-    started = time.monotonic()
+    # Written out it would be longer than any memory: that this ends is what is tested.
     assert sum("aliases are not supported" in problem for problem in told(bomb)) == 118
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -246,6 +244,14 @@ def test_an_alias_bomb_costs_nothing() -> None:
             "a: [1,\n",
             "plan.yaml:2:1: not valid YAML: while parsing a flow node, expected the node content, "
             "but found '<stream end>'",
+        ),
+        (
+            "hello: world\n",
+            "plan.yaml:1:1: found 'hello'; no field of a plan is among them; `rollouts plan new ID` writes a template",
+        ),
+        (
+            "{}\n",
+            "plan.yaml:1:1: found nothing; no field of a plan is among them; `rollouts plan new ID` writes a template",
         ),
         ("a: b: c\n", "plan.yaml:1:5: not valid YAML: mapping values are not allowed here"),
         (

@@ -179,7 +179,7 @@ def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
         (
             [("freeze_windows", [WINDOW | {"end": "2027-02-09T00:00:00Z"}])],
             "freeze_windows",
-            "frozen for 51d, but pilot, validate and waves take 51d; a freeze must not cover the whole plan",
+            "frozen for 51d, but what is planned takes 51d; a freeze must not cover the whole plan",
         ),
         # Cohorts
         (
