@@ -47,7 +47,7 @@ def _read(path: Path) -> RolloutPlan:
 @app.command(epilog="Example: rollouts plan validate my-plan.yaml")
 @command
 async def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plan files; - reads standard input.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Plan files; - reads standard input.")],
     output: Output = Format.TABLE,
 ) -> int:
     """Check plans; every problem is named with file, line and column. Exit code 2 if there is one."""
