@@ -48,6 +48,7 @@ class MigrationState(StrEnum):
     PENDING = "pending"
     CHANGED = "changed since it was applied"
     MISSING = "applied, but its file is gone"
+    NEWER = "applied by a newer program"
 
 
 @dataclass(frozen=True)
@@ -108,15 +109,15 @@ async def status(dsn: str, directory: Path = MIGRATIONS) -> list[MigrationStatus
         if file.number not in applied
     ]
     found = [
-        MigrationStatus(row["number"], row["name"], _state(files.get(row["number"]), row), row["applied_at"])
-        for row in applied.values()
+        MigrationStatus(row["number"], row["name"], _state(files, row), row["applied_at"]) for row in applied.values()
     ]
     return sorted(found + pending, key=lambda one: one.number)
 
 
-def _state(file: _File | None, row: asyncpg.Record) -> MigrationState:
+def _state(files: Mapping[int, _File], row: asyncpg.Record) -> MigrationState:
+    file = files.get(row["number"])
     if file is None:
-        return MigrationState.MISSING
+        return MigrationState.NEWER if row["number"] > max(files) else MigrationState.MISSING
     same = (file.name, file.sha256) == (row["name"], row["sha256"])
     return MigrationState.APPLIED if same else MigrationState.CHANGED
 
@@ -140,8 +141,10 @@ def _read(directory: Path) -> list[_File]:
 def _check(files: list[_File], applied: Mapping[int, asyncpg.Record]) -> None:
     """Refuse unless what is applied is exactly the beginning of what there is."""
     by_number = {file.number: file for file in files}
-    for number, row in applied.items():
-        state = _state(by_number.get(number), row)
+    for row in applied.values():
+        state = _state(by_number, row)
+        if state is MigrationState.NEWER:
+            raise MigrationError(row["name"], f"{state}; this one knows up to {max(by_number):04}: update the program")
         if state is not MigrationState.APPLIED:
             raise MigrationError(row["name"], f"{state} on {row['applied_at']:%Y-%m-%d}; write a new migration instead")
     if applied and max(applied) != len(applied):
@@ -158,6 +161,9 @@ async def _apply(conn: asyncpg.Connection[asyncpg.Record], file: _File) -> None:
             await conn.execute(_RECORD, file.number, file.name, file.sha256)
     except asyncpg.PostgresError as error:
         raise MigrationError(file.name, f"{_line(file.sql, error)}{error}") from error
+    except (asyncpg.InterfaceError, OSError) as error:
+        # What the server said last is lost on the way: asyncpg cannot end the transaction of a closed connection.
+        raise MigrationError(file.name, "the connection was lost; nothing of it is applied, try again") from error
 
 
 def _line(sql: str, error: asyncpg.PostgresError) -> str:

@@ -114,10 +114,24 @@ async def test_other_line_ends_are_not_a_change(blank: str, tmp_path: Path) -> N
 
 async def test_an_applied_file_that_is_gone_is_refused(blank: str, folder: Path) -> None:
     await migrate(blank, folder)
-    (folder / "0002_second.sql").unlink()
-    with pytest.raises(MigrationError, match=r"0002_second\.sql: applied, but its file is gone"):
+    conn = await asyncpg.connect(blank)
+    try:
+        await conn.execute("update schema_migration set number = 0, name = '0000_zero.sql' where number = 1")
+    finally:
+        await conn.close()
+    with pytest.raises(MigrationError, match=r"0000_zero\.sql: applied, but its file is gone"):
         await migrate(blank, folder)
-    assert (await status(blank, folder))[1].state is MigrationState.MISSING
+    assert (await status(blank, folder))[0].state is MigrationState.MISSING
+
+
+async def test_a_database_newer_than_the_program_is_left_alone_and_says_so(blank: str, folder: Path) -> None:
+    write(folder, "0003_third.sql", "create table third (id int);")
+    await migrate(blank, folder)
+    (folder / "0003_third.sql").unlink()
+    with pytest.raises(MigrationError, match=r"0003_third\.sql: applied by a newer program; this one knows up to 0002"):
+        await migrate(blank, folder)
+    states = [one.state for one in await status(blank, folder)]
+    assert states == [MigrationState.APPLIED, MigrationState.APPLIED, MigrationState.NEWER]
 
 
 async def test_a_file_for_a_number_that_later_ones_have_passed_is_refused(blank: str, folder: Path) -> None:
@@ -139,6 +153,27 @@ async def test_a_failing_file_leaves_nothing_of_itself_and_keeps_the_earlier_one
     assert await ask(blank, "select max(number) from schema_migration") == 2
     write(folder, "0003_broken.sql", "create table third (id int);")
     assert await migrate(blank, folder) == ["0003_broken.sql"]
+
+
+async def test_a_runner_that_is_cut_off_in_the_middle_leaves_nothing_and_frees_the_lock(
+    blank: str, folder: Path
+) -> None:
+    write(folder, "0003_slow.sql", "create table third (id int); select pg_sleep(60);")
+    running = asyncio.create_task(migrate(blank, folder))
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like $1"
+    conn = await asyncpg.connect(blank)
+    try:
+        for _ in range(3000):
+            if await conn.fetchval(f"{cut} and application_name = 'rollouts-migrate'", "%pg_sleep(60)%"):
+                break
+            await asyncio.sleep(0.01)
+    finally:
+        await conn.close()
+    with pytest.raises(MigrationError, match=r"0003_slow\.sql: the connection was lost; nothing of it is applied"):
+        await running
+    assert await ask(blank, "select to_regclass('third')") is None
+    write(folder, "0003_slow.sql", "create table third (id int);")
+    assert await migrate(blank, folder) == ["0003_slow.sql"]
 
 
 async def test_a_file_that_commits_by_itself_is_refused(blank: str, folder: Path) -> None:
