@@ -19,7 +19,9 @@ from deploy.embedded.account import temporary_directory
 from deploy.embedded.binaries import test_server_path
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
+from store.intake import ImportReport
 from store.pool import create_pool
+from tests.real_data import OF_CASES, OF_RESELLERS, load
 
 # The SDK's threads may abort the interpreter at exit if it follows the last shutdown too closely.
 SETTLE_SECONDS = 0.3
@@ -57,6 +59,25 @@ async def database(postgres: EmbeddedPostgres, template_database: str) -> AsyncI
         yield postgres.dsn_for(name)
     finally:
         await _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+async def real_database(postgres: EmbeddedPostgres, template_database: str) -> str:
+    """The dsn of the one database that holds the real data sets. Rollouts may run in it; its facts stay as they are."""
+    await _run(postgres, f"CREATE DATABASE real_data TEMPLATE {template_database}")
+    return postgres.dsn_for("real_data")
+
+
+@pytest.fixture(scope="session")
+async def resellers(real_database: str) -> list[ImportReport]:
+    """What came of importing the resellers' files, each with its mapping."""
+    return [await load(real_database, name, file) for name, file in OF_RESELLERS]
+
+
+@pytest.fixture(scope="session")
+async def cases(real_database: str) -> list[ImportReport]:
+    """What came of importing the city's file, as partners and as leads."""
+    return [await load(real_database, name, file) for name, file in OF_CASES]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -14,55 +13,23 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.embedded.postgres import EmbeddedPostgres
 from judgement.values import group_value
 from models.evidence import GroupValue, Window
 from models.metric import MetricName
-from store.intake import ImportReport, import_file, load_mapping
+from store.intake import ImportReport
 from store.metrics import read_metric
 from store.pool import create_pool
+from tests.real_data import CASES_FILE, SALES_FILE, load, needs_real_data
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("ROLLOUTS_DATA", ROOT.parent / "shared" / "data"))
-RESELLERS, CASES = DATA / "adventureworks_reseller", DATA / "boston311_sla"
 LATE = datetime(2030, 1, 1, tzinfo=UTC)
 
-pytestmark = pytest.mark.skipif(
-    not RESELLERS.is_dir() or not CASES.is_dir(),
-    reason=f"the real data sets are not in {DATA}; set ROLLOUTS_DATA to where they are",
-)
+pytestmark = needs_real_data
 
 
 @pytest.fixture(scope="module")
-async def real(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[asyncpg.Pool]:
-    admin = await asyncpg.connect(postgres.dsn_for("postgres"))
-    await admin.execute(f"create database real_data template {template_database}")
-    await admin.close()
-    pool = await create_pool(postgres.dsn_for("real_data"), command_timeout=60)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture(scope="module")
-async def resellers(real: asyncpg.Pool, postgres: EmbeddedPostgres) -> list[ImportReport]:
-    sales = RESELLERS / "fact_reseller_sales.csv.gz"
-    files = {
-        "partners": RESELLERS / "dim_reseller.csv",
-        "transactions": sales,
-        "product-costs": sales,
-        "freight-costs": sales,
-    }
-    return [await load(postgres, f"adventureworks/{name}", file) for name, file in files.items()]
-
-
-@pytest.fixture(scope="module")
-async def cases(real: asyncpg.Pool, postgres: EmbeddedPostgres) -> list[ImportReport]:
-    return [await load(postgres, f"boston311/{name}", CASES / "cases.csv.gz") for name in ("partners", "leads")]
-
-
-async def load(postgres: EmbeddedPostgres, name: str, file: Path) -> ImportReport:
-    mapping = load_mapping(ROOT / "examples" / "mappings" / f"{name}.yaml")
-    return await import_file(postgres.dsn_for("real_data"), mapping.kind, file, mapping, strict=True)
+async def real(real_database: str) -> AsyncIterator[asyncpg.Pool]:
+    async with await create_pool(real_database, command_timeout=60) as pool:
+        yield pool
 
 
 async def measured(
@@ -83,16 +50,16 @@ def lines(path: Path) -> Iterator[dict[str, str]]:
 
 
 async def test_every_row_of_the_sales_goes_in_and_a_second_time_nothing_changes(
-    resellers: list[ImportReport], postgres: EmbeddedPostgres
+    resellers: list[ImportReport], real_database: str
 ) -> None:
     assert [report.inserted for report in resellers] == [701, 60_855, 60_855, 60_855]
-    again = await load(postgres, "adventureworks/transactions", RESELLERS / "fact_reseller_sales.csv.gz")
+    again = await load(real_database, "adventureworks/transactions", SALES_FILE)
     assert (again.inserted, again.updated, again.unchanged) == (0, 0, 60_855)
 
 
 async def test_the_margin_agrees_with_sums_made_by_hand(real: asyncpg.Pool, resellers: list[ImportReport]) -> None:
     revenue = product = freight = Decimal(0)
-    for line in lines(RESELLERS / "fact_reseller_sales.csv.gz"):
+    for line in lines(SALES_FILE):
         if "2012-01-01" <= line["OrderDate"] < "2013-01-01":
             revenue += Decimal(line["SalesAmount"])
             product += Decimal(line["TotalProductCost"])
@@ -119,7 +86,7 @@ async def test_the_margin_of_all_years_is_that_of_the_whole_file(
 async def test_yesterdays_sales_are_not_known_yet(real: asyncpg.Pool, resellers: list[ImportReport]) -> None:
     """An as-of read in the past sees what was known then: a line becomes known the day after the order."""
     month = datetime(2012, 1, 1, tzinfo=UTC), datetime(2012, 2, 1, tzinfo=UTC)
-    days = Counter(line["OrderDate"] for line in lines(RESELLERS / "fact_reseller_sales.csv.gz"))
+    days = Counter(line["OrderDate"] for line in lines(SALES_FILE))
     busiest = max((day for day in days if day.startswith("2012-01")), key=days.__getitem__)
     morning = datetime.fromisoformat(f"{busiest}T09:00:00+00:00")
     seen = await measured(real, MetricName.CONTRIBUTION_MARGIN, "adventureworks", *month, morning)
@@ -130,7 +97,7 @@ async def test_the_sla_agrees_with_the_citys_own_flag_on_every_case(
     real: asyncpg.Pool, cases: list[ImportReport]
 ) -> None:
     assert [(report.inserted, report.rejected) for report in cases] == [(24, 0), (46_638, 0)]
-    flags = Counter(line["on_time"] for line in lines(CASES / "cases.csv.gz") if line["sla_target_dt"])
+    flags = Counter(line["on_time"] for line in lines(CASES_FILE) if line["sla_target_dt"])
     ever = datetime(2012, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
     value = await measured(real, MetricName.LEAD_FOLLOW_UP_SLA, "boston311", *ever, LATE)
     parts = value.parts
@@ -158,7 +125,7 @@ async def test_each_case_has_the_state_of_its_flag(real: asyncpg.Pool, cases: li
     states = {row["lead_id"]: row["state"] for row in found}
     agreeing = Counter(
         (states[case["case_enquiry_id"]] == "met") == (case["on_time"] == "ONTIME")
-        for case in lines(CASES / "cases.csv.gz")
+        for case in lines(CASES_FILE)
         if case["sla_target_dt"] and states[case["case_enquiry_id"]] != "invalid"
     )
     assert agreeing == {True: 27_803}

@@ -134,9 +134,16 @@ class Live:
 
 @asynccontextmanager
 async def running(
-    env: WorkflowEnvironment, pool: asyncpg.Pool, plan: RolloutPlan, *, speed: float = 1.0, **options: Any
+    env: WorkflowEnvironment,
+    pool: asyncpg.Pool,
+    plan: RolloutPlan,
+    *,
+    start: datetime = START,
+    speed: float = 1.0,
+    slowest: timedelta = DAY,
+    **options: Any,
 ) -> AsyncIterator[Live]:
-    """A worker, the watch and a rollout of `plan`, started at programme time `START`; everything ends with it.
+    """A worker, the watch and a rollout of `plan`, started at programme time `start`; everything ends with it.
 
     The plan gets an id of its own, so that rollouts on the same server are not taken for one another.
     """
@@ -153,14 +160,14 @@ async def running(
         # In skipped time a watch that looks every few minutes would look thousands of times: once a day will do.
         watch = await client.start_workflow(
             WATCH,
-            WatchInput(slowest=DAY),
+            WatchInput(slowest=slowest),
             id=WATCH_ID,
             task_queue=queue,
             id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
         )
         rollout = await client.start_workflow(
             ROLLOUT,
-            RolloutInput(plan=plan, clock_start=START, clock_speed=speed),
+            RolloutInput(plan=plan, clock_start=start, clock_speed=speed),
             id=rollout_workflow_id(plan.id),
             task_queue=queue,
             result_type=RolloutResult,
