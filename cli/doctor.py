@@ -210,7 +210,7 @@ async def _worker(place: Place) -> str:
             "elsewhere `rollouts worker run` is one.",
             unavailable=True,
         )
-    return f"{found} asked for work on {TASK_QUEUE} in the last two minutes"
+    return f"{len(found)} asked for work on {TASK_QUEUE} in the last two minutes"
 
 
 async def _watch(place: Place) -> str:

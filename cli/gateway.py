@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -38,6 +38,8 @@ from models.rollout import AllowedAction, RolloutView
 from models.work import RolloutInput, WatchView
 from worker.plugin import rollouts_plugin
 
+T = TypeVar("T")
+
 ANSWER = timedelta(seconds=8)
 """How long to wait for a worker to take a request or a question."""
 
@@ -54,6 +56,13 @@ _NO_WORKER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatu
 
 NEVER_LOST = frozenset({Verb.PAUSE, Verb.STOP})
 """Verbs sent as a signal first: they must reach the rollout also while no worker runs."""
+
+
+class _Late(RPCError):
+    """Nobody has answered within the time we give."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer in time", RPCStatusCode.DEADLINE_EXCEEDED, b"")
 
 
 class Gateway:
@@ -153,7 +162,8 @@ class Gateway:
 
     async def _query(self, name: str, query: str, result: Any, *args: Any) -> Any:
         try:
-            return await self.handle(name).query(query, *args, result_type=result, rpc_timeout=self._answer)
+            asked = self.handle(name).query(query, *args, result_type=result, rpc_timeout=self._answer)
+            return await self._in_time(asked)
         except RPCError as problem:
             raise _told(name, problem) from problem
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as problem:
@@ -179,14 +189,16 @@ class Gateway:
     async def _updated(self, name: str, verb: Verb, command: Command) -> Receipt:
         handle = self.handle(name)
         try:
-            update = await handle.start_update(
-                verb.value,
-                command,
-                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-                result_type=Receipt,
-                rpc_timeout=self._answer,
+            update = await self._in_time(
+                handle.start_update(
+                    verb.value,
+                    command,
+                    wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                    result_type=Receipt,
+                    rpc_timeout=self._answer,
+                )
             )
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, _Late):
             # No worker has taken it, and a server does not keep an update that nobody took: a signal is kept. Should
             # a worker come up and take both, the second is a duplicate, for they have one request id.
             return await self._signalled(name, verb, command)
@@ -239,8 +251,9 @@ class Gateway:
             yield run_id, events
             run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
 
-    async def pollers(self) -> int:
-        """How many workers ask for work; the server remembers one that died for a while, which is not counted."""
+    async def pollers(self) -> tuple[str, ...]:
+        """Who asks for work, each as `pid@host`. One that died is remembered by the server for a while, and left out
+        only when it has not asked for two minutes."""
         request = DescribeTaskQueueRequest(
             namespace=self.client.namespace,
             task_queue=TaskQueue(name=TASK_QUEUE),
@@ -248,7 +261,7 @@ class Gateway:
         )
         found = (await self.client.workflow_service.describe_task_queue(request)).pollers
         now = datetime.now(UTC)
-        return sum(now - one.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN for one in found)
+        return tuple(one.identity for one in found if now - one.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN)
 
     async def retention(self) -> timedelta:
         """How long closed histories are kept."""
@@ -263,8 +276,16 @@ class Gateway:
             RPCError: it does not run, or no worker answers for it.
         """
         handle = self.client.get_workflow_handle(WATCH_ID)
-        view: WatchView = await handle.query("status", result_type=WatchView, rpc_timeout=self._answer)
+        asked = handle.query("status", result_type=WatchView, rpc_timeout=self._answer)
+        view: WatchView = await self._in_time(asked)
         return view
+
+    async def _in_time(self, call: Awaitable[T]) -> T:
+        """A call that the SDK would repeat beyond the time it is given."""
+        try:
+            return await asyncio.wait_for(call, self._answer.total_seconds())
+        except TimeoutError as problem:
+            raise _Late from problem
 
 
 def _same_clock(known: RolloutInput, start: datetime | None, speed: float) -> bool:

@@ -60,11 +60,11 @@ async def start(
 
     plan = read_plan(file)
     begins = clock_start.replace(tzinfo=UTC) if clock_start else None
-    fresh, workers = False, 0
+    fresh, idle = False, False
     if not dry_run:
         gateway = await Gateway.open(Place(home))
         fresh = await gateway.start(plan, begins, speed)
-        workers = await gateway.pollers()
+        idle = not await gateway.pollers()
     if output is Format.JSON:
         emit_json("start", {"rollout": plan.id, "digest": plan.digest, "started": fresh, "dry_run": dry_run})
     elif dry_run:
@@ -72,7 +72,7 @@ async def start(
     else:
         show(f"{plan.id} {'started' if fresh else 'was started before'}: plan {short(plan.digest)}.")
         say(f"Follow it with `rollouts get {plan.id} -w`; `rollouts explain {plan.id}` says whom it waits for.")
-    if not dry_run and not workers:
+    if idle:
         say("No worker asks for work now, so nothing happens yet; `rollouts doctor` looks why.")
 
 

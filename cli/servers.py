@@ -130,9 +130,12 @@ async def _polls(place: Place) -> None:
     gateway = await Gateway.open(place)
     loop = asyncio.get_running_loop()
     until = loop.time() + WORKER_SECONDS
-    while not await gateway.pollers():
-        if place.worker() is None:
+    while True:
+        worker = place.worker()
+        if worker is None:
             raise CliError(f"The worker ended: {_last_words(place.worker_log)}; see {place.worker_log}.")
+        if any(one.startswith(f"{worker.pid}@") for one in await gateway.pollers()):
+            return
         if loop.time() > until:
             raise CliError(f"The worker asks for no work after {WORKER_SECONDS:g} s; see {place.worker_log}.")
         await asyncio.sleep(0.1)

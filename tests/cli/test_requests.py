@@ -190,12 +190,12 @@ async def test_a_pause_is_kept_while_no_worker_runs_and_everything_else_says_so(
     await rollout.to_pilot()
     assert await Place(terminal.home).stop_worker()
     sponsor = rollout.who("sponsor")
-    paused, asked, listed, trail = await asyncio.gather(
+    paused, asked, listed = await asyncio.gather(
         terminal.program("pause", rollout.name, "--as", sponsor, "-m", "nobody is there", "-o", "json"),
         terminal.program("get", rollout.name),
         terminal("list", "-o", "json"),
-        terminal("history", rollout.name),
     )
+    trail = await terminal("history", rollout.name)
     assert (paused.code, paused.data["outcome"]) == (Exit.OK, "pending")
     assert asked.code == Exit.UNAVAILABLE
     assert f"No worker answers for {rollout.name}" in asked.err
@@ -203,6 +203,10 @@ async def test_a_pause_is_kept_while_no_worker_runs_and_everything_else_says_so(
     assert rollout.name in {one["rollout"] for one in listed.data}
     assert "nobody is there" in trail.out
 
+    failed = await terminal("up", ROLLOUTS_LOG_LEVEL="LOUD")
+    assert (failed.code, failed.out) == (Exit.ERROR, "")
+    assert "The worker ended: " in failed.err
+    assert "ROLLOUTS_LOG_LEVEL" in failed.err
     up = await terminal("up", "-o", "json")
     assert (up.code, up.data["migrations_applied"]) == (Exit.OK, []), up.err
     view = await rollout.until(Status.PAUSED)
