@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from temporalio.common import SearchAttributeKey
 
 from deploy.embedded import postgres, temporal
-from deploy.embedded.errors import AlreadyRunningError, DirectoryError, EmbeddedError
+from deploy.embedded.errors import AlreadyRunningError, DirectoryError, EmbeddedError, PortTakenError
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import ProcessIdentity, end, free_port, is_alive
 from deploy.embedded.temporal import EmbeddedTemporal
@@ -24,6 +24,8 @@ from deploy.embedded.temporal import EmbeddedTemporal
 POSTGRES_PORT = 5433
 TEMPORAL_PORT = 7233
 UI_PORT = 8233
+
+PORT_TRIES = 3
 
 POSTGRESQL, TEMPORAL = "PostgreSQL", "Temporal"
 
@@ -174,6 +176,15 @@ class EmbeddedStack:
         return database, server
 
     async def _start_both(self) -> StackState:
+        for _ in range(PORT_TRIES - 1):
+            try:
+                return await self._start_on_free_ports()
+            except PortTakenError:
+                # Somebody was faster on a port that was free a moment ago: another stack's start, for example.
+                continue
+        return await self._start_on_free_ports()
+
+    async def _start_on_free_ports(self) -> StackState:
         database, server = self._servers(
             postgres_port=free_port(POSTGRES_PORT),
             temporal_port=free_port(TEMPORAL_PORT),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from temporalio.client import Client
 
 from deploy.embedded.account import temporary_directory
 from deploy.embedded.errors import AlreadyRunningError, StartFailedError
-from deploy.embedded.processes import identify, is_alive
+from deploy.embedded.processes import free_port, identify, is_alive
 from deploy.embedded.stack import Condition, EmbeddedStack, StackState
 
 
@@ -184,3 +185,17 @@ async def test_when_one_server_cannot_start_neither_runs(stack: EmbeddedStack) -
 async def test_the_state_holds_a_password_and_is_for_its_owner_only(stack: EmbeddedStack) -> None:
     await stack.up()
     assert stat.S_IMODE((stack.directory / "state.json").stat().st_mode) == 0o600
+
+
+async def test_a_port_that_somebody_takes_between_choosing_and_listening_is_chosen_anew(
+    stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        taken = somebody.getsockname()[1]
+        chosen = iter([taken])
+        monkeypatch.setattr("deploy.embedded.stack.free_port", lambda _preferred: next(chosen, None) or free_port())
+        state = await stack.up()
+    assert f":{taken}/" not in state.dsn
+    assert stack.status().condition is Condition.UP
