@@ -79,8 +79,7 @@ def explanation(view: RolloutView) -> Iterator[str]:
         due = f", due {moment(one.due)}" if one.due else ""
         waited = span(view.programme_now - one.since)
         yield f"Awaited to {one.what}: {', '.join(one.who) or 'nobody'}, since {moment(one.since)} ({waited}){due}"
-        if one.who and (how := _how(view.rollout_id, one)):
-            yield f"    {how}"
+        yield from (f"    {command}" for command in _how(view.rollout_id, one))
     if view.assessment:
         yield f"Evidence {short(view.assessment.digest)} as of {moment(view.assessment.as_of)}:"
         width = max((len(item.cohort) for item in view.assessment.items), default=0)
@@ -88,17 +87,15 @@ def explanation(view: RolloutView) -> Iterator[str]:
             yield f"  {item.cohort:<{width}}  {metric_line(item)}"
 
 
-def _how(name: str, awaited: Awaited) -> str | None:
-    """The command by which the first who is awaited would act."""
-    who = f"--as {awaited.who[0]}"
+def _how(name: str, awaited: Awaited) -> list[str]:
+    """The commands by which those who are awaited would act: each of them to confirm, one of them otherwise."""
     match awaited.what.partition(" ")[0]:
         case "confirm":
-            return f"rollouts confirm {name} {who}"
+            return [f"rollouts confirm {name} --as {who}" for who in awaited.who]
         case "decide":
-            return f'rollouts approve {name} {who} -m "why"'
+            words = "approve"
         case "resume":
-            return f'rollouts resume {name} {who} -m "why"'
-        case "hold":
-            return f'rollouts review {name} {who} -m "what came of it"'
+            words = "resume"
         case _:
-            return None
+            words = "review"
+    return [f'rollouts {words} {name} --as {who} -m "why"' for who in awaited.who[:1]]

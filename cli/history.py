@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, say, table
+from cli.output import CliError, Exit, Format, Output, Sheet, command, emit_json, say, sheets
 from cli.rollouts import Name
 from cli.tree import moment
 from models.base import short
@@ -50,7 +50,7 @@ async def history(
         emit_json("history", {**data, "lines": [line.model_dump(mode="json") for line in lines]})
     else:
         columns = ("time", "programme time", "who", "what", "outcome", "why", "evidence")
-        table(*columns, rows=[_row(line) for line in lines])
+        sheets(*columns, rows=[_row(line) for line in lines], told=[_sheet(line) for line in lines])
     _say_what_is_not_there(trail, len(lines))
 
 
@@ -61,6 +61,16 @@ def _row(line: Line) -> tuple[str, ...]:
     told = f"{outcome}: {line.message}" if line.message else outcome
     programme = moment(line.programme_at) if line.programme_at else ""
     return (f"{line.at:%Y-%m-%d %H:%M:%S}", programme, who, line.what, told, line.why, short(line.evidence))
+
+
+def _sheet(line: Line) -> Sheet:
+    _, programme, who, what, told, why, evidence = _row(line)
+    facts = (f"programme time {programme}" if programme else "", f"evidence {evidence}" if evidence else "")
+    return Sheet(
+        head="  ".join(part for part in (f"{line.at:%Y-%m-%d %H:%M:%S}", who, what) if part),
+        body=(told, f"why: {why}" if why else "", ", ".join(filter(None, facts))),
+        style="red" if line.outcome == "refused" else "bold",
+    )
 
 
 def _say_what_is_not_there(trail: Trail, shown: int) -> None:
@@ -118,7 +128,7 @@ async def read_decisions(dsn: str, name: str) -> tuple[LogEntry, ...]:
 
 
 def print_log(entries: tuple[LogEntry, ...]) -> None:
-    """The log as a table."""
+    """The log, entry by entry."""
     rows = [
         (
             str(entry.sequence),
@@ -132,4 +142,14 @@ def print_log(entries: tuple[LogEntry, ...]) -> None:
         )
         for entry in entries
     ]
-    table("#", "programme time", "phase", "kind", "what", "who", "rationale", "evidence", rows=rows)
+    columns = ("#", "programme time", "phase", "kind", "what", "who", "rationale", "evidence")
+    sheets(*columns, rows=rows, told=[_log_sheet(row) for row in rows])
+
+
+def _log_sheet(row: tuple[str, ...]) -> Sheet:
+    number, at, phase, kind, what, who, rationale, evidence = row
+    return Sheet(
+        head="  ".join(part for part in (f"#{number}", at, phase, kind, who) if part),
+        body=(what, f"why: {rationale}" if rationale else "", f"evidence {evidence}" if evidence else ""),
+        style="red" if kind == "refusal" else "bold",
+    )

@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum, StrEnum
 from functools import wraps
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any, NamedTuple, ParamSpec
 
 import typer
 from rich.console import Console, ConsoleDimensions
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -158,6 +159,25 @@ def table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
     for row in rows:
         shown.add_row(*(Text(clean(cell)) for cell in row))
     out.print(shown)
+
+
+class Sheet(NamedTuple):
+    """A row that is too wordy for columns: what it is, what belongs to it, and a style for the first."""
+
+    head: str
+    body: Sequence[str]
+    style: str = "bold"
+
+
+def sheets(*columns: str, rows: Sequence[tuple[str, ...]], told: Sequence[Sheet]) -> None:
+    """Print rows as sheets in a terminal, whose lines are short; elsewhere as the table of `rows`."""
+    if not out.is_terminal:
+        _plain_table(columns, rows)
+        return
+    for one in told:
+        out.print(Text(clean(one.head), one.style))
+        for line in filter(None, one.body):
+            out.print(Padding(Text(clean(line)), (0, 0, 0, 4)))
 
 
 def _plain_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:

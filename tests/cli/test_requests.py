@@ -143,12 +143,13 @@ async def test_a_reason_with_terminal_escapes_reaches_the_log_but_no_terminal(
     for one in shown:
         assert "harmless" in one.out
         assert not set("\x1b\x07\r\x9b") & set(one.out + one.err)
-    drawn = await (await terminal.in_a_terminal("get", rollout.name))
-    assert b"harmless" in drawn
-    assert b"pwned" in drawn
-    assert b"\x1b]0;" not in drawn
-    assert b"\x1b[2J" not in drawn
-    assert b"\x9b31m" not in drawn
+    on_screen = [await terminal.in_a_terminal(verb, rollout.name) for verb in ("get", "history")]
+    for drawn in await asyncio.gather(*on_screen):
+        assert b"harmless" in drawn
+        assert b"pwned" in drawn
+        assert b"\x1b]0;" not in drawn
+        assert b"\x1b[2J" not in drawn
+        assert b"\x9b31m" not in drawn
 
 
 async def test_a_request_that_cannot_hold_is_refused_before_it_is_sent(terminal: Terminal, rollout: Rollout) -> None:
