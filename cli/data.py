@@ -55,7 +55,7 @@ async def import_(
     except MappingRefused as problem:
         raise CliError("\n".join(problem.problems), Exit.BAD_INPUT) from problem
     except IntakeError as problem:
-        raise CliError(_sentence(str(problem)), Exit.BAD_INPUT) from problem
+        raise CliError(str(problem), Exit.BAD_INPUT) from problem
     if report.rejected:
         listed = "\n  ".join(report.first_reasons)
         say(f"{report.rejected} bad rows are in {report.reject_file}; the first of them:\n  {listed}")
@@ -66,10 +66,6 @@ async def import_(
         f"{report.rows_read:,} rows read: {report.inserted:,} new, {report.updated:,} changed, "
         f"{report.unchanged:,} unchanged, {report.skipped:,} skipped, {report.rejected:,} rejected."
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 @app.command(epilog="Example: rollouts data generate --seed 7")

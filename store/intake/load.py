@@ -17,7 +17,7 @@ from models.base import Frozen
 from store.intake.errors import IntakeError, IntakeRefused
 from store.intake.kinds import FactKind
 from store.intake.mapping import Mapping
-from store.intake.rejects import default_path, write_rejects
+from store.intake.rejects import place_for, write_rejects
 from store.intake.rows import Fact, FactReader, Problem
 from store.intake.source import CsvSource, Progress, Row
 from store.intake.staging import Connection, Moved, Staging
@@ -81,9 +81,9 @@ async def import_file(
         asyncpg.PostgresError, OSError: the database, or the disk under the reject file, failed. Nothing was written.
     """
     if mapping.kind != kind:
-        raise IntakeError(f"the mapping is for {mapping.kind}, not for {kind}")
+        raise IntakeError(f"The mapping is for {mapping.kind}, not for {kind}")
     moment = imported_at or datetime.now(UTC)
-    target = reject_path or default_path(file)
+    target = place_for(file, reject_path)
     async with _connection(dsn_or_conn) as conn, conn.transaction():
         with CsvSource(file, mapping.csv) as source:
             facts = FactReader(mapping, source, moment)

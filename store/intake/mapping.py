@@ -27,7 +27,7 @@ in a second file that lies beside the imported one:
 from __future__ import annotations
 
 import string
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
@@ -173,6 +173,16 @@ class CsvFormat(_Part):
     decimal: Literal[".", ","] = "."
     thousands: Annotated[str, Field(max_length=1)] = ""
 
+    @model_validator(mode="after")
+    def _signs_differ(self) -> Self:
+        if self.delimiter in '\r\n"':
+            raise ValueError(f"delimiter {self.delimiter!r} ends a line or opens a quote; write for example ; or a tab")
+        if self.thousands and (self.thousands == self.decimal or self.thousands in "0123456789+-"):
+            raise ValueError(
+                f"thousands sign {self.thousands!r} is part of a number already; decimal is {self.decimal!r}"
+            )
+        return self
+
 
 def _on_import(value: Any) -> Any:
     if isinstance(value, str) and value != "on_import":
@@ -225,7 +235,9 @@ def load_mapping(path: Path) -> Mapping:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise MappingRefused((f"{path}: cannot be read: {error.strerror or error}",)) from error
+    except UnicodeDecodeError as error:
         raise MappingRefused((f"{path}: cannot be read: {error}",)) from error
     return parse_mapping(text, str(path))
 
@@ -296,6 +308,8 @@ def _source_misfits(source: FieldSource, spec: FieldSpec, mapping: Mapping) -> l
         found.append("a constant needs no values")
     if source.format is not None and not spec.is_time:
         found.append(f"format is for dates and moments; this field takes {spec.type}")
+    elif source.format is not None:
+        found += _format_misfits(source.format)
     if source.template is not None:
         found += _template_misfits(source.template)
     read = reader(spec, mapping.rules, source.format)
@@ -306,6 +320,15 @@ def _source_misfits(source: FieldSource, spec: FieldSpec, mapping: Mapping) -> l
         except ValueError as error:
             found.append(str(error))
     return found
+
+
+def _format_misfits(time_format: str) -> list[str]:
+    """What is wrong with the format itself; that an empty text does not match it says nothing."""
+    try:
+        datetime.strptime("", time_format)  # noqa: DTZ007 - nothing is read
+    except ValueError as error:
+        return [] if "does not match" in str(error) else [f"format {time_format!r}: {error}"]
+    return []
 
 
 def _template_misfits(template: str) -> list[str]:

@@ -24,10 +24,17 @@ if TYPE_CHECKING:
 ADDED: Final = ("reject_line", "reject_column", "reject_reason")
 
 
-def default_path(file: Path) -> Path:
-    """`sales.csv.gz` and `sales.csv` have their rejects in `sales.rejects.csv`, beside them."""
+def place_for(file: Path, named: Path | None) -> Path:
+    """Where the bad rows of a file go: `sales.csv.gz` and `sales.csv` have theirs in `sales.rejects.csv`, beside them.
+
+    Raises:
+        IntakeError: the place named is the file itself.
+    """
     name = file.name.removesuffix(".gz").removesuffix(".csv")
-    return file.with_name(f"{name}.rejects.csv")
+    place = named or file.parent / f"{name}.rejects.csv"
+    if file.exists() and place.exists() and place.samefile(file):
+        raise IntakeError(f"{file}: bad rows would be written over it; name another place for them")
+    return place
 
 
 class _Writer:
@@ -47,15 +54,18 @@ class _Writer:
 
 async def write_rejects(staging: Staging, file: Path, form: CsvFormat, target: Path) -> None:
     """Write every rejected row to `target`, which appears whole or not at all."""
-    with replacing(target) as out, CsvSource(file, form) as source:
+    with replacing(target, form.encoding) as out, CsvSource(file, form) as source:
         writer = _Writer(source, out, form)
         async for bad in staging.all_rejected():
             writer.write(bad)
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[TextIO]:
-    """A file to write that takes `target`'s place at the end, unless writing fails: then nothing is left of it."""
+def replacing(target: Path, encoding: str) -> Iterator[TextIO]:
+    """A file to write that takes `target`'s place at the end, unless writing fails: then nothing is left of it.
+
+    It has the encoding of the file that was imported, so that the same mapping reads it again.
+    """
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
@@ -63,7 +73,7 @@ def replacing(target: Path) -> Iterator[TextIO]:
         raise IntakeError(f"there are bad rows, but {target} cannot be written ({why}); name another place") from error
     partial = Path(name)
     try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as out:
+        with open(descriptor, "w", encoding=encoding, errors="backslashreplace", newline="") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())

@@ -70,7 +70,11 @@ class FactReader:
             except ValueError as error:
                 problems.append(Problem(row.line, field.spec.name, str(error)))
         if not problems:
-            problems = self._complete(row.line, values)
+            try:
+                problems = self._complete(row.line, values)
+            except OverflowError:
+                # Such as 9999-12-31, which many systems write for "never", and a lag.
+                problems = [Problem(row.line, "known_at", "became known after the year 9999")]
         return problems or Fact(row.line, tuple(values[name] for name in self.columns))
 
     def _complete(self, line: int, values: dict[str, Value]) -> list[Problem]:

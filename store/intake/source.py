@@ -65,7 +65,7 @@ class CsvSource:
             self._file = path.open("rb")
             self.size = path.stat().st_size
         except OSError as error:
-            raise IntakeError(f"{path} cannot be read: {error.strerror or error}") from error
+            raise IntakeError(f"{path}: cannot be read: {error.strerror or error}") from error
         try:
             self._raw = _Hashing(self._file)
             self._reader = csv.reader(self._text(), delimiter=form.delimiter, strict=True)
@@ -111,9 +111,9 @@ class CsvSource:
         buffered: io.BufferedReader | gzip.GzipFile = io.BufferedReader(self._raw, 1 << 16)
         if self.path.suffix == ".gz":
             buffered = gzip.GzipFile(fileobj=buffered, mode="rb")
-        encoding = "utf-8-sig" if self._form.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else None
         try:
-            return io.TextIOWrapper(buffered, encoding=encoding or self._form.encoding, newline="")
+            encoding = "utf-8-sig" if self._is_utf8 else self._form.encoding
+            return io.TextIOWrapper(buffered, encoding=encoding, newline="")
         except LookupError as error:
             raise IntakeError(f"{self._form.encoding!r} is not a known encoding") from error
 
@@ -121,17 +121,40 @@ class CsvSource:
         try:
             return next(self._reader, None)
         except csv.Error as error:
-            raise IntakeError(f"{self.path}:{self._reader.line_num}: broken CSV: {error}") from error
+            # What a quote that nobody closes does in a large file.
+            more = "; is a quote left open?" if "field limit" in str(error) else ""
+            raise IntakeError(f"{self.path}:{self._reader.line_num}: broken CSV: {error}{more}") from error
         except UnicodeDecodeError as error:
-            where = f"{self.path}, after line {self._reader.line_num}"
-            raise IntakeError(f"{where}: not {self._form.encoding}; set csv.encoding in the mapping") from error
+            told = f"is not {self._form.encoding}; set csv.encoding in the mapping"
+            raise IntakeError(f"{self._undecodable()} {told}") from error
         except (OSError, EOFError, zlib.error) as error:
-            raise IntakeError(f"{self.path} cannot be read to its end: {error}") from error
+            raise IntakeError(f"{self.path}: cannot be read to its end: {error}") from error
+
+    def _undecodable(self) -> str:
+        """The first byte that is not UTF-8, as `FILE:LINE: byte 0xe9`; of other encodings only the file. The reader is
+        up to a whole buffer ahead of the line it is at, so the file is read once more."""
+        if not self._is_utf8:
+            return f"{self.path}: the text"
+        with self.path.open("rb") as raw:
+            lines = gzip.GzipFile(fileobj=raw, mode="rb") if self.path.suffix == ".gz" else raw
+            for number, line in enumerate(lines, 1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError as error:
+                    return f"{self.path}:{number}: byte 0x{line[error.start]:02x}"
+        return f"{self.path}: the text"
+
+    @property
+    def _is_utf8(self) -> bool:
+        return self._form.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
     def _checked_header(self) -> tuple[str, ...]:
-        header = tuple(name.strip() for name in self._next_cells() or ())
-        if not header:
-            raise IntakeError(f"{self.path} has no header line")
+        cells = self._next_cells()
+        while cells == []:
+            cells = self._next_cells()
+        header = tuple(name.strip() for name in cells or ())
+        if not any(header):
+            raise IntakeError(f"{self.path}: has no header line")
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             raise IntakeError(f"{self.path}:1: column named twice: {', '.join(twice)}")

@@ -18,6 +18,8 @@ Reader: TypeAlias = Callable[[str], Value]
 
 _MONEY_LIMIT: Final = Decimal(10) ** 14
 _INTEGER_LIMIT: Final = 2**31
+_DIGITS: Final = 40
+"""More digits before or after the decimal point than that no amount, rate or weight has; the database counts them."""
 _BOOLEANS: Final = {"true": True, "yes": True, "t": True, "y": True, "1": True} | {
     "false": False,
     "no": False,
@@ -109,6 +111,8 @@ def _number(text: str, rules: ReadingRules, limit: Decimal | None = None) -> Dec
         raise _UnexplainedError from error
     if not number.is_finite() or (limit is not None and abs(number) >= limit):
         raise _UnexplainedError
+    if number and not -_DIGITS <= number.adjusted() <= _DIGITS:
+        raise _UnexplainedError
     return number
 
 
@@ -162,13 +166,16 @@ def _instant_reader(rules: ReadingRules, time_format: str | None) -> Reader:
     def read(text: str) -> datetime:
         try:
             moment = _naive(text, time_format)
-        except ValueError as error:
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
             raise _UnexplainedError from error
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
         if zone is None:
             raise ValueError(f"found {text!r}, which has no offset; give the mapping a time_zone")
-        return from_wall_clock(moment, zone, rules.ambiguous, rules.nonexistent)
+        try:
+            return from_wall_clock(moment, zone, rules.ambiguous, rules.nonexistent)
+        except OverflowError as error:
+            raise _UnexplainedError from error
 
     return read
 

@@ -39,11 +39,16 @@ def read_yaml(text: str) -> tuple[Plain, dict[Path, tuple[int, int]]]:
     """
     try:
         node = yaml.compose(text, Loader=_Loader)
+    except YamlRefused:
+        raise
+    except RecursionError as error:
+        raise YamlRefused("nested far too deep", 1, 1) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise YamlRefused(f"not valid YAML: {error.problem or error}", line, column) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # The scanner lets a few escapes through that Python cannot turn into a character.
         raise YamlRefused(f"not valid YAML: {error}", 1, 1) from error
     if node is None:
         raise YamlRefused("the file is empty", 1, 1)
