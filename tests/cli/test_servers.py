@@ -14,6 +14,7 @@ import pytest
 from cli.home import Place
 from cli.output import Exit
 from deploy.embedded.account import temporary_directory
+from deploy.embedded.stack import EmbeddedStack
 from tests.cli.conftest import Terminal, Told, finished
 from tests.store.desk import PARTNERS
 
@@ -66,6 +67,16 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
     found = _checks(gone)
     assert {name for name, (ok, _, _) in found.items() if ok is None} == {"schema", "retention", "worker", "watch"}
     assert all("rollouts up" in found[name][2] for name in ("PostgreSQL", "Temporal"))
+
+    await EmbeddedStack(elsewhere.home, fast=True).up()
+    idle = await elsewhere("doctor", "-o", "json")
+    assert idle.code == Exit.UNAVAILABLE
+    found = _checks(idle)
+    assert (found["Temporal"][0], found["worker"][0], found["watch"][0]) == (True, False, None)
+    assert "nobody has asked for work" in found["worker"][1]
+    assert "rollouts up" in found["worker"][2]
+    # What was taken out of the ledger before is still out of it: the data were kept.
+    assert found["schema"][0] is False
 
 
 async def test_every_command_that_needs_a_server_says_in_one_sentence_that_there_is_none(
