@@ -32,8 +32,8 @@ class Act(NamedTuple):
 
 class Players:
     """The people of a plan. They confirm, approve what the evidence allows, hold the reviews, and resume once fresh
-    evidence shows no breach. While it still shows one they ask every `ask_every` of programme time all the same, and
-    stop the rollout once `give_up` resumes of one pause were refused, or a hold has lasted as long as those would.
+    evidence shows no breach. While it still shows one they ask all the same, every `ask_every` of programme time since
+    the pause, and stop the rollout once `give_up` resumes were refused, or a hold has lasted as long as those would.
 
     Args:
         give_up: None never stops.
@@ -45,7 +45,7 @@ class Players:
         self._give_up = give_up
         self._confirmed: set[str] = set()
         self._pause_since: datetime | None = None
-        self._asked_at: datetime | None = None
+        self._asked = 0
         self._refused = 0
 
     def acts(self, view: RolloutView) -> tuple[Act, ...]:
@@ -87,18 +87,19 @@ class Players:
         return [Act(Verb.DECIDE, owner, reason, fields) for owner in self._agreeing(rule) if owner.role not in decided]
 
     def _paused(self, view: RolloutView, pause: PauseState) -> list[Act]:
-        now = view.programme_now
         if pause.since != self._pause_since:
-            self._pause_since, self._asked_at, self._refused = pause.since, pause.since, 0
+            self._pause_since, self._asked, self._refused = pause.since, 0, 0
         if self._give_up is not None and self._refused >= self._give_up:
             return self._stop(f"{self._refused} resumes refused since {pause.since:%Y-%m-%d}: {pause.detail}")
         by = self._not_the_proposer(pause.must_act)
+        waited = view.programme_now - pause.since
         recovered = _recovered(view.assessment, pause)
-        if recovered is None and self._asked_at is not None and now < self._asked_at + self._ask_every:
+        if recovered is not None:
+            return [Act(Verb.RESUME, by, recovered)]
+        if waited // self._ask_every <= self._asked:
             return []
-        self._asked_at = now
-        waited = f"{(now - pause.since).days} days after the pause"
-        return [Act(Verb.RESUME, by, recovered or f"{waited}: asking whether fresh evidence allows to go on")]
+        self._asked = waited // self._ask_every
+        return [Act(Verb.RESUME, by, f"{waited.days} days after the pause: does fresh evidence allow to go on?")]
 
     def _held(self, view: RolloutView) -> list[Act]:
         if self._give_up is None:

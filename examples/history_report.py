@@ -23,10 +23,13 @@ from store.pool import prepare_connection
 from store.rollouts import list_rollouts
 
 PHASES = ("phase", "from", "to", "cohort", "at its end", "baseline", "partners", "facts", "verdict", "lowest seen")
-STANDSTILLS = ("from", "to", "days", "phase", "what", "why", "ended by")
+STANDSTILLS = ("from", "to", "days", "phase", "what", "why", "driven by", "ended by")
 UNTIL_THE_END = "still so at the end"
+NAMED = 3
+"""Partners named in a row; the log names more."""
 
-_HELD = re.compile(r"(?:Holding|Hold released) \((?P<kind>[a-z ]+)\): (?P<why>.*)", re.DOTALL)
+_SAID = re.compile(r"(?P<what>Paused|Holding|Hold released) \((?P<cause>[a-z ]+)\): (?P<why>.*)", re.DOTALL)
+_NAMES = re.compile(r" \(partners [^)]*\)")
 
 
 class Story(NamedTuple):
@@ -47,8 +50,16 @@ class Standstill(NamedTuple):
     until: datetime | None
     phase: str
     what: str
+    cause: str
     why: str
-    ended_by: str
+    drivers: tuple[str, ...] = ()
+    ended_by: str = UNTIL_THE_END
+    refused: int = 0
+
+    @property
+    def name(self) -> str:
+        """What stands still by itself: one pause, and one hold of each cause, at a time."""
+        return f"{self.what} ({self.cause})" if self.what == "held" else self.what
 
 
 async def read_story(dsn: str, view: RolloutView) -> Story:
@@ -138,57 +149,57 @@ def _lowest(story: Story, record: PhaseRecord, item: MetricAssessment) -> str:
 
 
 def standstills(entries: Sequence[LogEntry]) -> list[Standstill]:
-    """Every pause and every hold in the order in which they began, each with what ended it."""
+    """Every pause and every hold in the order in which they began, with what ended it and the resumes it refused."""
     found: list[Standstill] = []
     standing: dict[str, int] = {}
     for entry in entries:
-        opened, closed = _opens(entry), _closes(entry)
-        if opened is not None and opened[0] not in standing:
-            standing[opened[0]] = len(found)
-            found.append(Standstill(entry.programme_at, None, entry.phase, *opened, UNTIL_THE_END))
-        for what in list(standing) if closed == "all" else [closed] if closed in standing else []:
-            at = standing.pop(what)
-            found[at] = found[at]._replace(until=entry.programme_at, ended_by=_ended(entry))
+        begun = _begun(entry)
+        if begun is not None and begun.name not in standing:
+            standing[begun.name] = len(found)
+            found.append(begun)
+        if entry.verb == "resume" and entry.outcome is Outcome.REFUSED and "paused" in standing:
+            at = standing["paused"]
+            found[at] = found[at]._replace(refused=found[at].refused + 1)
+        for name in [name for name in standing if _ends(entry, name)]:
+            at = standing.pop(name)
+            found[at] = found[at]._replace(until=entry.programme_at, ended_by=_ended_by(entry))
     return found
 
 
-def _opens(entry: LogEntry) -> tuple[str, str] | None:
-    held = _HELD.fullmatch(entry.message)
-    if entry.kind is EntryKind.PAUSE:
-        return "paused", entry.message
-    if entry.kind is EntryKind.HOLD and held:
-        return f"held ({held['kind']})", held["why"]
-    return None
+def _begun(entry: LogEntry) -> Standstill | None:
+    said = _SAID.fullmatch(entry.message)
+    if said is None or entry.kind not in (EntryKind.PAUSE, EntryKind.HOLD):
+        return None
+    what = "paused" if entry.kind is EntryKind.PAUSE else "held"
+    drivers = tuple(entry.detail.get("partners", ()))
+    why = _NAMES.sub("", said["why"])
+    return Standstill(entry.programme_at, None, entry.phase, what, said["cause"], why, drivers)
 
 
-def _closes(entry: LogEntry) -> str | None:
-    held = _HELD.fullmatch(entry.message)
-    if entry.kind is EntryKind.RESUME and entry.outcome is Outcome.APPLIED:
-        return "paused"
-    if entry.kind is EntryKind.RELEASE and held:
-        return f"held ({held['kind']})"
-    return "all" if entry.kind is EntryKind.STOP and entry.message.startswith("Stopping") else None
+def _ends(entry: LogEntry, name: str) -> bool:
+    if entry.kind is EntryKind.STOP:
+        return entry.message.startswith("Stopping")
+    if entry.kind is EntryKind.RESUME:
+        return name == "paused" and entry.outcome is Outcome.APPLIED
+    said = _SAID.fullmatch(entry.message)
+    return entry.kind is EntryKind.RELEASE and said is not None and name == f"held ({said['cause']})"
 
 
-def _ended(entry: LogEntry) -> str:
+def _ended_by(entry: LogEntry) -> str:
     if entry.kind is EntryKind.RELEASE:
         return "itself: its cause was gone"
-    return f"{entry.verb or 'the plan'} by {entry.actor or 'the plan'}: {entry.rationale or entry.message}"
+    return f"{entry.verb or 'the plan'} by {entry.actor or 'itself'}: {entry.rationale or entry.message}"
 
 
 def standstill_rows(story: Story) -> list[tuple[str, ...]]:
-    """For the columns of `STANDSTILLS`; refused resumes of a pause are counted in what ended it."""
+    """For the columns of `STANDSTILLS`."""
     rows: list[tuple[str, ...]] = []
     for one in standstills(story.entries):
         days = str((one.until - one.since).days) if one.until else ""
-        refused = [
-            entry
-            for entry in story.entries
-            if entry.verb == "resume" and entry.outcome is Outcome.REFUSED and one.what == "paused"
-            if one.since <= entry.programme_at <= (one.until or entry.programme_at)
-        ]
-        ended = f"{one.ended_by} (after {len(refused)} refused resumes)" if refused else one.ended_by
-        rows.append((_day(one.since), _day(one.until), days, one.phase, one.what, one.why, ended))
+        what = f"{one.what} ({one.cause})"
+        drivers = ", ".join(one.drivers[:NAMED]) + (" and others" if len(one.drivers) > NAMED else "")
+        ended = f"{one.ended_by} ({one.refused} resumes refused before)" if one.refused else one.ended_by
+        rows.append((_day(one.since), _day(one.until), days, one.phase, what, one.why, drivers, ended))
     return rows
 
 

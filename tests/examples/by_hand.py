@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -41,11 +43,16 @@ class Sales:
             )
             for row in _rows(RESELLERS / "dim_reseller.csv")
         }
-        self._lines: dict[str, list[tuple[date, float, float]]] = defaultdict(list)
+        days: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0])
         for row in _rows(SALES_FILE):
-            cost = float(row["TotalProductCost"]) + float(row["Freight"])
-            line = date.fromisoformat(row["OrderDate"]), float(row["SalesAmount"]), cost
-            self._lines[f"aw-{row['ResellerKey']}"].append(line)
+            day = days[f"aw-{row['ResellerKey']}", row["OrderDate"]]
+            day[0] += float(row["SalesAmount"])
+            day[1] += float(row["TotalProductCost"]) + float(row["Freight"])
+            day[2] += 1
+        self._days: dict[str, list[tuple[datetime, float, float, int]]] = defaultdict(list)
+        for (reseller, text), (sold, spent, lines) in days.items():
+            midnight = datetime.fromisoformat(text).replace(tzinfo=UTC)
+            self._days[reseller].append((midnight, sold, spent, int(lines)))
 
     def north_american(self, type_: str, tier: str | None = None) -> list[str]:
         """Resellers of a type and tier in North America, in order of id."""
@@ -57,14 +64,13 @@ class Sales:
 
     def count(self, resellers: Sequence[str], as_of: datetime, days: int) -> Count:
         """An order line is known the day after its date; before, nobody can count it."""
-        begin = as_of - timedelta(days=days)
+        first, last = as_of - timedelta(days=days), as_of - timedelta(days=1)
         sold = spent = 0.0
         facts, partners = 0, set()
         for reseller in resellers:
-            for day, amount, cost in self._lines.get(reseller, ()):
-                midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-                if begin <= midnight and midnight + timedelta(days=1) <= as_of:
-                    sold, spent, facts = sold + amount, spent + cost, facts + 1
+            for midnight, amount, cost, lines in self._days.get(reseller, ()):
+                if first <= midnight <= last:
+                    sold, spent, facts = sold + amount, spent + cost, facts + lines
                     partners.add(reseller)
         return Count(100 * (sold - spent) / sold if sold else None, len(partners), facts)
 
@@ -83,6 +89,8 @@ class Requests:
             opened, due = moment(row["open_dt"]), moment(row["sla_target_dt"])
             if opened and due:
                 self._cases[row["neighborhood"]].append((opened, due, moment(row["closed_dt"])))
+        for cases in self._cases.values():
+            cases.sort(key=itemgetter(0))
 
     def count(self, areas: Sequence[str], as_of: datetime, days: int) -> Count:
         """Met, over met, late and uncontacted past the deadline; those still within it count for nothing."""
@@ -90,9 +98,10 @@ class Requests:
         met = decided = 0
         partners = set()
         for area in areas:
-            for opened, due, closed in self._cases[area]:
+            cases = self._cases[area]
+            for opened, due, closed in cases[bisect_left(cases, (begin,)) : bisect_left(cases, (as_of,))]:
                 done = closed if closed and closed <= as_of else None
-                if not begin <= opened < as_of or (done and done < opened) or (done is None and due >= as_of):
+                if (done and done < opened) or (done is None and due >= as_of):
                     continue
                 decided += 1
                 met += done is not None and done <= due
