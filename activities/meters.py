@@ -1,4 +1,4 @@
-"""What the watch leaves for an operator's alarms, through the SDK's meter; Prometheus appends the unit and `_total`."""
+"""What the watch leaves for an operator's alarms, through the SDK's meter; Prometheus appends `_total` to counters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from temporalio import activity
 from temporalio.common import MetricMeter
 
-LAST_LOOK = "rollouts_watch_last_look_timestamp"
+LAST_LOOK = "rollouts_watch_last_look_timestamp_seconds"
 EVALUATED = "rollouts_watch_evaluated"
 SIGNALLED = "rollouts_watch_signalled"
 FAILED = "rollouts_watch_failed"
@@ -31,5 +31,5 @@ def record_look(*, evaluated: int, signalled: int, failed: int, gone: int) -> No
 
 def record_time(meter: MetricMeter) -> None:
     """Now the watch has looked; or a worker has started, from which on an alarm may count its silence."""
-    gauge = meter.create_gauge_float(LAST_LOOK, "when this worker last did the watch's look, or started", "seconds")
+    gauge = meter.create_gauge_float(LAST_LOOK, "when this worker last did the watch's look, or started")
     gauge.set(time.time())

@@ -83,7 +83,7 @@ async def _answer(
     if path == "/readyz":
         names = list(checks)
         problems = dict(zip(names, await asyncio.gather(*(_problem(checks[name]) for name in names)), strict=True))
-        ready = not any(problems.values())
+        ready = bool(problems) and not any(problems.values())
         told = {
             "status": "ready" if ready else "not ready",
             "checks": {key: why or "ok" for key, why in problems.items()},

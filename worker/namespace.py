@@ -6,30 +6,63 @@ from datetime import timedelta
 
 import structlog
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from models.names import WATCH, WATCH_ID
 from models.work import WatchInput
+from worker.settings import SettingsError
 from workflows.attributes import SEARCH_ATTRIBUTES
 
 log = structlog.get_logger(__name__)
 
 
+_NOT_OURS_TO_DO = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED)
+
+
 async def register_search_attributes(client: Client) -> None:
-    """Register ours; the server keeps those it has. Without the right to, an administrator must have done it."""
+    """Register those of ours that are missing. Without the right to, an administrator must have done it.
+
+    Raises:
+        SettingsError: the namespace has one of them with another type, with which no rollout could be advanced.
+    """
     wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
-    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
+    try:
+        found = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+        have = dict(found.custom_attributes)
+    except RPCError as problem:
+        if problem.status not in _NOT_OURS_TO_DO:
+            raise
+        have = {}
+    wrong = [name for name in wanted.keys() & have.keys() if wanted[name] != have[name]]
+    if wrong:
+        told = "; ".join(f"{name} is {_type(have[name])} and must be {_type(wanted[name])}" for name in sorted(wrong))
+        raise SettingsError(f"TEMPORAL_NAMESPACE is {client.namespace!r}, whose search attributes are not ours: {told}")
+    missing = {name: kind for name, kind in wanted.items() if name not in have}
+    if missing:
+        await _add(client, missing)
+
+
+async def _add(client: Client, attributes: dict[str, IndexedValueType.ValueType]) -> None:
+    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=attributes)
     try:
         await client.operator_service.add_search_attributes(request)
     except RPCError as problem:
+        # Another worker that starts at the same moment may have been faster.
         if problem.status is RPCStatusCode.ALREADY_EXISTS:
             return
-        if problem.status not in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED):
+        if problem.status not in _NOT_OURS_TO_DO:
             raise
-        log.warning("search attributes not registered", problem=problem.message)
+        log.warning("search attributes not registered", missing=sorted(attributes), problem=problem.message)
+
+
+def _type(kind: int) -> str:
+    name = IndexedValueType.Name(IndexedValueType.ValueType(kind))
+    return name.removeprefix("INDEXED_VALUE_TYPE_").replace("_", "").title()
 
 
 async def ensure_watch(client: Client, task_queue: str, slowest: timedelta) -> None:

@@ -7,10 +7,11 @@ import dataclasses
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from worker.interceptors import ContextInterceptor, RefusalInterceptor
+from worker.lookahead import SteadyRunner
 from workflows.rollout import PartnerRollout
 from workflows.watch import PartnerWatch
 
@@ -36,4 +37,4 @@ def _sandboxed(_: WorkflowRunner | None) -> WorkflowRunner:
     strict = SandboxRestrictions.default.with_import_notification_policy(
         SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     )
-    return dataclasses.replace(SandboxedWorkflowRunner(), restrictions=strict)
+    return dataclasses.replace(SteadyRunner(), restrictions=strict)

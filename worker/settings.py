@@ -94,12 +94,17 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     database_dsn: Annotated[SecretStr, AfterValidator(_check_dsn)] = Field(
-        description="PostgreSQL, as postgresql://user:password@host:port/name"
+        description="PostgreSQL, as postgresql://user:password@host:port/name",
+        examples=["postgresql://rollouts:...@db.example.com:5432/rollouts"],
     )
     database_connections: int = Field(
         default=8, ge=2, le=100, description="connections to PostgreSQL at most; as many activities run side by side"
     )
-    task_queue: str = Field(default=TASK_QUEUE, min_length=1, description="queue of workflows and activities")
+    task_queue: str = Field(
+        default=TASK_QUEUE,
+        min_length=1,
+        description="queue of workflows and activities; the terminal starts rollouts on the default one",
+    )
     workflow_tasks: int = Field(
         default=8,
         ge=2,
@@ -120,18 +125,26 @@ class WorkerSettings(BaseSettings):
         default=timedelta(seconds=60), description="how long to wait at start for Temporal, PostgreSQL and its schema"
     )
     health_bind: Address | None = Field(
-        default=None, description="where /healthz and /readyz are served; unset: nowhere"
+        default=None, examples=["127.0.0.1:9465"], description="where /healthz and /readyz are served; unset: nowhere"
     )
-    metrics_bind: Address | None = Field(default=None, description="where Prometheus finds /metrics; unset: nowhere")
+    metrics_bind: Address | None = Field(
+        default=None, examples=["127.0.0.1:9464"], description="where Prometheus finds /metrics; unset: nowhere"
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         default="INFO", description="the least serious lines that are logged"
     )
     log_format: Literal["json", "console"] = Field(
         default="json", description="one JSON object a line, or lines for people"
     )
-    notice_maildir: Path | None = Field(default=None, description="a Maildir that notices are put into; unset: none")
+    notice_maildir: Path | None = Field(
+        default=None,
+        examples=["/var/lib/partner-rollouts/notices"],
+        description="a Maildir that notices are put into; unset: none",
+    )
     notice_sender: str = Field(default="partner-rollouts@localhost", description="sender of notices")
-    smtp_host: str | None = Field(default=None, description="mail relay for notices; unset: none")
+    smtp_host: str | None = Field(
+        default=None, examples=["mail.example.com"], description="mail relay for notices; unset: none"
+    )
     smtp_port: int = Field(default=25, ge=1, le=65535, description="port of the mail relay")
 
     @property

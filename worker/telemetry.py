@@ -8,6 +8,7 @@ import math
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -65,19 +66,21 @@ def configure_logging(level: str, style: str, secrets: Iterable[str] = ()) -> No
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    for_people = style == "console"
+    tidy = _Tidy(secrets)
     renderer: Any = structlog.processors.JSONRenderer()
-    if for_people:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    handler = _Handler(sys.stderr)
+    if style == "console":
+        # Plain, because it shows what is in the line; the other formatters go and read the source.
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    handler = _Handler(tidy)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _lift_context, _shorten_failure],
             processors=[
                 _timestamp,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(() if for_people else (structlog.processors.format_exc_info,)),
-                _Tidy(secrets, keep=("exc_info",) if for_people else ()),
+                structlog.processors.format_exc_info,
+                tidy,
                 renderer,
             ],
         )
@@ -88,34 +91,17 @@ def configure_logging(level: str, style: str, secrets: Iterable[str] = ()) -> No
     _catch_what_bypasses_logging()
 
 
-class _Handler(logging.StreamHandler[Any]):
-    """A line that cannot be written is itself a line, never the traceback that the standard library would print."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
-        problem = sys.exc_info()[1]
-        told = {"level": "error", "logger": record.name, "event": "a log line could not be written"}
-        try:
-            self.stream.write(
-                json.dumps({**told, "line": repr(record.msg)[:300], "problem": repr(problem)[:300]}) + "\n"
-            )
-        except (OSError, ValueError):
-            # Nobody reads the log any more; rollouts go on.
-            return
-
-
 class _Tidy:
     """The last look at a line: plain values only, the same four keys first, and no secrets at whatever depth."""
 
-    def __init__(self, secrets: Iterable[str], keep: tuple[str, ...] = ()) -> None:
+    def __init__(self, secrets: Iterable[str]) -> None:
         # The longest first: one may be a part of another.
         known = sorted({one for one in secrets if one}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
-        self._keep = keep
 
     def __call__(self, _: object, __: str, event: EventDict) -> EventDict:
-        kept = {key: event.pop(key) for key in self._keep if key in event}
         first = {key: event.pop(key) for key in _FIRST if key in event}
-        return {key: self._plain(value) for key, value in {**first, **event}.items()} | kept
+        return {self._hidden(str(key)): self._plain(value) for key, value in {**first, **event}.items()}
 
     def _plain(self, value: object) -> Any:
         if value is None or isinstance(value, bool | int):
@@ -134,12 +120,40 @@ class _Tidy:
         return self._known.sub(HIDDEN, text) if self._known else text
 
 
+class _Handler(logging.StreamHandler[Any]):
+    """A line that cannot be written is itself a line, never the traceback that the standard library would print."""
+
+    def __init__(self, tidy: _Tidy) -> None:
+        super().__init__(sys.stderr)
+        self._tidy = tidy
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        told = {
+            "timestamp": _moment(record.created),
+            "level": "error",
+            "logger": record.name,
+            "event": "a log line could not be written",
+            "problem": repr(sys.exc_info()[1]),
+            # What it was called, not what it carried: that is what could not be written.
+            "line": str(record.msg.get("event") if isinstance(record.msg, dict) else record.msg),
+        }
+        try:
+            self.stream.write(json.dumps(self._tidy(None, "", told)) + "\n")
+            self.flush()
+        except (OSError, ValueError):
+            # Nobody reads the log any more; rollouts go on.
+            return
+
+
 def _timestamp(_: object, __: str, event: EventDict) -> EventDict:
     """When it happened, not when it is written: Core hands its lines over a little later."""
     record = event.get("_record")
-    at = datetime.fromtimestamp(record.created, UTC) if record is not None else datetime.now(UTC)
-    event["timestamp"] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event["timestamp"] = _moment(record.created if record is not None else time.time())
     return event
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _lift_context(_: object, __: str, event: EventDict) -> EventDict:

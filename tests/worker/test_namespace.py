@@ -1,0 +1,76 @@
+"""The worker makes sure of its namespace, as often as it starts, and leaves alone what is as it should be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client, WorkflowHandle
+
+from models.names import WATCH, WATCH_ID
+from models.work import WatchInput
+from worker.namespace import ensure_watch, register_search_attributes
+from worker.settings import SettingsError
+from workflows.attributes import PHASE, SEARCH_ATTRIBUTES
+
+QUEUE = f"nobody-{uuid4().hex[:8]}"
+
+
+async def run_of(client: Client) -> tuple[str, WatchInput]:
+    """The watch's present run, and what it was given."""
+    handle: WorkflowHandle[object, object] = client.get_workflow_handle(WATCH_ID)
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (given,) = await client.data_converter.decode(payloads, [WatchInput])
+        return (await handle.describe()).run_id, given
+    raise AssertionError("it has no history")
+
+
+async def test_the_watch_is_started_once_and_replaced_only_where_its_pace_is_another(client: Client) -> None:
+    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    first, given = await run_of(client)
+    assert given == WatchInput(slowest=timedelta(minutes=5))
+    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    assert await run_of(client) == (first, given)
+    await ensure_watch(client, QUEUE, timedelta(minutes=1))
+    second, given = await run_of(client)
+    assert second != first
+    assert given == WatchInput(slowest=timedelta(minutes=1))
+
+
+async def test_a_watch_that_was_terminated_is_started_again_and_goes_on_counting(client: Client) -> None:
+    given = WatchInput(slowest=timedelta(minutes=5), ticks=41)
+    handle = await client.start_workflow(WATCH, given, id=WATCH_ID, task_queue=QUEUE)
+    await handle.terminate("by mistake")
+    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    run, found = await run_of(client)
+    assert run != handle.first_execution_run_id
+    assert found == given
+
+
+async def test_a_watch_of_another_release_whose_input_cannot_be_read_is_left_alone(client: Client) -> None:
+    handle = await client.start_workflow(WATCH, {"pace": "brisk"}, id=WATCH_ID, task_queue=QUEUE)
+    await ensure_watch(client, QUEUE, timedelta(minutes=1))
+    assert (await client.get_workflow_handle(WATCH_ID).describe()).run_id == handle.first_execution_run_id
+
+
+async def test_what_is_registered_already_stays_and_the_rest_is_added(client: Client) -> None:
+    one = {PHASE.name: IndexedValueType.ValueType(PHASE.indexed_value_type)}
+    add = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=one)
+    await client.operator_service.add_search_attributes(add)
+    for _ in range(2):
+        await register_search_attributes(client)
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    found = (await client.operator_service.list_search_attributes(request)).custom_attributes
+    assert {key.name for key in SEARCH_ATTRIBUTES} <= found.keys()
+
+
+async def test_an_attribute_of_another_type_is_not_passed_over(client: Client) -> None:
+    wrong = {PHASE.name: IndexedValueType.INDEXED_VALUE_TYPE_INT}
+    add = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wrong)
+    await client.operator_service.add_search_attributes(add)
+    with pytest.raises(SettingsError, match=f"{PHASE.name} is Int and must be Keyword"):
+        await register_search_attributes(client)

@@ -1,0 +1,63 @@
+"""Client, worker and replayer get converter, sandbox, interceptors and workflows from one plugin; the sandbox shares
+what is safe to share, and refuses what nobody thought about."""
+
+from __future__ import annotations
+
+import sys
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox._importer import Importer
+from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
+from temporalio.workflow import SandboxImportNotificationPolicy
+
+from tests.worker.stray import Stray
+from worker.interceptors import ContextInterceptor, RefusalInterceptor
+from worker.plugin import WORKFLOWS, rollouts_plugin
+
+
+def _strict(runner: object) -> SandboxedWorkflowRunner:
+    assert isinstance(runner, SandboxedWorkflowRunner)
+    policy = SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
+    assert policy in runner.restrictions.import_notification_policy
+    return runner
+
+
+async def test_a_worker_takes_everything_over_from_its_client(client: Client) -> None:
+    assert client.data_converter is pydantic_data_converter
+    config = Worker(client, task_queue=f"queue-{uuid4().hex[:8]}").config(active_config=True)
+    assert set(config["workflows"]) == set(WORKFLOWS)
+    assert [type(one) for one in config["interceptors"]] == [RefusalInterceptor, ContextInterceptor]
+    _strict(config["workflow_runner"])
+
+
+async def test_a_replayer_has_the_same_from_the_plugin() -> None:
+    config = Replayer(workflows=[], plugins=[rollouts_plugin()]).config(active_config=True)
+    assert config["data_converter"] is pydantic_data_converter
+    assert set(config["workflows"]) == set(WORKFLOWS)
+    assert [type(one) for one in config["interceptors"]] == [RefusalInterceptor, ContextInterceptor]
+    _strict(config["workflow_runner"])
+
+
+async def test_a_stray_import_fails_before_the_worker_takes_any_work(client: Client) -> None:
+    with pytest.raises(RuntimeError, match="Failed validating workflow Stray") as error:
+        Worker(client, task_queue=f"queue-{uuid4().hex[:8]}", workflows=[Stray])
+    assert "judgement" in str(error.value.__cause__)
+
+
+async def test_the_sandbox_has_no_second_copy_of_our_models_nor_of_pydantic(client: Client) -> None:
+    """A second copy of the models costs each start 68 ms and each cached rollout a MiB."""
+    config = Worker(client, task_queue=f"queue-{uuid4().hex[:8]}").config(active_config=True)
+    for workflow in WORKFLOWS:
+        module = workflow.__module__
+        importer = Importer(_strict(config["workflow_runner"]).restrictions, RestrictionContext(), module)
+        with importer.applied():
+            __import__(module)
+        foreign = {name for name in importer.new_modules if name.split(".")[0] not in sys.stdlib_module_names}
+        shared = {name for name in foreign if importer.new_modules[name] is sys.modules.get(name)}
+        assert foreign - shared - {"__main__"} == {"workflows", module}
+        assert "models.work" in shared
