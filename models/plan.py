@@ -14,12 +14,16 @@ from models.metric import MetricName
 from models.plan_metric import Limit, MetricPlan
 from models.plan_rules import broken_rules
 
-# Control characters would steer the terminal of whoever reads a plan, and PostgreSQL cannot store all of them.
-_VISIBLE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+# Control characters would steer the terminal of whoever reads a plan, and PostgreSQL cannot store all of them; those
+# that turn the direction of writing would show a sentence as another one.
+_VISIBLE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+
+# Nor may an identity hold anything that cannot be seen: one person would look like another, or like two.
+_SEEN = r"[^\s@\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+"
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=_VISIBLE)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-Identity = Annotated[str, StringConstraints(pattern=r"^[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+$", max_length=200)]
+Identity = Annotated[str, StringConstraints(pattern=f"^{_SEEN}@{_SEEN}$", max_length=200)]
 Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,40}$")]
 PartnerId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_VISIBLE)]
 Attribute = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_VISIBLE)]

@@ -526,8 +526,24 @@ def test_a_limit_is_finite(number: float) -> None:
 @pytest.mark.parametrize(
     "path", ["title", "risks.0.risk", "owners.0.contact", "cohorts.pilot.partners.0", "metrics.0.metric"]
 )
-@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f"])
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2066"])
 def test_text_that_would_steer_a_terminal_or_break_the_store_is_refused(path: str, character: str) -> None:
     with pytest.raises(ValidationError) as caught:
         RolloutPlan.model_validate_json(json.dumps(changed((path, f"a{character}b@c"))))
     assert caught.value.errors()[0]["type"] in ("string_pattern_mismatch", "enum")
+
+
+@pytest.mark.parametrize("character", ["\u200b", "\u00ad", "\u2060", "\ufeff", " ", "\u3000", "@"])
+def test_one_person_cannot_look_like_two_by_what_nobody_sees(character: str) -> None:
+    for path in ("proposer", "owners.0.identity", "owners.0.contact"):
+        with pytest.raises(ValidationError) as caught:
+            RolloutPlan.model_validate_json(json.dumps(changed((path, f"sam{character}@example.com"))))
+        assert caught.value.errors()[0]["type"] == "string_pattern_mismatch"
+
+
+def test_names_and_addresses_of_any_script_are_fine() -> None:
+    joined = "क्\u200dष 株式会社 👩\u200d💻"  # joiners belong to the words
+    plan = RolloutPlan.model_validate_json(
+        json.dumps(changed(("title", joined), ("owners.0.identity", "佐藤@例え.jp"), ("owners.1.contact", "a.b+c@x")))
+    )
+    assert (plan.title, plan.owners[0].identity) == (joined, "佐藤@例え.jp")
