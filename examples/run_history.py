@@ -33,7 +33,7 @@ from typing import NamedTuple
 from cli.gateway import Gateway
 from cli.history import print_log, read_decisions
 from cli.home import Place
-from cli.output import CliError, complain, say, table
+from cli.output import CliError, Exit, complain, say, table
 from cli.plan import read_plan
 from cli.players import ASK_EVERY, GIVE_UP, Act, Players
 from cli.tree import plain
@@ -100,13 +100,13 @@ class Program:
         self._env = {**kept, "ROLLOUTS_HOME": str(home)}
 
     async def run(self, *arguments: str) -> None:
-        """Run a command and pass on what it says.
+        """Run a command and pass on what it says, all of it as progress: standard output is for the report.
 
         Raises:
             CliError: it failed.
         """
         say(f"$ rollouts {' '.join(arguments)}")
-        process = await asyncio.create_subprocess_exec(self._program, *arguments, env=self._env)
+        process = await asyncio.create_subprocess_exec(self._program, *arguments, env=self._env, stdout=sys.stderr)
         if await process.wait():
             raise CliError(f"`rollouts {' '.join(arguments[:2])}` ended with {process.returncode}.")
 
@@ -252,10 +252,11 @@ def _facts(given: argparse.Namespace, plan: RolloutPlan) -> tuple[tuple[Import, 
     imports = imports or (known.imports if known else ())
     clock_start = given.clock_start or (known.clock_start if known else None)
     if not imports or clock_start is None:
-        raise CliError(f"Nothing is known of {plan.id}: say what to --import and the --clock-start.")
+        raise CliError(f"Nothing is known of {plan.id}: say what to --import and the --clock-start.", Exit.BAD_INPUT)
     missing = [str(path) for one in imports for path in (given.data / one.file, one.mapping) if not path.is_file()]
     if missing:
-        raise CliError(f"No such file: {', '.join(dict.fromkeys(missing))}. --data names the directory of the facts.")
+        told = f"No such file: {', '.join(dict.fromkeys(missing))}. --data names the directory of the facts."
+        raise CliError(told, Exit.BAD_INPUT)
     return imports, clock_start
 
 
