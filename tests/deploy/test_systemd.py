@@ -1,0 +1,77 @@
+"""The unit for systemd: systemd understands all of it, and it agrees with the worker it runs."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from worker.main import MISCONFIGURED
+from worker.settings import WorkerSettings, load_settings
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
+UNIT = FOLDER / "partner-rollouts-worker.service"
+ANALYZE = shutil.which("systemd-analyze")
+
+
+@pytest.fixture(scope="module")
+def service() -> configparser.SectionProxy:
+    unit = configparser.ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(UNIT)
+    return unit["Service"]
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    here = tmp_path / UNIT.name
+    here.write_text(UNIT.read_text().replace("/opt/partner-rollouts/bin/python", sys.executable))
+    assert ANALYZE is not None
+    done = subprocess.run([ANALYZE, "verify", "--man=no", str(here)], capture_output=True, text=True, check=False)
+    # What it does not know it passes over with exit code 0; other units of this machine are not our business.
+    assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
+    assert done.returncode == 0
+
+
+def test_it_gives_a_worker_longer_to_end_than_the_worker_gives_its_activities(
+    service: configparser.SectionProxy,
+) -> None:
+    grace: timedelta = WorkerSettings.model_fields["graceful_shutdown"].default
+    assert int(service["TimeoutStopSec"]) > grace.total_seconds() + 5
+
+
+def test_it_does_not_try_again_what_only_a_person_can_mend(service: configparser.SectionProxy) -> None:
+    assert service["Restart"] == "on-failure"
+    assert int(service["RestartPreventExitStatus"]) == MISCONFIGURED
+
+
+def test_its_command_starts_a_worker(service: configparser.SectionProxy) -> None:
+    program, *arguments = service["ExecStart"].split()
+    assert program.endswith("/bin/python")
+    done = subprocess.run(
+        [sys.executable, *arguments, "--help"], cwd="/", env={}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "python -m worker" in done.stdout
+
+
+def test_its_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("ROLLOUTS_", "TEMPORAL_")):
+            monkeypatch.delenv(name)
+    lines = [line.lstrip("#") for line in (FOLDER / "worker.env").read_text().splitlines()]
+    found = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    ours = {name for name in found if name.startswith("ROLLOUTS_")}
+    assert {name.removeprefix("ROLLOUTS_").lower() for name in ours} <= WorkerSettings.model_fields.keys()
+    for name in ours:
+        monkeypatch.setenv(name, found[name])
+    settings = load_settings()
+    assert settings.smtp_host
+    assert settings.health_bind
