@@ -1,0 +1,46 @@
+"""Writes docs/data-fields.md from the kinds of facts: `python -m store.intake.reference`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from store.intake.kinds import KINDS, FieldSpec, KindSpec
+
+FIELDS_FILE = Path(__file__).parents[2] / "docs" / "data-fields.md"
+
+_HEAD = """\
+# The fields of facts
+
+Written by `python -m store.intake.reference` from the kinds themselves; a test fails when it is stale. How a file
+becomes facts stands in [data.md](data.md). `source_id` is the source's own key, with the mapping's `source_system`: a
+row with the same two is the same fact. `known_at` is filled by the mapping's rule where the mapping does not name a
+column. Where `..._at` says when something happened later, `..._known_at` beside it says when that became known.
+"""
+
+
+def fields_text() -> str:
+    """The page: a table per kind, in the order in which kinds can be imported."""
+    return _HEAD + "".join(_section(spec) for spec in KINDS.values())
+
+
+def _section(spec: KindSpec) -> str:
+    rows = "".join(f"| `{field.name}` | {_taken(field)} | {_default(field, spec)} |\n" for field in spec.fields)
+    return f"\n## `{spec.kind}`\nTable `{spec.table}`.\n\n| field | takes | where empty |\n| --- | --- | --- |\n{rows}"
+
+
+def _taken(field: FieldSpec) -> str:
+    return ", ".join(f"`{one}`" for one in field.allowed) or field.type.value
+
+
+def _default(field: FieldSpec, spec: KindSpec) -> str:
+    if field.required:
+        return "**required**"
+    if field.name == spec.id_field:
+        return "`source_id`"
+    if field.name == "known_at":
+        return "by the mapping's `known`"
+    return f"`{field.default}`" if field.default is not None else "nothing"
+
+
+if __name__ == "__main__":
+    FIELDS_FILE.write_text(fields_text(), encoding="utf-8")
