@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bench.ground import Ground
-from bench.rollouts import plan_for
+from bench.rollouts import BEGIN, PARTNERS, WORLD_BEGINS, plan_for, world
 from cli.data import fill
 from models.clock import clock_at
 from models.evidence import Baseline, Window
@@ -18,12 +18,8 @@ from store import rollouts
 from store.pool import Connection, create_pool
 from store.world_rows import COLUMNS
 
-NOW = datetime.fromisoformat("2026-03-16T00:00:00+00:00")
-"""Programme and real time of the first look; the world has fourteen months of facts before it."""
-
 COHORT = 24
-_PARTNERS = 240
-_LEADS_A_WORLD = 40_000
+_LEADS_A_WORLD = 44_000
 _SHARED = ("fx_rate", "rebate_run", "mdf_budget", "compliance_check")
 # What tells one copy of the world from another: keys of its own, and references to them.
 _OWN = (
@@ -33,9 +29,10 @@ _OWN = (
 
 
 class Crowd(NamedTuple):
-    """Open rollouts of one plan, each with a pilot of its own, and how many leads there are."""
+    """Open rollouts of one plan, each with a pilot of its own; `now` is their programme time and the real one."""
 
     dsn: str
+    now: datetime
     leads: int
     plan: RolloutPlan
     pilots: dict[RolloutKey, CohortMembers]
@@ -43,10 +40,13 @@ class Crowd(NamedTuple):
 
 async def gather(ground: Ground, count: int, leads: int) -> Crowd:
     """`count` rollouts in their pilots over about so many leads, in a database of their own."""
-    dsn = await ground.database()
-    copies = max(1, round(leads / _LEADS_A_WORLD))
-    await fill(dsn, seed=7, start=date(2025, 1, 1), months=15, partners=_PARTNERS)
-    ground.tell(f"multiplying a world of {_PARTNERS} partners by {copies}")
+    if ground.quick:
+        dsn, now, copies = await world(ground), BEGIN, 1
+    else:
+        dsn = await ground.database()
+        report = await fill(dsn, seed=7, start=WORLD_BEGINS, months=15, partners=PARTNERS)
+        now, copies = report.ends_at - timedelta(days=14), round(leads / _LEADS_A_WORLD)
+    ground.tell(f"multiplying a world of {PARTNERS} partners by {copies}")
     pool = await create_pool(dsn, command_timeout=3600)
     async with pool, pool.acquire() as connection:
         for table in COLUMNS:
@@ -61,10 +61,10 @@ async def gather(ground: Ground, count: int, leads: int) -> Crowd:
             first = number * COHORT % (len(partners) - COHORT)
             pilot = CohortMembers(name="pilot", partners=tuple(partners[first : first + COHORT]))
             key = RolloutKey(rollout_id=f"crowd-{number}", chain_id="bench")
-            await _open(connection, key, plan, pilot)
+            await _open(connection, key, plan, pilot, now)
             pilots[key] = pilot
     ground.tell(f"{count} open rollouts, {len(partners):,} partners, {found:,} leads")
-    return Crowd(dsn, found, plan, pilots)
+    return Crowd(dsn, now, found, plan, pilots)
 
 
 def _copies_of(table: str) -> str:
@@ -77,11 +77,13 @@ def _copies_of(table: str) -> str:
     )
 
 
-async def _open(connection: Connection, key: RolloutKey, plan: RolloutPlan, pilot: CohortMembers) -> None:
+async def _open(
+    connection: Connection, key: RolloutKey, plan: RolloutPlan, pilot: CohortMembers, now: datetime
+) -> None:
     """As a rollout registers, and as it records that its pilot is enrolled."""
-    clock = clock_at(NOW)
+    clock = clock_at(now)
     await rollouts.open_rollout(connection, OpenRequest(key=key, plan=plan, plan_digest=plan.digest, clock=clock))
-    window = Window(start=NOW - timedelta(days=90), end=NOW)
+    window = Window(start=now - timedelta(days=90), end=now)
     baselines = tuple(
         Baseline(
             cohort=pilot.name,
@@ -101,10 +103,10 @@ async def _open(connection: Connection, key: RolloutKey, plan: RolloutPlan, pilo
         wave=None,
         status="running",
         sentence="Running pilot.",
-        since=NOW,
+        since=now,
         open=True,
         watched=(pilot,),
-        tolerance_since=NOW,
+        tolerance_since=now,
         baselines=baselines,
     )
     await rollouts.update_standing(connection, key, standing, 1)

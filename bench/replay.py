@@ -1,27 +1,36 @@
-"""What a rollout costs the worker that takes it in: replay, start and memory, with the sandbox against without."""
+"""What a rollout costs the worker that takes it in: replay, start, memory, against it without the sandbox."""
 
 from __future__ import annotations
 
 import gzip
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
+import asyncpg
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Replayer
 
 from bench.figures import Bar, Comparison, Findings
-from bench.ground import Ground
+from bench.ground import Ground, until
 from bench.rollouts import BEGIN, plan_for, world
 from bench.simulated import simulate
 from bench.unsandboxed import unsandboxed_plugin
 from bench.workers import worker_process
 from cli.gateway import Gateway
+from store.pool import create_pool
 from worker.plugin import rollouts_plugin
 
+Pairs: TypeAlias = list[tuple[float, float]]
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
 AGAINST = "the same without the workflow sandbox"
+AT_ONCE = 10
+_ASKED = "select count(distinct rollout_id) from notice where rollout_id = any ($1) and kind = 'confirm'"
 _RECORDED = Path(__file__).parent.parent / "tests" / "replay" / "histories"
 
 
@@ -53,9 +62,6 @@ async def run(ground: Ground) -> Findings:
             compare("memory a cached rollout", "KiB", memory, 1 / 1024, Bar(limit=150, unit="KiB")),
         )
     )
-
-
-Pairs = list[tuple[float, float]]
 
 
 async def _rounds(histories: Sequence[WorkflowHistory], rounds: int, times: int = 1) -> Pairs:
@@ -98,7 +104,7 @@ def _until_second_task(history: WorkflowHistory) -> WorkflowHistory:
 
 async def _parked(ground: Ground) -> tuple[Pairs, Pairs]:
     """Bytes of a rollout that waits for its owners in a worker's cache, and the CPU seconds it took to get there."""
-    count = 10 if ground.quick else 150
+    count = 3 if ground.quick else 150
     memory, cpu = [], []
     for _ in range(1 if ground.quick else 2):
         found = [await _park(ground, module, count) for module in ("worker", "bench.unsandboxed")]
@@ -110,17 +116,32 @@ async def _parked(ground: Ground) -> tuple[Pairs, Pairs]:
 async def _park(ground: Ground, module: str, count: int) -> tuple[float, float]:
     dsn = await world(ground)
     ground.tell(f"parking {count} rollouts in a worker process ({module})")
-    async with ground.temporal() as (server, client), worker_process(ground, server, dsn, module) as worker:
+    pool, pause = await create_pool(dsn), 0.3 if ground.quick else 2.0
+    async with (
+        pool,
+        ground.temporal() as (server, client),
+        worker_process(ground, server, dsn, module) as worker,
+    ):
         gateway = Gateway(client)
-        # What comes with the first few stays for all: pools, compiled validators, threads.
-        await _start(gateway, "warm", max(5, count // 5))
-        await worker.idle()
+        # What comes with the first few stays for all: connections, compiled validators, threads.
+        await _start(gateway, pool, "warm", count // 3)
+        await worker.idle(during=pause)
         memory, cpu = worker.memory, worker.cpu
-        await _start(gateway, "parked", count)
-        await worker.idle()
+        await _start(gateway, pool, "parked", count)
+        await worker.idle(during=pause)
         return (worker.memory - memory) / count, (worker.cpu - cpu) / count
 
 
-async def _start(gateway: Gateway, name: str, count: int) -> None:
-    for number in range(count):
-        await gateway.start(plan_for(f"{name}-{number}"), BEGIN, 1.0)
+async def _start(gateway: Gateway, pool: Pool, name: str, count: int) -> None:
+    """A few at a time, so that the memory they need while they are busy is the same however many they are."""
+    plans = [plan_for(f"{name}-{number}") for number in range(count)]
+    for first in range(0, count, AT_ONCE):
+        batch = plans[first : first + AT_ONCE]
+        for plan in batch:
+            await gateway.start(plan, BEGIN, 1.0)
+        await until(partial(_all_asked, pool, [plan.id for plan in batch]), within=120)
+
+
+async def _all_asked(pool: Pool, names: list[str]) -> bool:
+    asked: int = await pool.fetchval(_ASKED, names)
+    return asked == len(names)

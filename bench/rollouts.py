@@ -21,9 +21,10 @@ from models.rollout import RolloutView
 BEGIN = datetime(2025, 4, 1, tzinfo=UTC)
 """Programme time at which every rollout of a bench starts; the world has three months of facts before it."""
 
+WORLD_BEGINS = date(2025, 1, 1)
+PARTNERS = 240
 DAY = timedelta(days=1)
 _PLAN = Path(__file__).parent.parent / "examples" / "plans" / "gold-tier-rebate.yaml"
-_WORLD_BEGINS = date(2025, 1, 1)
 _AT_FIRST_GATE = """
 select rollout_id, baselines -> 0 ->> 'evidence_digest' as evidence from rollout
 where rollout_id = any ($1) and phase = 'prepare' and status = 'awaiting approval'
@@ -53,7 +54,7 @@ async def world(ground: Ground) -> str:
 
 async def _fill(ground: Ground) -> str:
     dsn = await ground.database()
-    report = await fill(dsn, seed=7, start=_WORLD_BEGINS, months=5 if ground.quick else 8, partners=240)
+    report = await fill(dsn, seed=7, start=WORLD_BEGINS, months=5 if ground.quick else 8, partners=PARTNERS)
     ground.tell(f"a world of {report.partners} partners and {sum(report.rows.values()):,} facts")
     return dsn
 

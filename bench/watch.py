@@ -1,8 +1,9 @@
-"""One look of the watch at all open rollouts, against one statement a metric for all, and against naive polling."""
+"""One look of the watch at all open rollouts, against reading each metric of all in one statement, and naively."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -10,27 +11,26 @@ from temporalio.client import Client
 
 from activities.delivery import Delivery
 from activities.watching import WatchActivities
-from bench.crowd import NOW, Crowd, gather
+from bench.crowd import Crowd, gather
 from bench.dbtime import Pool, StatementTimes, Took, measured
 from bench.figures import Bar, Comparison, Findings
 from bench.ground import Ground
 from bench.rollouts import DAY
 from models.evidence import Window
+from models.metric import MetricName
 from models.names import rollout_workflow_id
 from models.work import TickRequest
 from store.metrics import read_metric
 from store.pool import Connection
 
-TOGETHER = "one statement a metric for all rollouts together; reads only"
-NAIVE = "a statement a rollout and metric, no index on facts; reads only"
+Cohorts = Sequence[Collection[str]]
+
+TOGETHER = "reading each metric of all rollouts in one statement"
+UNINDEXED = "the same without the indexes of leads"
 BAR = Bar(limit=150, unit="ms")
-_FACTS = (
-    *("lead", "partner_transaction", "partner_cost", "opportunity", "opportunity_reopening", "mdf_request"),
-    *("mdf_claim", "mdf_allocation", "enablement_assignment", "compliance_result"),
-)
-_INDEXES = """
-select indexrelid::regclass::text from pg_index join pg_class on pg_class.oid = indrelid
-where relnamespace = 'public'::regnamespace and not indisunique and relname = any ($1)
+SLA = (MetricName.LEAD_FOLLOW_UP_SLA,)
+_INDEXES_OF_LEADS = """
+select indexrelid::regclass::text from pg_index where indrelid = 'lead'::regclass and not indisunique
 """
 
 
@@ -38,21 +38,24 @@ async def run(ground: Ground) -> Findings:
     """Every look is a day after the one before, so that every rollout is due."""
     count, leads, rounds, sample = (4, 0, 1, 1) if ground.quick else (200, 1_000_000, 3, 4)
     crowd = await gather(ground, count, leads)
-    looks, together, naive = [], [], []
+    took: defaultdict[str, list[Took]] = defaultdict(list)
     times = StatementTimes()
     async with ground.temporal() as (_, client):
         await _workflows(client, crowd)
-        ground.tell("the first look tells every rollout what it sees; the later ones find that unchanged")
-        await _look(crowd, client, NOW)
+        ground.tell("the first look tells every rollout what it sees; the later ones give each its daily word")
+        await _look(crowd, client, crowd.now)
         for number in range(1, rounds + 1):
-            moment = NOW + number * DAY
-            looks.append(await _look(crowd, client, moment))
-            together.append(await measured(crowd.dsn, partial(_read_together, crowd, moment)))
-            naive.append(await measured(crowd.dsn, partial(_read_naively, crowd, moment, sample)))
-            ground.tell(f"a look took {looks[-1].wall:.1f} s, the database worked {looks[-1].database:.1f} s of it")
-        await _look(crowd, client, NOW + (rounds + 1) * DAY, times)
+            read = Reading(crowd, crowd.now + number * DAY)
+            took["look"].append(await _look(crowd, client, read.at))
+            took["together"].append(await measured(crowd.dsn, read.together))
+            took["sla"].append(await measured(crowd.dsn, read.sla))
+            took["sla together"].append(await measured(crowd.dsn, read.sla_together))
+            without = await measured(crowd.dsn, partial(read.sla_unindexed, sample))
+            took["sla unindexed"].append(Took(*(part * count / sample for part in without)))
+            ground.tell(f"a look took {took['look'][-1].wall:.1f} s")
+        await _look(crowd, client, crowd.now + (rounds + 1) * DAY, times)
     return Findings(
-        comparisons=_compared(crowd, looks, together, [_times(one, count / sample) for one in naive], sample),
+        comparisons=_compared(took, f"{count} rollouts, {crowd.leads:,} leads, {len(crowd.plan.metrics)} metrics each"),
         profiles=(times.profile("where a look waits for the database"),),
     )
 
@@ -79,50 +82,58 @@ async def _look(crowd: Crowd, client: Client, at: datetime, seen: StatementTimes
     return await measured(crowd.dsn, work, seen)
 
 
-async def _read_together(crowd: Crowd, at: datetime, pool: Pool) -> None:
-    """Every metric once, of everybody any rollout watches; its rows are by partner, and so can be told apart."""
-    everybody = {partner for pilot in crowd.pilots.values() for partner in pilot.partners}
-    async with pool.acquire() as connection:
-        await _read(connection, crowd, everybody, at)
+class Reading:
+    """Ways to read the metrics of all rollouts' cohorts as of a moment, with the product's own statements."""
+
+    def __init__(self, crowd: Crowd, at: datetime) -> None:
+        self.at = at
+        self._metrics = {one.metric: one.window for one in crowd.plan.metrics}
+        self._cohorts = [pilot.partners for pilot in crowd.pilots.values()]
+        self._everybody = tuple({partner for partners in self._cohorts for partner in partners})
+
+    async def together(self, pool: Pool) -> None:
+        """Every metric once, of everybody: rows come by partner, so the rollouts' can be told apart."""
+        await self._read(pool, [self._everybody], self._metrics)
+
+    async def sla(self, pool: Pool) -> None:
+        """One rollout after the other, the SLA only."""
+        await self._read(pool, self._cohorts, SLA)
+
+    async def sla_together(self, pool: Pool) -> None:
+        """The SLA of everybody at once."""
+        await self._read(pool, [self._everybody], SLA)
+
+    async def sla_unindexed(self, sample: int, pool: Pool) -> None:
+        """The SLA of some rollouts, with no index of leads but their key; they come back afterwards."""
+        async with pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            for row in await connection.fetch(_INDEXES_OF_LEADS):
+                await connection.execute(f"drop index {row[0]}")
+            await self._read_on(connection, self._cohorts[:sample], SLA)
+            await transaction.rollback()
+
+    async def _read(self, pool: Pool, cohorts: Cohorts, metrics: Iterable[MetricName]) -> None:
+        async with pool.acquire() as connection:
+            await self._read_on(connection, cohorts, metrics)
+
+    async def _read_on(self, connection: Connection, cohorts: Cohorts, metrics: Iterable[MetricName]) -> None:
+        for metric in metrics:
+            window = Window(start=self.at - self._metrics[metric], end=self.at)
+            for partners in cohorts:
+                await read_metric(connection, metric, partner_ids=partners, window=window, as_of=self.at)
 
 
-async def _read_naively(crowd: Crowd, at: datetime, sample: int, pool: Pool) -> None:
-    """A few rollouts one after the other, their facts without indexes, which come back afterwards."""
-    async with pool.acquire() as connection:
-        transaction = connection.transaction()
-        await transaction.start()
-        for row in await connection.fetch(_INDEXES, list(_FACTS)):
-            await connection.execute(f"drop index {row[0]}")
-        for pilot in list(crowd.pilots.values())[:sample]:
-            await _read(connection, crowd, pilot.partners, at)
-        await transaction.rollback()
+def _compared(took: Mapping[str, list[Took]], size: str) -> tuple[Comparison, ...]:
+    def compare(what: str, ours: str, against: str, theirs: str, bar: Bar | None = None) -> Comparison:
+        part = 0 if what.endswith("by the clock") else 1
+        mine, other = (tuple(one[part] * 1000 for one in took[side]) for side in (ours, theirs))
+        return Comparison(what=what, unit="ms", ours=mine, against=against, theirs=other, bar=bar, note=size)
 
-
-async def _read(connection: Connection, crowd: Crowd, partners: Collection[str], at: datetime) -> None:
-    for metric in crowd.plan.metrics:
-        window = Window(start=at - metric.window, end=at)
-        await read_metric(connection, metric.metric, partner_ids=partners, window=window, as_of=at)
-
-
-def _times(took: Took, factor: float) -> Took:
-    return Took(*(value * factor for value in took))
-
-
-def _compared(
-    crowd: Crowd, looks: list[Took], together: list[Took], naive: list[Took], sample: int
-) -> tuple[Comparison, ...]:
-    size = f"{len(crowd.pilots)} rollouts, {crowd.leads / 1e6:.2g}M leads"
-
-    def compare(what: str, against: str, other: list[Took], bar: Bar | None = None, note: str = "") -> Comparison:
-        part = 0 if what.startswith("a look by") else 1
-        ours, theirs = (tuple(one[part] * 1000 for one in side) for side in (looks, other))
-        return Comparison(
-            what=f"{what}, {size}", unit="ms", ours=ours, against=against, theirs=theirs, bar=bar, note=note
-        )
-
+    one_by_one = "SLA of every rollout by itself, database"
     return (
-        compare("work of the database for a look", TOGETHER, together, BAR),
-        compare("a look by the clock", TOGETHER, together),
-        compare("work of the database for a look", NAIVE, naive, BAR, f"measured on {sample} rollouts, times the rest"),
-        compare("a look by the clock", NAIVE, naive),
+        compare("a whole look, database", "look", TOGETHER, "together", BAR),
+        compare("a whole look, by the clock", "look", TOGETHER, "together"),
+        compare(one_by_one, "sla", TOGETHER, "sla together"),
+        compare(one_by_one, "sla", UNINDEXED, "sla unindexed"),
     )

@@ -52,12 +52,12 @@ class WorkerProcess:
                     raise RuntimeError(f"the worker ended: {self._log.read_text(encoding='utf-8')[-2000:]}")
                 await asyncio.sleep(0.01)
 
-    async def idle(self) -> None:
-        """Return when it has had next to nothing to do for a second."""
+    async def idle(self, *, during: float = 1.0) -> None:
+        """Return when it has had next to nothing to do for so many seconds."""
         before = -1.0
-        while self.cpu - before > 0.03:
+        while self.cpu - before > 0.03 * during:
             before = self.cpu
-            await asyncio.sleep(1)
+            await asyncio.sleep(during)
 
     async def stop(self) -> None:
         """End it as an orchestrator does, with time to finish."""

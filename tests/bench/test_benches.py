@@ -1,0 +1,60 @@
+"""Every bench runs, at a size that only shows that it works, and prints each figure beside what it is compared with."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("history", "approval", "replay", "watch", "intake", "takeover")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    """What all of them found, in one run, for the servers they share."""
+    done = run("--quick", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bench_prints_the_ratio_to_what_it_is_compared_with(name: str, found: dict[str, Any]) -> None:
+    comparisons = found["data"]["benches"][name]["comparisons"]
+    assert comparisons
+    for one in comparisons:
+        assert one["against"]
+        assert math.isfinite(one["ratio"])
+        assert one["ratio"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_a_run_says_what_its_figures_depend_on(found: dict[str, Any]) -> None:
+    assert {"at", "cores", "load", "Python", "temporalio"} <= set(found["data"]["machine"])
+    assert found["data"]["quick"] is True
+
+
+def test_every_bench_is_listed_with_what_it_measures() -> None:
+    done = run("--list")
+    lines = done.stdout.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == list(NAMES)
+    assert all(", against " in line for line in lines)
+
+
+def test_an_unknown_bench_is_refused_with_the_names_there_are() -> None:
+    done = run("histroy")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert all(name in done.stderr for name in ("histroy", *NAMES))
