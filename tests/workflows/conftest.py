@@ -1,0 +1,50 @@
+"""Servers for tests in which servers and workers come and go, and in which histories are short."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from datetime import date
+
+import pytest
+
+from deploy.embedded.account import temporary_directory
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.temporal import EmbeddedTemporal
+from store.migrate import migrate
+from store.pool import create_pool
+from tests.conftest import SETTLE_SECONDS
+from tests.facts import seed_facts
+from tests.workflows.live import FACTS_FROM
+from workflows.attributes import SEARCH_ATTRIBUTES
+
+SHORT = 120
+"""Events after which this server asks a run to continue as new: rollouts of these tests do it several times."""
+
+FACTS_LAST = date(2027, 6, 1)
+"""A rollout in fast time never gets this far, however slow the machine: 500 days are seven minutes."""
+
+
+@pytest.fixture(scope="session")
+async def short_runs() -> AsyncIterator[EmbeddedTemporal]:
+    """A whole Temporal server in real time that asks for continue-as-new early."""
+    options = {"limit.historyCount.suggestContinueAsNew": SHORT}
+    async with EmbeddedTemporal(ui=False, search_attributes=SEARCH_ATTRIBUTES, dynamic_config=options) as server:
+        yield server
+    await asyncio.sleep(SETTLE_SECONDS)
+
+
+@pytest.fixture(scope="session")
+async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL with facts, whose settings a test may change and which it may stop, if it undoes that."""
+    directory = temporary_directory("partner-rollouts-own-")
+    try:
+        settings = {"synchronous_commit": "local"}
+        async with EmbeddedPostgres(directory / "postgres", fast=True, settings=settings) as server:
+            await migrate(server.dsn)
+            async with await create_pool(server.dsn) as pool:
+                await seed_facts(pool, FACTS_FROM, FACTS_LAST)
+            yield server
+    finally:
+        shutil.rmtree(directory)
