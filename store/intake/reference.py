@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from store.intake.kinds import KINDS, FieldSpec, KindSpec
+from store.intake.kinds import KINDS, FactKind, FieldSpec, KindSpec
+from store.intake.meanings import ABOUT, FIELDS, SHARED
 
 FIELDS_FILE = Path(__file__).parents[2] / "docs" / "data-fields.md"
 
@@ -23,9 +24,26 @@ def fields_text() -> str:
     return _HEAD + "".join(_section(spec) for spec in KINDS.values())
 
 
+def meaning(kind: FactKind, field: str) -> str:
+    """What a field means in its kind.
+
+    Raises:
+        KeyError: nobody has written it down.
+    """
+    if field.endswith("_known_at"):
+        return f"when that became known: `{field.removesuffix('_known_at')}_at`"
+    return FIELDS[kind].get(field) or SHARED[field]
+
+
 def _section(spec: KindSpec) -> str:
-    rows = "".join(f"| `{field.name}` | {_taken(field)} | {_default(field, spec)} |\n" for field in spec.fields)
-    return f"\n## `{spec.kind}`\nTable `{spec.table}`.\n\n| field | takes | where empty |\n| --- | --- | --- |\n{rows}"
+    rows = "".join(
+        f"| `{field.name}` | {_taken(field)} | {_default(field, spec)} | {meaning(spec.kind, field.name)} |\n"
+        for field in spec.fields
+    )
+    return (
+        f"\n## `{spec.kind}`\n{ABOUT[spec.kind]} Table `{spec.table}`.\n\n"
+        f"| field | takes | where empty | meaning |\n| --- | --- | --- | --- |\n{rows}"
+    )
 
 
 def _taken(field: FieldSpec) -> str:

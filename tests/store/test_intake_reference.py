@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-from store.intake import FactKind, parse_mapping
 from store.intake.kinds import KINDS
 from store.intake.reference import FIELDS_FILE, fields_text
 
@@ -25,10 +22,3 @@ def test_the_page_has_every_kind_with_what_its_fields_take() -> None:
         "| `settles_request` | true, false, yes, no, 1 or 0 | `true` |",
     ):
         assert row in page, row
-
-
-def test_the_mapping_that_the_page_shows_is_one() -> None:
-    page = FIELDS_FILE.with_name("data.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    mapping = parse_mapping(shown, "data.md")
-    assert (mapping.kind, mapping.csv.decimal) == (FactKind.TRANSACTIONS, ",")
