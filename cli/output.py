@@ -116,6 +116,10 @@ class _Paper(Console):
     def size(self, new: tuple[int, int]) -> None:
         self._width, self._height = new
 
+    def on_broken_pipe(self) -> None:
+        """Whoever read our output has seen enough: `command` ends well, where rich would end with an error."""
+        raise BrokenPipeError
+
 
 # Both look for their stream, and whether it is a terminal, whenever they print; for NO_COLOR when the program starts.
 out = _Paper(highlight=False, markup=False, emoji=False)

@@ -114,6 +114,15 @@ class Terminal:
             code = run(list(words))
         return Told(code, out.getvalue(), err.getvalue())
 
+    async def piped(self, *words: str) -> Piped:
+        """A command beside the test whose output is read only as long as the test likes."""
+        ours, its = os.pipe()
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM, *words, cwd=self.folder, env=self.environment(), stdin=asyncio.subprocess.DEVNULL, stdout=its
+        )
+        os.close(its)
+        return Piped(process, ours)
+
     async def in_a_terminal(self, *words: str) -> asyncio.Task[bytes]:
         """A command whose output is a terminal; the task ends with everything it wrote."""
         ours, its = pty.openpty()
@@ -128,6 +137,25 @@ class Terminal:
         )
         os.close(its)
         return asyncio.create_task(_read_all(process, ours))
+
+
+@dataclass(frozen=True)
+class Piped:
+    """A command whose output goes into a pipe that somebody may stop to read."""
+
+    process: asyncio.subprocess.Process
+    descriptor: int
+
+    async def a_line_and_no_more(self) -> str:
+        return await asyncio.to_thread(self._line)
+
+    def _line(self) -> str:
+        with open(self.descriptor, encoding="utf-8") as stream:
+            return stream.readline()
+
+    async def ended(self) -> int:
+        """Its exit code."""
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
 
 _alone = threading.Lock()

@@ -81,14 +81,18 @@ async def test_watching_prints_a_line_per_change_and_ends_when_the_rollout_is_ov
     lines = await terminal.start("get", rollout.name, "-w")
     documents = await terminal.start("get", rollout.name, "-w", "-o", "json")
     drawn = await terminal.in_a_terminal("get", rollout.name, "-w")
+    few = await terminal.piped("get", rollout.name, "-w")
     # They have all begun to watch once each has said something.
     assert lines.stdout is not None
     assert documents.stdout is not None
     first_line, first_document = await asyncio.gather(lines.stdout.readline(), documents.stdout.readline())
+    assert "prepare" in await few.a_line_and_no_more()
     await rollout.to_pilot()
     await asyncio.sleep(1)
     await rollout.ask(Verb.STOP, "sponsor", "seen enough", resolution=WITHDRAW)
 
+    # As `head` does: nobody is wrong when the reader has seen enough.
+    assert await few.ended() == Exit.OK
     told, json_told, screen = await asyncio.gather(finished(lines), finished(documents), drawn)
     assert (told.code, json_told.code) == (Exit.STOPPED, Exit.STOPPED)
     printed = [first_line.decode().rstrip(), *told.out.splitlines()]
