@@ -9,17 +9,19 @@ import signal
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.gateway import Gateway
 from cli.home import Place
 from cli.output import CliError, Exit, clean, command, out, say
 from models.command import Choice, Verb
 from models.log import Outcome
 from models.plan import RolloutPlan
 from models.rollout import Phase, RolloutView, Status
+
+if TYPE_CHECKING:
+    from cli.gateway import Gateway
 
 PLAN = Path(__file__).parent.parent / "examples" / "plans" / "gold-tier-rebate.yaml"
 WORLD: dict[str, Any] = {"seed": 7, "start": date(2025, 1, 1), "months": 15, "partners": 240}
@@ -52,7 +54,7 @@ async def demo(
     from deploy.embedded.account import temporary_directory
 
     directory = home or temporary_directory("rollouts-demo-")
-    place = Place(directory)
+    place = Place(directory, own=True)
     started = asyncio.get_running_loop().time()
     tell = _teller(started)
     try:
@@ -114,6 +116,7 @@ async def _world(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -
 
 async def _run(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -> RolloutView:
     """Start the rollout, play its owners, and show the tree until it is over."""
+    from cli.gateway import Gateway
     from cli.rollouts import follow
 
     gateway = await Gateway.open(place)
