@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from models.base import short
+from models.base import format_duration, short
 from models.evidence import Verdict
 from models.metric import MetricName
 from models.rollout import Awaited, CohortView, Phase, RolloutState, RolloutView, Status
@@ -158,7 +158,8 @@ def upcoming(state: RolloutState, now: Now) -> str:
     if state.gate:
         return f"With enough approvals the evidence is read once more, then {target} begins."
     if state.holds:
-        return f"The evidence is read again every {state.plan.phases.cadence}; when the hold lifts, {target} is next."
+        again = format_duration(state.plan.phases.cadence)
+        return f"The evidence is read again every {again}; when the hold lifts, {target} is next."
     return f"{target} is next."
 
 

@@ -97,6 +97,7 @@ def test_missing_evidence_is_shown_as_missing_and_never_as_a_pass() -> None:
     text = drawn(simulator)
     assert "◷ holding since" in text
     assert "• Partner contribution margin no evidence: scripted no evidence" in text
+    assert "The evidence is read again every 1d; when the hold lifts, scale, wave 1 is next." in text
     assert "✔ 1  • 1" in text
     assert "✔ Partner contribution margin" not in text
 
