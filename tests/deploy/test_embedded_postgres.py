@@ -19,6 +19,7 @@ from deploy.embedded.account import reachable_copy, server_account, temporary_di
 from deploy.embedded.binaries import postgres_home
 from deploy.embedded.errors import AlreadyRunningError, DirectoryError, PortTakenError, StartFailedError
 from deploy.embedded.postgres import EmbeddedPostgres
+from tests.deploy.conftest import Place
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands PostgreSQL over to another account")
 
@@ -28,6 +29,21 @@ def directory() -> Iterator[Path]:
     path = temporary_directory("partner-rollouts-tests-")
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def used(directory: Path, made_before: Place) -> Path:
+    """A directory in which PostgreSQL was started before."""
+    made_before(directory / "postgres")
+    return directory
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """The same file at another place, without copying it where the file system can do that."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 async def write(server: EmbeddedPostgres) -> None:
@@ -67,8 +83,8 @@ async def test_committed_data_survives_a_crash_and_the_port_stays(directory: Pat
         assert await read(server) == "アオイ商事"
 
 
-async def test_a_crash_takes_open_connections_with_it(directory: Path) -> None:
-    async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
+async def test_a_crash_takes_open_connections_with_it(used: Path) -> None:
+    async with EmbeddedPostgres(used / "postgres", fast=True) as server:
         connection = await asyncpg.connect(server.dsn)
         asleep = asyncio.create_task(connection.execute("SELECT pg_sleep(60)"))
         await asyncio.sleep(0.1)
@@ -78,21 +94,21 @@ async def test_a_crash_takes_open_connections_with_it(directory: Path) -> None:
         connection.terminate()
 
 
-async def test_a_second_server_on_the_same_data_is_refused_and_the_first_lives_on(directory: Path) -> None:
-    async with EmbeddedPostgres(directory / "postgres", fast=True) as first:
+async def test_a_second_server_on_the_same_data_is_refused_and_the_first_lives_on(used: Path) -> None:
+    async with EmbeddedPostgres(used / "postgres", fast=True) as first:
         await write(first)
-        second = EmbeddedPostgres(directory / "postgres")
-        with pytest.raises(AlreadyRunningError, match=str(directory)):
+        second = EmbeddedPostgres(used / "postgres")
+        with pytest.raises(AlreadyRunningError, match=str(used)):
             await second.start()
         await second.stop()
         assert second.running() == first.process
         assert await read(first) == "アオイ商事"
 
 
-async def test_a_lock_file_with_the_pid_of_somebody_else_is_no_obstacle(directory: Path) -> None:
-    async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
+async def test_a_lock_file_with_the_pid_of_somebody_else_is_no_obstacle(used: Path) -> None:
+    async with EmbeddedPostgres(used / "postgres", fast=True) as server:
         await write(server)
-        lock = directory / "postgres" / "cluster" / "postmaster.pid"
+        lock = used / "postgres" / "cluster" / "postmaster.pid"
         left_behind = lock.read_text().splitlines()
         await server.crash()
         stranger = await asyncio.create_subprocess_exec("sleep", "60")
@@ -106,19 +122,19 @@ async def test_a_lock_file_with_the_pid_of_somebody_else_is_no_obstacle(director
         assert await read(server) == "アオイ商事"
 
 
-async def test_it_listens_on_loopback_only_and_wants_its_password(directory: Path) -> None:
-    async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
+async def test_it_listens_on_loopback_only_and_wants_its_password(used: Path) -> None:
+    async with EmbeddedPostgres(used / "postgres", fast=True) as server:
         assert server.process is not None
         listening = psutil.Process(server.process.pid).net_connections()
         assert {each.laddr for each in listening if each.status == psutil.CONN_LISTEN} == {("127.0.0.1", server.port)}
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(server.dsn, password="guessed")
-        password = directory / "postgres" / "password"
+        password = used / "postgres" / "password"
         assert stat.S_IMODE(password.stat().st_mode) == 0o600
         assert password.read_text() in server.dsn
 
 
-async def test_durable_unless_asked_to_be_fast(directory: Path) -> None:
+async def test_durable_unless_asked_to_be_fast(used: Path) -> None:
     async def fsync(server: EmbeddedPostgres) -> str:
         async with server:
             connection = await asyncpg.connect(server.dsn)
@@ -127,32 +143,30 @@ async def test_durable_unless_asked_to_be_fast(directory: Path) -> None:
             finally:
                 await connection.close()
 
-    assert await fsync(EmbeddedPostgres(directory / "postgres")) == "on"
-    assert await fsync(EmbeddedPostgres(directory / "postgres", fast=True)) == "off"
+    assert await fsync(EmbeddedPostgres(used / "postgres")) == "on"
+    assert await fsync(EmbeddedPostgres(used / "postgres", fast=True)) == "off"
 
 
-async def test_a_taken_port_is_named(directory: Path) -> None:
+async def test_a_taken_port_is_named(used: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(PortTakenError, match=f"Port {port} .* PostgreSQL"):
-            await EmbeddedPostgres(directory / "postgres", port=port, fast=True).start()
+            await EmbeddedPostgres(used / "postgres", port=port, fast=True).start()
 
 
-async def test_a_start_that_fails_shows_what_the_server_said(directory: Path) -> None:
-    server = EmbeddedPostgres(directory / "postgres", fast=True, settings={"shared_buffers": "plenty"})
+async def test_a_start_that_fails_shows_what_the_server_said(used: Path) -> None:
+    server = EmbeddedPostgres(used / "postgres", fast=True, settings={"shared_buffers": "plenty"})
     with pytest.raises(StartFailedError, match='invalid value for parameter "shared_buffers": "plenty"'):
         await server.start()
     assert server.running() is None
 
 
-async def test_data_of_another_release_is_refused(directory: Path) -> None:
-    async with EmbeddedPostgres(directory / "postgres", fast=True):
-        pass
-    (directory / "postgres" / "cluster" / "PG_VERSION").write_text("12\n")
+async def test_data_of_another_release_is_refused(used: Path) -> None:
+    (used / "postgres" / "cluster" / "PG_VERSION").write_text("12\n")
     with pytest.raises(DirectoryError, match=r"PostgreSQL 12, this is 18.*pg_dump"):
-        await EmbeddedPostgres(directory / "postgres", fast=True).start()
+        await EmbeddedPostgres(used / "postgres", fast=True).start()
 
 
 async def test_an_interrupted_first_start_is_made_good_by_the_next(directory: Path) -> None:
@@ -188,9 +202,9 @@ def test_programs_out_of_its_accounts_reach_are_copied_to_where_they_run(
     closed.mkdir(0o700)
     package = closed / original.parent.name
     home = package / original.name
-    shutil.copytree(original, home)
+    shutil.copytree(original, home, copy_function=link_or_copy)
     libraries = original.parent.with_name(f"{original.parent.name}.libs")
-    shutil.copytree(libraries, closed / libraries.name)
+    shutil.copytree(libraries, closed / libraries.name, copy_function=link_or_copy)
     monkeypatch.setattr("tempfile.tempdir", str(directory))
 
     copy = reachable_copy(home, account)

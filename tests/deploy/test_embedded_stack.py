@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from temporalio.client import Client
 
-from deploy.embedded.account import temporary_directory
+import deploy.embedded.temporal
 from deploy.embedded.errors import AlreadyRunningError, StartFailedError
 from deploy.embedded.processes import free_port, identify, is_alive
 from deploy.embedded.stack import Condition, EmbeddedStack, StackState
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[EmbeddedStack]:
-    directory = temporary_directory("partner-rollouts-tests-")
-    stack = EmbeddedStack(directory / "servers", fast=True)
-    yield stack
-    await stack.down()
-    shutil.rmtree(directory)
-    # The SDK's threads may abort the interpreter if it ends too soon after the last connection.
-    await asyncio.sleep(0.3)
 
 
 def pids(state: StackState) -> set[int]:
@@ -35,6 +25,8 @@ def pids(state: StackState) -> set[int]:
 
 
 async def test_up_status_down_and_up_again_with_the_data_of_before(stack: EmbeddedStack) -> None:
+    # The very first time: there is no such directory yet.
+    shutil.rmtree(stack.directory)
     assert stack.status().condition is Condition.DOWN
     state = await stack.up()
     status = stack.status()
@@ -142,13 +134,13 @@ async def test_a_state_file_of_a_machine_that_lost_power_does_not_hinder_the_nex
     assert stack.status().condition is Condition.UP
 
 
-@pytest.mark.parametrize("damage", [b"", b'{"format": 1, "started_at":', b'{"format": 99}'])
-async def test_servers_are_found_and_ended_when_the_state_file_is_damaged(stack: EmbeddedStack, damage: bytes) -> None:
+async def test_servers_are_found_and_ended_when_the_state_file_is_damaged(stack: EmbeddedStack) -> None:
     state = await stack.up()
-    (stack.directory / "state.json").write_bytes(damage)
-    status = stack.status()
-    assert status.condition is Condition.BROKEN
-    assert {server.process for server in status.running} == {server.process for server in state.servers}
+    for damage in (b"", b'{"format": 1, "started_at":', b'{"format": 99}'):
+        (stack.directory / "state.json").write_bytes(damage)
+        status = stack.status()
+        assert status.condition is Condition.BROKEN
+        assert {server.process for server in status.running} == {server.process for server in state.servers}
     assert await stack.down() == ("Temporal", "PostgreSQL")
     assert [is_alive(server.process) for server in state.servers] == [False, False]
 
@@ -156,9 +148,6 @@ async def test_servers_are_found_and_ended_when_the_state_file_is_damaged(stack:
 async def test_a_server_that_died_shows_and_up_mends_it(stack: EmbeddedStack) -> None:
     state = await stack.up()
     temporal = next(server for server in state.servers if server.name == "Temporal")
-    import os
-    import signal
-
     os.kill(temporal.process.pid, signal.SIGKILL)
     while is_alive(temporal.process):  # noqa: ASYNC110 - another process ends, and says nothing
         await asyncio.sleep(0.02)
@@ -170,14 +159,17 @@ async def test_a_server_that_died_shows_and_up_mends_it(stack: EmbeddedStack) ->
     assert await client.service_client.check_health()
 
 
-async def test_when_one_server_cannot_start_neither_runs(stack: EmbeddedStack) -> None:
+async def test_when_one_server_cannot_start_neither_runs(stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = EmbeddedStack(stack.directory, fast=True, dynamic_config={"not a key=": object})
     with pytest.raises(TypeError):
         await broken.up()
     assert stack.status().condition is Condition.DOWN
     broken = EmbeddedStack(stack.directory, fast=True, namespace="no such\x7f name" * 300)
-    with pytest.raises(StartFailedError, match="Temporal"):
-        await broken.up()
+    # It runs and never serves such a namespace, however long one waits.
+    with monkeypatch.context() as patched:
+        patched.setattr(deploy.embedded.temporal, "START_SECONDS", 1.0)
+        with pytest.raises(StartFailedError, match="Temporal did not start: it does not serve"):
+            await broken.up()
     assert stack.status().condition is Condition.DOWN
     assert (await stack.up()).namespace == "default"
 

@@ -21,6 +21,7 @@ from temporalio.testing import WorkflowEnvironment
 from deploy.embedded.account import temporary_directory
 from deploy.embedded.errors import AlreadyRunningError, PortTakenError, StartFailedError
 from deploy.embedded.temporal import EmbeddedTemporal
+from tests.deploy.conftest import passing
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def test_workflows_survive_a_restart_and_a_crash_on_the_same_port(director
 
 
 async def test_a_second_server_on_the_same_data_is_refused_and_the_first_lives_on(directory: Path) -> None:
-    async with EmbeddedTemporal(directory / "temporal", ui=False) as first:
+    async with passing(EmbeddedTemporal(directory / "temporal", ui=False)) as first:
         second = EmbeddedTemporal(directory / "temporal", ui=False)
         with pytest.raises(AlreadyRunningError, match=str(directory)):
             await second.start()
@@ -67,7 +68,7 @@ async def test_a_second_server_on_the_same_data_is_refused_and_the_first_lives_o
 
 
 async def test_every_socket_it_opens_is_on_loopback(directory: Path) -> None:
-    async with EmbeddedTemporal(directory / "temporal") as server:
+    async with passing(EmbeddedTemporal(directory / "temporal")) as server:
         assert server.process is not None
         sockets = psutil.Process(server.process.pid).net_connections()
         listening = {each.laddr for each in sockets if each.status == psutil.CONN_LISTEN}
@@ -76,19 +77,19 @@ async def test_every_socket_it_opens_is_on_loopback(directory: Path) -> None:
 
 
 async def test_the_web_ui_answers_when_there_is_one_and_only_then() -> None:
-    async with EmbeddedTemporal() as server:
+    async with passing(EmbeddedTemporal()) as server:
         assert server.ui_url == f"http://127.0.0.1:{server.ui_port}"
         reader, writer = await asyncio.open_connection("127.0.0.1", server.ui_port)
         writer.write(b"GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         assert b"200 OK" in await reader.readline()
         writer.close()
         await writer.wait_closed()
-    async with EmbeddedTemporal(ui=False) as server:
+    async with passing(EmbeddedTemporal(ui=False)) as server:
         assert server.ui_url is None
 
 
 async def test_it_keeps_closed_rollouts_for_longer_than_a_day(directory: Path) -> None:
-    async with EmbeddedTemporal(directory / "temporal", ui=False, namespace="partners") as server:
+    async with passing(EmbeddedTemporal(directory / "temporal", ui=False, namespace="partners")) as server:
         client = await Client.connect(server.address, namespace="partners")
         request = DescribeNamespaceRequest(namespace="partners")
         described = await client.workflow_service.describe_namespace(request)
@@ -105,7 +106,7 @@ async def test_search_attributes_of_every_type_are_registered() -> None:
         SearchAttributeKey.for_datetime("D"),
         SearchAttributeKey.for_keyword_list("L"),
     )
-    async with EmbeddedTemporal(ui=False, search_attributes=keys) as server:
+    async with passing(EmbeddedTemporal(ui=False, search_attributes=keys)) as server:
         client = await Client.connect(server.address)
         listed = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace="default"))
         found = {name: listed.custom_attributes[name] for name in ("T", "K", "I", "F", "B", "D", "L")}
