@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import signal
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +15,10 @@ import typer
 
 from cli.home import Place
 from cli.output import CliError, Exit, clean, command, out, say
-from models.command import Choice, Verb
-from models.log import Outcome
+from cli.players import Act, Players
+from models.log import Outcome, Receipt
 from models.plan import RolloutPlan
-from models.rollout import Phase, RolloutView, Status
+from models.rollout import TERMINAL, Phase, RolloutView, Status
 
 if TYPE_CHECKING:
     from cli.gateway import Gateway
@@ -29,6 +29,9 @@ BEGIN = datetime(2025, 4, 1, tzinfo=UTC)
 SLUMP = (datetime(2025, 4, 22, tzinfo=UTC), datetime(2025, 5, 25, tzinfo=UTC))
 SPEED = 250_000.0
 """Programme seconds per real second: about three days."""
+
+ASK_EVERY = timedelta(days=9)
+"""Programme time between two resumes that are asked for too early, so that refusals can be seen."""
 
 PATIENCE = 150.0
 """Real seconds after which the demonstration gives up."""
@@ -147,61 +150,27 @@ class Owners:
         self._gateway = gateway
         self._plan = plan
         self._tell = tell
-        self._too_early = 0
+        self._players = Players(plan, ask_every=ASK_EVERY, give_up=None)
 
     async def play(self) -> None:
         """Act whenever somebody is awaited."""
-        for owner in self._plan.owners:
-            await self._ask(Verb.CONFIRM_OWNERSHIP, owner.role, "I own this part of the plan", role=owner.role)
         while True:
             try:
                 view = await self._gateway.status(self._plan.id)
-                if view.status in (Status.COMPLETED, Status.STOPPED):
+                if view.status in TERMINAL:
                     return
-                await self._act(view)
+                for act in self._players.acts(view):
+                    self._players.heard(act, await self._ask(act))
             except CliError as problem:
                 self._tell(str(problem))
             await asyncio.sleep(0.4)
 
-    async def _act(self, view: RolloutView) -> None:
-        if view.review_due_at and view.review_due_at <= view.programme_now:
-            await self._ask(Verb.REVIEW, "sponsor", "numbers read together, no change to the plan")
-        if view.pause:
-            await self._resume(view)
-        elif view.gate and not view.gate.approved_at:
-            await self._approve(view)
-
-    async def _approve(self, view: RolloutView) -> None:
-        gate = view.gate
-        if gate is None:
-            return
-        decided = {one.role for one in gate.approvals}
-        roles = self._plan.approvals.rule(gate.name)
-        for role in roles.roles if roles else ():
-            if role not in decided and len(decided) < (roles.quorum if roles else 0):
-                decided.add(role)
-                await self._ask(
-                    Verb.DECIDE,
-                    role,
-                    "the evidence meets what we agreed",
-                    gate=gate.key,
-                    choice=Choice.APPROVE,
-                    plan_digest=view.plan_digest,
-                    evidence_digest=gate.digest,
-                )
-
-    async def _resume(self, view: RolloutView) -> None:
-        """Ask too early once, to show the refusal; then whenever the SLA may have recovered."""
-        self._too_early += 1
-        if self._too_early == 3 or self._too_early % 8 == 0:
-            role = view.pause.must_act[0] if view.pause else "sponsor"
-            await self._ask(Verb.RESUME, role, "follow-up desk is staffed again, backlog worked off")
-
-    async def _ask(self, verb: Verb, by: str, reason: str, **fields: Any) -> None:
-        owner = self._plan.holders(by)[0]
-        receipt = await self._gateway.send(self._plan.id, verb, owner.identity, reason, **fields)
+    async def _ask(self, act: Act) -> Receipt:
+        owner = act.owner
+        receipt = await self._gateway.send(self._plan.id, act.verb, owner.identity, act.reason, **act.fields)
         mark = "refused" if receipt.outcome is Outcome.REFUSED else "says"
-        self._tell(f"{owner.name} ({by}) {mark}: {verb.value}. {receipt.message}"[:200])
+        self._tell(f"{owner.name} ({owner.role}) {mark}: {act.verb.value}. {receipt.message}"[:200])
+        return receipt
 
 
 async def _report(place: Place, plan: RolloutPlan, view: RolloutView, started: float) -> None:
