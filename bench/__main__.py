@@ -55,7 +55,8 @@ async def bench(
         for name in names or BENCHES:
             ground.tell(f"{name}: {_about(name)}")
             run: Callable[[Ground], Awaitable[Findings]] = import_module(f"bench.{name}").run
-            found[name] = await run(ground)
+            measured = await run(ground)
+            found[name] = measured.without_bars() if quick else measured
             if output is Format.TABLE:
                 _show(found[name])
     if output is Format.JSON:

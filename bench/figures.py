@@ -76,6 +76,12 @@ class Findings(Frozen):
     comparisons: tuple[Comparison, ...]
     profiles: tuple[Profile, ...] = ()
 
+    def without_bars(self) -> Findings:
+        """The same, where a bar was not meant for figures of this size."""
+        return Findings(
+            comparisons=tuple(one.model_copy(update={"bar": None}) for one in self.comparisons), profiles=self.profiles
+        )
+
 
 def p95(values: list[float]) -> float:
     """The value that 95 of 100 stay below; of very few, the greatest."""
