@@ -214,8 +214,8 @@ async def terminal() -> AsyncIterator[Terminal]:
 
 @pytest.fixture(scope="session")
 async def world(terminal: Terminal) -> dict[str, Any]:
-    """What `data generate` says of the world that it makes by default, beside the test plan's facts."""
-    told = await terminal.program("data", "generate", "--seed", "7", "-o", "json")
+    """What `data generate` says of the world that it makes beside the test plan's facts; half its usual size."""
+    told = await terminal.program("data", "generate", "--seed", "7", "--partners", "120", "-o", "json")
     assert (told.code, told.document["kind"]) == (0, "world"), told.err
     assert "partners, 24 months: 100 %" in told.err
     found: dict[str, Any] = told.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from cli.output import Exit
 from models.command import Verb
 from models.plan import Fate, StopResolution
 from models.rollout import Status
-from tests.cli.conftest import Rollout, Terminal, finished, write_plan
+from tests.cli.conftest import PATIENCE, Rollout, Terminal, finished, write_plan
 from tests.plans import make_plan, plan_data
 
 WITHDRAW = StopResolution(finished=Fate.KEEP, current=Fate.WITHDRAW, pending=Fate.KEEP)
@@ -88,18 +89,23 @@ async def test_watching_prints_a_line_per_change_and_ends_when_the_rollout_is_ov
     first_line, first_document = await asyncio.gather(lines.stdout.readline(), documents.stdout.readline())
     assert "prepare" in await few.a_line_and_no_more()
     await rollout.to_pilot()
-    await asyncio.sleep(1)
+    printed = [first_line.decode().rstrip()]
+    while "running · pilot · Running pilot." not in printed[-1]:
+        line = (await asyncio.wait_for(lines.stdout.readline(), PATIENCE)).decode()
+        assert line, f"it ended: {printed}"
+        printed.append(line.rstrip())
     await rollout.ask(Verb.STOP, "sponsor", "seen enough", resolution=WITHDRAW)
 
     # As `head` does: nobody is wrong when the reader has seen enough.
     assert await few.ended() == Exit.OK
     told, json_told, screen = await asyncio.gather(finished(lines), finished(documents), drawn)
     assert (told.code, json_told.code) == (Exit.STOPPED, Exit.STOPPED)
-    printed = [first_line.decode().rstrip(), *told.out.splitlines()]
+    printed += told.out.splitlines()
     assert "◌ running · prepare · Preparing" in printed[0]
-    assert any("running · pilot · Running pilot." in line for line in printed)
     assert "✖ stopped" in printed[-1]
-    assert len({line.partition(" · ")[2] for line in printed}) > 2
+    # A line is a change: no two that follow one another say the same but for the clock.
+    said = [line.partition(" ")[2].partition(" ")[2] for line in printed]
+    assert all(one != following for one, following in itertools.pairwise(said))
     found = [json.loads(line) for line in (first_document.decode(), *json_told.out.splitlines())]
     assert {one["kind"] for one in found} == {"rollout"}
     assert [found[0]["data"]["status"], found[-1]["data"]["status"]] == [Status.RUNNING, Status.STOPPED]
