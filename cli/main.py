@@ -16,8 +16,7 @@ app = typer.Typer(
     help="Staged rollouts of partner-programme changes: pilot, validate, scale in waves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # A blank line between them, or the help would join them into one.
-    epilog="\n\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
+    epilog="\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
 )
 
 for module in (servers, doctor, rollouts, explain, decide, history, demo):
