@@ -21,7 +21,7 @@ from activities import all_activities
 from activities.channels import Channel, MaildirChannel, SmtpChannel
 from worker.gauges import gauges
 from worker.health import Check, health_server
-from worker.namespace import ensure_watch, register_search_attributes
+from worker.namespace import ensure_watch, keep_watch, register_search_attributes
 from worker.servers import Stopped, Unavailable, connect, open_pool, patiently, temporal_config
 from worker.settings import SettingsError, WorkerSettings, load_settings, variable
 from worker.telemetry import configure_logging, make_runtime
@@ -106,7 +106,7 @@ async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             log.info(
                 "worker started", **facts, temporal=where, namespace=client.namespace, postgresql=settings.database
             )
-            await stop.wait()
+            await keep_watch(client, settings.task_queue, settings.watch_slowest, stop)
             log.info("worker stopping", grace=settings.graceful_shutdown.total_seconds())
     log.info("worker stopped")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from datetime import timedelta
 
 import structlog
@@ -72,9 +74,28 @@ async def ensure_watch(client: Client, task_queue: str, slowest: timedelta) -> N
     if running is not None and running.slowest != slowest:
         log.info("watch replaced", before=running.slowest.total_seconds(), slowest=slowest.total_seconds())
         policy = WorkflowIDConflictPolicy.TERMINATE_EXISTING
+    await _start(client, task_queue, WatchInput(slowest=slowest, ticks=running.ticks if running else 0), policy)
+
+
+async def keep_watch(client: Client, task_queue: str, slowest: timedelta, stop: asyncio.Event) -> None:
+    """Until told to stop, start the watch again should somebody have ended it: while it is silent rollouts hold.
+
+    One that runs is left as it is, whatever its pace: two workers with different settings must not fight over it.
+    """
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), slowest.total_seconds())
+            return
+        try:
+            await _start(client, task_queue, WatchInput(slowest=slowest), WorkflowIDConflictPolicy.USE_EXISTING)
+        except RPCError as problem:
+            log.warning("whether the watch runs is not known", problem=problem.message)
+
+
+async def _start(client: Client, task_queue: str, given: WatchInput, policy: WorkflowIDConflictPolicy) -> None:
     await client.start_workflow(
         WATCH,
-        WatchInput(slowest=slowest, ticks=running.ticks if running else 0),
+        given,
         id=WATCH_ID,
         task_queue=task_queue,
         id_conflict_policy=policy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -12,7 +13,8 @@ from temporalio.client import Client, WorkflowHandle
 
 from models.names import WATCH, WATCH_ID
 from models.work import WatchInput
-from worker.namespace import ensure_watch, register_search_attributes
+from tests.worker.process import patiently
+from worker.namespace import ensure_watch, keep_watch, register_search_attributes
 from worker.settings import SettingsError
 from workflows.attributes import PHASE, SEARCH_ATTRIBUTES
 
@@ -49,6 +51,24 @@ async def test_a_watch_that_was_terminated_is_started_again_and_goes_on_counting
     run, found = await run_of(client)
     assert run != handle.first_execution_run_id
     assert found == given
+
+
+async def test_a_watch_that_is_ended_while_a_worker_runs_is_started_again(client: Client) -> None:
+    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    first, _ = await run_of(client)
+    await client.get_workflow_handle(WATCH_ID).terminate("by mistake")
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(keep_watch(client, QUEUE, timedelta(milliseconds=20), stop))
+
+    async def again() -> str | None:
+        run, _ = await run_of(client)
+        return run if run != first else None
+
+    second = await patiently(again, lambda: "the watch did not come back")
+    assert not keeping.done()
+    assert (await run_of(client))[0] == second
+    stop.set()
+    await keeping
 
 
 async def test_a_watch_of_another_release_whose_input_cannot_be_read_is_left_alone(client: Client) -> None:
