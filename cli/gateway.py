@@ -46,6 +46,9 @@ ANSWER = timedelta(seconds=8)
 EXAMINED = timedelta(seconds=70)
 """How long to wait for what comes of a request that was taken; a resume reads fresh evidence first."""
 
+ASK_AGAIN = 0.3
+"""Seconds after which a question that a worker could not answer yet is asked again."""
+
 CONNECT_SECONDS = 10
 
 POLLED_WITHIN = timedelta(minutes=2)
@@ -161,13 +164,19 @@ class Gateway:
         return actions
 
     async def _query(self, name: str, query: str, result: Any, *args: Any) -> Any:
-        try:
-            asked = self.handle(name).query(query, *args, result_type=result, rpc_timeout=self._answer)
-            return await self._in_time(asked)
-        except RPCError as problem:
-            raise _told(name, problem) from problem
-        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as problem:
-            raise CliError(f"Rollout {name} cannot be asked: {problem}") from problem
+        """Ask, and ask again where a worker has first to take what has happened (see `worker/lookahead.py`)."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._answer.total_seconds()
+        while True:
+            try:
+                asked = self.handle(name).query(query, *args, result_type=result, rpc_timeout=self._answer)
+                return await self._in_time(asked)
+            except RPCError as problem:
+                raise _told(name, problem) from problem
+            except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as problem:
+                if loop.time() > until:
+                    raise CliError(f"Rollout {name} cannot be asked: {problem}") from problem
+            await asyncio.sleep(ASK_AGAIN)
 
     async def send(self, name: str, verb: Verb, actor: str, reason: str, **fields: Any) -> Receipt:
         """Send a request and return what came of it; pending where that is not known yet.
