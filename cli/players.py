@@ -90,7 +90,7 @@ class Players:
         if pause.since != self._pause_since:
             self._pause_since, self._asked, self._refused = pause.since, 0, 0
         if self._give_up is not None and self._refused >= self._give_up:
-            return self._stop(f"{self._refused} resumes refused since {pause.since:%Y-%m-%d}: {pause.detail}")
+            return self._stop(f"{self._refused} resumes refused since the pause of {pause.since:%Y-%m-%d}")
         by = self._not_the_proposer(pause.must_act)
         waited = view.programme_now - pause.since
         recovered = _recovered(view.assessment, pause)

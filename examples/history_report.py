@@ -198,7 +198,7 @@ def standstill_rows(story: Story) -> list[tuple[str, ...]]:
         days = str((one.until - one.since).days) if one.until else ""
         what = f"{one.what} ({one.cause})"
         drivers = ", ".join(one.drivers[:NAMED]) + (" and others" if len(one.drivers) > NAMED else "")
-        ended = f"{one.ended_by} ({one.refused} resumes refused before)" if one.refused else one.ended_by
+        ended = f"{one.ended_by} (resumes refused before: {one.refused})" if one.refused else one.ended_by
         rows.append((_day(one.since), _day(one.until), days, one.phase, what, one.why, drivers, ended))
     return rows
 
