@@ -25,6 +25,7 @@ from tests.plans import make_plan, plan_data
 PROGRAM = Path(sys.executable).with_name("rollouts")
 OK, BAD_INPUT = 0, 2
 EVERYTHING = {
+    "owners": [{**one, "contact": f"desk-{one['role']}@example.com"} for one in plan_data()["owners"]],
     "cohorts": {
         "pilot": {
             "name": "pilot-one",

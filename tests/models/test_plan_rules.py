@@ -181,6 +181,16 @@ def broken(*changes: tuple[str, Any]) -> tuple[BrokenRule, ...]:
             "freeze_windows",
             "frozen for 51d, but what is planned takes 51d; a freeze must not cover the whole plan",
         ),
+        (
+            [("chosen", "A"), ("freeze_windows", [WINDOW])],
+            "freeze_windows",
+            "frozen for 16d, but what is planned takes 1w; a freeze must not cover the whole plan",
+        ),
+        (
+            [("chosen", "A"), ("phases.cadence", "8d"), ("phases.watchdog", "20d")],
+            "phases.cadence",
+            "8d is longer than validate (1w), which would never be looked at",
+        ),
         # Cohorts
         (
             [("cohorts.waves.0.name", "control")],
