@@ -44,6 +44,9 @@ FIRST_RETRY = timedelta(seconds=3)
 LAST_RETRY = timedelta(minutes=10)
 """Real time after which a step that used up its retries is tried again; it doubles from first to last."""
 
+AFTER_A_STOP = {StepKind.OPEN.value, StepKind.RECORD.value, StepKind.NOTIFY.value, StepKind.WITHDRAW.value}
+"""Steps that a stopping rollout still does."""
+
 
 class Step(Frozen):
     """The next thing to do. `about` names the cohort or the reason; `until` ends a wait (None: only a signal does)."""
@@ -93,8 +96,9 @@ def _evidence(state: RolloutState) -> Step | None:
 
 
 def _work(state: RolloutState, now: Now) -> Step | None:
-    """What takes the rollout forward. Nothing does while the log cannot be written."""
-    if state.terminal or state.stop_resolution or not state.registered or held_by(state, HoldKind.STORE):
+    """What takes the rollout forward. Nothing does while the log cannot be written; what has failed itself does."""
+    log_fails = StepKind.RECORD.value in state.failures
+    if state.terminal or state.stop_resolution or not state.registered or log_fails:
         return None
     if not state.cohorts:
         return Step(kind=StepKind.RESOLVE)
@@ -136,6 +140,7 @@ def advance(state: RolloutState, now: Now) -> RolloutState:
     if state.terminal:
         return state
     if state.stop_resolution:
+        state = _over(state, set(state.failures) - AFTER_A_STOP, now)
         return stop_done(state, now) if not to_withdraw(state) else state
     state = _watchdog(_overrides(_freeze(state, now), now), now)
     state = _review(_gate_times(state, now), now)
@@ -343,10 +348,14 @@ def failed(state: RolloutState, step: Step, problem: str, now: Now) -> RolloutSt
 
 def done(state: RolloutState, step: Step, now: Now) -> RolloutState:
     """A step worked: what was held for it goes on."""
-    what = step.kind.value
-    if what not in state.failures:
+    return _over(state, {step.kind.value} & set(state.failures), now)
+
+
+def _over(state: RolloutState, steps: set[str], now: Now) -> RolloutState:
+    """These steps have failed and are not tried again, because they worked or nobody needs them any more."""
+    if not steps:
         return state
-    failures = {key: count for key, count in state.failures.items() if key != what}
-    retry_at = {key: at for key, at in state.retry_at.items() if key != what}
+    failures = {key: count for key, count in state.failures.items() if key not in steps}
+    retry_at = {key: at for key, at in state.retry_at.items() if key not in steps}
     state = state.model_copy(update={"failures": failures, "retry_at": retry_at})
     return state if set(failures) - {StepKind.NOTIFY.value} else release(state, now, HoldKind.STORE)

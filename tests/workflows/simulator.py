@@ -75,13 +75,14 @@ class Simulator:
     def wait(self, time: timedelta, *, watched: bool = True) -> None:
         """Let programme time pass; the watch reports once a day unless told otherwise."""
         end = self.now + time
+        look = self.now
         while self.now < end:
             step = self.settle()
-            nearest = min(end, self.now + timedelta(days=1)) if watched else end
-            if step.until is not None:
-                nearest = min(nearest, step.until)
+            if self.now >= look:
+                look = min(end, self.now + timedelta(days=1)) if watched else end
+            nearest = look if step.until is None else min(look, step.until)
             self.now = max(nearest, self.now + timedelta(seconds=1))
-            if watched and not self.state.terminal:
+            if watched and self.now >= look and not self.state.terminal:
                 self.report()
         self.settle()
 

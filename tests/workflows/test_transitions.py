@@ -333,6 +333,42 @@ def test_a_store_that_is_down_holds_and_nothing_advances_but_a_pause_works(rollo
     assert [entry.sequence for entry in rollout.recorded] == list(range(1, len(rollout.recorded) + 1))
 
 
+@pytest.mark.parametrize("broken", [StepKind.RESOLVE, StepKind.BASELINE, StepKind.ENROL])
+def test_a_step_that_alone_had_failed_is_tried_again(broken: StepKind) -> None:
+    """The store is there again before the log notices, or the step's own cause is gone: partners are imported."""
+    rollout = Simulator(make_plan(), broken={broken})
+    rollout.confirm_all()
+    if broken is StepKind.ENROL:
+        rollout.decide("sponsor")
+    assert rollout.status is Status.HOLDING
+    rollout.broken = set()
+    rollout.wait(DAY)
+    assert rollout.state.holds == ()
+    rollout.to_scale()
+
+
+def test_nothing_advances_while_the_log_cannot_be_written(rollout: Simulator) -> None:
+    rollout.confirm_all()
+    rollout.broken = {StepKind.RECORD}
+    rollout.decide("sponsor")
+    rollout.wait(DAY)
+    assert rollout.effects == []
+    rollout.broken = set()
+    rollout.wait(DAY)
+    assert rollout.effects == ["enrol pilot"]
+
+
+def test_a_stopped_rollout_does_not_go_on_about_evidence_it_needs_no_more(rollout: Simulator) -> None:
+    rollout.to_pilot()
+    rollout.broken = {StepKind.ASSESS}
+    rollout.report(changed=True)
+    assert [hold.kind for hold in rollout.state.holds] == [HoldKind.STORE]
+    resolution = StopResolution(finished=Fate.KEEP, current=Fate.WITHDRAW, pending=Fate.KEEP)
+    rollout.ask(Verb.STOP, "sponsor", resolution=resolution)
+    assert rollout.status is Status.STOPPED
+    assert rollout.state.holds == ()
+
+
 def test_option_a_measures_and_reviews_without_enrolling() -> None:
     rollout = Simulator(make_plan(chosen="A"))
     rollout.confirm_all()
