@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from collections.abc import AsyncIterator
 from datetime import date
 
+import asyncpg
 import pytest
 
 from deploy.embedded.account import temporary_directory
-from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.postgres import DATABASE, EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from store.migrate import migrate
 from store.pool import create_pool
@@ -25,6 +27,8 @@ SHORT = 120
 FACTS_LAST = date(2027, 6, 1)
 """A rollout in fast time never gets this far, however slow the machine: 500 days are seven minutes."""
 
+_numbers = itertools.count(1)
+
 
 @pytest.fixture(scope="session")
 async def short_runs() -> AsyncIterator[EmbeddedTemporal]:
@@ -37,9 +41,10 @@ async def short_runs() -> AsyncIterator[EmbeddedTemporal]:
 
 @pytest.fixture(scope="session")
 async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
-    """A PostgreSQL with facts, whose settings a test may change and which it may stop, if it undoes that."""
+    """A PostgreSQL whose settings a test may change and which it may stop, if it undoes that."""
     directory = temporary_directory("partner-rollouts-own-")
     try:
+        # Only who asks for it waits for a standby server to confirm a commit.
         settings = {"synchronous_commit": "local"}
         async with EmbeddedPostgres(directory / "postgres", fast=True, settings=settings) as server:
             await migrate(server.dsn)
@@ -48,3 +53,15 @@ async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
             yield server
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+async def own_database(own_postgres: EmbeddedPostgres) -> str:
+    """The dsn of a database of this test's own on that server, with facts: the watch sees no other test's rollouts."""
+    name = f"own_{next(_numbers)}"
+    conn = await asyncpg.connect(own_postgres.dsn_for("postgres"))
+    try:
+        await conn.execute(f"create database {name} template {DATABASE}")
+    finally:
+        await conn.close()
+    return own_postgres.dsn_for(name)

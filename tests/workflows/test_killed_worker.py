@@ -11,7 +11,6 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import Verb
 from models.log import EntryKind, LogEntry, Outcome
@@ -42,12 +41,12 @@ drop trigger stick_notify on notice;
 
 
 @asynccontextmanager
-async def _stuck(server: EmbeddedPostgres, enrol: str, record: str, notify: str) -> AsyncIterator[None]:
+async def _stuck(dsn: str, enrol: str, record: str, notify: str) -> AsyncIterator[None]:
     """Make three kinds of writes wait at the end of their commit: done, but not yet told to whoever asked.
 
     They wait for a standby server that there is not; PostgreSQL shows and acknowledges them when this is over.
     """
-    conn = await asyncpg.connect(server.dsn)
+    conn = await asyncpg.connect(dsn)
     try:
         await conn.execute(_STICK.format(enrol=enrol, record=record, notify=notify))
         await conn.execute("alter system set synchronous_standby_names = 'nobody'")
@@ -70,9 +69,9 @@ async def _waiters(conn: asyncpg.Connection[asyncpg.Record]) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def _in_the_way(server: EmbeddedPostgres, live: FastLive) -> AsyncIterator[None]:
+async def _in_the_way(dsn: str, live: FastLive) -> AsyncIterator[None]:
     """Keep the pilot of a rollout from being enrolled: the transaction that tries has to wait for ours."""
-    conn = await asyncpg.connect(server.dsn)
+    conn = await asyncpg.connect(dsn)
     block = conn.transaction()
     await block.start()
     try:
@@ -110,15 +109,15 @@ async def _confirm_last(*lives: FastLive) -> None:
         await live.signal(Verb.CONFIRM_OWNERSHIP, owner.identity, role=owner.role)
 
 
-async def _kill_in_every_write(here: Site, server: EmbeddedPostgres, lives: tuple[FastLive, ...]) -> None:
+async def _kill_in_every_write(here: Site, dsn: str, lives: tuple[FastLive, ...]) -> None:
     """Kill while one enrolment is in the middle of its transaction, and while another, the entry of a third and a
     notice of a fourth are committed without the worker knowing."""
     first, second, third, fourth = lives
-    conn = await asyncpg.connect(server.dsn)
+    conn = await asyncpg.connect(dsn)
     try:
         async with (
-            _stuck(server, enrol=second.plan.id, record=third.plan.id, notify=fourth.plan.id),
-            _in_the_way(server, first),
+            _stuck(dsn, enrol=second.plan.id, record=third.plan.id, notify=fourth.plan.id),
+            _in_the_way(dsn, first),
         ):
             await here.start_worker()
             await _confirm_last(*lives[:3])
@@ -158,15 +157,15 @@ async def _stop(live: FastLive) -> None:
 
 @pytest.mark.timeout(300)
 async def test_a_worker_killed_in_every_phase_and_every_write_loses_nothing_and_repeats_nothing(
-    short_runs: EmbeddedTemporal, own_postgres: EmbeddedPostgres
+    short_runs: EmbeddedTemporal, own_database: str
 ) -> None:
     async with (
-        await create_pool(own_postgres.dsn) as pool,
-        site(short_runs, own_postgres.dsn) as here,
+        await create_pool(own_database) as pool,
+        site(short_runs, own_database) as here,
     ):
         lives = tuple([await here.open(fast_plan()) for _ in range(4)])
         await _kill_in_prepare(here, lives)
-        await _kill_in_every_write(here, own_postgres, lives)
+        await _kill_in_every_write(here, own_database, lives)
         await asyncio.gather(*(live.until_phase("pilot") for live in lives[:3]))
         await asyncio.gather(*(_stop(live) for live in lives[2:]))
         lives_on = lives[:2]
