@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.postgres import EmbeddedPostgres
-from tests.worker.process import PROGRAMS, gate, started
+from tests.worker.process import PATIENCE, PROGRAMS, gate, started
 from worker.main import run_from_environment
 
 BOTH = pytest.mark.parametrize("program", PROGRAMS)
@@ -126,7 +126,8 @@ async def test_what_is_wrong_is_the_last_thing_said_and_no_secret_is(
     for name, value in ({"ROLLOUTS_WAIT_FOR_SERVERS": "0s"} | settings | change).items():
         own_environment.setenv(name, dsns.get(value, value))
 
-    assert await run_from_environment() == code
+    # It ends by itself; a worker that started all the same would go on for ever.
+    assert await asyncio.wait_for(run_from_environment(), PATIENCE) == code
 
     said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert told in said[-1]["event"]
