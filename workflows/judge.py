@@ -6,7 +6,7 @@ from models.base import Frozen
 from models.evidence import Assessment, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricName, MetricUse
 from models.plan import OptionKey, RolloutPlan
-from models.plan_metric import OnBreach
+from models.plan_metric import Basis, OnBreach
 from models.rollout import HoldKind, RolloutState
 from workflows.course import Level, watched
 
@@ -56,8 +56,10 @@ def blocks(state: RolloutState, assessment: Assessment | None, level: Level) -> 
 
 
 def baseline_blocks(state: RolloutState) -> tuple[Block, ...]:
-    """Baselines that thresholds need and that could not be measured."""
+    """Baselines that thresholds or stop conditions need and that could not be measured."""
     needed = {metric.metric for metric in state.plan.metrics if metric.needs_baseline}
+    stops = state.plan.stop_conditions
+    needed |= {one.metric for one in stops if one.metric and one.unless and one.unless.basis is not Basis.ABSOLUTE}
     control = state.plan.cohorts.control.name if state.plan.cohorts.control else None
     if not state.baselines:
         return (Block(kind=HoldKind.BASELINE, detail="no baseline has been measured"),)

@@ -123,6 +123,14 @@ def test_a_missing_baseline_satisfies_nothing() -> None:
     assert rollout.state.gate is None
 
 
+def test_a_stop_condition_without_its_baseline_holds_before_anybody_is_enrolled() -> None:
+    stop = {"condition": "the SLA falls far", "metric": "lead_follow_up_sla", "unless": ">= -40pp"}
+    rollout = Simulator(make_plan(stop_conditions=[stop]), baseline=None)
+    rollout.confirm_all()
+    assert [hold.kind for hold in rollout.state.holds] == [HoldKind.BASELINE]
+    assert rollout.state.gate is None
+
+
 def test_no_answer_is_never_an_approval(rollout: Simulator) -> None:
     rollout.confirm_all()
     for _ in range(10):
