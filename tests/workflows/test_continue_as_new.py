@@ -1,0 +1,125 @@
+"""A rollout whose history is carried on in new runs all the time: what people said counts once, and none of it is
+lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+
+from deploy.embedded.temporal import EmbeddedTemporal
+from models.command import Verb
+from models.log import EntryKind, LogEntry, Outcome, Receipt
+from models.plan import RolloutPlan
+from models.rollout import Status
+from store.log import read_log
+from store.pool import create_pool
+from tests.plans import plan_data
+from tests.worker.process import patiently
+from tests.workflows.process import FastLive, fast_plan, replay_runs, site
+
+SIGNALS = 300
+AT_ONCE = 10
+
+
+def two_must_agree() -> RolloutPlan:
+    """A plan that needs two approvals before anything is enrolled, and then a long pilot."""
+    rule = {"roles": ["sponsor", "finance_owner"], "quorum": 2, "due": "600d"}
+    phases = {"baseline_window": "90d", "pilot": "300d", "validate": "8d", "cadence": "1d", "watchdog": "4d"}
+    approvals = {**plan_data()["approvals"], "prepare_to_pilot": rule}
+    return fast_plan(approvals=approvals, phases=phases)
+
+
+async def approval(live: FastLive, role: str) -> dict[str, Any]:
+    """The payload of an approval of the open gate."""
+    view = await live.until_status(Status.AWAITING_APPROVAL)
+    assert view.gate is not None
+    fields = {"plan_digest": view.plan_digest, "evidence_digest": view.gate.digest, "choice": "approve"}
+    return live.payload(role, gate=view.gate.key, **fields)
+
+
+async def flood(live: FastLive, count: int) -> list[str]:
+    """Signals from many hands at once; their request ids."""
+    sent: list[str] = []
+
+    async def hand() -> None:
+        while len(sent) < count:
+            payload = live.payload(live.plan.owners[len(sent) % len(live.plan.owners)].role, reason="noted")
+            sent.append(payload["request_id"])
+            await live.handle.signal(Verb.ACKNOWLEDGE, payload)
+
+    await asyncio.gather(*(hand() for _ in range(AT_ONCE)))
+    return sent
+
+
+async def _whole_log(live: FastLive, dsn: str, *sent: str) -> tuple[LogEntry, ...]:
+    """The log in the store, once it knows of all these requests and of everything the rollout knows."""
+    async with await create_pool(dsn) as pool, pool.acquire() as conn:
+
+        async def complete() -> tuple[LogEntry, ...] | None:
+            log = await read_log(conn, live.plan.id)
+            answered = {entry.request_id for entry in log}
+            return log if answered >= set(sent) and len(log) == (await live.view()).entries else None
+
+        return await patiently(complete, lambda: "the log is not complete")
+
+
+@pytest.mark.timeout(300)
+async def test_hundreds_of_signals_over_many_runs_are_each_recorded_once_and_an_approval_counts_once(
+    short_runs: EmbeddedTemporal, own_database: str
+) -> None:
+    async with site(short_runs, own_database) as here:
+        live = await here.open(two_must_agree())
+        await live.confirm_all()
+        first = await approval(live, "sponsor")
+        await live.handle.signal(Verb.DECIDE, first)
+        sent: list[str] = []
+        for _ in range(4):
+            sent += await flood(live, SIGNALS // 4)
+            await live.handle.signal(Verb.DECIDE, first)
+        again: Receipt = await live.handle.execute_update(Verb.DECIDE, first, result_type=Receipt)
+        assert (again.outcome, "duplicate" in again.message) == (Outcome.REFUSED, True)
+        gate = (await live.view()).gate
+        assert gate is not None
+        assert [one.request_id for one in gate.approvals] == [first["request_id"]]
+        await live.decide("finance_owner")
+        await live.until_phase("pilot")
+        await _answered_in_between(live)
+        log = await _whole_log(live, own_database, *sent)
+        await _assert_none_lost_none_twice(live, log, sent, first["request_id"])
+
+
+async def _answered_in_between(live: FastLive) -> None:
+    """Who waits for an answer that needs fresh evidence gets it, however often the history is carried on meanwhile."""
+    await live.ask(Verb.PAUSE, "finance_owner")
+    waiting = asyncio.create_task(
+        live.handle.execute_update(Verb.RESUME, live.payload("finance_owner"), result_type=Receipt)
+    )
+    await flood(live, SIGNALS // 4)
+    receipt: Receipt = await waiting
+    assert (receipt.outcome, receipt.message) == (Outcome.APPLIED, "Resumed")
+
+
+async def _assert_none_lost_none_twice(
+    live: FastLive, log: tuple[LogEntry, ...], sent: list[str], approval_id: str
+) -> None:
+    assert [entry.sequence for entry in log] == list(range(1, len(log) + 1))
+    noted = Counter(entry.request_id for entry in log if entry.verb == Verb.ACKNOWLEDGE)
+    assert {noted[one] for one in sent} == {1}
+    decided = [entry for entry in log if entry.request_id == approval_id]
+    assert [entry.outcome for entry in decided] == [Outcome.APPLIED, *[Outcome.REFUSED] * 5]
+    assert sum(entry.kind is EntryKind.ENROLMENT for entry in log) == 1
+    runs = await live.runs()
+    assert len(runs) > 5
+    causes = {
+        event.workflow_task_failed_event_attributes.cause
+        for events in runs
+        for event in events
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+    }
+    # A signal that comes while a run is being carried on makes the server ask once more: that is how none is lost.
+    assert causes <= {WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND}
+    assert await replay_runs(live.client, live.handle.id) == len(runs)
