@@ -7,8 +7,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import asyncpg
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.client import WorkflowUpdateStage
 
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import Verb
@@ -19,6 +21,7 @@ from store.log import read_log
 from store.pool import create_pool
 from tests.plans import plan_data
 from tests.worker.process import patiently
+from tests.workflows.conftest import SHORT
 from tests.workflows.process import FastLive, fast_plan, replay_runs, site
 
 SIGNALS = 300
@@ -87,20 +90,31 @@ async def test_hundreds_of_signals_over_many_runs_are_each_recorded_once_and_an_
         assert [one.request_id for one in gate.approvals] == [first["request_id"]]
         await live.decide("finance_owner")
         await live.until_phase("pilot")
-        await _answered_in_between(live)
+        sent += await _answered_in_between(live, own_database)
         log = await _whole_log(live, own_database, *sent)
         await _assert_none_lost_none_twice(live, log, sent, first["request_id"])
 
 
-async def _answered_in_between(live: FastLive) -> None:
-    """Who waits for an answer that needs fresh evidence gets it, however often the history is carried on meanwhile."""
+async def _answered_in_between(live: FastLive, dsn: str) -> list[str]:
+    """Who waits for an answer that needs fresh evidence gets it, although the history grows too long meanwhile."""
     await live.ask(Verb.PAUSE, "finance_owner")
-    waiting = asyncio.create_task(
-        live.handle.execute_update(Verb.RESUME, live.payload("finance_owner"), result_type=Receipt)
-    )
-    await flood(live, SIGNALS // 4)
-    receipt: Receipt = await waiting
+    conn = await asyncpg.connect(dsn)
+    try:
+        async with conn.transaction():
+            # The rollout writes down that somebody asks, and has to wait for us: until then it does not carry on.
+            await conn.execute("lock table decision_log in share mode")
+            waiting = await live.handle.start_update(
+                Verb.RESUME,
+                live.payload("finance_owner"),
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                result_type=Receipt,
+            )
+            sent = await flood(live, SHORT)
+    finally:
+        await conn.close()
+    receipt: Receipt = await waiting.result()
     assert (receipt.outcome, receipt.message) == (Outcome.APPLIED, "Resumed")
+    return sent
 
 
 async def _assert_none_lost_none_twice(
