@@ -106,7 +106,7 @@ def _section(names: tuple[str, ...], found: Any) -> str:
     rows = "".join(f"| `{_cell(option)}` | {_cell(meaning)} |\n" for option, meaning in filter(None, records))
     return (
         f"\n### rollouts {' '.join(names)}\n{inspect.cleandoc(found.help or '')}\n\n"
-        f"```sh\n{' '.join(usage.split())}\n{example}\n```\n\n| | |\n| --- | --- |\n{rows}"
+        f"```text\n{' '.join(usage.split())}\n{example}\n```\n\n| | |\n| --- | --- |\n{rows}"
     )
 
 
