@@ -70,8 +70,8 @@ async def test_data_survives_a_stop_and_a_start_by_another_process(directory: Pa
         assert await read(second) == "アオイ商事"
 
 
-async def test_committed_data_survives_a_crash_and_the_port_stays(directory: Path) -> None:
-    async with EmbeddedPostgres(directory / "postgres") as server:
+async def test_committed_data_survives_a_crash_and_the_port_stays(used: Path) -> None:
+    async with EmbeddedPostgres(used / "postgres") as server:
         await write(server)
         before, port = server.process, server.port
         await server.crash()
