@@ -289,5 +289,6 @@ def _cause(error: ActivityError) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    kind = cause.type if isinstance(cause, ApplicationError) else type(cause).__name__
-    return f"{kind}: {cause}"[:300]
+    if isinstance(cause, ApplicationError):
+        return f"{cause.type}: {cause.message}"[:300]
+    return f"{type(cause).__name__}: {cause}"[:300]

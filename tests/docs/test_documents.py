@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ def desk(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     own = {"ROLLOUTS_HOME": str(home), "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}"}
     yield tmp_path, own
     assert _run("rollouts down", tmp_path, own).returncode == 0
+    shutil.rmtree(home)
 
 
 @pytest.mark.timeout(300)
