@@ -12,20 +12,30 @@ import shutil
 import sys
 from pathlib import Path
 
+from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.embedded.account import temporary_directory
 from deploy.embedded.binaries import test_server_path
 from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.temporal import EmbeddedTemporal
+from models.names import WATCH_ID
 from store.migrate import migrate
 from store.pool import create_pool
 from tests.conftest import register_search_attributes
 from tests.facts import seed_facts
+from tests.workflows.chains import SHORT, carried_on
+from tests.workflows.conftest import FACTS_LAST
 from tests.workflows.live import FACTS_FROM, FACTS_TO, running
+from tests.workflows.process import chain, site
 from tests.workflows.scenarios import SCENARIOS
+from workflows.attributes import SEARCH_ATTRIBUTES
 
 HISTORIES = Path(__file__).parent / "histories"
+
+RUNS = "continue_as_new"
+"""The path over several runs; the watch's runs are recorded with it."""
 
 
 async def record(name: str, dsn: str) -> None:
@@ -43,22 +53,39 @@ async def record(name: str, dsn: str) -> None:
         async with running(environment, pool, scenario.plan()) as live:
             await scenario.play(live, pool)
             history = await live.handle.fetch_history()
-            # Compressed without a time stamp, so that the same history is the same file.
-            (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
-            print(f"{name}: {len(history.events)} events")
+            _write(name, history)
+
+
+async def record_runs(dsn: str) -> None:
+    """Play the path over several runs, and write down the runs of the rollout and the first two of the watch."""
+    options = {"limit.historyCount.suggestContinueAsNew": SHORT}
+    async with EmbeddedTemporal(ui=False, search_attributes=SEARCH_ATTRIBUTES, dynamic_config=options) as server:
+        async with await create_pool(dsn) as pool:
+            await seed_facts(pool, FACTS_FROM, FACTS_LAST)
+        async with site(server, dsn) as here:
+            live = await carried_on(here)
+            recorded = {"continue_as_new": await live.runs(), "watch": (await chain(here.client, WATCH_ID))[:2]}
+    for name, runs in recorded.items():
+        for number, events in enumerate(runs, 1):
+            _write(f"{name}_{number}", WorkflowHistory(name, events))
+
+
+def _write(name: str, history: WorkflowHistory) -> None:
+    # Compressed without a time stamp, so that the same history is the same file.
+    (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
+    print(f"{name}: {len(history.events)} events")
 
 
 async def main(names: list[str]) -> None:
     directory = temporary_directory("partner-rollouts-record-")
     try:
         async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
-            for number, name in enumerate(names or list(SCENARIOS)):
-                target = HISTORIES / f"{name}.json.gz"
-                if target.exists():
+            for number, name in enumerate(names or [*SCENARIOS, RUNS]):
+                if any((HISTORIES / f"{one}.json.gz").exists() for one in (name, f"{name}_1")):
                     print(f"{name}: recorded already; a recorded history is not replaced")
                     continue
                 dsn = await _fresh(server, f"record_{number}")
-                await record(name, dsn)
+                await (record_runs(dsn) if name == RUNS else record(name, dsn))
         await asyncio.sleep(0.3)
     finally:
         shutil.rmtree(directory)

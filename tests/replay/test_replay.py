@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from pathlib import Path
@@ -31,6 +32,7 @@ async def _replay(name: str, history: dict[str, Any]) -> None:
 
 def test_every_path_is_recorded() -> None:
     assert set(SCENARIOS) <= set(RECORDED)
+    assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -49,12 +51,30 @@ async def test_a_history_in_which_an_enrolment_became_a_withdrawal_does_not_repl
         await _replay("happy", history)
 
 
+async def test_a_run_from_whose_carry_an_approval_was_taken_does_not_replay() -> None:
+    """One of two approvals was given in an earlier run: without it the pilot would not have been enrolled."""
+    history = _read("continue_as_new_3")
+    payload = history["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"][0]
+    carry = json.loads(base64.b64decode(payload["data"]))
+    assert len(carry["state"]["gate"]["approvals"]) == 1
+    carry["state"]["gate"]["approvals"] = []
+    payload["data"] = base64.b64encode(json.dumps(carry).encode()).decode()
+    with pytest.raises(NondeterminismError):
+        await _replay("continue_as_new_3", history)
+
+
+async def test_a_watch_that_looked_at_something_else_does_not_replay() -> None:
+    history = _read("watch_1")
+    looks = [event for event in history["events"] if "activityTaskScheduledEventAttributes" in event]
+    looks[3]["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "fetch_metrics"
+    with pytest.raises(NondeterminismError):
+        await _replay("watch_1", history)
+
+
 async def test_a_history_in_which_a_refused_approval_was_made_to_look_good_does_not_replay() -> None:
     """The stranger's pause becomes an owner's: the rollout would have paused, and did not."""
     history = _read("malformed_requests")
     text = json.dumps(history)
-    import base64
-
     changed = 0
     for event in history["events"]:
         signal = event.get("workflowExecutionSignaledEventAttributes")

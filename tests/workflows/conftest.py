@@ -18,11 +18,9 @@ from store.migrate import migrate
 from store.pool import create_pool
 from tests.conftest import SETTLE_SECONDS
 from tests.facts import seed_facts
+from tests.workflows.chains import SHORT
 from tests.workflows.live import FACTS_FROM
 from workflows.attributes import SEARCH_ATTRIBUTES
-
-SHORT = 120
-"""Events after which this server asks a run to continue as new: rollouts of these tests do it several times."""
 
 FACTS_LAST = date(2027, 6, 1)
 """A rollout in fast time never gets this far, however slow the machine: 500 days are seven minutes."""

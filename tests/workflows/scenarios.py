@@ -155,6 +155,28 @@ async def cancelled(live: Live, pool: Pool) -> None:
     await _stop(live)
 
 
+async def undecodable_requests(live: Live, pool: Pool) -> None:
+    """Payloads that nothing here can decode, and the same request twice: nothing is dropped without a word."""
+    for payload in _UNDECODABLE:
+        await live.handle.signal("pause", RawValue(payload))
+    await live.handle.signal("no-such-signal", RawValue(_UNDECODABLE[0]))
+    await live.handle.signal("x" * 1000, args=["one", RawValue(_UNDECODABLE[1])])
+    await live.handle.signal("stop", args=[{}, {}, {}])
+    await live.confirm_all()
+    payload = live.payload("sponsor", reason="noted")
+    for _ in range(2):
+        await live.handle.signal("acknowledge", payload)
+    refused = len(_UNDECODABLE) + 4
+    assert (await live.until_status(Status.AWAITING_APPROVAL)).refused == refused
+    refusals = [entry for entry in await live.log() if entry.kind is EntryKind.REFUSAL]
+    assert len(refusals) == refused, [entry.message for entry in refusals]
+    assert all(len(entry.message) < 700 for entry in refusals)
+    assert "duplicate" in (refusals[-1].refusal or "")
+    await _stop(live)
+    events = (await live.handle.fetch_history()).events
+    assert not [event for event in events if event.HasField("workflow_task_failed_event_attributes")]
+
+
 async def stale_and_duplicate(live: Live, pool: Pool) -> None:
     """A decision on evidence that has changed is refused; a repeated request counts once."""
     await _to_gate(live)
@@ -248,6 +270,21 @@ async def automatic_stop(live: Live, pool: Pool) -> None:
     assert await pool.fetchval("select count(*) from enrolment where withdrawn_at is null") == 0
 
 
+_JSON = {"encoding": b"json/plain"}
+_UNDECODABLE = (
+    Payload(metadata={"encoding": b"binary/encrypted", "encryption-key-id": b"lost"}, data=b"\x8f\x00\xfe" * 20),
+    Payload(metadata={"encoding": b"\xff\xfe"}, data=b"{}"),
+    Payload(data=b'{"request_id": "no-encoding", "actor": "sam.sponsor@example.com", "reason": "none given"}'),
+    Payload(metadata={"encoding": b"binary/null"}),
+    Payload(metadata={"encoding": b"json/protobuf", "messageType": b"no.such.Message"}, data=b'{"seconds": 1}'),
+    Payload(metadata=_JSON, data=b'{"request_id": "cut-off-he'),
+    Payload(metadata=_JSON, data=b'{"reason": "\xff\xfe\xfd", "actor": "\xc3"}'),
+    Payload(metadata=_JSON, data=b"[" * 10_000),
+    Payload(metadata=_JSON, data=b'{"request_id": 1e999, "actor": NaN, "reason": -Infinity}'),
+    Payload(metadata=_JSON, data=b""),
+)
+
+
 async def _slump(pool: Pool) -> None:
     await slump(pool, PILOT, date(2026, 1, 12), date(2026, 1, 22))
 
@@ -277,6 +314,7 @@ SCENARIOS: dict[str, Scenario] = {
     "stopped": Scenario(stopped),
     "malformed_requests": Scenario(malformed_requests),
     "cancelled": Scenario(cancelled),
+    "undecodable_requests": Scenario(undecodable_requests),
     "stale_and_duplicate": Scenario(stale_and_duplicate),
     "no_evidence_holds": Scenario(no_evidence_holds, facts=(_silence,)),
     "maintain": Scenario(maintain, lambda: make_plan(chosen="A")),

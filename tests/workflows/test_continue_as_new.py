@@ -3,9 +3,7 @@ lost."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from typing import Any
 
 import asyncpg
 import pytest
@@ -15,47 +13,13 @@ from temporalio.client import WorkflowUpdateStage
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import Verb
 from models.log import EntryKind, LogEntry, Outcome, Receipt
-from models.plan import RolloutPlan
-from models.rollout import Status
 from store.log import read_log
 from store.pool import create_pool
-from tests.plans import plan_data
 from tests.worker.process import patiently
-from tests.workflows.conftest import SHORT
-from tests.workflows.process import FastLive, fast_plan, replay_runs, site
+from tests.workflows.chains import SHORT, approval, flood, two_must_agree
+from tests.workflows.process import FastLive, replay_runs, site
 
 SIGNALS = 300
-AT_ONCE = 10
-
-
-def two_must_agree() -> RolloutPlan:
-    """A plan that needs two approvals before anything is enrolled, and then a long pilot."""
-    rule = {"roles": ["sponsor", "finance_owner"], "quorum": 2, "due": "600d"}
-    phases = {"baseline_window": "90d", "pilot": "300d", "validate": "8d", "cadence": "1d", "watchdog": "4d"}
-    approvals = {**plan_data()["approvals"], "prepare_to_pilot": rule}
-    return fast_plan(approvals=approvals, phases=phases)
-
-
-async def approval(live: FastLive, role: str) -> dict[str, Any]:
-    """The payload of an approval of the open gate."""
-    view = await live.until_status(Status.AWAITING_APPROVAL)
-    assert view.gate is not None
-    fields = {"plan_digest": view.plan_digest, "evidence_digest": view.gate.digest, "choice": "approve"}
-    return live.payload(role, gate=view.gate.key, **fields)
-
-
-async def flood(live: FastLive, count: int) -> list[str]:
-    """Signals from many hands at once; their request ids."""
-    sent: list[str] = []
-
-    async def hand() -> None:
-        while len(sent) < count:
-            payload = live.payload(live.plan.owners[len(sent) % len(live.plan.owners)].role, reason="noted")
-            sent.append(payload["request_id"])
-            await live.handle.signal(Verb.ACKNOWLEDGE, payload)
-
-    await asyncio.gather(*(hand() for _ in range(AT_ONCE)))
-    return sent
 
 
 async def _whole_log(live: FastLive, dsn: str, *sent: str) -> tuple[LogEntry, ...]:
