@@ -9,6 +9,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecution
 from temporalio.testing import WorkflowEnvironment
 
+from cli.gateway import Gateway
 from models.command import Verb
 from models.rollout import Status
 from tests.facts import seed_facts
@@ -30,6 +31,15 @@ async def test_the_web_ui_reads_like_the_rollout(dev_server: WorkflowEnvironment
         await _details_are_current(live)
         await _attributes_find_it(live)
         await _steps_have_summaries(live)
+
+
+async def test_the_web_ui_names_a_rollout_by_its_plan(dev_server: WorkflowEnvironment) -> None:
+    plan = make_plan(id="named-in-the-web-ui")
+    gateway = Gateway(dev_server.client)
+    assert await gateway.start(plan, None, 1.0)
+    told = await gateway.handle(plan.id).describe()
+    await gateway.handle(plan.id).terminate()
+    assert (await told.static_summary(), await told.static_details()) == (plan.title, plan.decision)
 
 
 async def _details_are_current(live: Live) -> None:
