@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from models.command import Verb
+from models.rollout import PauseCause, Phase
 from models.work import RolloutInput
+from tests.workflows.simulator import Simulator
 from workflows.journal import now_of
 from workflows.steps import StepKind, advance, next_step
 
@@ -55,6 +59,35 @@ def test_a_rollout_goes_on_from_a_carry_of_an_earlier_release(name: str) -> None
     assert state is not None
     now = now_of(state, datetime(2026, 12, 1, tzinfo=UTC))
     assert next_step(advance(state, now), now).kind is not StepKind.FINISH
+
+
+def test_a_rollout_paused_under_the_first_release_is_resumed_under_this_one() -> None:
+    """Written before the state knew of an evidence floor."""
+    state = _read((FOLDER / "version_1_paused_early.json").read_bytes()).state
+    assert state is not None
+    assert (state.phase, state.pause and state.pause.cause) == (Phase.PILOT, PauseCause.GUARDRAIL)
+    rollout = Simulator(state.plan)
+    rollout.state, rollout.now, rollout.requests = state, state.recent[-1].at, 1000
+    rollout.ask(Verb.RESUME, "revops_owner")
+    assert rollout.state.pause is None
+    rollout.wait(timedelta(days=2))
+    assert rollout.state.phase is Phase.PILOT
+
+
+@pytest.mark.parametrize("name", CARRIES)
+def test_a_plan_is_the_same_plan_in_every_release(name: str) -> None:
+    """Decisions name the digest of the plan: were it another after an upgrade, none would fit any more."""
+    given = _read((FOLDER / f"{name}.json").read_bytes())
+    assert given.state is not None
+    assert given.plan.digest == given.state.plan.digest == given.state.plan_digest
+
+
+def test_a_carry_with_what_this_release_does_not_know_is_refused() -> None:
+    """Going back to an older release must not lose what a newer one has written down."""
+    raw: dict[str, Any] = json.loads((FOLDER / "version_1_paused_early.json").read_bytes())
+    raw["state"]["a_field_of_the_future"] = 1
+    with pytest.raises(ValidationError, match="a_field_of_the_future"):
+        RolloutInput.model_validate_json(json.dumps(raw))
 
 
 def test_there_are_carries_of_rollouts_in_every_situation() -> None:
