@@ -6,13 +6,17 @@ import json
 import math
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("history", "approval", "replay", "watch", "intake", "takeover")
+HALVES = (("history", "replay"), ("approval", "watch", "intake", "takeover"))
+"""Each runs in a process of its own, side by side; the first two share a simulated rollout."""
+
+NAMES = tuple(name for half in HALVES for name in half)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -22,17 +26,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    """What all of them found, in one run, for the servers they share."""
-    done = run("--quick", "-o", "json")
-    assert done.returncode == 0, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+    """What all of them found, and the machine they say they ran on."""
+    with ThreadPoolExecutor() as threads:
+        runs = list(threads.map(lambda half: run(*half, "--quick", "-o", "json"), HALVES))
+    assert [done.returncode for done in runs] == [0, 0], [done.stderr for done in runs]
+    first, second = (json.loads(done.stdout)["data"] for done in runs)
+    return {**first, "benches": first["benches"] | second["benches"]}
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bench_prints_the_ratio_to_what_it_is_compared_with(name: str, found: dict[str, Any]) -> None:
-    comparisons = found["data"]["benches"][name]["comparisons"]
+    comparisons = found["benches"][name]["comparisons"]
     assert comparisons
     for one in comparisons:
         assert one["against"]
@@ -42,14 +47,14 @@ def test_a_bench_prints_the_ratio_to_what_it_is_compared_with(name: str, found: 
 
 @pytest.mark.timeout(300)
 def test_a_run_says_what_its_figures_depend_on(found: dict[str, Any]) -> None:
-    assert {"at", "cores", "load", "Python", "temporalio"} <= set(found["data"]["machine"])
-    assert found["data"]["quick"] is True
+    assert {"at", "cores", "load", "Python", "temporalio"} <= set(found["machine"])
+    assert found["quick"] is True
 
 
 def test_every_bench_is_listed_with_what_it_measures() -> None:
     done = run("--list")
     lines = done.stdout.splitlines()[1:]
-    assert [line.split()[0] for line in lines] == list(NAMES)
+    assert sorted(line.split()[0] for line in lines) == sorted(NAMES)
     assert all(", against " in line for line in lines)
 
 
