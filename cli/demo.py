@@ -179,14 +179,9 @@ async def _report(place: Place, plan: RolloutPlan, view: RolloutView, started: f
     Raises:
         CliError: the rollout did not complete, or never paused.
     """
-    from cli.history import print_log, read_decisions
+    from cli.history import print_log, whole_log
 
-    entries = await read_decisions(place.dsn, plan.id)
-    for _ in range(20):
-        if len(entries) >= view.entries:
-            break
-        await asyncio.sleep(0.25)
-        entries = await read_decisions(place.dsn, plan.id)
+    entries = await whole_log(place, view)
     print_log(entries)
     seconds = asyncio.get_running_loop().time() - started
     if view.phase is not Phase.CLOSE or view.status is not Status.COMPLETED:

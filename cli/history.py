@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from cli.rollouts import Name
 from cli.tree import moment
 from models.base import short
 from models.log import LogEntry
+from models.rollout import RolloutView
 
 if TYPE_CHECKING:
     from cli.audit import Line, Trail
@@ -112,19 +114,15 @@ async def _entries(place: Place, name: str) -> tuple[LogEntry, ...]:
         return await read_log(opened, name)
 
 
-async def read_decisions(dsn: str, name: str) -> tuple[LogEntry, ...]:
-    """The whole log of a rollout, for the demonstration."""
-    import asyncpg
-
-    from store.log import read_log
-    from store.pool import prepare_connection
-
-    opened = await asyncpg.connect(dsn)
-    try:
-        await prepare_connection(opened)
-        return await read_log(opened, name)
-    finally:
-        await opened.close()
+async def whole_log(place: Place, view: RolloutView) -> tuple[LogEntry, ...]:
+    """The log of a rollout with everything the view tells of: its newest entries may still be on their way."""
+    entries = await _entries(place, view.rollout_id)
+    for _ in range(40):
+        if len(entries) >= view.entries:
+            break
+        await asyncio.sleep(0.25)
+        entries = await _entries(place, view.rollout_id)
+    return entries
 
 
 def print_log(entries: tuple[LogEntry, ...]) -> None:

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cli.gateway import Gateway
-from cli.history import print_log, read_decisions
+from cli.history import print_log, whole_log
 from cli.home import Place
 from cli.output import CliError, Exit, complain, say, table
 from cli.plan import read_plan
@@ -183,12 +183,7 @@ async def _ask(program: Program, name: str, act: Act) -> Receipt | None:
 
 async def report(place: Place, view: RolloutView) -> None:
     """Print the phases, what stood still, and the decision log."""
-    entries = await read_decisions(place.dsn, view.rollout_id)
-    for _ in range(40):
-        if len(entries) >= view.entries:
-            break
-        await asyncio.sleep(0.25)
-        entries = await read_decisions(place.dsn, view.rollout_id)
+    entries = await whole_log(place, view)
     story = await read_story(place.dsn, view)
     _heading(f"{story.plan.title}: {view.status.value}, {_day(view)}. {view.sentence}")
     table(*PHASES, rows=phase_rows(story))

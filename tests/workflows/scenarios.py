@@ -163,9 +163,9 @@ async def undecodable_requests(live: Live, pool: Pool) -> None:
     await live.handle.signal("x" * 1000, args=["one", RawValue(_UNDECODABLE[1])])
     await live.handle.signal("stop", args=[{}, {}, {}])
     await live.confirm_all()
-    payload = live.payload("sponsor", reason="noted")
+    twice = live.payload("sponsor", reason="noted")
     for _ in range(2):
-        await live.handle.signal("acknowledge", payload)
+        await live.handle.signal("acknowledge", twice)
     refused = len(_UNDECODABLE) + 4
     assert (await live.until_status(Status.AWAITING_APPROVAL)).refused == refused
     refusals = [entry for entry in await live.log() if entry.kind is EntryKind.REFUSAL]
