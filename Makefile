@@ -16,8 +16,9 @@ help: ## Show this list
 demo: $(STAMP) ## Run a whole rollout on real embedded servers and watch it
 	@$(BIN)/rollouts demo $(ARGS)
 
+# Most of a test's time is spent waiting for servers: two at a time, each file with servers of its own.
 test: $(STAMP) ## Run the tests against real servers; narrow with ARGS="tests/store -k migrate"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## Check formatting, style, types and which room imports which
 	$(BIN)/ruff format --check .
