@@ -73,5 +73,5 @@ async def carried_on(here: Site) -> FastLive:
     await live.until_served(days=16)
     resolution = {"finished": "keep", "current": "withdraw", "pending": "keep"}
     assert (await live.ask(Verb.STOP, "sponsor", resolution=resolution)).outcome is Outcome.APPLIED
-    assert (await live.handle.result()).status == Status.STOPPED
+    assert (await live.ended()).status == Status.STOPPED
     return live

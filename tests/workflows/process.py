@@ -29,7 +29,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult
 from tests.plans import make_plan, plan_data
-from tests.worker.process import environment, patiently
+from tests.worker.process import PATIENCE, environment, patiently
 from tests.workflows.live import DAY, START, Live
 from worker.plugin import rollouts_plugin
 
@@ -99,6 +99,14 @@ class FastLive(Live):
             return bool(clock and clock.running_since and view.programme_now >= clock.running_since + days * DAY)
 
         return await self.until(served)
+
+    async def ended(self) -> RolloutResult:
+        """How it ended, once it has."""
+        try:
+            return await asyncio.wait_for(self.handle.result(), PATIENCE)
+        except TimeoutError:
+            view = await self.view()
+            raise AssertionError(f"still {view.status}: {view.sentence}") from None
 
     async def runs(self) -> list[list[HistoryEvent]]:
         """The histories of the chain's runs, the first run first."""

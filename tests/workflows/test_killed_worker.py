@@ -192,7 +192,7 @@ async def _to_the_end(here: Site, lives: tuple[FastLive, ...]) -> None:
         elif wave == 1:
             await _approve(lives, "sponsor")
     for live in lives:
-        assert (await live.handle.result()).status == Status.COMPLETED
+        assert (await live.ended()).status == Status.COMPLETED
 
 
 async def _log(pool: Pool, live: FastLive) -> tuple[LogEntry, ...]:
@@ -204,7 +204,7 @@ async def _assert_recorded_once(live: FastLive, pool: Pool) -> None:
     """The log is the rollout's own, entry for entry, no letter says what another one said, and a worker of tomorrow
     can still replay what all these workers made."""
     await replay_runs(live.client, live.handle.id)
-    result = await live.handle.result()
+    result = await live.ended()
     log = await _log(pool, live)
     assert [entry.sequence for entry in log] == list(range(1, result.entries + 1))
     confirmed = [entry.actor for entry in log if entry.verb == Verb.CONFIRM_OWNERSHIP]

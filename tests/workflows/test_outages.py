@@ -105,7 +105,7 @@ async def _stays_paused(dsn: str, live: FastLive) -> None:
 
 
 async def _is_stopped(dsn: str, live: FastLive) -> None:
-    assert (await live.handle.result()).withdrawn == ("pilot",)
+    assert (await live.ended()).withdrawn == ("pilot",)
     log = await _whole_log(dsn, live)
     assert _place(log, LOST) < _place(log, "Stopping") < _place(log, FOUND) < _place(log, "Cohort pilot withdrawn")
     conn = await asyncpg.connect(dsn)
