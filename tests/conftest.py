@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import shutil
 from collections.abc import AsyncIterator
 
@@ -22,6 +23,9 @@ from deploy.embedded.temporal import EmbeddedTemporal
 from store.intake import ImportReport
 from store.pool import create_pool
 from tests.real_data import OF_CASES, OF_RESELLERS, load
+
+# Whoever runs tests side by side tells each process how wide the terminal is: the program would fold its lines to that.
+os.environ.pop("COLUMNS", None)
 
 # The SDK's threads may abort the interpreter at exit if it follows the last shutdown too closely.
 SETTLE_SECONDS = 0.3
