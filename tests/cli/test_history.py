@@ -17,7 +17,8 @@ from cli.output import Exit
 from models.command import Verb
 from models.names import rollout_workflow_id
 from models.rollout import Status
-from tests.cli.conftest import START, Rollout, Terminal
+from tests.cli.conftest import START, Rollout, Terminal, Told
+from tests.worker.process import patiently
 
 
 async def _runs(rollout: Rollout) -> list[str]:
@@ -73,7 +74,7 @@ async def test_the_trail_crosses_continue_as_new_and_says_where_an_older_run_is_
 ) -> None:
     await rollout.to_pilot()
     newest, *older = await _to_another_run(rollout)
-    whole = await terminal("history", rollout.name, "-o", "json")
+    whole = await _settled(terminal, rollout)
     assert whole.data["missing_run"] is None
     lines = whole.data["lines"]
     assert list(dict.fromkeys(line["run_id"] for line in lines)) == [*reversed(older), newest]
@@ -94,6 +95,16 @@ async def test_the_trail_crosses_continue_as_new_and_says_where_an_older_run_is_
     log = await terminal.program("decisions", rollout.name, "-o", "json")
     assert [entry["sequence"] for entry in log.data] == list(range(1, len(log.data) + 1))
     assert log.data[0]["message"].startswith("Decision log opened")
+
+
+async def _settled(terminal: Terminal, rollout: Rollout) -> Told:
+    """The trail, once what came of the newest request is recorded too."""
+
+    async def look() -> Told | None:
+        told = await terminal("history", rollout.name, "-o", "json")
+        return told if "not recorded" not in {line["outcome"] for line in told.data["lines"]} else None
+
+    return await patiently(look, lambda: "a request is never recorded")
 
 
 async def _delete(rollout: Rollout, run_id: str) -> None:

@@ -133,7 +133,7 @@ async def test_a_reason_with_terminal_escapes_reaches_the_log_but_no_terminal(
     hostile = "harmless\x1b]0;pwned\x07\x1b[2J\r\x9b31mgone"
     told = await terminal("pause", rollout.name, "--as", rollout.who("sponsor"), "-m", hostile)
     assert told.code == Exit.OK
-    assert (await rollout.gateway.decisions(rollout.name))[-1].rationale == hostile
+    assert hostile in {one.rationale for one in await rollout.gateway.decisions(rollout.name)}
 
     shown = await asyncio.gather(
         *(terminal(verb, rollout.name) for verb in ("get", "explain", "history", "decisions")),
