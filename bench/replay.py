@@ -31,6 +31,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 AGAINST = "the same without the workflow sandbox"
 AT_ONCE = 10
+PAGE = 4096
 _TASK_DONE = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 _ASKED_FOR = (
     EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
@@ -141,7 +142,8 @@ async def _park(ground: Ground, module: str, count: int) -> tuple[float, float]:
         memory, cpu = worker.memory, worker.cpu
         await _start(gateway, pool, "parked", count)
         await worker.idle(during=pause)
-        return (worker.memory - memory) / count, (worker.cpu - cpu) / count
+        # Of a few, all may fit into memory that was there already: then it is as much as can be told apart.
+        return max(worker.memory - memory, PAGE) / count, (worker.cpu - cpu) / count
 
 
 async def _start(gateway: Gateway, pool: Pool, name: str, count: int) -> None:

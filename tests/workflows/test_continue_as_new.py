@@ -20,6 +20,8 @@ from tests.workflows.chains import SHORT, approval, flood, two_must_agree
 from tests.workflows.process import FastLive, replay_runs, site
 
 SIGNALS = 300
+RUNS = 5
+"""So many at least, however many signals a fast machine takes at once."""
 
 
 async def _whole_log(live: FastLive, dsn: str, *sent: str) -> tuple[LogEntry, ...]:
@@ -44,19 +46,23 @@ async def test_hundreds_of_signals_over_many_runs_are_each_recorded_once_and_an_
         first = await approval(live, "sponsor")
         await live.handle.signal(Verb.DECIDE, first)
         sent: list[str] = []
-        for _ in range(4):
+        repeated = 1
+        while len(sent) < SIGNALS or len(await live.runs()) < RUNS:
             sent += await flood(live, SIGNALS // 4)
             await live.handle.signal(Verb.DECIDE, first)
+            repeated += 1
         again: Receipt = await live.handle.execute_update(Verb.DECIDE, first, result_type=Receipt)
         assert (again.outcome, "duplicate" in again.message) == (Outcome.REFUSED, True)
         gate = (await live.view()).gate
         assert gate is not None
         assert [one.request_id for one in gate.approvals] == [first["request_id"]]
         await live.decide("finance_owner")
-        await live.until_phase("pilot")
+        await live.until_served(days=0)  # enrolled: from here on a resume needs fresh evidence
         sent += await _answered_in_between(live, own_database)
         log = await _whole_log(live, own_database, *sent)
-        await _assert_none_lost_none_twice(live, log, sent, first["request_id"])
+        decided = [entry.outcome for entry in log if entry.request_id == first["request_id"]]
+        assert decided == [Outcome.APPLIED, *[Outcome.REFUSED] * repeated]
+        await _assert_none_lost_none_twice(live, log, sent)
 
 
 async def _answered_in_between(live: FastLive, dsn: str) -> list[str]:
@@ -81,17 +87,12 @@ async def _answered_in_between(live: FastLive, dsn: str) -> list[str]:
     return sent
 
 
-async def _assert_none_lost_none_twice(
-    live: FastLive, log: tuple[LogEntry, ...], sent: list[str], approval_id: str
-) -> None:
+async def _assert_none_lost_none_twice(live: FastLive, log: tuple[LogEntry, ...], sent: list[str]) -> None:
     assert [entry.sequence for entry in log] == list(range(1, len(log) + 1))
     noted = Counter(entry.request_id for entry in log if entry.verb == Verb.ACKNOWLEDGE)
     assert {noted[one] for one in sent} == {1}
-    decided = [entry for entry in log if entry.request_id == approval_id]
-    assert [entry.outcome for entry in decided] == [Outcome.APPLIED, *[Outcome.REFUSED] * 5]
     assert sum(entry.kind is EntryKind.ENROLMENT for entry in log) == 1
     runs = await live.runs()
-    assert len(runs) > 5
     causes = {
         event.workflow_task_failed_event_attributes.cause
         for events in runs
