@@ -23,7 +23,9 @@ CONNECTIONS = 8
 _SQL = Path(store.__file__).parent / "sql"
 # A statement may begin with the text of another file; what it ends with tells which one it is.
 _NAMES = {path.read_text(encoding="utf-8"): str(path.relative_to(_SQL).with_suffix("")) for path in _SQL.rglob("*.sql")}
-_ALONE = "select count(*) = 1 from pg_stat_activity where datname = current_database()"
+_ALONE = """
+select count(*) = 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend'
+"""
 _ACTIVE = "select active_time / 1000 from pg_stat_database where datname = current_database()"
 
 

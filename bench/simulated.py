@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowQueryFailedError
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities import all_activities
-from bench.ground import Ground
+from bench.ground import Ground, until
 from bench.rollouts import BEGIN, DAY, act, confirm_all, plan_for, world
 from models.names import ROLLOUT, TASK_QUEUE, WATCH, WATCH_ID, rollout_workflow_id
 from models.plan import RolloutPlan
@@ -71,10 +73,25 @@ async def _course(environment: WorkflowEnvironment, client: Client, plan: Rollou
     )
     await confirm_all(handle, plan)
     for _ in range(_LONGEST_DAYS):
-        view = await handle.query("status", result_type=RolloutView)
+        view = await _view(handle)
         if view.status is Status.COMPLETED:
             return await handle.fetch_history()
-        await act(handle, plan, view)
+        with contextlib.suppress(RPCError):
+            # It may end while they are about to act.
+            await act(handle, plan, view)
         await environment.sleep(DAY)
-    view = await handle.query("status", result_type=RolloutView)
+    view = await _view(handle)
     raise RuntimeError(f"the rollout did not complete in {_LONGEST_DAYS} days: {view.sentence}")
+
+
+async def _view(handle: WorkflowHandle[Any, Any]) -> RolloutView:
+    """Asked again for a while: one that has just ended, or has news that nobody took yet, does not answer at once."""
+    views: list[RolloutView] = []
+
+    async def answered() -> bool:
+        with contextlib.suppress(RPCError, WorkflowQueryFailedError):
+            views.append(await handle.query("status", result_type=RolloutView))
+        return bool(views)
+
+    await until(answered, within=60)
+    return views[-1]

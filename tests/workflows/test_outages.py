@@ -80,10 +80,10 @@ async def _hold_and_obey(untouched: FastLive, paused: FastLive, stopped: FastLiv
     await paused.signal(Verb.PAUSE, "finance_owner", reason="no numbers, no rollout")
     fates = {"finished": "keep", "current": "withdraw", "pending": "keep"}
     await stopped.signal(Verb.STOP, "sponsor", resolution=fates)
-    view = await paused.until_status(Status.PAUSED)
-    assert _holds(HoldKind.STORE)(view)
-    view = await stopped.until_status(Status.STOPPING)
-    assert _holds(HoldKind.STORE)(view)
+    await paused.until_status(Status.PAUSED)
+    await stopped.until_status(Status.STOPPING)
+    assert (await paused.until(_holds(HoldKind.STORE))).status is Status.PAUSED
+    assert (await stopped.until(_holds(HoldKind.STORE))).status is Status.STOPPING
     # The pilot has long served its time, and nobody can say whether it may be left.
     view = await untouched.until(lambda view: view.programme_now > view.history[-1].entered_at + 20 * DAY)
     assert (view.phase, view.status) == (Phase.PILOT, Status.HOLDING)
@@ -101,7 +101,7 @@ async def _stays_paused(dsn: str, live: FastLive) -> None:
     assert view.status is Status.PAUSED
     assert (await live.ask(Verb.RESUME, "finance_owner")).outcome is Outcome.APPLIED
     log = await _whole_log(dsn, live)
-    assert _place(log, LOST) < _place(log, "Paused (person)") < _place(log, FOUND)
+    assert max(_place(log, LOST), _place(log, "Paused (person)")) < _place(log, FOUND)
 
 
 async def _is_stopped(dsn: str, live: FastLive) -> None:
