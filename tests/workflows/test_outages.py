@@ -107,8 +107,8 @@ async def _stays_paused(dsn: str, live: FastLive) -> None:
 async def _is_stopped(dsn: str, live: FastLive) -> None:
     assert (await live.ended()).withdrawn == ("pilot",)
     log = await _whole_log(dsn, live)
-    # Which of withdrawing and recording finds the server first is as it happens.
-    assert _place(log, LOST) < _place(log, "Stopping") < _place(log, FOUND)
+    # Which of withdrawing and recording misses the server first, and which finds it again, is as it happens.
+    assert max(_place(log, LOST), _place(log, "Stopping")) < _place(log, FOUND)
     assert _place(log, "Stopping") < _place(log, "Cohort pilot withdrawn")
     conn = await asyncpg.connect(dsn)
     try:
