@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-CODE := models judgement store activities workflows worker cli deploy bench tests
+CODE := models judgement store activities workflows worker console cli deploy bench tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench lock clean .venv
