@@ -1,1 +1,2 @@
 -- Nothing yet.
+select;  -- asyncpg cannot run a statement that says nothing
