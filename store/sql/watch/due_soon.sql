@@ -1,0 +1,17 @@
+-- For each group of partners how many open leads of the window are due in `[from, until)`.
+-- $1 group numbers and $2 partner ids, side by side; $3 window starts, $4 from and $5 until, from the first group on.
+select asked.group_no, sum(lead.leads)::bigint as leads, min(lead.due_at) as first_due_at
+from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+cross join lateral (
+    select count(*) as leads, min(contact_due_at) as due_at
+    from lead
+    where partner_id = asked.partner_id
+      and contact_due_at >= ($4::timestamptz[])[asked.group_no + 1]
+      and contact_due_at < ($5::timestamptz[])[asked.group_no + 1]
+      and assigned_at >= ($3::timestamptz[])[asked.group_no + 1]
+      and assigned_at <= ($4::timestamptz[])[asked.group_no + 1]
+      and known_at <= ($4::timestamptz[])[asked.group_no + 1]
+      and first_contact_at is null and reassigned_at is null and excluded_at is null
+) as lead
+where lead.leads > 0
+group by asked.group_no
