@@ -10,7 +10,7 @@ from models.metric import CATALOGUE, Direction, MetricName
 GRAVE = ("critical_failed", "unbudgeted")
 """Parts that are a breach by themselves."""
 
-MISSES = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.ENABLEMENT_COMPLETION})
+MISSES = frozenset(name for name, spec in CATALOGUE.items() if spec.counts_misses)
 """Metrics whose numerator counts what went well out of the denominator: the rest is what went wrong."""
 
 

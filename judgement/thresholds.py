@@ -11,11 +11,11 @@ from judgement.counting import Look, count_breaches, counts_as, spaced, tolerate
 from judgement.values import NoValue
 from models.base import format_duration
 from models.evidence import Baseline, Breaches, CohortReading, MetricAssessment, Verdict
-from models.metric import CATALOGUE, MetricName, MetricUse
+from models.metric import CATALOGUE, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
 
-GROWS_WITH_WINDOW = frozenset({MetricName.PIPELINE_VELOCITY})
-"""Metrics whose value is larger over a longer window: deals closed are counted, not rated."""
+GROWS_WITH_WINDOW = frozenset(name for name, spec in CATALOGUE.items() if spec.grows_with_window)
+"""Metrics whose value is larger over a longer window: something is counted, not rated."""
 
 
 class _Against(NamedTuple):

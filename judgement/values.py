@@ -4,50 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from enum import StrEnum
+from statistics import median
 
 from models.evidence import GroupValue, PartnerReading
-from models.metric import MetricName
+from models.metric import CATALOGUE, Grouping, MetricName, NoValue
+
+__all__ = ["MINIMUM_COVERAGE", "NoValue", "group_value"]
 
 MINIMUM_COVERAGE = 0.8
-"""Share of the applicable compliance weight that must be assessed for a score to mean anything."""
+"""Share of what should be looked at that must be for a number to mean anything."""
 
-
-class NoValue(StrEnum):
-    """Why a metric of a group cannot be given."""
-
-    NO_DATA = "no_data"
-    NOT_A_NUMBER = "not_a_number"
-    MISSING_FX_RATE = "missing_fx_rate"
-    OVER_CREDITED = "over_credited"
-    NO_POSITIVE_REVENUE = "no_positive_revenue"
-    NO_COST_DATA = "no_cost_data"
-    NO_CLOSED_DEALS = "no_closed_deals"
-    LOW_COVERAGE = "low_coverage"
-    UNBUDGETED_SPEND = "unbudgeted_spend"
-    PERIOD_TOO_YOUNG = "period_too_young"
-    NOTHING_DUE = "nothing_due"
-    NOTHING_DECIDED = "nothing_decided"
-
-
-# These describe the whole group asked for and come alike in every row: adding them up would be wrong.
-_OF_THE_GROUP = frozenset(
-    {
-        "accruals_open",
-        "contact_hours_median",
-        "contact_hours_p90",
-        "cycle_median_days",
-        "cycle_p75_days",
-        "immature",
-        "window_days",
-    }
-)
+_OF_THE_GROUP = {
+    metric: frozenset(part.name for part in spec.parts if part.of_group) for metric, spec in CATALOGUE.items()
+}
 
 
 class _Sums:
-    """What the readings of a group add up to."""
+    """What the readings of a group add up to, and what is worked out beside that."""
 
-    def __init__(self, readings: Sequence[PartnerReading]) -> None:
+    def __init__(self, metric: MetricName, readings: Sequence[PartnerReading]) -> None:
         self.readings = readings
         self.parts: dict[str, float] = {}
         for reading in readings:
@@ -56,17 +31,22 @@ class _Sums:
                 if before is None:
                     self.parts[name] = float(part)
                 else:
-                    self.parts[name] = max(before, part) if name in _OF_THE_GROUP else before + part
+                    self.parts[name] = max(before, part) if name in _OF_THE_GROUP[metric] else before + part
         self.numerator = sum(reading.numerator or 0.0 for reading in readings)
         self.denominator = sum(reading.denominator or 0.0 for reading in readings)
+        self.rated = bool(readings) and CATALOGUE[metric].grouping is Grouping.RATIO_OF_SUMS
         self.facts = sum(reading.facts for reading in readings)
         self.partners = sum(reading.facts > 0 for reading in readings)
 
     def __getitem__(self, part: str) -> float:
         return self.parts.get(part, 0.0)
 
-    def value(self, value: float, numerator: float, denominator: float | None, **more: float) -> GroupValue:
-        numbers = (value, numerator, denominator or 0.0, *more.values(), *self.parts.values())
+    def beside(self, **parts: float | None) -> None:
+        """What is worked out from the sums; without a denominator there is no such part either."""
+        self.parts.update({name: part for name, part in parts.items() if part is not None})
+
+    def value(self, value: float, numerator: float, denominator: float | None) -> GroupValue:
+        numbers = (value, numerator, denominator or 0.0, *self.parts.values())
         if not all(map(math.isfinite, numbers)):
             return self.nothing(NoValue.NOT_A_NUMBER)
         return GroupValue(
@@ -75,13 +55,18 @@ class _Sums:
             denominator=denominator,
             n_partners=self.partners,
             n_facts=self.facts,
-            parts={**self.parts, **more},
+            parts=self.parts,
         )
 
     def nothing(self, reason: NoValue) -> GroupValue:
+        """No value, and all that is known beside it. Of what is not rated the sums of both sides mean nothing."""
+        sides = (self.numerator, self.denominator) if self.rated else (None, None)
+        numerator, denominator = (side if side is not None and math.isfinite(side) else None for side in sides)
         return GroupValue(
             value=None,
             reason=reason.value,
+            numerator=numerator,
+            denominator=denominator,
             n_partners=self.partners,
             n_facts=self.facts,
             parts={name: part for name, part in self.parts.items() if math.isfinite(part)},
@@ -95,7 +80,7 @@ def group_value(metric: MetricName, readings: Sequence[PartnerReading]) -> Group
     score. `n_partners` counts the partners with facts behind the value (for compliance: with a score), `n_facts`
     those facts. Where the value is None the parts still hold the amounts, and `reason` one of `NoValue`.
     """
-    sums = _Sums(readings)
+    sums = _Sums(metric, readings)
     if not readings:
         return sums.nothing(NoValue.NO_DATA)
     if not all(_finite(reading) for reading in readings):
@@ -108,19 +93,19 @@ def _finite(reading: PartnerReading) -> bool:
     return all(map(math.isfinite, numbers))
 
 
-def _percent(sums: _Sums, nothing: NoValue, **beside: float) -> GroupValue:
+def _percent(sums: _Sums, nothing: NoValue) -> GroupValue:
     if sums.denominator <= 0:
         return sums.nothing(nothing)
-    return sums.value(100 * sums.numerator / sums.denominator, sums.numerator, sums.denominator, **beside)
+    return sums.value(100 * sums.numerator / sums.denominator, sums.numerator, sums.denominator)
 
 
-def _share(part: float, whole: float) -> float:
-    return 100 * part / whole if whole > 0 else 0.0
+def _share(part: float, whole: float) -> float | None:
+    return 100 * part / whole if whole > 0 else None
 
 
 def _contribution_margin(sums: _Sums) -> GroupValue:
-    """Beside it: cm1 less product cost only, cm2 less what partners are paid as well, and the mean of the partners' own
-    margins, which does not move when revenue shifts from one partner to another and nobody's margin changes."""
+    """Beside it: cm1 less product cost only, cm2 less what partners are paid as well, and mean and median of the
+    partners' own margins, which do not move when revenue shifts between partners and nobody's margin changes."""
     if sums["missing_fx"]:
         return sums.nothing(NoValue.MISSING_FX_RATE)
     if sums["over_credited"]:
@@ -135,13 +120,13 @@ def _contribution_margin(sums: _Sums) -> GroupValue:
         for one in sums.readings
         if one.denominator and one.denominator > 0
     ]
-    return _percent(
-        sums,
-        NoValue.NO_POSITIVE_REVENUE,
+    sums.beside(
         cm1=_share(revenue - product, revenue),
         cm2=_share(revenue - product - paid, revenue),
-        mean_of_partners=sum(own) / len(own) if own else 0.0,
+        mean_of_partners=sum(own) / len(own) if own else None,
+        median_of_partners=median(own) if own else None,
     )
+    return _percent(sums, NoValue.NO_POSITIVE_REVENUE)
 
 
 def _pipeline_velocity(sums: _Sums) -> GroupValue:
@@ -149,20 +134,14 @@ def _pipeline_velocity(sums: _Sums) -> GroupValue:
     closed, won, lost = sums["opportunities"], sums["won"], sums["lost"]
     if not closed:
         return sums.nothing(NoValue.NO_CLOSED_DEALS)
+    sums.beside(win_rate=_share(won, won + lost))
     if sums["missing_fx"]:
         return sums.nothing(NoValue.MISSING_FX_RATE)
-    win_rate = 100 * won / (won + lost)
     if not won:
-        return sums.value(0.0, 0.0, None, win_rate=win_rate)
+        return sums.value(0.0, 0.0, None)
     cycle = sums["cycle_days"] / won
-    return sums.value(
-        sums["won_value"] / cycle,
-        sums["won_value"],
-        cycle,
-        win_rate=win_rate,
-        average_won_value=sums["won_value"] / won,
-        mean_cycle_days=cycle,
-    )
+    sums.beside(average_won_value=sums["won_value"] / won, mean_cycle_days=cycle)
+    return sums.value(sums["won_value"] / cycle, sums["won_value"], cycle)
 
 
 def _compliance_score(sums: _Sums) -> GroupValue:
@@ -171,16 +150,22 @@ def _compliance_score(sums: _Sums) -> GroupValue:
     if not sums["weight_applicable"]:
         return sums.nothing(NoValue.NO_DATA)
     coverage = sums["weight_assessed"] / sums["weight_applicable"]
-    sums.parts["coverage"] = 100 * coverage
-    sums.parts["partners_without_score"] = float(len(sums.readings) - len(scored))
+    sums.beside(coverage=100 * coverage, partners_without_score=float(len(sums.readings) - len(scored)))
     if not scored or coverage < MINIMUM_COVERAGE:
         return sums.nothing(NoValue.LOW_COVERAGE)
     return sums.value(sums.numerator / len(scored), sums.numerator, float(len(scored)))
 
 
 def _mdf_spend(sums: _Sums) -> GroupValue:
-    """Beside it: utilisation, paid and approved over all that is allocated, and the spend rate, paid in the window over
-    what was planned for it."""
+    """Beside it: the third balance, what is still available; utilisation, paid and approved over all that is allocated;
+    and the spend rate, paid in the window over what was planned for it."""
+    if not sums["missing_fx"]:
+        owed = sums["approved_unpaid"]
+        sums.beside(
+            available=sums["allocation"] - sums["paid"] - owed - sums["reserved"],
+            utilisation=_share(sums["paid"] + owed, sums["allocation"]),
+            spend_rate=_share(sums["paid_in_window"], sums["planned_in_window"]),
+        )
     if sums["unbudgeted"] > 0:
         return sums.nothing(NoValue.UNBUDGETED_SPEND)
     if sums["missing_fx"]:
@@ -189,16 +174,15 @@ def _mdf_spend(sums: _Sums) -> GroupValue:
         if sums.numerator > 0:
             return sums.nothing(NoValue.UNBUDGETED_SPEND)
         return sums.nothing(NoValue.PERIOD_TOO_YOUNG if sums["young_allocations"] else NoValue.NO_DATA)
-    return _percent(
-        sums,
-        NoValue.NO_DATA,
-        utilisation=_share(sums["paid"] + sums["approved_unpaid"], sums["allocation"]),
-        spend_rate=_share(sums["paid_in_window"], sums["planned_in_window"]),
-    )
+    return _percent(sums, NoValue.NO_DATA)
 
 
 def _enablement_completion(sums: _Sums) -> GroupValue:
-    return _percent(sums, NoValue.NOTHING_DUE, on_time_rate=_share(sums["on_time"], sums.denominator))
+    sums.beside(
+        late=sums["completed"] - sums["on_time"],
+        on_time_rate=_share(sums["on_time"], sums.denominator),
+    )
+    return _percent(sums, NoValue.NOTHING_DUE)
 
 
 def _lead_follow_up_sla(sums: _Sums) -> GroupValue:

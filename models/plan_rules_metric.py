@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from models.metric import CATALOGUE, Direction, MetricName, MetricUse
+from models.metric import CATALOGUE, Direction, MetricName, MetricUse, Scale
 from models.plan_metric import Basis, OnBreach, Threshold
 from models.plan_rule import Broken, BrokenRule, Rule
 
 if TYPE_CHECKING:
     from models.plan import CohortSpec, RolloutPlan
 
-RATES = frozenset({MetricName.COMPLIANCE_SCORE, MetricName.ENABLEMENT_COMPLETION, MetricName.LEAD_FOLLOW_UP_SLA})
+RATES = frozenset(name for name, spec in CATALOGUE.items() if spec.scale is Scale.SHARE)
 """Metrics that lie between 0 and 100 whatever happens."""
 
-OF_A_HUNDRED = RATES | {MetricName.CONTRIBUTION_MARGIN, MetricName.MDF_SPEND}
+OF_A_HUNDRED = RATES | {name for name, spec in CATALOGUE.items() if spec.scale is Scale.PERCENT}
 """Metrics that are percentages or points."""
 
 _FACES = {Direction.HIGHER: True, Direction.LOWER: False}
@@ -36,8 +36,8 @@ def _metrics_stand_once(plan: RolloutPlan) -> Broken:
 def _no_metric_is_forgotten(plan: RolloutPlan) -> Broken:
     """A metric of the framework that is neither measured nor left out with a reason."""
     named = {one.metric for one in plan.metrics} | {one.metric for one in plan.not_measured}
-    for metric in MetricName:
-        if metric not in named:
+    for metric, spec in CATALOGUE.items():
+        if spec.framework and metric not in named:
             told = f"{metric.value} is missing; measure it here, or give the reason in not_measured"
             yield BrokenRule(field="metrics", message=told)
 
@@ -96,10 +96,11 @@ def _thresholds_face_the_right_way(plan: RolloutPlan) -> Broken:
 def _percentages_are_not_fractions(plan: RolloutPlan) -> Broken:
     """A limit of a percentage between 0 and 1, such as `>= 0.85` for `>= 85`.
 
-    `>= 0.85` instead of `>= 85` would hold whatever happens.
+    `>= 0.85` instead of `>= 85` would hold whatever happens. Where lower is better such a limit is merely strict.
     """
     for field, metric, limit in _absolute_limits(plan):
-        if metric in OF_A_HUNDRED and 0 < abs(limit.number) < 1:
+        lower = CATALOGUE[metric].direction is Direction.LOWER
+        if metric in OF_A_HUNDRED and 0 < abs(limit.number) < 1 and not lower:
             told = f"{limit} is less than one of a hundred; {metric.value} is given in {CATALOGUE[metric].unit}"
             yield BrokenRule(field=field, message=f"{told}, write 85 and not 0.85")
 

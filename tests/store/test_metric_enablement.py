@@ -46,6 +46,7 @@ async def test_every_state_is_told_apart_and_only_due_or_early_ones_count(world:
         "completed": 3,
         "early": 1,
         "on_time": 2,
+        "late": 1,
         "overdue": 1,
         "expired": 1,
         "failed": 1,

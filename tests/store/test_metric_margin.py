@@ -55,7 +55,9 @@ async def test_all_variable_cost_is_subtracted_and_every_part_is_kept(world: Wor
         # Less product cost only: 1000 - 500. Less what partners are paid, too: 1000 - 500 - 100 - 25.
         "cm1": 50.0,
         "cm2": 37.5,
+        # Of one partner.
         "mean_of_partners": 34.0,
+        "median_of_partners": 34.0,
     }
 
 

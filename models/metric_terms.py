@@ -1,0 +1,157 @@
+"""What a metric's catalogue entry is made of: units, directions, groups, parts, defaults, reasons for no value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from models.base import Frozen
+
+
+class MetricName(StrEnum):
+    CONTRIBUTION_MARGIN = "contribution_margin"
+    PIPELINE_VELOCITY = "pipeline_velocity"
+    COMPLIANCE_SCORE = "compliance_score"
+    MDF_SPEND = "mdf_spend"
+    ENABLEMENT_COMPLETION = "enablement_completion"
+    LEAD_FOLLOW_UP_SLA = "lead_follow_up_sla"
+
+
+class MetricUse(StrEnum):
+    """What a metric does in a rollout: outcomes let it go on, guardrails pause it."""
+
+    OUTCOME = "outcome"
+    GUARDRAIL = "guardrail"
+
+
+class Direction(StrEnum):
+    HIGHER = "higher is better"
+    LOWER = "lower is better"
+    TWO_SIDED = "both sides are alarms"
+
+
+class Scale(StrEnum):
+    """Which numbers a metric can take."""
+
+    SHARE = "between 0 and 100 whatever happens"
+    PERCENT = "of a hundred, below 0 and above 100 as well"
+    AMOUNT = "an amount"
+
+
+class Grouping(StrEnum):
+    """How the partners of a cohort become one number. It is never the mean of their ratios."""
+
+    RATIO_OF_SUMS = "sum of the numerators / sum of the denominators"
+    MEAN_OF_SCORES = "mean over the partners who have a score"
+    FROM_PARTS = "the formula over the summed parts"
+
+
+class NoValue(StrEnum):
+    """Why a metric of a group cannot be given."""
+
+    NO_DATA = "no_data"
+    NOT_A_NUMBER = "not_a_number"
+    MISSING_FX_RATE = "missing_fx_rate"
+    OVER_CREDITED = "over_credited"
+    NO_POSITIVE_REVENUE = "no_positive_revenue"
+    NO_COST_DATA = "no_cost_data"
+    NO_CLOSED_DEALS = "no_closed_deals"
+    LOW_COVERAGE = "low_coverage"
+    UNBUDGETED_SPEND = "unbudgeted_spend"
+    PERIOD_TOO_YOUNG = "period_too_young"
+    NOTHING_DUE = "nothing_due"
+    NOTHING_DECIDED = "nothing_decided"
+
+
+WHY_NO_VALUE: dict[NoValue, str] = {
+    NoValue.NO_DATA: "nobody of the cohort has a fact, or none that applies",
+    NoValue.NOT_A_NUMBER: "a sum is beyond all numbers",
+    NoValue.MISSING_FX_RATE: "an amount has no rate for its month, and unlike currencies are never added",
+    NoValue.OVER_CREDITED: "the shares of one revenue line are above one: revenue would count twice",
+    NoValue.NO_POSITIVE_REVENUE: "nothing was sold, or there are only returns and credits",
+    NoValue.NO_COST_DATA: "revenue without any cost is a missing feed, not a margin of 100 percent",
+    NoValue.NO_CLOSED_DEALS: "no deal has been won or lost yet; only lost deals are zero",
+    NoValue.LOW_COVERAGE: "less than 80 percent of what should be looked at can be",
+    NoValue.UNBUDGETED_SPEND: "money is spent or promised that nobody allocated; *not met*, whatever the sample",
+    NoValue.PERIOD_TOO_YOUNG: "less than a quarter of the fund period is gone",
+    NoValue.NOTHING_DUE: "no assignment is due, and none was completed early",
+    NoValue.NOTHING_DECIDED: "every lead is pending, excluded or invalid",
+}
+"""What each reason means, for people."""
+
+
+class Part(Frozen):
+    """A number that stands beside a value.
+
+    `of_group` describes all partners asked for together and comes alike in every partner's row, so that adding it up
+    would be wrong. `derived` is worked out for the group only, and stands in no partner's row.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    of_group: bool = False
+    derived: bool = False
+
+
+class Defaults(Frozen):
+    """What people usually agree about a metric: settings to begin with, which a plan replaces.
+
+    Limits are written as plans write them. `pauses_unless` and `warns_unless` are a guardrail's, `promotes_when` an
+    outcome's. `stops_unless` lies beyond both. `looks_in_a_row` is how many readings in a row people wait for where a
+    number is noisy; the framework itself acts at the first.
+    """
+
+    promotes_when: tuple[str, ...] = ()
+    pauses_unless: tuple[str, ...] = ()
+    warns_unless: tuple[str, ...] = ()
+    stops_unless: tuple[str, ...] = ()
+    partners: int
+    facts: int
+    window: str = "90d"
+    freshness: str
+    looks_in_a_row: int = 1
+    variation: str
+    note: str = ""
+
+    @property
+    def thresholds(self) -> tuple[str, ...]:
+        """What a plan that takes the defaults agrees on."""
+        return self.promotes_when or self.pauses_unless
+
+
+class MetricSpec(Frozen):
+    """One catalogue entry. `definition_version` changes when the SQL's meaning changes.
+
+    `fact` is what one of `n_facts` is, `belongs_by` what brings a fact into a window, `reads` the tables of facts.
+    `framework` says that every plan answers for it. `counts_misses`: the numerator counts what went well out of the
+    denominator, so that the rest is what went wrong. `grows_with_window`: counted rather than rated, so that a longer
+    window gives a larger number.
+    """
+
+    name: MetricName
+    title: str
+    unit: str
+    direction: Direction
+    use: MetricUse
+    owner_role: str
+    formula: str
+    fact: str
+    belongs_by: str
+    reads: tuple[str, ...]
+    grouping: Grouping = Grouping.RATIO_OF_SUMS
+    scale: Scale
+    parts: tuple[Part, ...]
+    no_value: tuple[NoValue, ...]
+    defaults: Defaults
+    framework: bool = True
+    counts_misses: bool = False
+    grows_with_window: bool = False
+    definition_version: int = 1
+
+
+def part(name: str, unit: str, meaning: str, *, of_group: bool = False, derived: bool = False) -> Part:
+    """A part on one line."""
+    return Part(name=name, unit=unit, meaning=meaning, of_group=of_group, derived=derived)
+
+
+MONEY, COUNT, PERCENT, DAYS, HOURS, WEIGHT, FLAG = "money", "count", "%", "days", "hours", "weight", "0 or 1"
