@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from judgement.assessment import assess
 from judgement.contributions import worst_partners
@@ -18,7 +18,7 @@ from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import PartnerRows
-from store.metrics import read_metric, read_sla_drivers
+from store.metrics import read_data_through, read_drivers, read_rows
 from store.pool import Connection
 
 TOP = 5
@@ -38,45 +38,88 @@ class Measured(NamedTuple):
     rows: tuple[PartnerRows, ...]
 
 
+class Ask(NamedTuple):
+    """Whose metrics to read as of a moment: some cohorts, and for each metric the length of its window."""
+
+    as_of: datetime
+    cohorts: Sequence[CohortMembers]
+    windows: Mapping[MetricName, timedelta]
+
+
 async def measure(
     conn: Connection, as_of: datetime, cohorts: Sequence[CohortMembers], windows: Mapping[MetricName, timedelta]
 ) -> Measured:
-    """Read the metrics of the cohorts as of a moment, all from one state of the database.
+    """`measure_all` of one."""
+    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows),))
+    return found
 
-    The digest covers the partners' rows, so a repeated read of the same facts is the same evidence.
+
+async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, ...]:
+    """For each ask the metrics of its cohorts as of its moment, all from one state of the database.
+
+    Whatever is asked of one metric, window and moment is read by one statement. The digest covers the partners' rows,
+    so a repeated read of the same facts is the same evidence, whoever else is measured beside it.
 
     Raises:
         TimeoutError: the reads together took too long.
     """
-    readings, rows = [], []
+    found: dict[_Place, tuple[CohortReading, PartnerRows]] = {}
+    through: dict[tuple[MetricName, datetime], datetime | None] = {}
     async with asyncio.timeout(READ_WITHIN), conn.transaction(isolation="repeatable_read", readonly=True):
-        for cohort in cohorts:
-            for metric, length in windows.items():
-                reading, partners = await _read(conn, cohort, metric, Window(start=as_of - length, end=as_of))
-                readings.append(reading)
-                rows.append(partners)
-    return Measured(evidence.seal(as_of, readings, rows), tuple(rows))
+        for (metric, window), places in _batches(asks).items():
+            if (metric, window.end) not in through:
+                through[metric, window.end] = await read_data_through(conn, metric, window.end)
+            cohorts = [asks[number].cohorts[index] for number, index in places]
+            readings = await _read(conn, metric, window, cohorts, through[metric, window.end])
+            found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})
+    return tuple(_measured(ask, number, found) for number, ask in enumerate(asks))
+
+
+_Place: TypeAlias = tuple[int, int, MetricName]
+"""Which ask, which of its cohorts, and the metric."""
+
+
+def _batches(asks: Sequence[Ask]) -> dict[tuple[MetricName, Window], list[tuple[int, int]]]:
+    """What one statement reads: the asks and the number of their cohort, by metric and window; it ends as of."""
+    batches: dict[tuple[MetricName, Window], list[tuple[int, int]]] = {}
+    for number, ask in enumerate(asks):
+        for metric, length in ask.windows.items():
+            places = batches.setdefault((metric, Window(start=ask.as_of - length, end=ask.as_of)), [])
+            places.extend((number, index) for index in range(len(ask.cohorts)))
+    return batches
 
 
 async def _read(
-    conn: Connection, cohort: CohortMembers, metric: MetricName, window: Window
-) -> tuple[CohortReading, PartnerRows]:
-    as_of = window.end
-    found = await read_metric(conn, metric, partner_ids=cohort.partners, window=window, as_of=as_of)
-    leads: tuple[LeadDriver, ...] = ()
+    conn: Connection, metric: MetricName, window: Window, cohorts: Sequence[CohortMembers], through: datetime | None
+) -> list[tuple[CohortReading, PartnerRows]]:
+    as_of, groups = window.end, [cohort.partners for cohort in cohorts]
+    rows = await read_rows(conn, metric, groups, window=window, as_of=as_of)
+    leads: Sequence[tuple[LeadDriver, ...]] = [()] * len(groups)
     if metric is MetricName.LEAD_FOLLOW_UP_SLA:
-        leads = await read_sla_drivers(conn, partner_ids=cohort.partners, window=window, as_of=as_of, limit=LEADS)
-    reading = CohortReading(
-        cohort=cohort.name,
-        metric=metric,
-        window=window,
-        group=group_value(metric, found.rows),
-        data_through=found.data_through,
-        definition_version=CATALOGUE[metric].definition_version,
-        top_partners=worst_partners(metric, found.rows, TOP),
-        leads=leads,
-    )
-    return reading, PartnerRows(cohort=cohort.name, metric=metric, partners=found.rows)
+        leads = await read_drivers(conn, groups, window=window, as_of=as_of, limit=LEADS)
+    return [
+        (
+            CohortReading(
+                cohort=cohort.name,
+                metric=metric,
+                window=window,
+                group=group_value(metric, partners),
+                data_through=through,
+                definition_version=CATALOGUE[metric].definition_version,
+                top_partners=worst_partners(metric, partners, TOP),
+                leads=drivers,
+            ),
+            PartnerRows(cohort=cohort.name, metric=metric, partners=partners),
+        )
+        for cohort, partners, drivers in zip(cohorts, rows, leads, strict=True)
+    ]
+
+
+def _measured(ask: Ask, number: int, found: Mapping[_Place, tuple[CohortReading, PartnerRows]]) -> Measured:
+    """Cohort by cohort, each with its metrics in the order of the plan: the digest depends on it."""
+    both = [found[number, index, metric] for index in range(len(ask.cohorts)) for metric in ask.windows]
+    readings, rows = tuple(one for one, _ in both), tuple(partners for _, partners in both)
+    return Measured(evidence.seal(ask.as_of, readings, rows), rows)
 
 
 def summary(snapshot: Snapshot) -> Snapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +26,10 @@ _METRIC = {
 }
 _DATA_THROUGH = {metric: _read(f"data_through/{metric}.sql") for metric in MetricName}
 
+_OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
+_NOT_PARTS = frozenset({"group_no", *_OF_A_READING})
+"""What every metric's statement returns; each further column is a part of that name, and NULL there is no part."""
+
 
 class MetricRows(Frozen):
     """One metric of some partners: a row for each partner with facts, and how far the facts reach.
@@ -38,6 +42,36 @@ class MetricRows(Frozen):
     data_through: Instant | None
 
 
+async def read_metrics(
+    conn: Connection,
+    metric: MetricName,
+    groups: Sequence[Collection[str]],
+    *,
+    window: Window,
+    as_of: datetime,
+) -> tuple[MetricRows, ...]:
+    """Per-partner numerators and denominators of many groups of partners in one read, in the order of the groups.
+
+    A partner may stand in several groups: their facts are read once. What a numerator and a denominator are is said
+    at the top of each metric's SQL file; combine partners with `group_value`, never by averaging their ratios. Parts
+    about the whole group (`contact_hours_*`, `cycle_*`, `window_days`, `immature`, `accruals_open`) refer to the
+    partners of that group together.
+
+    Args:
+        conn: from `store.pool.create_pool`, in the caller's REPEATABLE READ READ ONLY transaction, so that all
+            metrics of a snapshot see the same facts.
+        groups: partner ids; naming one twice in a group is naming them once.
+        window: half-open; which events count. Enablement and compliance are states at `as_of`.
+        as_of: facts, and changes of facts, known later are unknown.
+
+    Raises:
+        asyncpg.PostgresError, OSError, TimeoutError: the database did not answer.
+    """
+    found = await read_rows(conn, metric, groups, window=window, as_of=as_of)
+    through = await read_data_through(conn, metric, as_of)
+    return tuple(MetricRows(rows=rows, data_through=through) for rows in found)
+
+
 async def read_metric(
     conn: Connection,
     metric: MetricName,
@@ -46,26 +80,51 @@ async def read_metric(
     window: Window,
     as_of: datetime,
 ) -> MetricRows:
-    """Per-partner numerators and denominators, and the parts the group's formula needs.
+    """`read_metrics` of one group."""
+    [found] = await read_metrics(conn, metric, (partner_ids,), window=window, as_of=as_of)
+    return found
 
-    What a numerator and a denominator are is said at the top of each metric's SQL file; combine partners with
-    `group_value`, never by averaging their ratios. Parts about the whole group (`cycle_*`, `window_days`,
-    `immature`, `accruals_open`) refer to the partners asked for together.
 
-    Args:
-        conn: from `store.pool.create_pool`, in the caller's REPEATABLE READ READ ONLY transaction, so that all
-            metrics of a snapshot see the same facts.
-        window: half-open; which events count. Enablement and compliance are states at `as_of`.
-        as_of: facts, and changes of facts, known later are unknown.
+async def read_rows(
+    conn: Connection,
+    metric: MetricName,
+    groups: Sequence[Collection[str]],
+    *,
+    window: Window,
+    as_of: datetime,
+) -> tuple[tuple[PartnerReading, ...], ...]:
+    """The rows of `read_metrics` alone."""
+    found = await conn.fetch(_METRIC[metric], *_members(groups), window.start, window.end, as_of)
+    rows: list[list[PartnerReading]] = [[] for _ in groups]
+    for row in found:
+        parts = {name: part for name, part in row.items() if name not in _NOT_PARTS and part is not None}
+        rows[row["group_no"]].append(PartnerReading(parts=parts, **{name: row[name] for name in _OF_A_READING}))
+    return tuple(map(tuple, rows))
 
-    Raises:
-        asyncpg.PostgresError, OSError, TimeoutError: the database did not answer.
+
+async def read_data_through(conn: Connection, metric: MetricName, as_of: datetime) -> datetime | None:
+    """The latest event of this metric's facts, of any partner, known at the moment; None without any."""
+    found: datetime | None = await conn.fetchval(_DATA_THROUGH[metric], as_of)
+    return found
+
+
+async def read_drivers(
+    conn: Connection,
+    groups: Sequence[Collection[str]],
+    *,
+    window: Window,
+    as_of: datetime,
+    limit: int = 20,
+) -> tuple[tuple[LeadDriver, ...], ...]:
+    """Of each group the leads contacted late or not at all past their deadline, the partner with most of them first.
+
+    At most `limit` leads of a group and five of a partner, open breaches before late ones, the oldest deadline first.
+    Reads and raises like `read_metrics`.
     """
-    found = await conn.fetch(_METRIC[metric], list(partner_ids), window.start, window.end, as_of)
-    return MetricRows(
-        rows=tuple(PartnerReading(**row) for row in found),
-        data_through=await conn.fetchval(_DATA_THROUGH[metric], as_of),
-    )
+    leads: list[list[LeadDriver]] = [[] for _ in groups]
+    for row in await conn.fetch(_LEAD_DRIVERS, *_members(groups), window.start, window.end, as_of, limit):
+        leads[row["group_no"]].append(LeadDriver(**{name: row[name] for name in LeadDriver.model_fields}))
+    return tuple(map(tuple, leads))
 
 
 async def read_sla_drivers(
@@ -76,10 +135,12 @@ async def read_sla_drivers(
     as_of: datetime,
     limit: int = 20,
 ) -> tuple[LeadDriver, ...]:
-    """The leads contacted late or not at all past their deadline, the partner with most of them first.
+    """`read_drivers` of one group."""
+    [found] = await read_drivers(conn, (partner_ids,), window=window, as_of=as_of, limit=limit)
+    return found
 
-    At most five leads of a partner, open breaches before late ones, the oldest deadline first. Reads and raises
-    like `read_metric`.
-    """
-    found = await conn.fetch(_LEAD_DRIVERS, list(partner_ids), window.start, window.end, as_of, limit)
-    return tuple(LeadDriver(**row) for row in found)
+
+def _members(groups: Sequence[Collection[str]]) -> tuple[list[int], list[str]]:
+    """The groups as two arrays side by side: a number and a partner."""
+    pairs = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
+    return [number for number, _ in pairs], [partner for _, partner in pairs]

@@ -1,6 +1,10 @@
 -- One row per lead assigned to the partners in the window, with its state as of the moment asked for.
--- $1 partner ids, $2 window start, $3 window end (exclusive), $4 as of. Ends open, for a query to follow.
-with lead_state as (
+-- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive), $5 as of. A partner may
+-- stand in several groups; a lead is one row all the same. Ends open, for a query to follow.
+with member as (
+    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+),
+lead_state as (
     select
         l.partner_id,
         l.source_id as lead_id,
@@ -13,7 +17,7 @@ with lead_state as (
             when seen.contact_at is not null then 'late'
             -- Taken away within the deadline releases the first partner; after it, the breach stays theirs.
             when seen.reassigned_at <= l.contact_due_at then 'excluded_reassigned'
-            when l.contact_due_at < $4 then 'open_breach'
+            when l.contact_due_at < $5 then 'open_breach'
             else 'pending'
         end as state,
         seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due,
@@ -21,12 +25,12 @@ with lead_state as (
         -- The lead was known without a contact, and then one turned up that was days old.
         coalesce(l.first_contact_known_at > greatest(l.first_contact_at + interval '3 days', l.known_at), false)
             as backdated
-    from lead_as_of($4::timestamptz) l
+    from lead_as_of($5::timestamptz) l
     cross join lateral (
         select
-            case when greatest(l.reassigned_at, l.reassigned_known_at) <= $4 then l.reassigned_at end
+            case when greatest(l.reassigned_at, l.reassigned_known_at) <= $5 then l.reassigned_at end
                 as reassigned_at,
-            coalesce(greatest(l.excluded_at, l.excluded_known_at) <= $4, false) as excluded
+            coalesce(greatest(l.excluded_at, l.excluded_known_at) <= $5, false) as excluded
     ) as change
     cross join lateral (
         select
@@ -34,13 +38,13 @@ with lead_state as (
             change.excluded,
             -- A contact after the lead was taken away is not this partner's.
             case
-                when greatest(l.first_contact_at, l.first_contact_known_at) <= $4
+                when greatest(l.first_contact_at, l.first_contact_known_at) <= $5
                      and (change.reassigned_at is null or l.first_contact_at <= change.reassigned_at)
                 then l.first_contact_at
             end as contact_at
     ) as seen
-    where l.partner_id = any ($1::text[])
-      and l.assigned_at >= $2::timestamptz
-      and l.assigned_at < $3::timestamptz
-      and l.assigned_at <= $4
+    where l.partner_id = any ($2::text[])
+      and l.assigned_at >= $3::timestamptz
+      and l.assigned_at < $4::timestamptz
+      and l.assigned_at <= $5
 )

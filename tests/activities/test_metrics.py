@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.measuring import summary
+from activities.measuring import Ask, measure, measure_all, summary
 from activities.metrics import MetricActivities
 from models.base import digest_json
 from models.evidence import Baseline, Snapshot, Verdict
@@ -285,3 +285,31 @@ async def test_changed_evidence_is_noticed(setting: Setting, metrics: MetricActi
     with pytest.raises(ApplicationError) as caught:
         await metrics.assess_thresholds(setting.assessing(snapshot.digest))
     assert (caught.value.type, caught.value.non_retryable) == ("EvidenceChanged", True)
+
+
+async def test_what_is_measured_together_is_the_evidence_that_each_ask_is_alone(setting: Setting) -> None:
+    await slump(setting.pool, PILOT[:7], date(2026, 1, 12), date(2026, 2, 1))
+    wave = CohortMembers(name="wave-one", partners=(*WAVE_1, PILOT[0]))
+    asks = (
+        Ask(START, (PILOT_COHORT, wave), {SLA: 28 * DAY, MARGIN: 28 * DAY}),
+        Ask(START, (PILOT_COHORT,), {MARGIN: 28 * DAY, SLA: 7 * DAY}),
+        Ask(START - 3 * DAY, (wave,), {SLA: 28 * DAY}),
+        Ask(START, (), {SLA: 28 * DAY}),
+    )
+    async with setting.pool.acquire() as conn:
+        alone = [await measure(conn, *ask) for ask in asks]
+        together = await measure_all(conn, asks)
+    assert together == tuple(alone)
+    assert len({one.snapshot.digest for one in together}) == len(asks)
+
+
+async def test_more_rollouts_are_measured_by_no_more_statements(setting: Setting) -> None:
+    seen: list[str] = []
+    windows = {SLA: 28 * DAY, MARGIN: 28 * DAY}
+    asks = [Ask(START, (CohortMembers(name="pilot", partners=(partner,)),), windows) for partner in WAVE_1]
+    async with setting.pool.acquire() as conn:
+        with conn.query_logger(lambda query: seen.append(query.query)):
+            await measure_all(conn, asks)
+    # One of each metric, and one of the leads behind the SLA.
+    assert sum("group_no" in query for query in seen) == 3
+    assert sum("max(" in query for query in seen) == 2

@@ -1,15 +1,19 @@
 -- Compliance score, 0-100 points: the weighted results of the checks that apply and are in date, as of the moment.
--- $1 partner ids, $2 window start, $3 window end (exclusive; the window only counts fresh results), $4 as of.
+-- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive; the window only counts
+-- fresh results), $5 as of.
 -- Numerator is the partner's score (NULL below 80 % of the applicable weight), denominator 1, facts the results
 -- that count. A group is the mean over the partners with a score.
-with asked as (
-    select $4::timestamptz at time zone 'UTC' as moment
+with member as (
+    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+),
+asked as (
+    select $5::timestamptz at time zone 'UTC' as moment
 ),
 in_force as (
     select *
     from (
         select distinct on (c.check_id) c.*
-        from compliance_check_as_of($4) c, asked
+        from compliance_check_as_of($5) c, asked
         where c.effective_from <= asked.moment
         order by c.check_id, c.version desc
     ) as newest, asked
@@ -17,13 +21,13 @@ in_force as (
 ),
 applicable as (
     select p.partner_id, c.check_id, c.weight, c.critical
-    from partner_as_of($4) p
+    from partner_as_of($5) p
     cross join asked
     join in_force c
         on (c.types is null or p.type = any (c.types))
        and (c.tiers is null or p.tier = any (c.tiers))
        and (c.regions is null or p.region = any (c.regions))
-    where p.partner_id = any ($1::text[])
+    where p.partner_id = any ($2)
       and (p.active_from is null or p.active_from <= asked.moment)
       and (p.active_to is null or p.active_to > asked.moment)
 ),
@@ -35,11 +39,18 @@ latest as (
         -- The last day is inclusive: the result expires at the midnight after it, and after the grace days.
         (coalesce(r.valid_until, (r.assessed_at at time zone 'UTC')::date + c.validity_days) + c.grace_days + 1)
             <= asked.moment as expired
-    from compliance_result_as_of($4) r
+    from compliance_result_as_of($5) r
     cross join asked
-    join compliance_check_as_of($4) c on c.check_id = r.check_id and c.version = r.version
-    where r.partner_id = any ($1) and r.assessed_at <= $4
+    join compliance_check_as_of($5) c on c.check_id = r.check_id and c.version = r.version
+    where r.partner_id = any ($2) and r.assessed_at <= $5
     order by r.partner_id, r.check_id, r.assessed_at desc, r.known_at desc, r.source_id desc
+),
+in_waiver as (
+    select distinct w.partner_id, w.check_id
+    from compliance_waiver_as_of($5) w, asked
+    where w.partner_id = any ($2)
+      and w.valid_from <= asked.moment and w.valid_until + 1 > asked.moment
+      and (w.revoked_at is null or greatest(w.revoked_at, w.revoked_known_at) > $5)
 ),
 judged as (
     select
@@ -48,12 +59,7 @@ judged as (
         -- A result keeps the weight of the version it was made under.
         coalesce(l.weight, a.weight) as weight,
         case
-            when exists (
-                select from compliance_waiver_as_of($4) w, asked
-                where w.partner_id = a.partner_id and w.check_id = a.check_id
-                  and w.valid_from <= asked.moment and w.valid_until + 1 > asked.moment
-                  and (w.revoked_at is null or greatest(w.revoked_at, w.revoked_known_at) > $4)
-            ) then 'waived'
+            when w.check_id is not null then 'waived'
             when l.check_id is null then 'not_assessed'
             when l.expired then 'expired'
             when l.outcome in ('not_applicable', 'inconclusive') then l.outcome
@@ -61,6 +67,7 @@ judged as (
         end as state
     from applicable a
     left join latest l using (partner_id, check_id)
+    left join in_waiver w using (partner_id, check_id)
 ),
 summed as (
     select
@@ -78,7 +85,7 @@ summed as (
         count(*) filter (where state = 'inconclusive') as inconclusive,
         count(*) filter (where state = 'not_assessed') as not_assessed,
         count(*) filter (where state = 'not_applicable') as not_applicable,
-        count(*) filter (where assessed_at >= $2::timestamptz and assessed_at < $3::timestamptz)
+        count(*) filter (where assessed_at >= $3::timestamptz and assessed_at < $4::timestamptz)
             as assessed_in_window
     from judged
     group by partner_id
@@ -91,22 +98,22 @@ scored as (
     from summed
 )
 select
-    partner_id,
-    score::float8 as numerator,
-    case when score is not null then 1::float8 end as denominator,
-    assessed as facts,
-    jsonb_build_object(
-        'weight_applicable', weight_applicable,
-        'weight_assessed', weight_assessed,
-        'weighted_result', weighted_result,
-        'critical_failed', critical_failed,
-        'critical_unassessed', critical_unassessed,
-        'expired', expired,
-        'waived', waived,
-        'inconclusive', inconclusive,
-        'not_assessed', not_assessed,
-        'not_applicable', not_applicable,
-        'assessed_in_window', assessed_in_window
-    ) as parts
-from scored
-order by partner_id
+    m.group_no,
+    s.partner_id,
+    s.score::float8 as numerator,
+    case when s.score is not null then 1::float8 end as denominator,
+    s.assessed as facts,
+    s.weight_applicable::float8 as weight_applicable,
+    s.weight_assessed::float8 as weight_assessed,
+    s.weighted_result::float8 as weighted_result,
+    s.critical_failed,
+    s.critical_unassessed,
+    s.expired,
+    s.waived,
+    s.inconclusive,
+    s.not_assessed,
+    s.not_applicable,
+    s.assessed_in_window
+from member m
+join scored s using (partner_id)
+order by m.group_no, s.partner_id

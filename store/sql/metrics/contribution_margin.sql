@@ -1,47 +1,50 @@
 -- Partner contribution margin: net revenue less variable cost, over net revenue, in reporting currency.
--- $1 partner ids, $2 window start, $3 window end (exclusive), $4 as of.
+-- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive), $5 as of.
 -- Numerator is the money contribution, denominator the net revenue, facts the sourced revenue lines.
 -- Amounts without a rate are left out of the sums and counted in missing_fx: with any, there is no value.
-with rate as (
+with member as (
+    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+),
+rate as (
     select f.currency, f.month, f.rate
-    from fx_rate_as_of($4::timestamptz) f
+    from fx_rate_as_of($5::timestamptz) f
     join reporting_currency r on r.currency = f.reporting_currency
 ),
 bounds as (
-    select $2::timestamptz at time zone 'UTC' as starts, $3::timestamptz at time zone 'UTC' as ends
+    select $3::timestamptz at time zone 'UTC' as starts, $4::timestamptz at time zone 'UTC' as ends
 ),
 line as (
     select t.partner_id, 'revenue' as kind, t.attribution, t.net_amount * t.credit_share as amount, t.currency,
            t.transaction_date as day, t.source_system, t.transaction_id
-    from partner_transaction_as_of($4) t
-    where t.partner_id = any ($1::text[])
-      and t.transaction_date >= $2::timestamptz at time zone 'UTC'
-      and t.transaction_date < $3::timestamptz at time zone 'UTC'
+    from partner_transaction_as_of($5) t
+    where t.partner_id = any ($2)
+      and t.transaction_date >= $3::timestamptz at time zone 'UTC'
+      and t.transaction_date < $4::timestamptz at time zone 'UTC'
     union all
     select c.partner_id, c.kind, c.attribution, c.amount * c.credit_share, c.currency, c.recognised_on, null, null
-    from partner_cost_as_of($4) c
-    where c.partner_id = any ($1) and c.kind <> 'rebate'
+    from partner_cost_as_of($5) c
+    where c.partner_id = any ($2) and c.kind <> 'rebate'
       -- What the index is made of; of these kinds it is recognised_on.
-      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) >= $2 at time zone 'UTC'
-      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) < $3 at time zone 'UTC'
+      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) >= $3 at time zone 'UTC'
+      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) < $4 at time zone 'UTC'
     union all
     -- A rebate belongs to the month that earned it, evenly over its days, whenever it is booked.
     select c.partner_id, c.kind, c.attribution,
            c.amount * c.credit_share * extract(epoch from least(bounds.ends, earned.ends) - greatest(bounds.starts, earned.starts))
                / extract(epoch from earned.ends - earned.starts),
            c.currency, c.earned_period, null, null
-    from partner_cost_as_of($4) c
+    from partner_cost_as_of($5) c
     cross join bounds
     cross join lateral (
         select c.earned_period::timestamp as starts, c.earned_period::timestamp + interval '1 month' as ends
     ) as earned
-    where c.partner_id = any ($1) and c.kind = 'rebate'
+    where c.partner_id = any ($2) and c.kind = 'rebate'
       and earned.starts < bounds.ends and earned.ends > bounds.starts
     union all
     select m.partner_id, 'mdf', 'sourced', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date, null, null
-    from mdf_claim_as_of($4) m
-    where m.partner_id = any ($1) and m.paid_at >= $2 and m.paid_at < $3
-      and greatest(m.paid_at, m.paid_known_at) <= $4
+    from mdf_claim_as_of($5) m
+    where m.partner_id = any ($2) and m.paid_at >= $3 and m.paid_at < $4
+      and greatest(m.paid_at, m.paid_known_at) <= $5
 ),
 -- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody.
 over_credited as (
@@ -49,7 +52,7 @@ over_credited as (
     from line l
     cross join lateral (
         select sum(t.credit_share) as share
-        from partner_transaction_as_of($4) t
+        from partner_transaction_as_of($5) t
         where t.source_system = l.source_system and t.transaction_id = l.transaction_id and t.attribution = 'sourced'
     ) as everybody
     where l.kind = 'revenue' and l.attribution = 'sourced' and everybody.share > 1.000001
@@ -91,33 +94,35 @@ open_months as (
     from bounds
     cross join generate_series(date_trunc('month', bounds.starts), bounds.ends - interval '1 us', interval '1 month') as m
     where not exists (
-        select from rebate_run_as_of($4) r
-        where r.earned_period = m::date and r.closed_at <= $4
+        select from rebate_run_as_of($5) r
+        where r.earned_period = m::date and r.closed_at <= $5
     )
+),
+-- Partners whose rebates are known at all: to nobody else is anything owed.
+rebated as (
+    select distinct partner_id from partner_cost_as_of($5) where partner_id = any ($2) and kind = 'rebate'
 )
 select
+    m.group_no,
     s.partner_id,
     (s.revenue - s.product - s.freight - s.payments - s.support - s.mdf)::float8 as numerator,
     s.revenue::float8 as denominator,
     s.lines as facts,
-    jsonb_build_object(
-        'net_revenue', s.revenue,
-        'product_cost', s.product,
-        'freight_cost', s.freight,
-        'partner_payments', s.payments,
-        'support_cost', s.support,
-        'mdf', s.mdf,
-        'contribution', s.revenue - s.product - s.freight - s.payments - s.support - s.mdf,
-        'returned', s.returned,
-        'influenced_revenue', s.influenced,
-        'cost_lines', s.cost_lines,
-        'missing_fx', s.missing_fx,
-        'over_credited', s.over_credited,
-        'accruals_open', case when exists (
-            select from partner_cost_as_of($4) c
-            where c.partner_id = s.partner_id and c.kind = 'rebate'
-        ) then open_months.months else 0 end
-    ) as parts
-from summed s
+    s.revenue::float8 as net_revenue,
+    s.product::float8 as product_cost,
+    s.freight::float8 as freight_cost,
+    s.payments::float8 as partner_payments,
+    s.support::float8 as support_cost,
+    s.mdf::float8 as mdf,
+    (s.revenue - s.product - s.freight - s.payments - s.support - s.mdf)::float8 as contribution,
+    s.returned::float8 as returned,
+    s.influenced::float8 as influenced_revenue,
+    s.cost_lines,
+    s.missing_fx,
+    s.over_credited,
+    case when r.partner_id is not null then open_months.months else 0 end as accruals_open
+from member m
+join summed s using (partner_id)
+left join rebated r using (partner_id)
 cross join open_months
-order by s.partner_id
+order by m.group_no, s.partner_id

@@ -1,44 +1,47 @@
 -- Enablement completion, percent of assignments: completed and still valid / (due by the moment + completed early).
--- $1 partner ids, $2 window start, $3 window end (exclusive; the window only picks the assigned_in_window parts),
--- $4 as of. An assignment not due yet is in neither sum unless completed early; waived, withdrawn and
+-- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive; the window only picks the
+-- assigned_in_window parts), $5 as of. An assignment not due yet is in neither sum unless completed early; waived, withdrawn and
 -- assigned-after-due ones are out and counted. Facts are the assignments in the denominator.
-with asked as (
-    select $4::timestamptz at time zone 'UTC' as moment
+with member as (
+    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+),
+asked as (
+    select $5::timestamptz at time zone 'UTC' as moment
 ),
 seen as (
     select
         a.partner_id, a.person_id, a.course_id, a.assigned_at, a.source_id, a.passed, a.prior_credit,
         deadline.passes_at,
-        case when greatest(a.completed_at, a.completed_known_at) <= $4 then a.completed_at end as completed_at,
+        case when greatest(a.completed_at, a.completed_known_at) <= $5 then a.completed_at end as completed_at,
         a.valid_until is not null and a.valid_until + 1 <= asked.moment as lapsed,
-        coalesce(greatest(a.waived_at, a.waived_known_at) <= $4, false) as waived,
+        coalesce(greatest(a.waived_at, a.waived_known_at) <= $5, false) as waived,
         -- Withdrawn before it was due; later is too late to make an overdue assignment disappear.
-        coalesce(greatest(a.withdrawn_at, a.withdrawn_known_at) <= $4 and a.withdrawn_at < deadline.passes_at, false)
+        coalesce(greatest(a.withdrawn_at, a.withdrawn_known_at) <= $5 and a.withdrawn_at < deadline.passes_at, false)
             or coalesce(person.active_to <= asked.moment, false)
             or coalesce(partner.active_to <= asked.moment, false) as withdrawn
-    from enablement_assignment_as_of($4::timestamptz) a
-    join person_as_of($4) person on person.person_id = a.person_id
-    join partner_as_of($4) partner on partner.partner_id = a.partner_id
+    from enablement_assignment_as_of($5::timestamptz) a
+    join person_as_of($5) person on person.person_id = a.person_id
+    join partner_as_of($5) partner on partner.partner_id = a.partner_id
     cross join asked
     -- The due date in force at the moment; the whole due day still counts as in time.
     cross join lateral (
         select (case
-            when greatest(a.due_changed_at, a.due_changed_known_at) > $4 then a.previous_due_on
+            when greatest(a.due_changed_at, a.due_changed_known_at) > $5 then a.previous_due_on
             else a.due_on
         end + 1)::timestamp at time zone 'UTC' as passes_at
     ) as deadline
-    where a.partner_id = any ($1::text[]) and a.assigned_at <= $4
+    where a.partner_id = any ($2) and a.assigned_at <= $5
 ),
 judged as (
     select
         *,
-        passes_at <= $4 as due,
+        passes_at <= $5 as due,
         case
             when assigned_at >= passes_at then 'assigned_after_due'
             when waived then 'waived'
             when withdrawn then 'withdrawn'
             when completed_at is not null and passed and not lapsed then 'completed'
-            when passes_at > $4 then 'not_due'
+            when passes_at > $5 then 'not_due'
             when completed_at is null then 'overdue'
             when passed then 'expired'
             else 'failed'
@@ -53,30 +56,50 @@ standing as (
             partition by partner_id, person_id, course_id, state in ('completed', 'overdue', 'expired', 'failed')
             order by assigned_at desc, source_id desc
         ) = 1 as counts,
-        assigned_at >= $2::timestamptz and assigned_at < $3::timestamptz as in_window
+        assigned_at >= $3::timestamptz and assigned_at < $4::timestamptz as in_window
     from judged
+),
+counted as (
+    select
+        partner_id,
+        count(*) filter (where counts) as counted,
+        count(*) filter (where counts and due) as due,
+        count(*) filter (where counts and state = 'completed') as completed,
+        count(*) filter (where counts and state = 'completed' and not due) as early,
+        count(*) filter (where counts and state = 'completed' and completed_at < passes_at) as on_time,
+        count(*) filter (where counts and state = 'overdue') as overdue,
+        count(*) filter (where counts and state = 'expired') as expired,
+        count(*) filter (where counts and state = 'failed') as failed,
+        count(*) filter (where counts and state = 'completed' and prior_credit) as prior_credit,
+        count(*) filter (where state = 'not_due') as not_due,
+        count(*) filter (where state = 'waived') as waived,
+        count(*) filter (where state = 'withdrawn') as withdrawn,
+        count(*) filter (where state = 'assigned_after_due') as assigned_after_due,
+        count(*) filter (where counts and in_window) as assigned_in_window,
+        count(*) filter (where counts and in_window and state = 'completed') as completed_of_assigned_in_window
+    from standing
+    group by partner_id
 )
 select
-    partner_id,
-    count(*) filter (where counts and state = 'completed')::float8 as numerator,
-    count(*) filter (where counts)::float8 as denominator,
-    count(*) filter (where counts) as facts,
-    jsonb_build_object(
-        'due', count(*) filter (where counts and due),
-        'completed', count(*) filter (where counts and state = 'completed'),
-        'early', count(*) filter (where counts and state = 'completed' and not due),
-        'on_time', count(*) filter (where counts and state = 'completed' and completed_at < passes_at),
-        'overdue', count(*) filter (where counts and state = 'overdue'),
-        'expired', count(*) filter (where counts and state = 'expired'),
-        'failed', count(*) filter (where counts and state = 'failed'),
-        'prior_credit', count(*) filter (where counts and state = 'completed' and prior_credit),
-        'not_due', count(*) filter (where state = 'not_due'),
-        'waived', count(*) filter (where state = 'waived'),
-        'withdrawn', count(*) filter (where state = 'withdrawn'),
-        'assigned_after_due', count(*) filter (where state = 'assigned_after_due'),
-        'assigned_in_window', count(*) filter (where counts and in_window),
-        'completed_of_assigned_in_window', count(*) filter (where counts and in_window and state = 'completed')
-    ) as parts
-from standing
-group by partner_id
-order by partner_id
+    m.group_no,
+    c.partner_id,
+    c.completed::float8 as numerator,
+    c.counted::float8 as denominator,
+    c.counted as facts,
+    c.due,
+    c.completed,
+    c.early,
+    c.on_time,
+    c.overdue,
+    c.expired,
+    c.failed,
+    c.prior_credit,
+    c.not_due,
+    c.waived,
+    c.withdrawn,
+    c.assigned_after_due,
+    c.assigned_in_window,
+    c.completed_of_assigned_in_window
+from member m
+join counted c using (partner_id)
+order by m.group_no, c.partner_id

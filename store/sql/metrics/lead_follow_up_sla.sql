@@ -4,41 +4,54 @@
 -- the whole group's: hours from assignment to first contact of the leads contacted.
 , counted as (
     select
-        partner_id, state, count(*) as leads,
-        count(*) filter (where excluded_after_due) as after_due,
-        count(*) filter (where state = 'met' and backdated) as met_backdated
-    from lead_state
-    group by partner_id, state
-),
-pivoted as (
-    select
         partner_id,
-        coalesce(sum(leads) filter (where state in ('met', 'late', 'open_breach')), 0) as decided,
-        coalesce(sum(leads) filter (where starts_with(state, 'excluded')), 0) as excluded,
-        sum(after_due) as excluded_after_due,
-        sum(met_backdated) as met_backdated,
-        jsonb_object_agg(state, leads) as by_state
-    from counted
+        count(*) filter (where state = 'met') as met,
+        count(*) filter (where state = 'late') as late,
+        count(*) filter (where state = 'open_breach') as open_breach,
+        count(*) filter (where state = 'pending') as pending,
+        count(*) filter (where state = 'invalid') as invalid,
+        count(*) filter (where state = 'excluded_no_sla') as excluded_no_sla,
+        count(*) filter (where state = 'excluded_reassigned') as excluded_reassigned,
+        count(*) filter (where state = 'excluded_recalled') as excluded_recalled,
+        count(*) filter (where state = 'excluded_duplicate') as excluded_duplicate,
+        count(*) filter (where state = 'excluded_junk') as excluded_junk,
+        count(*) filter (where excluded_after_due) as excluded_after_due,
+        count(*) filter (where state = 'met' and backdated) as met_backdated,
+        array_agg(contact_hours) filter (where state in ('met', 'late')) as contact_hours
+    from lead_state
     group by partner_id
 ),
 contact as (
     select
-        percentile_cont(0.5) within group (order by contact_hours) as median,
-        percentile_cont(0.9) within group (order by contact_hours) as p90
-    from lead_state
-    where state in ('met', 'late')
+        m.group_no,
+        percentile_cont(array[0.5, 0.9]) within group (order by taken.hours) as hours
+    from member m
+    join counted c using (partner_id)
+    cross join unnest(c.contact_hours) as taken (hours)
+    group by m.group_no
 )
 select
-    partner_id,
-    coalesce((by_state ->> 'met')::float8, 0) as numerator,
-    decided::float8 as denominator,
-    decided::bigint as facts,
-    jsonb_strip_nulls(jsonb_build_object(
-        'met', 0, 'late', 0, 'open_breach', 0, 'pending', 0, 'invalid', 0, 'excluded_no_sla', 0,
-        'excluded_reassigned', 0, 'excluded_recalled', 0, 'excluded_duplicate', 0, 'excluded_junk', 0,
-        'excluded', excluded, 'excluded_after_due', excluded_after_due, 'met_backdated', met_backdated,
-        'contact_hours_median', contact.median, 'contact_hours_p90', contact.p90
-    )) || by_state as parts
-from pivoted
-cross join contact
-order by partner_id
+    m.group_no,
+    c.partner_id,
+    c.met::float8 as numerator,
+    (c.met + c.late + c.open_breach)::float8 as denominator,
+    c.met + c.late + c.open_breach as facts,
+    c.met,
+    c.late,
+    c.open_breach,
+    c.pending,
+    c.invalid,
+    c.excluded_no_sla,
+    c.excluded_reassigned,
+    c.excluded_recalled,
+    c.excluded_duplicate,
+    c.excluded_junk,
+    c.excluded_no_sla + c.excluded_reassigned + c.excluded_recalled + c.excluded_duplicate + c.excluded_junk as excluded,
+    c.excluded_after_due,
+    c.met_backdated,
+    contact.hours[1] as contact_hours_median,
+    contact.hours[2] as contact_hours_p90
+from member m
+join counted c using (partner_id)
+left join contact using (group_no)
+order by m.group_no, c.partner_id

@@ -1,14 +1,17 @@
 -- MDF spend, percent of plan to date: (paid + approved unpaid + reserved) / (allocation x elapsed share of its period).
 -- A discretionary fund is planned evenly over its period; an accrual fund is earned with sales, so what is allocated
 -- by the moment is all there for the spending.
--- $1 partner ids, $2 window start, $3 window end (exclusive), $4 as of. Counts the allocations whose fund period
--- overlaps the window; all they have committed up to the moment, in reporting currency.
+-- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive), $5 as of. Counts the
+-- allocations whose fund period overlaps the window; all they have committed up to the moment, in reporting currency.
 -- An allocation with less than 25 % of its period gone says nothing yet and is left out of both sums, unless it is
 -- already committed beyond its whole amount. Spend without an allocation stands in unbudgeted: with any, there is no
 -- value. Facts are the allocations counted plus the commitments without one.
-with rate as (
+with member as (
+    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+),
+rate as (
     select f.currency, f.month, f.rate
-    from fx_rate_as_of($4::timestamptz) f
+    from fx_rate_as_of($5::timestamptz) f
     join reporting_currency r on r.currency = f.reporting_currency
 ),
 allocation as (
@@ -16,74 +19,74 @@ allocation as (
         a.allocation_id, a.partner_id, b.claim_deadline,
         a.amount * case when a.currency = home.currency then 1 else rate.rate end as amount,
         case b.fund_type when 'accrual' then 1 else
-            least(extract(epoch from ($4 at time zone 'UTC') - b.period_start) / period.seconds, 1)
+            least(extract(epoch from ($5 at time zone 'UTC') - b.period_start) / period.seconds, 1)
         end as elapsed,
-        extract(epoch from least($3::timestamptz at time zone 'UTC', b.period_end)
-                           - greatest($2::timestamptz at time zone 'UTC', b.period_start)) / period.seconds as in_window
-    from mdf_allocation_as_of($4) a
-    join mdf_budget_as_of($4) b using (budget_id)
+        extract(epoch from least($4::timestamptz at time zone 'UTC', b.period_end)
+                           - greatest($3::timestamptz at time zone 'UTC', b.period_start)) / period.seconds as in_window
+    from mdf_allocation_as_of($5) a
+    join mdf_budget_as_of($5) b using (budget_id)
     cross join reporting_currency home
     cross join lateral (select extract(epoch from b.period_end::timestamp - b.period_start) as seconds) as period
     left join rate on rate.currency = a.currency and rate.month = date_trunc('month', b.period_start)::date
-    where a.partner_id = any ($1::text[])
-      and b.period_start < $3::timestamptz at time zone 'UTC'
-      and b.period_end > $2::timestamptz at time zone 'UTC'
-      and b.period_start < $4 at time zone 'UTC'
+    where a.partner_id = any ($2)
+      and b.period_start < $4::timestamptz at time zone 'UTC'
+      and b.period_end > $3::timestamptz at time zone 'UTC'
+      and b.period_start < $5 at time zone 'UTC'
 ),
 -- What is approved: at the rate of the day it was decided. cap is the most we pay for it, after co-pay.
 request as (
     select
         r.request_id, r.partner_id, r.allocation_id,
         r.approved_amount * case when r.currency = home.currency then 1 else rate.rate end as cap,
-        coalesce(greatest(r.released_at, r.released_known_at) <= $4, false) as released,
+        coalesce(greatest(r.released_at, r.released_known_at) <= $5, false) as released,
         (
             select (b.claim_deadline + 1)::timestamp at time zone 'UTC'
-            from mdf_allocation_as_of($4) a
-            join mdf_budget_as_of($4) b using (budget_id)
+            from mdf_allocation_as_of($5) a
+            join mdf_budget_as_of($5) b using (budget_id)
             where a.allocation_id = r.allocation_id
         ) as claims_close_at
-    from mdf_request_as_of($4) r
+    from mdf_request_as_of($5) r
     cross join reporting_currency home
     left join rate
         on rate.currency = r.currency and rate.month = date_trunc('month', r.decided_at at time zone 'UTC')::date
-    where r.partner_id = any ($1)
-      and r.decision = 'approved' and greatest(r.decided_at, r.decided_known_at) <= $4
+    where r.partner_id = any ($2)
+      and r.decision = 'approved' and greatest(r.decided_at, r.decided_known_at) <= $5
 ),
 claim_seen as (
     select
         c.*, r.allocation_id,
         (
             select (b.claim_deadline + 1)::timestamp at time zone 'UTC'
-            from mdf_allocation_as_of($4) a
-            join mdf_budget_as_of($4) b using (budget_id)
+            from mdf_allocation_as_of($5) a
+            join mdf_budget_as_of($5) b using (budget_id)
             where a.allocation_id = r.allocation_id
         ) as claims_close_at,
         -- Co-pay first, then the lower of claim and approval.
         least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
-        coalesce(greatest(c.paid_at, c.paid_known_at) <= $4, false) as is_paid,
-        coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $4, false) as is_approved,
-        coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $4, false) as is_rejected,
+        coalesce(greatest(c.paid_at, c.paid_known_at) <= $5, false) as is_paid,
+        coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $5, false) as is_approved,
+        coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $5, false) as is_rejected,
         -- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid.
         exists (
-            select from mdf_claim_as_of($4) other
+            select from mdf_claim_as_of($5) other
             where lower(other.invoice_ref) = lower(c.invoice_ref)
-              and other.submitted_at <= $4
+              and other.submitted_at <= $5
               and (other.submitted_at, other.source_system, other.source_id)
                   < (c.submitted_at, c.source_system, c.source_id)
         ) as duplicate
-    from mdf_claim_as_of($4) c
+    from mdf_claim_as_of($5) c
     left join lateral (
         -- There is one at most; the limit keeps the planner from reading all of them.
-        select q.allocation_id, q.copay_share from mdf_request_as_of($4) q where q.request_id = c.request_id limit 1
+        select q.allocation_id, q.copay_share from mdf_request_as_of($5) q where q.request_id = c.request_id limit 1
     ) as r on true
-    where c.partner_id = any ($1) and c.submitted_at <= $4
+    where c.partner_id = any ($2) and c.submitted_at <= $5
 ),
 -- What was paid at the rate of the day of payment, what is owed at that of the decision.
 claim as (
     select
         c.partner_id, c.request_id, c.allocation_id, c.submitted_at,
         c.duplicate and not c.is_rejected as duplicate,
-        c.is_paid and c.paid_at >= $2 and c.paid_at < $3 as paid_in_window,
+        c.is_paid and c.paid_at >= $3 and c.paid_at < $4 as paid_in_window,
         case when c.is_paid then c.paid_amount * factor.rate end as paid,
         case when c.is_approved and not c.is_paid and not c.duplicate then c.due_amount * factor.rate end as owed,
         c.settles_request and (c.is_paid or (c.is_approved and not c.duplicate)) as settles,
@@ -118,7 +121,7 @@ commitment as (
         -- Money comes back when a claim settles the request, it is released, or nobody claimed in time.
         case
             when r.released or c.settled then 0
-            when r.claims_close_at <= $4 and coalesce(c.first_submitted_at >= r.claims_close_at, true) then 0
+            when r.claims_close_at <= $5 and coalesce(c.first_submitted_at >= r.claims_close_at, true) then 0
             else greatest(coalesce(r.cap, 0) - coalesce(c.paid, 0) - money.owed, 0)
         end as reserved
     from request r
@@ -150,7 +153,7 @@ unbudgeted as (
     from commitment c
     where c.paid_in_window + c.owed + c.reserved > 0
       and not exists (
-          select from mdf_allocation_as_of($4) a where a.allocation_id = c.allocation_id
+          select from mdf_allocation_as_of($5) a where a.allocation_id = c.allocation_id
       )
 ),
 item as (
@@ -194,27 +197,27 @@ summed as (
     group by partner_id
 )
 select
-    partner_id,
-    committed::float8 as numerator,
-    plan_to_date::float8 as denominator,
-    allocations + unbudgeted_items as facts,
-    jsonb_build_object(
-        'allocations', allocations,
-        'allocation', allocation,
-        'plan_to_date', plan_to_date,
-        'paid', paid,
-        'approved_unpaid', owed,
-        'reserved', reserved,
-        'paid_in_window', paid_in_window,
-        'planned_in_window', planned_in_window,
-        'unbudgeted', unbudgeted,
-        'young_allocations', young_allocations,
-        'young_committed', young_committed,
-        'overspent_allocations', overspent_allocations,
-        'duplicate_invoices', duplicates,
-        'overpaid_claims', overpaid,
-        'late_claims', late,
-        'missing_fx', missing_fx
-    ) as parts
-from summed
-order by partner_id
+    m.group_no,
+    s.partner_id,
+    s.committed::float8 as numerator,
+    s.plan_to_date::float8 as denominator,
+    s.allocations + s.unbudgeted_items as facts,
+    s.allocations,
+    s.allocation::float8 as allocation,
+    s.plan_to_date::float8 as plan_to_date,
+    s.paid::float8 as paid,
+    s.owed::float8 as approved_unpaid,
+    s.reserved::float8 as reserved,
+    s.paid_in_window::float8 as paid_in_window,
+    s.planned_in_window::float8 as planned_in_window,
+    s.unbudgeted::float8 as unbudgeted,
+    s.young_allocations,
+    s.young_committed::float8 as young_committed,
+    s.overspent_allocations,
+    s.duplicates as duplicate_invoices,
+    s.overpaid as overpaid_claims,
+    s.late as late_claims,
+    s.missing_fx
+from member m
+join summed s using (partner_id)
+order by m.group_no, s.partner_id

@@ -1,0 +1,119 @@
+"""Many groups of partners read at once give what each gives by itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+import asyncpg
+import pytest
+
+from deploy.embedded.postgres import EmbeddedPostgres
+from models.evidence import Window
+from models.metric import MetricName
+from store.metrics import read_drivers, read_metric, read_metrics, read_sla_drivers
+from store.pool import prepare_connection
+from store.world import WorldSpec, generate_world, roster
+from tests.store.world import Q1, Q1_END, World, at
+
+SLA, VELOCITY, MARGIN = (
+    MetricName.LEAD_FOLLOW_UP_SLA,
+    MetricName.PIPELINE_VELOCITY,
+    MetricName.CONTRIBUTION_MARGIN,
+)
+SPEC = WorldSpec(start=date(2025, 1, 1), months=5, partners=36)
+PARTNERS = tuple(one.partner_id for one in roster(SPEC))
+MOMENTS = tuple(datetime(2025, 3, 3, 7, tzinfo=UTC) + timedelta(days=28 * step) for step in range(3))
+
+# Every third fact said something else until a moment that lies before the last of the moments asked for.
+_AMENDED = (
+    "update lead set amended_at = '2025-04-15Z', contact_due_at = contact_due_at + interval '5 hours'",
+    "update opportunity set amended_at = '2025-04-15Z', amount = amount * 2",
+    "update partner_transaction set amended_at = '2025-04-15Z', credit_share = 0.5",
+    "update partner_cost set amended_at = '2025-04-15Z', amount = amount / 3",
+    "update mdf_request set amended_at = '2025-04-15Z', approved_amount = approved_amount / 2",
+    "update mdf_claim set amended_at = '2025-04-15Z', paid_amount = paid_amount / 2",
+    "update enablement_assignment set amended_at = '2025-04-15Z', due_on = due_on + 9",
+    "update compliance_result set amended_at = '2025-04-15Z', outcome = 'fail', value = null",
+    "update person set amended_at = '2025-04-15Z', active_to = '2025-04-10'",
+)
+
+
+@pytest.fixture(scope="module")
+async def facts(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[asyncpg.Connection]:
+    admin = await asyncpg.connect(postgres.dsn_for("postgres"))
+    await admin.execute(f"create database together template {template_database}")
+    await admin.close()
+    conn = await asyncpg.connect(postgres.dsn_for("together"), server_settings={"timezone": "UTC"})
+    await prepare_connection(conn)
+    await generate_world(conn, SPEC)
+    for amendment in _AMENDED:
+        await conn.execute(f"{amendment} where known_at < '2025-04-15Z' and hashtext(source_id) % 3 = 0")
+    yield conn
+    await conn.close()
+
+
+def groups_of(seed: int) -> list[tuple[str, ...]]:
+    """Groups that overlap, one of nobody, one of a partner that nobody knows, one that names a partner twice."""
+    chance = Random(seed)
+    some = [tuple(chance.sample(PARTNERS, chance.choice((1, 4, 12)))) for _ in range(4)]
+    return [*some, (), ("nobody",), (*some[0], *some[1], some[0][0])]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("metric", MetricName)
+async def test_groups_read_together_are_what_each_is_alone(
+    facts: asyncpg.Connection, metric: MetricName, seed: int
+) -> None:
+    chance = Random(seed)
+    as_of, groups = chance.choice(MOMENTS), groups_of(seed)
+    window = Window(start=as_of - timedelta(days=chance.choice((7, 28, 60))), end=as_of)
+    alone = [await read_metric(facts, metric, partner_ids=one, window=window, as_of=as_of) for one in groups]
+    together = await read_metrics(facts, metric, groups, window=window, as_of=as_of)
+    assert together == tuple(alone)
+    assert [len(one.rows) for one in together][4:6] == [0, 0]
+    assert len(together[-1].rows) == len({row.partner_id for one in alone[:2] for row in one.rows}) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_leads_behind_a_breach_read_together_are_what_each_group_has_alone(
+    facts: asyncpg.Connection, seed: int
+) -> None:
+    groups, window = groups_of(seed), Window(start=MOMENTS[0], end=MOMENTS[-1])
+    as_of = window.end
+    alone = [await read_sla_drivers(facts, partner_ids=one, window=window, as_of=as_of, limit=4) for one in groups]
+    together = await read_drivers(facts, groups, window=window, as_of=as_of, limit=4)
+    assert together == tuple(alone)
+    assert len(together[-1]) == 4
+
+
+async def test_what_is_said_of_a_group_is_said_of_that_group(world: World) -> None:
+    """Partner a stands in both: contacted after 2 hours, beside 4 in the first group and 10 in the second."""
+    for partner, hours in (("a", 2), ("b", 4), ("c", 10)):
+        assigned = at("2026-01-05 09:00")
+        contacted = assigned + timedelta(hours=hours)
+        due = assigned + timedelta(days=1)
+        await world.add(
+            "lead", partner_id=partner, assigned_at=assigned, contact_due_at=due, first_contact_at=contacted
+        )
+        # Won after 10, 20 and 50 days: the median of the first two is 15, of the first and the last 30.
+        await world.add(
+            "opportunity",
+            partner_id=partner,
+            qualified_at=at("2026-01-01"),
+            closed_at=at("2026-01-01") + timedelta(days=5 * hours),
+            outcome="won",
+            amount=100,
+        )
+    groups = (("a", "b"), ("a", "c"))
+    sla = await read_metrics(world.conn, SLA, groups, window=Q1, as_of=Q1_END)
+    assert [{row.parts["contact_hours_median"] for row in one.rows} for one in sla] == [{3.0}, {6.0}]
+    velocity = await read_metrics(world.conn, VELOCITY, groups, window=Q1, as_of=Q1_END)
+    assert [{row.parts["cycle_median_days"] for row in one.rows} for one in velocity] == [{15.0}, {30.0}]
+
+
+async def test_a_partner_in_two_groups_counts_their_facts_once_in_each(world: World) -> None:
+    await world.add("partner_transaction", partner_id="a", transaction_date=at("2026-02-01").date(), net_amount=70)
+    found = await read_metrics(world.conn, MARGIN, (("a",), ("a", "b"), ("b",)), window=Q1, as_of=Q1_END)
+    assert [[row.denominator for row in one.rows] for one in found] == [[70.0], [70.0], []]
