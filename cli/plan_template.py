@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+
+from models.metric import CATALOGUE, MetricSpec, MetricUse
 
 _APPROVALS = {
     "A": "",
@@ -76,40 +79,7 @@ cohorts:                                   # by partner ids, or by tier, region,
     - {{name: wave-emea, select: {{region: [emea]}}, bake: 14d}}
     - {{name: wave-rest, select: {{region: [amer, apac]}}, bake: 14d}}
 metrics:                                   # >= 20 absolute, >= -5% against the baseline, >= -2pp points against it
-  - metric: contribution_margin
-    window: 90d
-    thresholds: [">= 20", ">= -5pp"]
-    minimum_sample: {{partners: 10, facts: 30}}
-    freshness: 21d
-  - metric: pipeline_velocity
-    window: 90d
-    thresholds: [">= -25%"]
-    minimum_sample: {{partners: 8, facts: 30}}
-    freshness: 21d
-  - metric: compliance_score
-    window: 90d
-    thresholds: [">= 88"]
-    warning: [">= 90"]
-    minimum_sample: {{partners: 10, facts: 10}}
-    freshness: 60d
-  - metric: mdf_spend                      # a guardrail: not met pauses the rollout
-    window: 90d
-    thresholds: ["<= 115", ">= 60"]
-    minimum_sample: {{partners: 5, facts: 5}}
-    freshness: 60d
-  - metric: enablement_completion
-    window: 90d
-    thresholds: [">= 80"]
-    minimum_sample: {{partners: 10, facts: 50}}
-    freshness: 45d
-  - metric: lead_follow_up_sla
-    window: 28d
-    thresholds: [">= 85"]
-    tolerance: {{in_a_row: 0}}             # breaches that are tolerated; a breach is strictly more
-    minimum_sample: {{partners: 10, facts: 100}}
-    freshness: 7d
-    on_breach: pause                       # pause, stop or warn
-not_measured: []                           # each metric left out, with its reason
+{metrics}not_measured: []                           # each metric left out, with its reason
 phases:
   baseline_window: 90d
   pilot: 90d
@@ -120,9 +90,8 @@ approvals:
 {approvals}  override: {{roles: [sponsor, finance_owner, revops_owner], quorum: 2, required: [sponsor], due: 7d}}
   stop: {{roles: [sponsor, finance_owner, compliance_owner], quorum: 1, due: 7d}}
 reviews: {{first: 30d, every: 30d, grace: 7d, roles: [programme_owner, sponsor]}}
-stop_conditions:
-  - {{condition: The lead follow-up SLA collapses, metric: lead_follow_up_sla, unless: ">= 40"}}
-on_automatic_stop: {{finished: keep, current: withdraw, pending: withdraw}}
+stop_conditions:                           # beyond what a guardrail pauses for; a stop cannot be taken back
+{stops}on_automatic_stop: {{finished: keep, current: withdraw, pending: withdraw}}
 communication:
   - {{team: Channel account managers, contact: channel-managers@example.com}}
 freeze_windows: []
@@ -131,6 +100,41 @@ freeze_windows: []
 
 
 def plan_template(plan_id: str, option: str) -> str:
-    """A plan's text for option A, B or C."""
+    """A plan's text for option A, B or C, with the catalogue's defaults."""
     today = datetime.now(UTC).date().isoformat()
-    return _TEXT.format(id=plan_id, option=option, today=today, approvals=_APPROVALS[option])
+    return _TEXT.format(
+        id=plan_id,
+        option=option,
+        today=today,
+        approvals=_APPROVALS[option],
+        metrics="".join(_metric(spec) for spec in CATALOGUE.values()),
+        stops="".join(_stops()),
+    )
+
+
+def _metric(spec: MetricSpec) -> str:
+    """What a plan says of a metric to begin with; of one that no plan must answer for, as a comment."""
+    agreed = spec.defaults
+    told = {MetricUse.OUTCOME: "not met holds at the gate", MetricUse.GUARDRAIL: "not met pauses the rollout"}[spec.use]
+    lines = [f"  - metric: {spec.name.value}".ljust(43) + f"# {spec.use.value}, {spec.direction.value}: {told}"]
+    lines += [f"    window: {agreed.window}", f"    thresholds: {_limits(agreed.thresholds)}"]
+    if agreed.warns_unless:
+        lines.append(f"    warning: {_limits(agreed.warns_unless)}".ljust(43) + "# beyond it: a warning, nothing more")
+    if spec.use is MetricUse.GUARDRAIL:
+        noisy = f"; people often agree {agreed.looks_in_a_row - 1}" if agreed.looks_in_a_row > 1 else ""
+        lines.append("    tolerance: {in_a_row: 0}".ljust(43) + f"# breaches that are tolerated{noisy}")
+    lines.append(f"    minimum_sample: {{partners: {agreed.partners}, facts: {agreed.facts}}}")
+    lines.append(f"    freshness: {agreed.freshness}")
+    if spec.use is MetricUse.GUARDRAIL:
+        lines.append("    on_breach: pause".ljust(43) + "# pause, stop or warn")
+    return "".join(f"{line if spec.framework else '#' + line[1:]}\n" for line in lines)
+
+
+def _limits(limits: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f'"{limit}"' for limit in limits) + "]"
+
+
+def _stops() -> Iterator[str]:
+    for spec in CATALOGUE.values():
+        for limit in spec.defaults.stops_unless:
+            yield f'  - {{condition: {spec.title} breaks down, metric: {spec.name.value}, unless: "{limit}"}}\n'

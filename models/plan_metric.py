@@ -137,7 +137,7 @@ class MinimumSample(Frozen):
 class MetricPlan(Frozen):
     """What one metric must show in this rollout."""
 
-    metric: MetricName = Field(description="one of the framework's six")
+    metric: MetricName = Field(description="one of the catalogue; each of the framework's six is here or in `not_measured`")
     use: MetricUse | None = Field(
         default=None,
         description="`outcome` lets the rollout go on, `guardrail` pauses it; left out: as in the framework",

@@ -100,10 +100,10 @@ CASES = {
         "  pilot: 90d", "  pilot: 90", "90\n", "phases.pilot: found the number 90; allowed: a"
     ),
     "a number for a limit": Case(
-        'unless: ">= 40"', "unless: 40", "40}", "stop_conditions.0.unless: found the number 40; allowed: a limit in qu"
+        'unless: ">= 40"', "unless: 40", "40}", "stop_conditions.3.unless: found the number 40; allowed: a limit in qu"
     ),
     "a limit beyond all numbers": Case(
-        'unless: ">= 40"', f'unless: ">= {"9" * 400}"', '">= 999', "stop_conditions.0.unless: '>= 9999999999999999999"
+        'unless: ">= 40"', f'unless: ">= {"9" * 400}"', '">= 999', "stop_conditions.3.unless: '>= 9999999999999999999"
     ),
     "a date that is none": Case(
         "updated: ", "updated: 2026-02-30 #", "2026-02-30", "updated: found '2026-02-30'; allow"
