@@ -30,6 +30,7 @@ MDF_SPEND = MetricSpec(
     belongs_by="fund periods that overlap it; what they have committed up to the moment",
     reads=("mdf_budget", "mdf_allocation", "mdf_request", "mdf_claim", "fx_rate"),
     scale=Scale.PERCENT,
+    definition_version=2,
     parts=(
         part("allocations", COUNT, "allocations counted"),
         part("allocation", MONEY, "their amount, at the rate of the month their period begins in"),

@@ -236,6 +236,24 @@ async def test_partners_who_left_or_have_not_come_yet_have_no_row(world: World) 
     assert [row.partner_id for row in (await world.read(SCORE, as_of=at("2026-03-31"))).rows] == ["left"]
 
 
+async def test_a_partner_to_whom_no_check_applies_is_nobody_without_a_score(world: World) -> None:
+    await check(world, "audit", types=["reseller"])
+    await world.add("partner", partner_id="referral", type="referral")
+    await result(world, "audit", partner="a")
+    assert [row.partner_id for row in (await world.read(SCORE)).rows] == ["a"]
+    value = await world.value(SCORE)
+    assert (value.value, value.parts["partners_without_score"], value.parts["coverage"]) == (100, 0, 100)
+
+
+async def test_a_partial_result_counts_by_its_share(world: World) -> None:
+    # 100 x (7 x 0.25 + 7 x 1) / 14 = 62.5.
+    await check(world, "one")
+    await check(world, "two")
+    await result(world, "one", "partial", value="0.25")
+    await result(world, "two")
+    assert await score(world) == pytest.approx(62.5)
+
+
 async def test_a_group_is_the_mean_over_partners_with_a_score(world: World) -> None:
     await check(world, "one", weight=10)
     await check(world, "two", weight=10, types=["reseller"])

@@ -166,6 +166,28 @@ async def test_a_person_of_two_partners_counts_for_the_one_the_assignment_was_ma
     assert (await world.value(COMPLETION)).value == 50.0
 
 
+async def test_assignments_are_counted_and_not_people(world: World) -> None:
+    person = await world.add("person", partner_id="a")
+    for course, done in (("basics", True), ("pricing", True), ("security", False)):
+        completed: dict[str, Any] = {"completed_at": at("2026-02-01")} if done else {}
+        await assignment(world, person=person, course_id=course, **completed)
+    # 2 of 3 assignments of one person; of people it would read 0.
+    value = await world.value(COMPLETION)
+    assert (value.value, value.n_facts) == (pytest.approx(200 / 3), 3)
+
+
+async def test_a_due_date_brought_forward_decides_from_when_it_is_known(world: World) -> None:
+    await assignment(
+        world,
+        due_on=day("2026-02-15"),
+        previous_due_on=day("2026-04-30"),
+        due_changed_at=at("2026-02-01"),
+        due_changed_known_at=at("2026-02-20"),
+    )
+    assert (await parts(world, "2026-02-19"))["not_due"] == 1
+    assert (await parts(world, "2026-02-20"))["overdue"] == 1
+
+
 async def test_prior_credit_is_completed_and_reported_apart(world: World) -> None:
     await assignment(world, completed_at=at("2025-11-01"), prior_credit=True)
     found = await parts(world)

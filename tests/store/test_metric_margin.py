@@ -208,6 +208,36 @@ async def test_a_shift_of_revenue_between_partners_shows_beside_the_margin(world
     assert after.parts["mean_of_partners"] == pytest.approx(25.0)
 
 
+async def test_ratio_of_sums_mean_and_median_of_partners_are_three_numbers(world: World) -> None:
+    for partner, revenue, spent in (("large", 8000, 7600), ("middling", 1500, 1500), ("small", 500, 250)):
+        await sale(world, revenue, partner=partner)
+        await cost(world, spent, partner=partner)
+    # (400 + 0 + 250) / 10,000 = 6.5 %. The partners' own margins are 5, 0 and 50: mean 18.33, median 5.
+    value = await world.value(MARGIN)
+    assert value.value == pytest.approx(6.5)
+    assert value.parts["mean_of_partners"] == pytest.approx(55 / 3)
+    assert value.parts["median_of_partners"] == pytest.approx(5.0)
+
+
+async def test_a_partner_without_revenue_has_no_margin_of_its_own_but_its_cost_counts(world: World) -> None:
+    await sale(world, 1000, partner="selling")
+    await cost(world, 600, partner="selling")
+    await cost(world, 100, partner="starting")
+    # (1000 - 600 - 100) / 1000 = 30 %; the only margin of a partner is 40.
+    value = await world.value(MARGIN)
+    assert (value.value, value.parts["mean_of_partners"], value.n_partners) == (30.0, 40.0, 1)
+
+
+async def test_without_a_margin_both_sides_of_it_are_still_reported(world: World) -> None:
+    await sale(world, 200)
+    await sale(world, -250, kind="return")
+    await cost(world, 40)
+    # -50 of revenue, -90 of contribution: no margin of 180 %, and no floor is divided by.
+    value = await world.value(MARGIN)
+    assert (value.value, value.reason, value.numerator, value.denominator) == (None, "no_positive_revenue", -90, -50)
+    assert not {"cm1", "cm2", "mean_of_partners", "median_of_partners"} & set(value.parts)
+
+
 async def test_influenced_revenue_and_cost_are_kept_apart(world: World) -> None:
     await sale(world, 100)
     await cost(world, 75)

@@ -80,6 +80,61 @@ async def test_three_balances_against_the_plan_to_date(world: World) -> None:
     assert (await world.value(MDF, as_of=at("2026-04-20"))).value == pytest.approx(45.0)
 
 
+async def balance(world: World, as_of: str) -> float:
+    """What is still there for new requests."""
+    return (await world.value(MDF, "a", as_of=at(as_of))).parts["available"]
+
+
+async def test_what_is_available_is_what_nobody_has_paid_owes_or_reserved(world: World) -> None:
+    fund = await allocation(world)
+    await claim(world, 200, await request(world, 200, fund), approved=200, paid=200)
+    await claim(world, 100, await request(world, 100, fund), approved=100)
+    await request(world, 150, fund)
+    # 1000 - 200 - 100 - 150.
+    assert await balance(world, "2026-02-15") == 550
+    assert sum(await balances(world)) + 550 == 1000
+
+
+async def test_money_comes_back_when_a_claim_is_lower_a_request_is_released_or_nobody_claims(world: World) -> None:
+    fund = await allocation(world, period_start=day("2025-10-01"))
+    await claim(world, 180, await request(world, 300, fund), approved=180)  # approved on 25 January
+    await request(world, 200, fund, released_at=at("2026-02-10"))
+    await request(world, 100, fund)  # never claimed; the deadline is 30 April
+    for moment, available in (
+        ("2026-01-09", 1000),  # submitted
+        ("2026-01-10", 400),  # 600 reserved
+        ("2026-01-25", 520),  # 180 owed instead of 300
+        ("2026-02-10", 720),  # the 200 released
+        ("2026-05-01", 820),  # the 100 expired
+    ):
+        assert await balance(world, moment) == available, moment
+
+
+async def test_a_claim_in_another_currency_is_reserved_at_one_days_rate_and_paid_at_anothers(world: World) -> None:
+    for month, rate in (("2026-01-01", "1.2"), ("2026-02-01", "1.5")):
+        await world.add("fx_rate", currency="EUR", month=day(month), rate=rate)
+    fund = await allocation(world, period_start=day("2025-10-01"))
+    euro: dict[str, Any] = {"currency": "EUR"}
+    await claim(world, 100, await request(world, 100, fund, **euro), approved=100, paid=100, **euro)
+    for moment, expected in (
+        ("2026-01-10", (0, 0, 120)),  # approved in January: 100 x 1.2
+        ("2026-01-25", (0, 120, 0)),  # the claim, too
+        ("2026-02-01", (150, 0, 0)),  # paid in February: 100 x 1.5
+    ):
+        assert await balances(world, moment) == expected, moment
+
+
+async def test_part_of_a_foreign_reservation_is_drawn_at_the_rate_it_was_reserved_at(world: World) -> None:
+    for month, rate in (("2026-01-01", "1.2"), ("2026-02-01", "1.5")):
+        await world.add("fx_rate", currency="EUR", month=day(month), rate=rate)
+    fund = await allocation(world)
+    asked = await request(world, 100, fund, currency="EUR")
+    half: dict[str, Any] = {"currency": "EUR", "settles_request": False}
+    await claim(world, 50, asked, approved=50, paid=50, **half)
+    # 50 paid in February is 75; the other 50 stay reserved at January's 60, not 120 - 75 = 45.
+    assert await balances(world) == (75, 0, 60)
+
+
 async def test_each_step_counts_from_when_it_is_known(world: World) -> None:
     fund = await allocation(world, period_start=day("2025-10-01"))
     asked = await request(world, 300, fund, decided_known_at=at("2026-01-12"))
@@ -208,6 +263,7 @@ async def test_spend_without_an_allocation_is_no_value_with_the_amount(world: Wo
     await request(world, 10, None)
     value = await world.value(MDF, as_of=HALF)
     assert (value.value, value.reason, value.parts["unbudgeted"]) == (None, "unbudgeted_spend", 100)
+    assert "utilisation" not in value.parts
     assert value.n_facts == 3
 
 

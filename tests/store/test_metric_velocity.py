@@ -153,6 +153,41 @@ async def test_a_window_shorter_than_most_cycles_is_marked_immature(world: World
     assert (long.parts["window_days"], long.parts["immature"]) == (90, 0)
 
 
+async def test_the_formula_takes_the_mean_cycle_and_the_median_stands_beside_it(world: World) -> None:
+    # Two humps, as real cycles have them: 10, 10, 10, 90 and 130 days. Their median is 10, their mean 250 / 5 = 50.
+    for cycle in (10, 10, 10, 90, 130):
+        await deal(world, "won", 100, cycle, closed="2026-03-15")
+    # 5 x 100 % x 100 / 50 = 10 a day; with the median it would read 50.
+    value = await world.value(VELOCITY)
+    assert value.value == pytest.approx(10.0)
+    assert (value.parts["mean_cycle_days"], value.parts["cycle_median_days"]) == (50, 10)
+
+
+async def test_without_a_won_deal_there_is_no_average_and_no_cycle_to_show(world: World) -> None:
+    await deal(world, "lost")
+    parts = (await world.value(VELOCITY)).parts
+    assert parts["win_rate"] == 0
+    assert not {"average_won_value", "mean_cycle_days", "cycle_median_days", "cycle_p75_days"} & set(parts)
+
+
+async def test_a_deal_registered_twice_counts_once(world: World) -> None:
+    # Two partners registered the same deal; the one that was merged away closed as a duplicate.
+    await deal(world, "won", 100, 10, partner="first")
+    await deal(world, "duplicate", 100, 10, partner="second")
+    # 1 x 100 % x 100 / 10 days; counted twice it would read 20.
+    value = await world.value(VELOCITY)
+    assert (value.value, value.n_facts, value.n_partners) == (pytest.approx(10.0), 1, 1)
+
+
+async def test_open_deals_of_any_age_leave_the_number_where_it_is(world: World) -> None:
+    await deal(world, "won", 100, 10)
+    before = (await world.value(VELOCITY)).value
+    for qualified in ("2025-01-01", "2026-03-30"):
+        await deal(world, None, 1000, qualified_at=at(qualified))
+    value = await world.value(VELOCITY)
+    assert (value.value, value.parts["open"], value.parts["stale_open"]) == (before, 2, 1)
+
+
 async def test_values_are_converted_at_the_rate_of_the_closing_month(world: World) -> None:
     await world.add("fx_rate", currency="EUR", month=day("2026-02-01"), rate="1.5")
     await deal(world, "won", 100, 10, currency="EUR")

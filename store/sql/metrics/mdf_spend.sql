@@ -36,7 +36,8 @@ allocation as (
 -- What is approved: at the rate of the day it was decided. cap is the most we pay for it, after co-pay.
 request as (
     select
-        r.request_id, r.partner_id, r.allocation_id,
+        r.request_id, r.partner_id, r.allocation_id, r.currency,
+        case when r.currency = home.currency then 1 else rate.rate end as rate,
         r.approved_amount * case when r.currency = home.currency then 1 else rate.rate end as cap,
         coalesce(greatest(r.released_at, r.released_known_at) <= $5, false) as released,
         (
@@ -89,12 +90,19 @@ claim as (
         c.is_paid and c.paid_at >= $3 and c.paid_at < $4 as paid_in_window,
         case when c.is_paid then c.paid_amount * factor.rate end as paid,
         case when c.is_approved and not c.is_paid and not c.duplicate then c.due_amount * factor.rate end as owed,
+        -- A reservation is drawn at the rate it was made at: what the currency did since neither uses it up nor adds to it.
+        case when c.is_paid or (c.is_approved and not c.duplicate) then
+            case when c.is_paid then c.paid_amount else c.due_amount end
+                * case when c.currency = r.currency then r.rate else factor.rate end
+        end as drawn,
+        c.is_paid,
         c.settles_request and (c.is_paid or (c.is_approved and not c.duplicate)) as settles,
         (c.is_paid or c.is_approved) and factor.rate is null as missing_fx,
         c.is_paid and c.paid_amount > c.due_amount as overpaid,
         (c.is_paid or c.is_approved) and c.late_waived_by is null and c.submitted_at >= c.claims_close_at as late
     from claim_seen c
     cross join reporting_currency home
+    left join request r using (request_id)
     left join rate on rate.currency = c.currency and rate.month = date_trunc(
         'month', case when c.is_paid then c.paid_at else c.decided_at end at time zone 'UTC')::date
     cross join lateral (select case when c.currency = home.currency then 1 else rate.rate end as rate) as factor
@@ -105,6 +113,8 @@ claimed as (
         coalesce(sum(paid), 0) as paid,
         coalesce(sum(paid) filter (where paid_in_window), 0) as paid_in_window,
         coalesce(sum(owed), 0) as owed,
+        coalesce(sum(drawn) filter (where is_paid), 0) as drawn_by_paid,
+        coalesce(sum(drawn) filter (where not is_paid), 0) as drawn_by_owed,
         bool_or(settles) as settled,
         min(submitted_at) as first_submitted_at
     from claim
@@ -122,12 +132,17 @@ commitment as (
         case
             when r.released or c.settled then 0
             when r.claims_close_at <= $5 and coalesce(c.first_submitted_at >= r.claims_close_at, true) then 0
-            else greatest(coalesce(r.cap, 0) - coalesce(c.paid, 0) - money.owed, 0)
+            else greatest(room.amount - coalesce(c.drawn_by_owed, 0), 0)
         end as reserved
     from request r
     left join claimed c using (request_id)
     cross join lateral (
-        select least(coalesce(c.owed, 0), greatest(coalesce(r.cap, 0) - coalesce(c.paid, 0), 0)) as owed
+        select greatest(coalesce(r.cap, 0) - coalesce(c.drawn_by_paid, 0), 0) as amount
+    ) as room
+    cross join lateral (
+        -- No more is owed than was promised.
+        select case when coalesce(c.drawn_by_owed, 0) <= room.amount then coalesce(c.owed, 0)
+                    else c.owed * room.amount / c.drawn_by_owed end as owed
     ) as money
     union all
     select
