@@ -10,11 +10,21 @@ from enum import StrEnum
 from typing import Final
 
 from models.base import Frozen
+from store.intake.fields import FieldSpec, FieldType
+from store.intake.fields import change as _change
+from store.intake.fields import one_of as _one_of
+from store.intake.fields import optional as _f
+from store.intake.fields import required as _must
+
+__all__ = ["KINDS", "FactKind", "FieldSpec", "FieldType", "KindSpec"]
 
 
 class FactKind(StrEnum):
-    """What `rollouts data import KIND` takes. Import referenced kinds first: partners before everything else."""
+    """What `rollouts data import KIND` takes. Import referenced kinds first: calendars, partners, then the rest."""
 
+    CALENDARS = "calendars"
+    HOLIDAYS = "holidays"
+    LEAD_POLICIES = "lead-policies"
     PARTNERS = "partners"
     FX_RATES = "fx-rates"
     TRANSACTIONS = "transactions"
@@ -22,48 +32,20 @@ class FactKind(StrEnum):
     REBATE_RUNS = "rebate-runs"
     OPPORTUNITIES = "opportunities"
     OPPORTUNITY_REOPENINGS = "opportunity-reopenings"
+    OPPORTUNITY_STAGES = "opportunity-stages"
     LEADS = "leads"
+    LEAD_PAUSES = "lead-pauses"
+    LEAD_EVENTS = "lead-events"
     MDF_BUDGETS = "mdf-budgets"
     MDF_ALLOCATIONS = "mdf-allocations"
     MDF_REQUESTS = "mdf-requests"
     MDF_CLAIMS = "mdf-claims"
     PEOPLE = "people"
+    ENABLEMENT_COURSES = "enablement-courses"
     ENABLEMENT = "enablement"
     COMPLIANCE_CHECKS = "compliance-checks"
     COMPLIANCE_RESULTS = "compliance-results"
     COMPLIANCE_WAIVERS = "compliance-waivers"
-
-
-class FieldType(StrEnum):
-    """How a cell is read; the value says it to people."""
-
-    TEXT = "text"
-    TEXTS = "texts separated by ;"
-    MONEY = "an amount with at most 14 digits before the decimal point"
-    NUMBER = "a number"
-    SHARE = "a share from 0 to 1"
-    INTEGER = "a whole number"
-    BOOLEAN = "true, false, yes, no, 1 or 0"
-    DATE = "a date such as 2025-12-31"
-    MONTH = "a month such as 2025-12, or any date in it"
-    INSTANT = "a moment such as 2025-12-31T17:00:00+01:00"
-    CURRENCY = "a currency code of three capital letters"
-    ZONE = "a time zone name such as Europe/Berlin"
-
-
-class FieldSpec(Frozen):
-    """One field. `required`: no row without it. `default`: what an empty cell becomes."""
-
-    name: str
-    type: FieldType
-    required: bool = False
-    default: str | None = None
-    allowed: tuple[str, ...] = ()
-
-    @property
-    def is_time(self) -> bool:
-        """Whether it says when something happened."""
-        return self.type in (FieldType.DATE, FieldType.MONTH, FieldType.INSTANT)
 
 
 class KindSpec(Frozen):
@@ -86,22 +68,6 @@ class KindSpec(Frozen):
         return tuple(name.removesuffix("_known_at") for name in names)
 
 
-def _f(name: str, type_: FieldType = FieldType.TEXT, default: str | None = None) -> FieldSpec:
-    return FieldSpec(name=name, type=type_, default=default)
-
-
-def _must(name: str, type_: FieldType = FieldType.TEXT) -> FieldSpec:
-    return FieldSpec(name=name, type=type_, required=True)
-
-
-def _one_of(name: str, *allowed: str, required: bool = False, default: str | None = None) -> FieldSpec:
-    return FieldSpec(name=name, type=FieldType.TEXT, required=required, default=default, allowed=allowed)
-
-
-def _change(stem: str) -> tuple[FieldSpec, FieldSpec]:
-    return _f(f"{stem}_at", FieldType.INSTANT), _f(f"{stem}_known_at", FieldType.INSTANT)
-
-
 def _kind(kind: FactKind, table: str, *fields: FieldSpec, id_field: str | None = None) -> KindSpec:
     common = (_must("source_id"), *fields, _f("known_at", FieldType.INSTANT))
     return KindSpec(kind=kind, table=table, fields=common, id_field=id_field)
@@ -109,9 +75,46 @@ def _kind(kind: FactKind, table: str, *fields: FieldSpec, id_field: str | None =
 
 _ATTRIBUTION = _one_of("attribution", "sourced", "influenced", default="sourced")
 _OUTCOMES = ("won", "lost", "cancelled", "duplicate")
+_LEAD_EVENTS = (
+    *("assigned", "accepted", "rejected", "attempted", "contacted", "auto_reply"),
+    *("reassigned", "recalled", "converted", "closed"),
+)
 _DECISION = _one_of("decision", "approved", "rejected")
 
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
 _SPECS: Final = (
+    _kind(
+        FactKind.CALENDARS,
+        "business_calendar",
+        _f("calendar_id"),
+        _f("name"),
+        _must("time_zone", FieldType.ZONE),
+        _f("public_holidays", FieldType.HOLIDAYS),
+        *(_f(day, FieldType.HOURS) for day in _WEEKDAYS),
+        id_field="calendar_id",
+    ),
+    _kind(
+        FactKind.HOLIDAYS,
+        "holiday",
+        _must("calendar_id"),
+        _must("day", FieldType.DATE),
+        _f("name"),
+        _f("closed", FieldType.BOOLEAN, "true"),
+    ),
+    _kind(
+        FactKind.LEAD_POLICIES,
+        "lead_policy",
+        _must("policy_version"),
+        _f("class", default="*"),
+        _must("effective_from", FieldType.DATE),
+        _f("accept_within", FieldType.INTEGER),
+        _one_of("accept_counts", "business", "elapsed", default="business"),
+        _f("contact_within", FieldType.INTEGER),
+        _one_of("contact_counts", "business", "elapsed", default="business"),
+        _f("pauses", FieldType.TEXTS),
+        _f("pause_limit", FieldType.INTEGER, "4800"),
+    ),
     _kind(
         FactKind.PARTNERS,
         "partner",
@@ -122,6 +125,7 @@ _SPECS: Final = (
         _f("region"),
         _f("country"),
         _f("time_zone", FieldType.ZONE, "UTC"),
+        _f("calendar_id"),
         _f("currency", FieldType.CURRENCY),
         _f("parent_id"),
         _f("account_manager"),
@@ -146,12 +150,14 @@ _SPECS: Final = (
         _ATTRIBUTION,
         _one_of("kind", "sale", "return", "credit", required=True),
         _must("transaction_date", FieldType.DATE),
+        _f("recognised_on", FieldType.DATE),
         _f("list_amount", FieldType.MONEY),
         _f("discount_amount", FieldType.MONEY),
         _must("net_amount", FieldType.MONEY),
         _f("tax_amount", FieldType.MONEY),
         _must("currency", FieldType.CURRENCY),
         _f("original_id"),
+        _f("deal_id"),
         id_field="transaction_id",
     ),
     _kind(
@@ -198,6 +204,13 @@ _SPECS: Final = (
         _f("reopened_known_at", FieldType.INSTANT),
     ),
     _kind(
+        FactKind.OPPORTUNITY_STAGES,
+        "opportunity_stage",
+        _must("opportunity_id"),
+        _must("stage"),
+        _must("entered_at", FieldType.INSTANT),
+    ),
+    _kind(
         FactKind.LEADS,
         "lead",
         _must("partner_id"),
@@ -208,10 +221,29 @@ _SPECS: Final = (
         _f("accept_due_at", FieldType.INSTANT),
         _f("contact_due_at", FieldType.INSTANT),
         *_change("accepted"),
+        *_change("rejected"),
+        _f("rejected_reason"),
         *_change("first_contact"),
         *_change("reassigned"),
         *_change("excluded"),
         _one_of("excluded_reason", "recalled", "duplicate", "junk"),
+    ),
+    _kind(
+        FactKind.LEAD_PAUSES,
+        "lead_pause",
+        _must("lead_id"),
+        _must("paused_at", FieldType.INSTANT),
+        *_change("resumed"),
+        _must("reason"),
+    ),
+    _kind(
+        FactKind.LEAD_EVENTS,
+        "lead_event",
+        _must("lead_id"),
+        _one_of("kind", *_LEAD_EVENTS, required=True),
+        _must("at", FieldType.INSTANT),
+        _f("actor"),
+        _f("note"),
     ),
     _kind(
         FactKind.MDF_BUDGETS,
@@ -253,6 +285,7 @@ _SPECS: Final = (
         _f("activity_start", FieldType.DATE),
         _f("activity_end", FieldType.DATE),
         *_change("released"),
+        _one_of("released_reason", "cancelled", "expired", "withdrawn"),
         id_field="request_id",
     ),
     _kind(
@@ -271,6 +304,7 @@ _SPECS: Final = (
         _f("late_waived_by"),
         _f("settles_request", FieldType.BOOLEAN, "true"),
         *_change("paid"),
+        *_change("withdrawn"),
         _f("invoice_ref"),
         _f("proof_ref"),
     ),
@@ -285,17 +319,32 @@ _SPECS: Final = (
         id_field="person_id",
     ),
     _kind(
+        FactKind.ENABLEMENT_COURSES,
+        "enablement_course",
+        _must("course_id"),
+        _must("version", FieldType.INTEGER),
+        _f("title"),
+        _f("roles", FieldType.TEXTS),
+        _f("tiers", FieldType.TEXTS),
+        _f("weight", FieldType.NUMBER, "1"),
+        _f("validity_days", FieldType.INTEGER),
+        _must("effective_from", FieldType.DATE),
+        _f("retired_on", FieldType.DATE),
+    ),
+    _kind(
         FactKind.ENABLEMENT,
         "enablement_assignment",
         _must("partner_id"),
         _must("person_id"),
         _must("course_id"),
+        _f("course_version", FieldType.INTEGER),
         _must("assigned_at", FieldType.INSTANT),
         _must("due_on", FieldType.DATE),
         _f("previous_due_on", FieldType.DATE),
         *_change("due_changed"),
         *_change("completed"),
         _f("passed", FieldType.BOOLEAN, "true"),
+        _f("score", FieldType.NUMBER),
         _f("prior_credit", FieldType.BOOLEAN, "false"),
         _f("valid_until", FieldType.DATE),
         _f("waived_by"),

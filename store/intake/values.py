@@ -11,6 +11,8 @@ from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
 from models.base import Frozen
+from models.calendar import read_hours
+from store.calendars.library import known_region
 from store.intake.kinds import FieldSpec, FieldType
 
 Value: TypeAlias = "str | int | bool | Decimal | date | datetime | list[str] | None"
@@ -73,6 +75,8 @@ def reader(spec: FieldSpec, rules: ReadingRules, time_format: str | None = None)
         FieldType.INSTANT: _instant_reader(rules, time_format),
         FieldType.CURRENCY: _currency,
         FieldType.ZONE: _zone,
+        FieldType.HOURS: _hours,
+        FieldType.HOLIDAYS: known_region,
     }
     return lru_cache(maxsize=8192)(partial(_explained, types[spec.type], time_format or spec.type.value))
 
@@ -209,3 +213,12 @@ def _zone(text: str) -> str:
     if text not in available_timezones():
         raise _UnexplainedError
     return text
+
+
+def _hours(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(";") if part.strip()]
+    try:
+        read_hours(tuple(parts))
+    except ValueError as error:
+        raise ValueError(f"found {text!r}; {error}") from error
+    return parts

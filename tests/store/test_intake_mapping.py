@@ -61,7 +61,7 @@ def test_a_duplicate_key_is_refused_with_both_lines() -> None:
         ("", "m.yaml:1:1: the file is empty"),
         ("kind: [", "m.yaml:1:8: not valid YAML"),
         ("a: &x 1\nb: *x\n", "m.yaml:2:4: aliases are not supported"),
-        (GOOD.replace("leads", "leeds"), "m.yaml:1:1: kind: Input should be 'partners', 'fx-rates'"),
+        (GOOD.replace("leads", "leeds"), "m.yaml:1:1: kind: Input should be 'calendars', 'holidays'"),
         (GOOD + "fileds: {}\n", "m.yaml:8:1: fileds: not a field of a mapping"),
         (GOOD.replace("source_system: crm\n", ""), "m.yaml:1:1: the mapping: source_system is missing"),
         (GOOD.replace("  partner_id: {template", "  partner: {template"), "m.yaml:5:3: fields.partner: leads has no"),
