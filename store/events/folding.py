@@ -1,0 +1,240 @@
+"""A fact is the fold of its events: pure, and the same in whatever order, and however often, they arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from store.events.types import DATA
+from store.intake.kinds import FactKind
+
+Columns = dict[str, Any]
+
+
+class Happening(NamedTuple):
+    """One version of one event. Text and booleans in `data`; `at` in UTC."""
+
+    type: str
+    at: datetime
+    version: int
+    event_id: str
+    data: Mapping[str, Any]
+
+
+class Fact(NamedTuple):
+    """A row that the events make; `columns` holds all that events say of this kind, as text, booleans or None."""
+
+    kind: FactKind
+    source_id: str
+    columns: Columns
+
+
+class Change(NamedTuple):
+    """What a type does to a fact that is there: when, with which fields, and what goes without saying.
+
+    `first`: of several the first counts, otherwise the last.
+    """
+
+    column: str
+    first: bool = False
+    fields: tuple[str, ...] = ()
+    implied: Mapping[str, Any] = {}
+
+
+class Base(NamedTuple):
+    """The type without which there is no fact of a kind, and the column that holds when it happened."""
+
+    type: str
+    column: str | None
+    key: str | None = None
+    """Column that is the subject unless the data name another."""
+
+    renamed: Mapping[str, str] = {}
+    """Fields of the data whose column is called otherwise."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Columns that it fills, each with the field of the data that it comes from."""
+        names = [field.alias or name for name, field in DATA[self.type][1].model_fields.items()]
+        return {self.renamed.get(name, name): name for name in names}
+
+
+BASES: Final = {
+    FactKind.LEADS: Base("lead.assigned", "assigned_at"),
+    FactKind.OPPORTUNITIES: Base("deal.registered", "registered_at"),
+    FactKind.MDF_REQUESTS: Base("mdf.request.submitted", "submitted_at", "request_id"),
+    FactKind.MDF_CLAIMS: Base("mdf.claim.submitted", "submitted_at"),
+    FactKind.ENABLEMENT: Base("enablement.assigned", "assigned_at"),
+    FactKind.COMPLIANCE_RESULTS: Base("compliance.result.recorded", "assessed_at", None, {"check_version": "version"}),
+    FactKind.COMPLIANCE_WAIVERS: Base("compliance.waiver.granted", None),
+    FactKind.TRANSACTIONS: Base("transaction.recorded", None, "transaction_id"),
+    FactKind.COSTS: Base("cost.recorded", None),
+}
+
+_YES = {"decision": "approved"}
+_NO = {"decision": "rejected", "approved_amount": None}
+
+CHANGES: Final = {
+    "lead.accepted": Change("accepted_at", first=True),
+    "lead.contacted": Change("first_contact_at", first=True),
+    "lead.reassigned": Change("reassigned_at", first=True),
+    "lead.recalled": Change("excluded_at", first=True, fields=("excluded_reason",)),
+    "deal.qualified": Change("qualified_at", first=True),
+    "deal.closed": Change("closed_at", fields=("outcome", "amount")),
+    "mdf.request.approved": Change("decided_at", fields=("approved_amount", "approver"), implied=_YES),
+    "mdf.request.rejected": Change("decided_at", fields=("approver",), implied=_NO),
+    "mdf.request.released": Change("released_at", first=True),
+    "mdf.claim.approved": Change("decided_at", fields=("approved_amount", "approver", "late_waived_by"), implied=_YES),
+    "mdf.claim.rejected": Change("decided_at", fields=("approver",), implied=_NO | {"late_waived_by": None}),
+    "mdf.claim.paid": Change("paid_at", fields=("paid_amount",)),
+    "enablement.due_changed": Change("due_changed_at", fields=("due_on",)),
+    "enablement.completed": Change("completed_at", first=True, fields=("valid_until",), implied={"passed": True}),
+    "enablement.failed": Change("completed_at", implied={"passed": False, "valid_until": None}),
+    "enablement.waived": Change("waived_at", first=True, fields=("waived_by",)),
+    "enablement.withdrawn": Change("withdrawn_at", first=True),
+    "compliance.waiver.revoked": Change("revoked_at", first=True),
+}
+
+_ALSO: Final = {
+    FactKind.OPPORTUNITIES: ("last_activity_at",),
+    FactKind.ENABLEMENT: ("previous_due_on",),
+}
+REOPENING: Final = ("opportunity_id", "closed_at", "outcome", "amount", "reopened_at")
+
+
+def _columns_of(kind: FactKind) -> tuple[str, ...]:
+    base = BASES[kind]
+    names = [*base.fields, *filter(None, (base.column, base.key)), *_ALSO.get(kind, ())]
+    for type_, change in CHANGES.items():
+        if DATA[type_][0] is kind:
+            names += [change.column, *change.fields, *change.implied]
+    return tuple(dict.fromkeys(names))
+
+
+COLUMNS: Final = {kind: _columns_of(kind) for kind in BASES} | {FactKind.OPPORTUNITY_REOPENINGS: REOPENING}
+"""What events say of each kind, besides its key; other columns of a row are left as they are."""
+
+_FILLED: Final = {kind: tuple(base.fields.items()) for kind, base in BASES.items()}
+
+
+def fold(
+    kind: FactKind, subject: str, known: Sequence[Happening], stored: Mapping[str, Any] | None = None
+) -> tuple[Fact, ...] | None:
+    """The rows that all events known of a subject make; None while the one is missing without which there is none.
+
+    Args:
+        known: every version of every event of the subject, in any order.
+        stored: the row as a file brought it, for a fact whose first event never comes as an event: what is written
+            there counts beside the events, but for what an event, also one corrected since, had written.
+    """
+    base = BASES[kind]
+    ordered = sorted(in_force(known), key=_by_time)
+    state: Columns = dict.fromkeys(COLUMNS[kind])
+    begun = [one for one in ordered if one.type == base.type]
+    if begun:
+        last = begun[-1]
+        state.update((column, last.data.get(field)) for column, field in _FILLED[kind])
+        if base.column:
+            state[base.column] = last.at.isoformat()
+        if base.key and state.get(base.key) is None:
+            state[base.key] = subject
+    elif stored is not None:
+        state.update((column, stored.get(column)) for column in (*base.fields, *filter(None, (base.column, base.key))))
+        if stored.get("previous_due_on") is not None:
+            state["due_on"] = stored["previous_due_on"]
+        ordered = sorted([*ordered, *_written(kind, stored, known)], key=_by_time)
+    else:
+        return None
+    changes = [one for one in ordered if one.type != base.type]
+    if kind is FactKind.OPPORTUNITIES:
+        return _deal(subject, state, ordered)
+    if kind is FactKind.ENABLEMENT:
+        return (Fact(kind, subject, _course(state, changes)),)
+    for one in changes:
+        _apply(state, one)
+    return (Fact(kind, subject, state),)
+
+
+def in_force(known: Iterable[Happening]) -> list[Happening]:
+    """Of each event the highest version."""
+    newest: dict[str, Happening] = {}
+    for one in known:
+        other = newest.get(one.event_id)
+        if other is None or other.version < one.version:
+            newest[one.event_id] = one
+    return list(newest.values())
+
+
+def _by_time(one: Happening) -> tuple[datetime, int, str]:
+    return one.at, one.version, one.event_id
+
+
+def _apply(state: Columns, one: Happening) -> None:
+    change = CHANGES[one.type]
+    if change.first and state[change.column] is not None:
+        return
+    state[change.column] = one.at.isoformat()
+    state.update((name, one.data.get(name)) for name in change.fields)
+    state.update(change.implied)
+
+
+def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[Fact, ...]:
+    """The last close counts; one that was undone stands in a row of its own.
+
+    Reopening a deal that was not closed yet undoes nothing, and says so by a close that lasted no time: a row that is
+    there may not vanish when its close is corrected to a later moment.
+    """
+    reopenings: list[Fact] = []
+    for one in ordered:
+        at = one.at.isoformat()
+        if one.type == "deal.reopened":
+            undone = {name: state[name] for name in ("closed_at", "outcome", "amount")}
+            if state["closed_at"] is None:
+                undone = {"closed_at": at, "outcome": "cancelled", "amount": None}
+            row = {"opportunity_id": subject, **undone, "reopened_at": at}
+            reopenings.append(Fact(FactKind.OPPORTUNITY_REOPENINGS, one.event_id, row))
+            state["closed_at"] = state["outcome"] = None
+            continue
+        if one.type == "deal.closed":
+            state["closed_at"], state["outcome"] = at, one.data["outcome"]
+        elif one.type == "deal.qualified":
+            state["qualified_at"] = state["qualified_at"] or at
+        if one.data.get("amount") is not None:
+            state["amount"] = one.data["amount"]
+    state["last_activity_at"] = max(one.at for one in ordered).isoformat() if ordered else None
+    return (Fact(FactKind.OPPORTUNITIES, subject, state), *reopenings)
+
+
+def _course(state: Columns, changes: Sequence[Happening]) -> Columns:
+    """The first pass counts, whatever failed before or after it; a day that is moved again replaces the move before."""
+    state["passed"] = True
+    for one in changes:
+        passed = state["completed_at"] is not None and state["passed"]
+        if one.type == "enablement.due_changed":
+            state["previous_due_on"], state["due_on"] = state["due_on"], one.data["due_on"]
+            state["due_changed_at"] = one.at.isoformat()
+        elif one.type == "enablement.expired":
+            if passed:
+                lapsed = (one.at.date() - timedelta(days=1)).isoformat()
+                state["valid_until"] = min(state["valid_until"] or lapsed, lapsed)
+        elif one.type not in ("enablement.completed", "enablement.failed"):
+            _apply(state, one)
+        elif not passed:
+            state["completed_at"] = None
+            _apply(state, one)
+    return state
+
+
+def _written(kind: FactKind, stored: Mapping[str, Any], known: Iterable[Happening]) -> list[Happening]:
+    """The changes that a stored row tells of, but for those that came with an event."""
+    ours = {(CHANGES[one.type].column, one.at) for one in known if one.type in CHANGES}
+    found = []
+    for type_, change in CHANGES.items():
+        at = stored.get(change.column) if DATA[type_][0] is kind else None
+        if at is None or any(stored.get(name) != value for name, value in change.implied.items() if value is not None):
+            continue
+        moment = datetime.fromisoformat(at)
+        if (change.column, moment) not in ours:
+            found.append(Happening(type_, moment, 0, "", {name: stored.get(name) for name in change.fields}))
+    return found

@@ -1,0 +1,280 @@
+"""Takes a batch of events, whole or not at all: keeps each, and makes of their facts what all events known of them say.
+
+Writers to one fact come one after the other: each locks the subjects of its batch first, all in one order, claims last.
+Then nothing that it reads of them can change under it, and no two batches can wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+
+from store.events.arrivals import Arrival, Key, State, arrivals, happening, sort_out
+from store.events.errors import EventProblem, EventsRefused, shown
+from store.events.folding import BASES, Fact, Happening, fold
+from store.events.types import Event
+from store.events.writing import Row, stored_rows, write_facts
+from store.intake.kinds import FactKind
+from store.pool import Connection
+from store.statements import statement
+
+_BEGIN: Final = statement("events/begin_subjects")
+_LOCK: Final = statement("events/lock_subjects")
+_WAITING_FOR: Final = statement("events/waiting_claims")
+_KNOWN: Final = statement("events/known_versions")
+_KEEP: Final = statement("events/keep_events")
+_EVENTS_OF: Final = statement("events/events_of")
+_SETTLE: Final = statement("events/settle_subjects")
+_UNKNOWN: Final = statement("events/unknown_names")
+_OVERCREDITED: Final = statement("events/overcredited")
+
+_TRIES: Final = 4
+_SHARED: Final = ""
+"""Stands for the source of what all sources call by one name."""
+
+_REQUEST_NAME: Final = "mdf-request-name"
+_REQUESTED: Final = BASES[FactKind.MDF_REQUESTS].type
+
+
+class Wait(NamedTuple):
+    """The event without which there is no fact."""
+
+    type: str
+    subject: str
+
+
+Waits = dict[Key, "Wait | None"]
+
+
+async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence[Event], key_name: str) -> list[State]:
+    """Take a batch of one source in one transaction; what became of each event.
+
+    Raises:
+        EventsRefused: an event names what is not known, or credits more than the whole; nothing was taken.
+        EventsConflict: an event contradicts what was taken before; nothing was taken.
+    """
+    batch = arrivals(source, events)
+    for remaining in reversed(range(_TRIES)):
+        try:
+            async with pool.acquire() as conn, conn.transaction():
+                return await _take(conn, source, batch, key_name)
+        except (asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError):
+            # An import wrote the same rows in its own order, or another batch took one of these ids for another fact.
+            if not remaining:
+                raise
+    raise AssertionError("a loop that returns or raises")
+
+
+async def _take(conn: Connection, source: str, batch: Sequence[Arrival], key_name: str) -> list[State]:
+    locked = await _lock_for(conn, source, batch)
+    states, fresh = sort_out(batch, await conn.fetch(_KNOWN, source, [one.id for one in batch]))
+    await _refuse_unknown(conn, fresh)
+    waits = locked.waits
+    if fresh:
+        moment = await _keep(conn, source, key_name, fresh)
+        known = await _events(conn, locked, fresh)
+        waits = waits | await settle(conn, moment, known, locked.waits)
+        await _refuse_overcredited(conn, source, fresh)
+    for arrival in batch:
+        if waits.get(arrival.key) and states[arrival.place] is State.NEW:
+            states[arrival.place] = State.WAITING
+    return states
+
+
+class Locked(NamedTuple):
+    """Subjects that nobody else changes until the transaction ends: what each waits for, and which had no event yet."""
+
+    waits: Waits
+    begun: frozenset[Key]
+
+
+async def _lock_for(conn: Connection, source: str, batch: Sequence[Arrival]) -> Locked:
+    if any(one.kind is FactKind.TRANSACTIONS for one in batch):
+        # Lines of one transaction are different facts, and yet share its whole.
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended('credit ' || $1, 0))", source)
+    requested = {_request_of(one) for one in batch} - {None}
+    names = {Key(_SHARED, _REQUEST_NAME, str(name)) for name in requested}
+    claims = {one.key for one in batch if one.kind is FactKind.MDF_CLAIMS}
+    first = await lock(conn, {one.key for one in batch} - claims | names)
+    if requested:
+        # While the names are locked no other claim begins to wait for them.
+        rows = await conn.fetch(_WAITING_FOR, _REQUESTED, list(requested))
+        claims |= {Key(row["source_system"], row["kind"], row["subject"]) for row in rows}
+    if not claims:
+        return first
+    second = await lock(conn, claims)
+    return Locked(first.waits | second.waits, first.begun | second.begun)
+
+
+def _request_of(one: Arrival) -> str | None:
+    if one.kind is FactKind.MDF_REQUESTS:
+        return one.key.subject
+    return one.event.data.get("request_id")
+
+
+async def lock(conn: Connection, keys: Iterable[Key]) -> Locked:
+    """Lock subjects until the transaction ends, also such as nobody has heard of yet."""
+    wanted = sorted(set(keys))
+    rows = await conn.fetch(_BEGIN, *_unzipped(wanted))
+    begun = frozenset(Key(*row) for row in rows)
+    waits: Waits = dict.fromkeys(begun)
+    there = [key for key in wanted if key not in begun]
+    if there:
+        for row in await conn.fetch(_LOCK, *_unzipped(there)):
+            wait = Wait(row["waits_for"], row["waits_for_subject"]) if row["waits_for"] else None
+            waits[Key(row["source_system"], row["kind"], row["subject"])] = wait
+    return Locked(waits, begun)
+
+
+def _unzipped(keys: Sequence[Key]) -> tuple[list[str], list[str], list[str]]:
+    return [key.source_system for key in keys], [key.kind for key in keys], [key.subject for key in keys]
+
+
+async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Arrival]) -> datetime:
+    moment: datetime = await conn.fetchval(
+        _KEEP,
+        source,
+        key_name,
+        [one.id for one in fresh],
+        [one.event.version for one in fresh],
+        [one.event.type for one in fresh],
+        [one.key.kind for one in fresh],
+        [one.key.subject for one in fresh],
+        [one.event.at for one in fresh],
+        [one.text for one in fresh],
+        [one.sha256 for one in fresh],
+    )
+    return moment
+
+
+async def _events(conn: Connection, locked: Locked, fresh: Sequence[Arrival]) -> dict[Key, list[Happening]]:
+    """All events known of the subjects that changed, and of those that may have waited for one of them."""
+    known: dict[Key, list[Happening]] = {}
+    for one in fresh:
+        known.setdefault(one.key, []).append(one.event)
+    waiting = {key for key, wait in locked.waits.items() if wait}
+    older = sorted((waiting | known.keys()) - locked.begun)
+    return known | await read_events(conn, older)
+
+
+async def read_events(conn: Connection, keys: Sequence[Key]) -> dict[Key, list[Happening]]:
+    """Every version of every event of these subjects."""
+    found: dict[Key, list[Happening]] = {}
+    if keys:
+        for row in await conn.fetch(_EVENTS_OF, *_unzipped(keys)):
+            key = Key(row["source_system"], row["kind"], row["subject"])
+            found.setdefault(key, []).append(happening(row))
+    return found
+
+
+async def settle(conn: Connection, moment: datetime, known: dict[Key, list[Happening]], before: Waits) -> Waits:
+    """Write the facts that can be made of the events of these locked subjects; what the others wait for."""
+    folded: dict[Key, tuple[Fact, ...] | None] = {
+        key: fold(FactKind(key.kind), key.subject, events) for key, events in known.items()
+    }
+    folded |= await _with_stored(conn, known, [key for key, facts in folded.items() if facts is None])
+    waits: Waits = {
+        key: None if facts else Wait(BASES[FactKind(key.kind)].type, key.subject) for key, facts in folded.items()
+    }
+    waits |= await _without_request(conn, folded)
+    rows = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
+    await write_facts(conn, moment, rows)
+    changed = [(key, wait) for key, wait in waits.items() if wait != before.get(key)]
+    if changed:
+        types, subjects = zip(*((wait or (None, None)) for _, wait in changed), strict=True)
+        await conn.execute(_SETTLE, moment, *_unzipped([key for key, _ in changed]), types, subjects)
+    return waits
+
+
+async def _with_stored(
+    conn: Connection, known: dict[Key, list[Happening]], missing: Sequence[Key]
+) -> dict[Key, tuple[Fact, ...] | None]:
+    """Facts whose first event never comes, because a file brought them."""
+    if not missing:
+        return {}
+    wanted: dict[FactKind, list[tuple[str, str]]] = {}
+    for key in missing:
+        wanted.setdefault(FactKind(key.kind), []).append((key.source_system, key.subject))
+    found: dict[Key, tuple[Fact, ...] | None] = {}
+    for (source, kind, subject), text in (await stored_rows(conn, wanted)).items():
+        key = Key(source, kind.value, subject)
+        # Numbers as they are written: a float would round an amount.
+        stored: dict[str, Any] = json.loads(text, parse_float=str, parse_int=str)
+        found[key] = fold(kind, subject, known[key], stored)
+    return found
+
+
+async def _without_request(conn: Connection, folded: dict[Key, tuple[Fact, ...] | None]) -> Waits:
+    """Claims that name a request which has not come yet: they are right, and early."""
+    named = {
+        key: str(facts[0].columns["request_id"])
+        for key, facts in folded.items()
+        if key.kind == FactKind.MDF_CLAIMS and facts and facts[0].columns["request_id"] is not None
+    }
+    if not named:
+        return {}
+    coming = {key.subject for key, facts in folded.items() if key.kind == FactKind.MDF_REQUESTS and facts}
+    rows = await conn.fetch("select request_id from mdf_request where request_id = any ($1)", list(named.values()))
+    there = coming | {row["request_id"] for row in rows}
+    return {key: Wait(_REQUESTED, name) for key, name in named.items() if name not in there}
+
+
+async def _refuse_unknown(conn: Connection, fresh: Sequence[Arrival]) -> None:
+    """Partners, people, allocations and checks come from files: an event that names another one is a mistake."""
+    names: dict[str, set[str]] = {field: set() for field in ("partner_id", "person_id", "allocation_id")}
+    checks: set[tuple[str, int]] = set()
+    for one in fresh:
+        for field, found in names.items():
+            if field in one.event.data:
+                found.add(one.event.data[field])
+        if "check_version" in one.event.data:
+            checks.add((one.event.data["check_id"], one.event.data["check_version"]))
+    rows = await conn.fetch(
+        _UNKNOWN, *map(list, names.values()), [name for name, _ in checks], [version for _, version in checks]
+    )
+    unknown = {(row["field"], row["name"]) for row in rows}
+    if unknown:
+        raise EventsRefused([problem for one in fresh for problem in _unknown_in(one, unknown)])
+
+
+def _unknown_in(one: Arrival, unknown: set[tuple[str, str]]) -> list[EventProblem]:
+    data = one.event.data
+    said = {field: str(data.get(field)) for field in ("partner_id", "person_id", "allocation_id")}
+    said["check_version"] = f"{data.get('check_id')} {data.get('check_version')}"
+    what = {"partner_id": "partner", "person_id": "person", "allocation_id": "allocation", "check_version": "check"}
+    return [
+        EventProblem(
+            event=one.place,
+            field=f"data.{field}",
+            found=shown(name),
+            allowed=f"a {what[field]} that is known; import it first",
+        )
+        for field, name in said.items()
+        if (field, name) in unknown and field in data
+    ]
+
+
+async def _refuse_overcredited(conn: Connection, source: str, fresh: Sequence[Arrival]) -> None:
+    lines = [one for one in fresh if one.kind is FactKind.TRANSACTIONS]
+    if not lines:
+        return
+    names = {one.place: str(one.event.data.get("transaction_id") or one.key.subject) for one in lines}
+    rows = await conn.fetch(_OVERCREDITED, source, list(set(names.values())))
+    over = {row["transaction_id"]: row["share"] for row in rows}
+    if over:
+        raise EventsRefused(
+            [
+                EventProblem(
+                    event=index,
+                    field="data.credit_share",
+                    found=f"shares of transaction {shown(name)} that add up to {over[name]}",
+                    allowed="at most 1",
+                )
+                for index, name in names.items()
+                if name in over
+            ]
+        )

@@ -1,0 +1,126 @@
+"""What a word, an amount, a share or a moment of an event may be: read strictly, and kept in one canonical spelling.
+
+Every reader takes what JSON can carry and returns text, so that the same thing said in two ways has one digest and goes
+to the database as it is. Money may be a number or text; text is exact at any size.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, StringConstraints, WithJsonSchema
+
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""Between which years a moment or a day can be meant."""
+
+_YEARS = r"(19[7-9][0-9]|2[01][0-9]{2})"
+_DAY = rf"{_YEARS}-[0-9]{{2}}-[0-9]{{2}}"
+_INSTANT = rf"{_DAY}[Tt][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,9}})?([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})"
+_MONEY = r"-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?"
+_SHARE = r"0(\.[0-9]{1,8})?|1(\.0{1,8})?"
+_MONTH = rf"{_YEARS}-(0[1-9]|1[0-2])"
+
+_is_day, _is_instant, _is_money, _is_share, _is_month = (
+    re.compile(one).fullmatch for one in (_DAY, _INSTANT, _MONEY, _SHARE, _MONTH)
+)
+_MICROSECONDS = re.compile(r"(\.[0-9]{6})[0-9]+")
+# Nothing that a terminal, a log or PostgreSQL would not take.
+_ODD = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff"
+_PRINTABLE = rf"^[^{_ODD}]+$"
+_KEY = rf"^[^\s{_ODD}]([^{_ODD}]*[^\s{_ODD}])?$"
+
+
+def read_moment(value: Any) -> datetime:
+    """An instant in UTC.
+
+    Raises:
+        ValueError: it is none, or lies in no year that can be meant.
+    """
+    if not (isinstance(value, str) and _is_instant(value)):
+        raise ValueError("a moment such as 2025-12-31T17:00:00+01:00")
+    try:
+        moment = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", value).upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("a moment that exists, such as 2025-12-31T17:00:00+01:00") from None
+    return moment
+
+
+def _instant(value: Any) -> str:
+    return read_moment(value).isoformat()
+
+
+def _day(value: Any) -> str:
+    if not (isinstance(value, str) and _is_day(value)):
+        raise ValueError("a date such as 2025-12-31")
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("a date that exists, such as 2025-12-31") from None
+    return value
+
+
+def _month(value: Any) -> str:
+    if not (isinstance(value, str) and _is_month(value)):
+        raise ValueError("a month such as 2025-12")
+    return f"{value}-01"
+
+
+def _money(value: Any) -> str:
+    return _plain(value, _is_money, "an amount with at most 14 digits before the decimal point and 4 after it")
+
+
+def _amount(value: Any) -> str:
+    text = _money(value)
+    if text.startswith("-"):
+        raise ValueError("an amount that is not negative")
+    return text
+
+
+def _share(value: Any) -> str:
+    return _plain(value, _is_share, "a share from 0 to 1 with at most 8 decimals")
+
+
+def _plain(value: Any, fits: Any, allowed: str) -> str:
+    """A number in its shortest spelling, without an exponent."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(allowed)
+    text = value if isinstance(value, str) else format(Decimal(repr(value)), "f")
+    if not fits(text):
+        raise ValueError(allowed)
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _schema(pattern: str, example: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$", "examples": [example], **more})
+
+
+def _numeric(pattern: str, example: str, least: float, most: float) -> WithJsonSchema:
+    number = {"type": "number", "minimum": least, "maximum": most}
+    text = {"type": "string", "pattern": f"^({pattern})$", "examples": [example]}
+    return WithJsonSchema({"anyOf": [text, number]})
+
+
+Moment = Annotated[datetime, PlainValidator(read_moment), _schema(_INSTANT, "2026-03-02T09:00:00Z", format="date-time")]
+Instant = Annotated[str, PlainValidator(_instant), _schema(_INSTANT, "2026-03-02T09:00:00Z", format="date-time")]
+Day = Annotated[str, PlainValidator(_day), _schema(_DAY, "2026-03-31", format="date")]
+Month = Annotated[str, PlainValidator(_month), _schema(_MONTH, "2026-03")]
+Money = Annotated[str, PlainValidator(_money), _numeric(_MONEY, "-120.50", -99999999999999, 99999999999999)]
+Amount = Annotated[str, PlainValidator(_amount), _numeric(_MONEY.removeprefix("-?"), "120.50", 0, 99999999999999)]
+Share = Annotated[str, PlainValidator(_share), _numeric(_SHARE, "0.5", 0, 1)]
+Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_KEY)]
+"""A name or a key: blanks around it would make it another one."""
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_PRINTABLE)]
+"""What a person wrote."""
+
+SOURCE_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+Source = Annotated[str, StringConstraints(pattern=SOURCE_PATTERN)]
+"""A source system, as in a mapping."""
