@@ -14,19 +14,24 @@ from activities.effects import EffectActivities
 from activities.metrics import MetricActivities
 from activities.notices import NoticeActivities
 from activities.watching import WatchActivities
+from models.work import WatchInput
 
 __all__ = ["Channel", "all_activities"]
 
 
 def all_activities(
-    pool: asyncpg.Pool[asyncpg.Record], client: Client, channels: tuple[Channel, ...] = ()
+    pool: asyncpg.Pool[asyncpg.Record],
+    client: Client,
+    channels: tuple[Channel, ...] = (),
+    watch: WatchInput | None = None,
 ) -> list[Callable[..., Any]]:
-    """Every activity a worker registers. `channels` carry notices beside the outbox; none keeps them in it."""
+    """Every activity a worker registers. `channels` carry notices beside the outbox; none keeps them in it. `watch` is
+    how the watch is started should it not run when a rollout opens."""
     delivery = Delivery(pool, channels)
-    effects = EffectActivities(pool, client)
+    effects = EffectActivities(pool, client, watch)
     metrics = MetricActivities(pool)
     notices = NoticeActivities(pool, delivery)
-    watch = WatchActivities(pool, client, delivery)
+    watching = WatchActivities(pool, client, delivery)
     return [
         effects.open_rollout,
         effects.resolve_cohorts,
@@ -36,5 +41,5 @@ def all_activities(
         metrics.fetch_metrics,
         metrics.assess_thresholds,
         notices.notify_owners,
-        watch.evaluate_open_rollouts,
+        watching.evaluate_open_rollouts,
     ]

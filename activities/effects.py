@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.errors import borrowed, named_errors, unknown_partners
-from models.names import WAKE, WATCH, WATCH_ID
+from models.names import WAKE, WATCH, shard_of, watch_workflow_id
 from models.rollout import CohortMembers
 from models.work import EnrolRequest, EnrolResult, OpenRequest, RecordRequest, ResolveRequest, WatchInput
 from store import enrolments, log, rollouts
@@ -22,20 +22,22 @@ ANSWER = timedelta(seconds=5)
 class EffectActivities:
     """Activities that change the store on behalf of one rollout."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], client: Client) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], client: Client, watch: WatchInput | None = None) -> None:
         self._pool = pool
         self._client = client
+        self._watch = watch or WatchInput()
 
     @activity.defn
     async def open_rollout(self, request: OpenRequest) -> None:
         """Register the rollout and wake the watch, starting it where it does not run. Key: rollout and chain."""
         async with borrowed(self._pool) as conn, conn.transaction():
             await rollouts.open_rollout(conn, request)
+        shard = shard_of(request.key.rollout_id, self._watch.shards)
         with named_errors():
             await self._client.start_workflow(
                 WATCH,
-                WatchInput(),
-                id=WATCH_ID,
+                self._watch.model_copy(update={"shard": shard}),
+                id=watch_workflow_id(shard),
                 task_queue=activity.info().task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal=WAKE,

@@ -17,7 +17,7 @@ from models.plan import RolloutPlan
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
-from store.evidence import PartnerRows
+from store.evidence import Counted, PartnerRows, PastAsked
 from store.metrics import read_data_through, read_drivers, read_rows
 from store.pool import Connection
 
@@ -146,8 +146,8 @@ async def judge_snapshot(
     since: datetime,
 ) -> Assessment:
     """Judge a snapshot against the plan, counting breaches since a moment."""
-    past = await evidence.past_readings(conn, key, since, snapshot.as_of)
-    return assess(plan, snapshot, baselines, past)
+    past = await evidence.past_readings(conn, [PastAsked(key, since, snapshot.as_of)])
+    return assess(plan, snapshot, baselines, past[key])
 
 
 async def keep_judgement(
@@ -163,5 +163,10 @@ async def keep_judgement(
 
 async def keep_count(conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment) -> None:
     """Keep what the readings of an assessment add to the count of breaches."""
+    await evidence.keep_readings(conn, purpose, [counted(key, assessment)])
+
+
+def counted(key: RolloutKey, assessment: Assessment) -> Counted:
+    """An assessment with what each of its readings counts as."""
     counts = {(item.cohort, item.metric): counts_as(item) for item in assessment.items}
-    await evidence.keep_readings(conn, key, purpose, assessment, counts)
+    return Counted(key, assessment, counts)

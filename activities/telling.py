@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from models.base import digest_json
@@ -10,7 +11,7 @@ from models.command import WATCH_ACTOR, ReportBreach, ReportEvidence, Verb
 from models.evidence import Assessment, MetricAssessment, Verdict
 from models.metric import MetricUse
 from models.work import RolloutKey
-from store.marks import WatchMark
+from store.marks import Picture, WatchMark
 
 DAILY = timedelta(days=1)
 """Programme time after which the watch speaks even if nothing has changed."""
@@ -25,14 +26,26 @@ class Word(NamedTuple):
     command: ReportBreach | ReportEvidence
 
 
-def next_word(key: RolloutKey, assessment: Assessment, mark: WatchMark | None) -> Word | None:
+class Sight(NamedTuple):
+    """What a look saw. `whole` is a look at every metric of every watched cohort; `since` is when the rollout last
+    began to count breaches, at its start or when it was resumed."""
+
+    key: RolloutKey
+    assessment: Assessment
+    cohorts: Collection[str]
+    whole: bool
+    since: datetime
+
+
+def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
     """The one signal that a look calls for, if any.
 
-    Its request id is made from what was seen: a repeated look at the same facts repeats the same request.
+    Its request id is made from what was seen and from when the rollout was last told something: whoever looks again
+    because the one before did not get to write down what it told, repeats the same request.
     """
-    seen = signature(assessment)
-    told = mark.breached if mark else ()
-    request_id, as_of = _request_id(key, assessment, seen), assessment.as_of
+    assessment, after = sight.assessment, next_mark(sight, mark, told=False)
+    request_id = _request_id(sight.key, after, mark)
+    told = _told_of(sight, mark)
     newly = next((item for item in assessment.items if _is_breach(item) and _name(item) not in told), None)
     if newly is not None:
         return Word(
@@ -43,11 +56,11 @@ def next_word(key: RolloutKey, assessment: Assessment, mark: WatchMark | None) -
                 reason=_bounded(f"{newly.metric.value} of {newly.cohort} is not met: {'; '.join(newly.reasons)}"),
                 metric=newly.metric,
                 cohort=newly.cohort,
-                as_of=as_of,
+                as_of=assessment.as_of,
             ),
         )
-    changed = mark is None or mark.signature != seen
-    if not changed and mark is not None and mark.told_at is not None and as_of < mark.told_at + DAILY:
+    changed = mark is None or mark.signature != after.signature
+    if not changed and not _daily_word_is_due(sight, mark):
         return None
     return Word(
         Verb.REPORT_EVIDENCE,
@@ -55,32 +68,37 @@ def next_word(key: RolloutKey, assessment: Assessment, mark: WatchMark | None) -
             request_id=request_id,
             actor=WATCH_ACTOR,
             reason=_bounded(summary(assessment)) if changed else "nothing has changed",
-            as_of=as_of,
+            as_of=assessment.as_of,
             changed=changed,
             evidence_digest=assessment.digest,
         ),
     )
 
 
-def next_mark(mark: WatchMark | None, assessment: Assessment, *, told: bool) -> WatchMark:
-    """What to remember of a look."""
+def next_mark(sight: Sight, mark: WatchMark | None, *, told: bool) -> WatchMark:
+    """What to remember of a look. What it did not look at stays as it was seen last."""
+    assessment = sight.assessment
+    seen = {item.metric.value for item in assessment.items}
+    before = {} if mark is None or sight.whole else mark.picture
+    kept = {name: words for name, words in before.items() if _stands(name, sight.cohorts, seen)}
     return WatchMark(
-        evaluated_at=assessment.as_of,
+        evaluated_at=assessment.as_of if mark is None or sight.whole else mark.evaluated_at,
         told_at=assessment.as_of if told else (mark.told_at if mark else None),
-        signature=signature(assessment),
-        breached=tuple(_name(item) for item in assessment.items if _is_breach(item)),
+        breached=(
+            *(name for name in (mark.breached if mark else ()) if name in kept),
+            *(_name(item) for item in assessment.items if _is_breach(item)),
+        ),
+        picture={**kept, **picture(assessment)},
     )
 
 
-def signature(assessment: Assessment) -> str:
-    """The picture a rollout cares about: while it is the same there is nothing new to tell."""
-    return digest_json(
-        [
-            [item.cohort, item.metric.value, item.verdict.value, item.data_current, item.minimum_sample_reached]
-            for item in assessment.items
-        ]
-        + [["stop", one.condition, one.metric.value, one.cohort] for one in assessment.stop]
-    )
+def picture(assessment: Assessment) -> Picture:
+    """What a rollout cares about in an assessment."""
+    found: Picture = {
+        _name(item): (item.verdict.value, str(item.data_current), str(item.minimum_sample_reached))
+        for item in assessment.items
+    }
+    return found | {f"{one.cohort}/{one.metric.value}/{one.condition}": ("stop",) for one in assessment.stop}
 
 
 def summary(assessment: Assessment) -> str:
@@ -89,6 +107,24 @@ def summary(assessment: Assessment) -> str:
     found = [f"{count} {verdict.value}" for verdict, count in counts.items() if count]
     found += [f"stop condition fulfilled: {one.condition}" for one in assessment.stop]
     return ", ".join(found) or "nothing could be judged"
+
+
+def _told_of(sight: Sight, mark: WatchMark | None) -> tuple[str, ...]:
+    """The breaches a rollout knows of. What it was told before it was resumed it has dealt with: the next is news."""
+    if mark is None or mark.told_at is None or mark.told_at < sight.since:
+        return ()
+    return mark.breached
+
+
+def _daily_word_is_due(sight: Sight, mark: WatchMark | None) -> bool:
+    if not sight.whole or mark is None:
+        return False
+    return mark.told_at is None or sight.assessment.as_of >= mark.told_at + DAILY
+
+
+def _stands(name: str, cohorts: Collection[str], seen: Collection[str]) -> bool:
+    cohort, metric, *_ = name.split("/")
+    return cohort in cohorts and metric not in seen
 
 
 def _is_breach(item: MetricAssessment) -> bool:
@@ -103,6 +139,7 @@ def _bounded(text: str) -> str:
     return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
 
 
-def _request_id(key: RolloutKey, assessment: Assessment, seen: str) -> str:
-    found = digest_json([key.rollout_id, key.chain_id, assessment.as_of.isoformat(), seen])
+def _request_id(key: RolloutKey, after: WatchMark, before: WatchMark | None) -> str:
+    told_at = before.told_at.isoformat() if before and before.told_at else None
+    found = digest_json([key.rollout_id, key.chain_id, told_at, after.signature])
     return f"watch-{found.removeprefix('sha256:')[:24]}"

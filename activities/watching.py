@@ -1,56 +1,71 @@
-"""The watch's look at all open rollouts: measure and judge each at its own programme time, tell of changes."""
+"""The watch's activity: one look at all open rollouts of a shard, or a stay with them that wakes on every change."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import asyncpg
 import structlog
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
+from activities.agenda import EVERYTHING, Metrics
 from activities.delivery import Delivery
-from activities.errors import borrowed, named_errors, unknown_rollout
-from activities.measuring import Measured, judge_snapshot, keep_count, keep_judgement, measure
+from activities.errors import borrowed
+from activities.looking import Looker, Seen
 from activities.meters import record_look
-from activities.telling import Word, next_mark, next_word
+from activities.vigil import AFTER_FAILURE, ASK, DEBOUNCE, Vigil
 from models.base import digest_json
-from models.evidence import Assessment
-from models.names import rollout_workflow_id
-from models.work import RolloutKey, TickRequest, TickResult
-from store import marks, rollouts
-from store.pool import Connection
-from store.rollouts import StoredRollout
+from models.metric import CATALOGUE
+from models.names import shard_of
+from models.work import TickRequest, TickResult
+from store.roster import Entry, read_roster
 
 log = structlog.get_logger(__name__)
 
 SHORTEST = timedelta(milliseconds=200)
 """Least real time between two ticks, whatever the speed of a rollout."""
 
-AFTER_FAILURE = timedelta(seconds=5)
-"""Least real time until a rollout that could not be evaluated is looked at again."""
+BEAT = 2.0
+"""Seconds between two signs of life."""
 
-AT_ONCE = 2
-"""Rollouts evaluated side by side, so that one slow read does not keep all others waiting."""
-
-SIGNAL_WITHIN = timedelta(seconds=5)
 LETTERS_WITHIN = timedelta(seconds=10)
-PURPOSE = "watch"
 
 
-class Look(NamedTuple):
-    """What a look at one rollout did, and the real time at which to look again."""
+@dataclass
+class _Tally:
+    """What has come of the looks so far; the digest chains those of all of them."""
 
-    due: datetime
-    evaluated: bool = False
-    signalled: bool = False
-    failed: bool = False
-    gone: bool = False
-    digest: str = ""
+    evaluated: int = 0
+    signalled: int = 0
+    failed: int = 0
+    digest: str = field(default_factory=lambda: digest_json([]))
+
+    def count(self, seen: Sequence[Seen]) -> None:
+        evaluated, signalled = sum(one.evaluated for one in seen), sum(one.signalled for one in seen)
+        failed, gone = sum(one.failed for one in seen), sum(one.gone for one in seen)
+        record_look(evaluated=evaluated, signalled=signalled, failed=failed, gone=gone)
+        self.evaluated += evaluated
+        self.signalled += signalled
+        self.failed += failed
+        if seen:
+            self.digest = digest_json([self.digest, *(one.digest for one in seen)])
+
+    def result(self, looked_at: int, next_in: timedelta) -> TickResult:
+        return TickResult(
+            looked_at=looked_at,
+            evaluated=self.evaluated,
+            signalled=self.signalled,
+            failed=self.failed,
+            digest=self.digest,
+            next_in=next_in,
+        )
 
 
 class WatchActivities:
@@ -58,92 +73,61 @@ class WatchActivities:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], client: Client, delivery: Delivery) -> None:
         self._pool = pool
-        self._client = client
+        self._looker = Looker(pool, client)
         self._delivery = delivery
+        self._vigils: dict[tuple[int, int], Vigil] = {}
 
     @activity.defn
     async def evaluate_open_rollouts(self, request: TickRequest) -> TickResult:
-        """Evaluate every open rollout whose cadence is due, then deliver letters whose next try is.
+        """Look at every open rollout that is due and deliver letters whose next try is; with a stay, do so again
+        whenever a fact changes, a deadline passes or a cadence is due, until the stay is over.
 
         A rollout that fails does not keep the others. Key: the signals' request ids, derived from what was seen,
         so that a repeated tick repeats them.
         """
+        return await (self._stay(request) if request.stay else self._once(request))
+
+    async def _once(self, request: TickRequest) -> TickResult:
+        now, tally = request.real_now, _Tally()
         async with borrowed(self._pool) as conn:
-            keys = await rollouts.open_keys(conn)
-        gate = asyncio.Semaphore(AT_ONCE)
-        looks = await asyncio.gather(*(self._guarded(gate, key, request) for key in keys))
+            entries = [one for one in await read_roster(conn) if _is_ours(one, request)]
+        due = {entry.key: EVERYTHING for entry in entries if entry.partners and _due_at(entry, now) <= now}
+        seen = await self._looker.look(due, now)
+        tally.count(seen)
         await self._letters()
-        record_look(
-            evaluated=sum(look.evaluated for look in looks),
-            signalled=sum(look.signalled for look in looks),
-            failed=sum(look.failed for look in looks),
-            gone=sum(look.gone for look in looks),
-        )
-        waits = [look.due - request.real_now for look in looks]
-        return TickResult(
-            looked_at=len(looks),
-            evaluated=sum(look.evaluated for look in looks),
-            signalled=sum(look.signalled for look in looks),
-            failed=sum(look.failed for look in looks),
-            digest=digest_json([look.digest for look in looks]),
-            next_in=max(SHORTEST, min([request.slowest, *waits])),
-        )
+        failed = {one.key: one.gone for one in seen if one.failed}
+        waits = [_wait(entry, failed.get(entry.key), entry.key in due, request) for entry in entries]
+        return tally.result(len(entries), max(SHORTEST, min([request.slowest, *waits])))
 
-    async def _guarded(self, gate: asyncio.Semaphore, key: RolloutKey, request: TickRequest) -> Look:
-        """One rollout's trouble must not blind the watch to the others; its own watchdog speaks for it."""
-        async with gate:
-            try:
-                return await self._look(key, request.real_now)
-            except Exception as problem:
-                gone = isinstance(problem, ApplicationError) and problem.type == "RolloutGone"
-                event = "rollout_without_workflow" if gone else "rollout_not_evaluated"
-                log.error(event, rollout=key.rollout_id, chain=key.chain_id, problem=str(problem)[:300])
-                wait = request.slowest if gone else min(AFTER_FAILURE, request.slowest)
-                return Look(due=request.real_now + wait, failed=True, gone=gone)
+    async def _stay(self, request: TickRequest) -> TickResult:
+        """Between two looks nothing is asked of anybody: the database tells of changes, and the agenda of the rest.
 
-    async def _look(self, key: RolloutKey, real_now: datetime) -> Look:
-        async with borrowed(self._pool) as conn:
-            rollout = await rollouts.read_rollout(conn, key)
-            mark = await marks.read_mark(conn, key)
-            if rollout is None:
-                raise unknown_rollout(key.rollout_id)
-            now, cadence = rollout.clock.programme(real_now), rollout.plan.phases.cadence
-            following = rollout.clock.real(now + cadence)
-            if not rollout.standing.open or not rollout.standing.watched:
-                return Look(due=following)
-            if mark is not None and now < mark.evaluated_at + cadence:
-                return Look(due=rollout.clock.real(mark.evaluated_at + cadence))
-            measured, assessment = await self._evaluate(conn, rollout, now)
-            word = next_word(key, assessment, mark)
-            # What a rollout is told of is kept whole; of a quiet look the verdicts and the digest are enough.
-            if word is not None:
-                await keep_judgement(conn, key, PURPOSE, assessment, measured)
-            else:
-                await keep_count(conn, key, PURPOSE, assessment)
-        if word is not None:
-            await self._tell(key, word)
-        async with borrowed(self._pool) as conn:
-            await marks.write_mark(conn, key, next_mark(mark, assessment, told=word is not None))
-        return Look(due=following, evaluated=True, signalled=word is not None, digest=assessment.digest)
+        The time is Temporal's, like that of the rollouts' clocks: neither the worker's nor the database's clock is
+        asked what time it is, only how long something took.
+        """
+        clock, tally = _temporal_clock(request), _Tally()
+        vigil = self._vigils.setdefault((request.shard, request.shards), self._vigil(request))
+        until, letters = clock() + request.stay, None
+        async with _alive() as stopping, vigil.told_of_news() as news:
+            await vigil.begin(clock())
+            while clock() < until and not stopping.is_set():
+                news.clear()
+                began = clock()
+                tally.count(await vigil.round(began))
+                if request.shard == 0 and (letters is None or letters.done()):
+                    letters = asyncio.create_task(self._letters())
+                await asyncio.sleep(max(0.0, (began + DEBOUNCE - clock()).total_seconds()))
+                await _rest(news, stopping, _next(vigil, began, until, request.slowest) - clock())
+            if letters is not None:
+                await letters
+        return tally.result(vigil.looked_after, timedelta(0))
 
-    async def _evaluate(self, conn: Connection, rollout: StoredRollout, now: datetime) -> tuple[Measured, Assessment]:
-        windows = {metric.metric: metric.window for metric in rollout.plan.metrics}
-        standing = rollout.standing
-        measured = await measure(conn, now, standing.watched, windows)
-        since = standing.tolerance_since or now
-        judged = await judge_snapshot(conn, rollout.key, rollout.plan, measured.snapshot, standing.baselines, since)
-        return measured, judged
-
-    async def _tell(self, key: RolloutKey, word: Word) -> None:
-        handle = self._client.get_workflow_handle(rollout_workflow_id(key.rollout_id))
-        with named_errors():
-            try:
-                await handle.signal(word.verb.value, word.command, rpc_timeout=SIGNAL_WITHIN)
-            except RPCError as problem:
-                if problem.status is RPCStatusCode.NOT_FOUND:
-                    told = f"the store has rollout {key.rollout_id} open, but no workflow runs for it"
-                    raise ApplicationError(told, type="RolloutGone") from problem
-                raise
+    def _vigil(self, request: TickRequest) -> Vigil:
+        reads: dict[str, Metrics] = {}
+        for spec in CATALOGUE.values():
+            for facts in spec.reads:
+                reads[facts] = (reads.get(facts) or frozenset()) | {spec.name}
+        return Vigil(self._pool, self._looker, reads, request.shard, request.shards)
 
     async def _letters(self) -> None:
         """Letters are no reason for a look to fail: they wait in the outbox."""
@@ -151,3 +135,69 @@ class WatchActivities:
             await self._delivery.deliver(None, LETTERS_WITHIN)
         except Exception as problem:
             log.warning("letters_not_delivered", problem=str(problem)[:300])
+
+
+def _is_ours(entry: Entry, request: TickRequest) -> bool:
+    return shard_of(entry.key.rollout_id, request.shards) == request.shard
+
+
+def _due_at(entry: Entry, now: datetime) -> datetime:
+    return now if entry.evaluated_at is None else entry.clock.real(entry.evaluated_at + entry.cadence)
+
+
+def _wait(entry: Entry, gone: bool | None, looked: bool, request: TickRequest) -> timedelta:
+    """Until a rollout is to be looked at again; `gone` None: the look did not fail."""
+    if gone is not None:
+        return request.slowest if gone else min(AFTER_FAILURE, request.slowest)
+    now = request.real_now
+    if looked or not entry.partners:
+        return entry.clock.real(entry.clock.programme(now) + entry.cadence) - now
+    return _due_at(entry, now) - now
+
+
+def _next(vigil: Vigil, began: datetime, until: datetime, slowest: timedelta) -> datetime:
+    """When to look again though nobody says anything."""
+    latest = min(until, began + min(ASK, slowest))
+    return min(latest, vigil.next_at or latest)
+
+
+def _temporal_clock(request: TickRequest) -> Callable[[], datetime]:
+    began = time.monotonic()
+    at = activity.info().started_time if activity.in_activity() else request.real_now
+    return lambda: at + timedelta(seconds=time.monotonic() - began)
+
+
+async def _rest(news: asyncio.Event, stopping: asyncio.Event, wait: timedelta) -> None:
+    """Until there is news, the time is over, or the worker is told to stop."""
+    waiting = [asyncio.create_task(event.wait()) for event in (news, stopping)]
+    try:
+        await asyncio.wait(waiting, timeout=max(0.0, wait.total_seconds()), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+@asynccontextmanager
+async def _alive() -> AsyncIterator[asyncio.Event]:
+    """Give signs of life while inside; the event is set when the worker is told to stop, so that another one can take
+    over without waiting for ours to fall silent."""
+    stopping = asyncio.Event()
+
+    async def beat() -> None:
+        while activity.in_activity():
+            activity.heartbeat()
+            await asyncio.sleep(BEAT)
+
+    async def leave() -> None:
+        if activity.in_activity():
+            await activity.wait_for_worker_shutdown()
+            stopping.set()
+
+    tasks = [asyncio.create_task(beat()), asyncio.create_task(leave())]
+    try:
+        yield stopping
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import zlib
+
 TASK_QUEUE = "partner-rollout"
 ROLLOUT = "PartnerRollout"
 WATCH = "PartnerWatch"
 WATCH_ID = "partner-watch"
 WAKE = "wake"
+
+
+def watch_workflow_id(shard: int) -> str:
+    """The workflow id of a shard of the watch; the first, which as a rule is the only one, has the plain name."""
+    return f"{WATCH_ID}-{shard}" if shard else WATCH_ID
+
+
+def shard_of(rollout_id: str, shards: int) -> int:
+    """Which of so many shards of the watch looks after a rollout."""
+    return zlib.crc32(rollout_id.encode()) % shards
 
 
 def rollout_workflow_id(plan_id: str) -> str:

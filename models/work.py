@@ -131,10 +131,17 @@ class NotifyRequest(Frozen):
 
 
 class TickRequest(Frozen):
-    """One look of the watch at all open rollouts. `real_now` is the watch workflow's own clock."""
+    """One look of the watch at all open rollouts of its shard, or one stay with them.
+
+    `real_now` is the watch workflow's own clock. A `stay` keeps watch so long, wakes on every change of a fact, and
+    asks the journal by itself every `slowest` at the latest; zero looks once.
+    """
 
     real_now: Instant
     slowest: timedelta
+    stay: timedelta = timedelta(0)
+    shard: int = 0
+    shards: int = 1
 
 
 class TickResult(Frozen):
@@ -150,9 +157,13 @@ class TickResult(Frozen):
 
 
 class WatchInput(Frozen):
-    """What starts the watch: the longest real time between two looks, and the ticks of earlier runs."""
+    """What starts a shard of the watch: the longest real time between two looks, how long it stays awake in between
+    (zero: it sleeps), which of how many shards it is, and the ticks of earlier runs."""
 
     slowest: timedelta = timedelta(minutes=5)
+    stay: timedelta = timedelta(0)
+    shard: int = 0
+    shards: int = 1
     ticks: int = 0
 
 

@@ -98,8 +98,8 @@ async def next_deadlines(
     return tuple(found.get(number) for number in range(len(groups)))
 
 
-class DueSoon(NamedTuple):
-    """Partners, the window that counts their leads, and the stretch of time in which leads are due."""
+class Stretch(NamedTuple):
+    """Partners, the window that counts their leads, and the stretch of time `[now, until)` in which leads are due."""
 
     partners: Sequence[str]
     window_start: datetime
@@ -107,33 +107,36 @@ class DueSoon(NamedTuple):
     until: datetime
 
 
-async def due_soon(conn: Connection, groups: Sequence[DueSoon]) -> tuple[tuple[int, datetime | None], ...]:
-    """For each group how many open leads are due, and when the first of them is."""
-    numbers, partners = _side_by_side([group.partners for group in groups])
+class DueSoon(NamedTuple):
+    """Open leads due in a stretch: how many, when the first is, and the partners with most of them."""
+
+    leads: int
+    first_due_at: datetime
+    partners: tuple[str, ...]
+
+
+async def due_soon(conn: Connection, asked: Sequence[Stretch]) -> tuple[DueSoon | None, ...]:
+    """For each stretch the leads due in it; None where there are none."""
+    numbers, partners = _side_by_side([one.partners for one in asked])
     rows = await conn.fetch(
         _DUE_SOON,
         numbers,
         partners,
-        [group.window_start for group in groups],
-        [group.now for group in groups],
-        [group.until for group in groups],
+        [one.window_start for one in asked],
+        [one.now for one in asked],
+        [one.until for one in asked],
     )
-    found = {row["group_no"]: (row["leads"], row["first_due_at"]) for row in rows}
-    return tuple(found.get(number, (0, None)) for number in range(len(groups)))
+    found = {row["group_no"]: DueSoon(row["leads"], row["first_due_at"], tuple(row["partners"])) for row in rows}
+    return tuple(found.get(number) for number in range(len(asked)))
 
 
 class Listener:
-    """A connection that is told of changes. `news` is set when there are some, and when the connection is lost:
-    then nobody knows."""
+    """A connection that is told of changes: sets `news` when there are some, and `lost` when nobody tells any more."""
 
-    def __init__(self, conn: Any, news: asyncio.Event) -> None:
+    def __init__(self, conn: Any, news: asyncio.Event, lost: asyncio.Event) -> None:
         self._conn = conn
         self._news = news
-
-    @property
-    def lost(self) -> bool:
-        """Whether nobody tells us of anything any more."""
-        return bool(self._conn.is_closed())
+        self._lost = lost
 
     async def start(self) -> None:
         """Be told from now on; whatever was committed before must be read from the journal.
@@ -141,16 +144,20 @@ class Listener:
         Raises:
             OSError, asyncpg.PostgresError: the connection does not work.
         """
-        self._conn.add_termination_listener(self._told)
+        self._conn.add_termination_listener(self._ended)
         await self._conn.add_listener(CHANNEL, self._told)
 
     async def stop(self) -> None:
         """Be told no longer."""
-        if not self.lost:
-            self._conn.remove_termination_listener(self._told)
+        if not self._conn.is_closed():
+            self._conn.remove_termination_listener(self._ended)
             await self._conn.remove_listener(CHANNEL, self._told)
 
     def _told(self, *_: object) -> None:
+        self._news.set()
+
+    def _ended(self, *_: object) -> None:
+        self._lost.set()
         self._news.set()
 
 

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from models.base import Frozen, Instant, digest_json
 from models.evidence import Assessment, CohortReading, PartnerReading, Snapshot
@@ -16,7 +16,7 @@ from store.pool import Connection
 from store.statements import statement
 
 _KEEP = statement("rollouts/keep_evidence")
-_KEEP_READING = statement("rollouts/keep_reading")
+_KEEP_READINGS = statement("rollouts/keep_readings")
 _PAST = statement("rollouts/past_readings")
 _FIND = statement("rollouts/find_evidence")
 
@@ -79,47 +79,62 @@ async def _keep(
     )
 
 
-async def keep_readings(
-    conn: Connection,
-    key: RolloutKey,
-    purpose: str,
-    assessment: Assessment,
-    counts: Mapping[tuple[str, MetricName], bool | None],
-) -> None:
-    """Write down what each reading of an assessment adds to the count of breaches; the first word on a moment stands.
+class Counted(NamedTuple):
+    """An assessment, and by cohort and metric what its readings add to the count of breaches: True a breach, False
+    none, None (or left out) nothing."""
 
-    Args:
-        counts: by cohort and metric: True a breach, False none, None (or left out) says nothing.
-    """
-    await conn.executemany(
-        _KEEP_READING,
-        [
-            (
-                key.rollout_id,
-                key.chain_id,
-                item.cohort,
-                item.metric.value,
-                assessment.as_of,
-                purpose,
-                item.value,
-                item.verdict.value,
-                counts.get((item.cohort, item.metric)),
-                assessment.snapshot_digest,
-            )
-            for item in assessment.items
-        ],
+    key: RolloutKey
+    assessment: Assessment
+    counts: Mapping[tuple[str, MetricName], bool | None]
+
+
+async def keep_readings(conn: Connection, purpose: str, counted: Sequence[Counted]) -> None:
+    """Write down what the readings of assessments add to the count of breaches; the first word on a moment stands."""
+    rows = [
+        (
+            one.key.rollout_id,
+            one.key.chain_id,
+            item.cohort,
+            item.metric.value,
+            one.assessment.as_of,
+            item.value,
+            item.verdict.value,
+            one.counts.get((item.cohort, item.metric)),
+            one.assessment.snapshot_digest,
+        )
+        for one in counted
+        for item in one.assessment.items
+    ]
+    if rows:
+        await conn.execute(_KEEP_READINGS, purpose, *zip(*rows, strict=True))
+
+
+class PastAsked(NamedTuple):
+    """Whose earlier readings are wanted, those in `[since, before)`."""
+
+    key: RolloutKey
+    since: datetime
+    before: datetime
+
+
+Past: TypeAlias = dict[tuple[str, MetricName], list[tuple[datetime, bool]]]
+"""For each cohort and metric the readings that count, the oldest first: when, and whether beyond."""
+
+
+async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[RolloutKey, Past]:
+    """The earlier readings of rollouts that count."""
+    rows = await conn.fetch(
+        _PAST,
+        [one.key.rollout_id for one in asked],
+        [one.key.chain_id for one in asked],
+        [one.since for one in asked],
+        [one.before for one in asked],
     )
-
-
-async def past_readings(
-    conn: Connection, key: RolloutKey, since: datetime, before: datetime
-) -> dict[tuple[str, MetricName], list[tuple[datetime, bool]]]:
-    """For each cohort and metric the readings in `[since, before)` that count, the oldest first: when, and whether
-    beyond."""
-    found: dict[tuple[str, MetricName], list[tuple[datetime, bool]]] = defaultdict(list)
-    for row in await conn.fetch(_PAST, key.rollout_id, key.chain_id, since, before):
-        found[row["cohort"], MetricName(row["metric"])].append((row["as_of"], row["beyond"]))
-    return dict(found)
+    found: dict[RolloutKey, Past] = {one.key: defaultdict(list) for one in asked}
+    for row in rows:
+        key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
+        found[key][row["cohort"], MetricName(row["metric"])].append((row["as_of"], row["beyond"]))
+    return found
 
 
 async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snapshot | None:

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-from models.base import Frozen, Instant
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from models.base import Frozen, Instant, digest_json
 from models.work import RolloutKey
 from store.pool import Connection
 from store.statements import statement
 
-_WRITE = statement("rollouts/write_mark")
+_READ = statement("watch/read_marks")
+_WRITE = statement("watch/write_marks")
+
+Picture: TypeAlias = dict[str, tuple[str, ...]]
+"""What a rollout cares about, by `cohort/metric`: the verdict, and whether data are current and the sample reached.
+Fulfilled stop conditions stand beside them."""
 
 
 class WatchMark(Frozen):
-    """Programme times; `signature` names the picture, `breached` the guardrails not met in it."""
+    """Programme times; `evaluated_at` is the latest look at everything, `told_at` the latest word. `breached` names the
+    guardrails not met in the picture."""
 
     evaluated_at: Instant
     told_at: Instant | None
-    signature: str | None
     breached: tuple[str, ...] = ()
+    picture: Picture = {}
+
+    @property
+    def signature(self) -> str:
+        """While it is the same there is nothing new to tell."""
+        return digest_json({name: list(words) for name, words in self.picture.items()})
 
 
-async def read_mark(conn: Connection, key: RolloutKey) -> WatchMark | None:
-    """The mark of a rollout, None before the first look."""
-    row = await conn.fetchrow(
-        "select evaluated_at, told_at, signature, breached from watch_mark where (rollout_id, chain_id) = ($1, $2)",
-        key.rollout_id,
-        key.chain_id,
-    )
-    return WatchMark(**{**row, "breached": tuple(row["breached"])}) if row else None
+async def read_marks(conn: Connection, keys: Sequence[RolloutKey]) -> dict[RolloutKey, WatchMark]:
+    """The marks of rollouts; those never looked at have none."""
+    rows = await conn.fetch(_READ, [key.rollout_id for key in keys], [key.chain_id for key in keys])
+    return {
+        RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]): WatchMark(
+            evaluated_at=row["evaluated_at"],
+            told_at=row["told_at"],
+            breached=tuple(row["breached"]),
+            picture={name: tuple(words) for name, words in row["picture"].items()},
+        )
+        for row in rows
+    }
 
 
-async def write_mark(conn: Connection, key: RolloutKey, mark: WatchMark) -> None:
-    """Keep a mark in place of the one before."""
+async def write_marks(conn: Connection, marks: Mapping[RolloutKey, WatchMark]) -> None:
+    """Keep marks in place of the ones before."""
+    keys, found = list(marks), list(marks.values())
     await conn.execute(
         _WRITE,
-        key.rollout_id,
-        key.chain_id,
-        mark.evaluated_at,
-        mark.told_at,
-        mark.signature,
-        list(mark.breached),
+        [key.rollout_id for key in keys],
+        [key.chain_id for key in keys],
+        [mark.evaluated_at for mark in found],
+        [mark.told_at for mark in found],
+        [mark.signature for mark in found],
+        ["\n".join(mark.breached) for mark in found],
+        [{name: list(words) for name, words in mark.picture.items()} for mark in found],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from models.base import Frozen, Instant
@@ -66,6 +67,17 @@ async def read_rollout(conn: Connection, key: RolloutKey) -> StoredRollout | Non
         "select * from rollout where (rollout_id, chain_id) = ($1, $2)", key.rollout_id, key.chain_id
     )
     return _stored(row) if row else None
+
+
+async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[StoredRollout, ...]:
+    """These chains of rollouts, in no particular order."""
+    rows = await conn.fetch(
+        "select r.* from rollout r join unnest($1::text[], $2::text[]) as asked (rollout_id, chain_id)"
+        " using (rollout_id, chain_id)",
+        [key.rollout_id for key in keys],
+        [key.chain_id for key in keys],
+    )
+    return tuple(map(_stored, rows))
 
 
 async def list_rollouts(conn: Connection) -> tuple[StoredRollout, ...]:

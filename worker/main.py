@@ -21,7 +21,7 @@ from activities import all_activities
 from activities.channels import Channel, MaildirChannel, SmtpChannel
 from worker.gauges import gauges
 from worker.health import Check, health_server
-from worker.namespace import ensure_watch, keep_watch, register_search_attributes
+from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes
 from worker.servers import Stopped, Unavailable, connect, open_pool, patiently, temporal_config
 from worker.settings import SettingsError, WorkerSettings, load_settings, variable
 from worker.telemetry import configure_logging, make_runtime
@@ -106,7 +106,7 @@ async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             log.info(
                 "worker started", **facts, temporal=where, namespace=client.namespace, postgresql=settings.database
             )
-            await keep_watch(client, settings.task_queue, settings.watch_slowest, stop)
+            await keep_watch(client, settings.task_queue, _watch(settings), stop)
             log.info("worker stopping", grace=settings.graceful_shutdown.total_seconds())
     log.info("worker stopped")
 
@@ -124,18 +124,22 @@ async def _working(
     worker = Worker(
         client,
         task_queue=settings.task_queue,
-        activities=all_activities(pool, client, channels),
+        activities=all_activities(pool, client, channels, _watch(settings).inputs()[0]),
         graceful_shutdown_timeout=settings.graceful_shutdown,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.workflow_tasks,
-        # More would only wait for a connection, with their time running.
-        max_concurrent_activities=settings.database_connections,
+        # More would only wait for a connection, with their time running. The watch has one of its own all the time.
+        max_concurrent_activities=settings.database_connections + settings.watch_shards,
         sticky_queue_schedule_to_start_timeout=STICKY,
     )
     measured = gauges(runtime.metric_meter, pool) if settings.metrics_bind else nullcontext()
     async with measured, worker:
-        await ensure_watch(client, settings.task_queue, settings.watch_slowest)
+        await ensure_watch(client, settings.task_queue, _watch(settings))
         yield
+
+
+def _watch(settings: WorkerSettings) -> Watch:
+    return Watch(settings.watch_slowest, settings.watch_shards)
 
 
 @asynccontextmanager

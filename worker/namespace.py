@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.names import WATCH, WATCH_ID
+from models.names import WATCH, watch_workflow_id
 from models.work import WatchInput
 from worker.settings import SettingsError
 from workflows.attributes import SEARCH_ATTRIBUTES
@@ -67,27 +68,50 @@ def _type(kind: int) -> str:
     return name.removeprefix("INDEXED_VALUE_TYPE_").replace("_", "").title()
 
 
-async def ensure_watch(client: Client, task_queue: str, slowest: timedelta) -> None:
-    """The watch runs at this pace, or is started; one that runs at another is replaced, it has nothing to lose."""
-    running = await _given(client)
-    policy = WorkflowIDConflictPolicy.USE_EXISTING
-    if running is not None and running.slowest != slowest:
-        log.info("watch replaced", before=running.slowest.total_seconds(), slowest=slowest.total_seconds())
-        policy = WorkflowIDConflictPolicy.TERMINATE_EXISTING
-    await _start(client, task_queue, WatchInput(slowest=slowest, ticks=running.ticks if running else 0), policy)
+class Watch(NamedTuple):
+    """How the watch is to run: the longest time between two looks, and how many shards share the rollouts."""
+
+    slowest: timedelta
+    shards: int = 1
+
+    def inputs(self, ticks: int = 0) -> tuple[WatchInput, ...]:
+        """What each shard starts with. It stays awake as long as it may sleep: a stay ends with an entry in its
+        history, which tells how many rollouts were looked at and what of."""
+        return tuple(
+            WatchInput(slowest=self.slowest, stay=self.slowest, shard=shard, shards=self.shards, ticks=ticks)
+            for shard in range(self.shards)
+        )
 
 
-async def keep_watch(client: Client, task_queue: str, slowest: timedelta, stop: asyncio.Event) -> None:
+async def ensure_watch(client: Client, task_queue: str, watch: Watch) -> None:
+    """The watch runs like this, or is started; a shard that runs otherwise is replaced, and one too many is ended:
+    neither has anything to lose."""
+    for given in watch.inputs():
+        running = await _given(client, given.shard)
+        policy = WorkflowIDConflictPolicy.USE_EXISTING
+        if running is not None and running.model_copy(update={"ticks": 0}) != given:
+            log.info("watch replaced", before=running.model_dump(mode="json"), now=given.model_dump(mode="json"))
+            policy = WorkflowIDConflictPolicy.TERMINATE_EXISTING
+        await _start(client, task_queue, given.model_copy(update={"ticks": running.ticks if running else 0}), policy)
+    shard = watch.shards
+    while await _given(client, shard) is not None:
+        log.info("shard of the watch ended", shard=shard, shards=watch.shards)
+        await client.get_workflow_handle(watch_workflow_id(shard)).terminate("the watch has fewer shards now")
+        shard += 1
+
+
+async def keep_watch(client: Client, task_queue: str, watch: Watch, stop: asyncio.Event) -> None:
     """Until told to stop, start the watch again should somebody have ended it: while it is silent rollouts hold.
 
     One that runs is left as it is, whatever its pace: two workers with different settings must not fight over it.
     """
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), slowest.total_seconds())
+            await asyncio.wait_for(stop.wait(), watch.slowest.total_seconds())
             return
         try:
-            await _start(client, task_queue, WatchInput(slowest=slowest), WorkflowIDConflictPolicy.USE_EXISTING)
+            for given in watch.inputs():
+                await _start(client, task_queue, given, WorkflowIDConflictPolicy.USE_EXISTING)
         except RPCError as problem:
             log.warning("whether the watch runs is not known", problem=problem.message)
 
@@ -96,17 +120,19 @@ async def _start(client: Client, task_queue: str, given: WatchInput, policy: Wor
     await client.start_workflow(
         WATCH,
         given,
-        id=WATCH_ID,
+        id=watch_workflow_id(given.shard),
         task_queue=task_queue,
         id_conflict_policy=policy,
         static_summary="looks at all open rollouts",
     )
 
 
-async def _given(client: Client) -> WatchInput | None:
-    """What the running watch was started with, None if there is none."""
-    handle = client.get_workflow_handle(WATCH_ID)
+async def _given(client: Client, shard: int) -> WatchInput | None:
+    """What the running shard was started with, None if there is none."""
+    handle = client.get_workflow_handle(watch_workflow_id(shard))
     try:
+        if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
+            return None
         async for event in handle.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
             given: list[WatchInput] = await client.data_converter.decode(payloads, [WatchInput])

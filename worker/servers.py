@@ -121,7 +121,9 @@ async def open_pool(settings: WorkerSettings) -> asyncpg.Pool[asyncpg.Record]:
         raise SettingsError(f"{variable('database_dsn')} cannot be used: the port is no number") from None
     if behind:
         raise SchemaBehind(f"migrations are not applied ({', '.join(behind)}); run: rollouts db migrate")
-    return await create_pool(dsn, max_size=settings.database_connections, application_name="partner-rollouts worker")
+    # A shard of the watch keeps a connection to itself, on which the database tells it of changes.
+    connections = settings.database_connections + settings.watch_shards
+    return await create_pool(dsn, max_size=connections, application_name="partner-rollouts worker")
 
 
 async def patiently(what: str, open_it: Callable[[], Awaitable[T]], patience: timedelta, stop: asyncio.Event) -> T:

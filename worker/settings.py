@@ -118,6 +118,12 @@ class WorkerSettings(BaseSettings):
     watch_slowest: Length = Field(
         default=timedelta(minutes=5), ge=timedelta(seconds=1), description="longest time between two looks of the watch"
     )
+    watch_shards: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="workflows that share the watch over the open rollouts; the same for all workers of a namespace",
+    )
     graceful_shutdown: Length = Field(
         default=timedelta(seconds=30), description="time running activities get to finish after SIGTERM"
     )

@@ -1,4 +1,4 @@
-"""PartnerWatch: one look at all open rollouts per tick, so that a rollout hears of changes and need not poll."""
+"""PartnerWatch: keeps watch over all open rollouts, so that a rollout hears of changes and need not poll."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ with workflow.unsafe.imports_passed_through():
 TICKS_A_RUN = 500
 """Ticks after which the watch continues as new even where the server would not suggest it yet."""
 
+LOOK = timedelta(seconds=60)
+"""Time a single look may take."""
+
+SILENCE = timedelta(seconds=10)
+"""A stay that says nothing so long has lost its worker; another one takes it up where the tables say it was."""
+
 
 @workflow.defn(name=WATCH)
 class PartnerWatch:
@@ -31,10 +37,11 @@ class PartnerWatch:
     async def run(self, given: WatchInput) -> None:
         for _ in range(TICKS_A_RUN):
             wait = await self._tick()
-            await self._sleep(wait)
+            if wait > timedelta(0):
+                await self._sleep(wait)
             if workflow.info().is_continue_as_new_suggested():
                 break
-        workflow.continue_as_new(WatchInput(slowest=given.slowest, ticks=self._view.ticks))
+        workflow.continue_as_new(given.model_copy(update={"ticks": self._view.ticks}))
 
     @workflow.signal(name=WAKE, description="Look now: a rollout has been opened")
     def wake(self) -> None:
@@ -45,15 +52,19 @@ class PartnerWatch:
         return self._view
 
     async def _tick(self) -> timedelta:
-        request = TickRequest(real_now=workflow.now(), slowest=self._given.slowest)
+        given = self._given
+        request = TickRequest(
+            real_now=workflow.now(), slowest=given.slowest, stay=given.stay, shard=given.shard, shards=given.shards
+        )
         try:
             result: TickResult = await workflow.execute_activity(
                 "evaluate_open_rollouts",
                 request,
                 result_type=TickResult,
-                start_to_close_timeout=timedelta(seconds=60),
+                start_to_close_timeout=given.stay + LOOK,
+                heartbeat_timeout=SILENCE if given.stay else None,
                 retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=5), maximum_attempts=3),
-                summary="look at all open rollouts",
+                summary="keep watch over all open rollouts" if given.stay else "look at all open rollouts",
             )
         except ActivityError as error:
             # The rollouts' own watchdogs notice the silence; the next tick tries again.

@@ -254,7 +254,8 @@ async def test_a_rollout_that_could_not_be_told_is_told_at_the_next_look(
 async def test_a_rollout_that_cannot_be_read_does_not_keep_the_others(
     setting: Setting, watch: WatchActivities, box: Mailbox
 ) -> None:
-    await Setting(setting.pool, make_plan(id="broken-plan"), "chain-2").register()
+    broken = await Setting(setting.pool, make_plan(id="broken-plan"), "chain-2").register()
+    await broken.watch(PILOT_COHORT)
     await setting.pool.execute("update rollout set plan = '{\"id\": 1}' where rollout_id = 'broken-plan'")
     result = await tick(watch)
     assert (result.evaluated, result.failed, result.next_in) == (1, 1, timedelta(seconds=5))

@@ -1,6 +1,8 @@
--- For each group of partners how many open leads of the window are due in `[from, until)`.
+-- For each group of partners how many open leads of the window are due in `[from, until)`, when the first of them is,
+-- and whose they are, the partner with most of them first.
 -- $1 group numbers and $2 partner ids, side by side; $3 window starts, $4 from and $5 until, from the first group on.
-select asked.group_no, sum(lead.leads)::bigint as leads, min(lead.due_at) as first_due_at
+select asked.group_no, sum(lead.leads)::bigint as leads, min(lead.due_at) as first_due_at,
+       (array_agg(asked.partner_id order by lead.leads desc, asked.partner_id))[:5] as partners
 from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
 cross join lateral (
     select count(*) as leads, min(contact_due_at) as due_at
@@ -10,7 +12,7 @@ cross join lateral (
       and contact_due_at < ($5::timestamptz[])[asked.group_no + 1]
       and assigned_at >= ($3::timestamptz[])[asked.group_no + 1]
       and assigned_at <= ($4::timestamptz[])[asked.group_no + 1]
-      and known_at <= ($4::timestamptz[])[asked.group_no + 1]
+      and greatest(known_at, amended_at) <= ($4::timestamptz[])[asked.group_no + 1]
       and first_contact_at is null and reassigned_at is null and excluded_at is null
 ) as lead
 where lead.leads > 0

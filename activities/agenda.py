@@ -1,0 +1,64 @@
+"""When the watch has to look at which rollout again, and at what: a priority queue that forgets what was overtaken."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import count
+from typing import NamedTuple
+
+from models.metric import MetricName
+from models.work import RolloutKey
+
+EVERYTHING = None
+Metrics = frozenset[MetricName] | None
+"""What to look at; None is everything."""
+
+
+class Item(NamedTuple):
+    """A look that is due. `label` tells the reasons of one rollout apart: a new time for the same reason replaces the
+    one before."""
+
+    key: RolloutKey
+    label: str
+    metrics: Metrics
+
+
+class Agenda:
+    """Looks to come, by real time."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[datetime, int, Item]] = []
+        self._current: dict[tuple[RolloutKey, str], int] = {}
+        self._numbers = count()
+
+    def put(self, key: RolloutKey, label: str, at: datetime, metrics: Metrics = EVERYTHING) -> None:
+        """Look at a rollout at a moment, instead of at the one that was noted for the same reason."""
+        number = next(self._numbers)
+        self._current[key, label] = number
+        heapq.heappush(self._heap, (at, number, Item(key, label, metrics)))
+
+    def drop(self, key: RolloutKey, label: str) -> None:
+        """Not any more."""
+        self._current.pop((key, label), None)
+
+    def forget(self, key: RolloutKey) -> None:
+        """Never again at this rollout."""
+        for noted in [pair for pair in self._current if pair[0] == key]:
+            del self._current[noted]
+
+    def due(self, now: datetime) -> Iterator[Item]:
+        """Take out what is due."""
+        while self._heap and self._heap[0][0] <= now:
+            _, number, item = heapq.heappop(self._heap)
+            if self._current.get((item.key, item.label)) == number:
+                del self._current[item.key, item.label]
+                yield item
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next look is due."""
+        while self._heap and self._current.get(self._heap[0][2][:2]) != self._heap[0][1]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None

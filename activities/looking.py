@@ -1,0 +1,196 @@
+"""One look at some open rollouts: measure and judge them together, each at its own programme time; tell of changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import asyncpg
+import structlog
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.agenda import Metrics
+from activities.errors import borrowed, named_errors
+from activities.measuring import Ask, Measured, counted, keep_judgement, measure_all
+from activities.telling import Sight, Word, next_mark, next_word
+from activities.warning import warn_ahead
+from judgement.assessment import assess
+from models.evidence import Assessment
+from models.metric import MetricName
+from models.names import rollout_workflow_id
+from models.work import RolloutKey
+from store import evidence, marks, rollouts
+from store.evidence import PastAsked
+from store.marks import WatchMark
+from store.pool import Connection
+from store.rollouts import StoredRollout
+
+log = structlog.get_logger(__name__)
+
+TOGETHER = 100
+"""Rollouts measured in one go; what they need in memory, and what one that fails spoils, stays bounded."""
+
+SIGNALS_AT_ONCE = 20
+SIGNAL_WITHIN = timedelta(seconds=5)
+PURPOSE = "watch"
+
+
+class Task(NamedTuple):
+    """A rollout to look at, at a programme time."""
+
+    rollout: StoredRollout
+    now: datetime
+    metrics: Metrics
+
+
+class Seen(NamedTuple):
+    """What came of a task."""
+
+    key: RolloutKey
+    evaluated: bool = False
+    signalled: bool = False
+    failed: bool = False
+    gone: bool = False
+    digest: str = ""
+
+
+class _Judged(NamedTuple):
+    task: Task
+    measured: Measured
+    assessment: Assessment
+    mark: WatchMark | None
+    sight: Sight
+    word: Word | None
+
+
+class Looker:
+    """Looks at rollouts and tells them what they need to know."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], client: Client) -> None:
+        self._pool = pool
+        self._client = client
+
+    async def look(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> tuple[Seen, ...]:
+        """Measure, judge, keep, tell, remember; in this order, so that a crash in between repeats a word, under the
+        same request id, and never swallows one. One rollout's trouble must not blind the watch to the others."""
+        keys, seen = list(due), list[Seen]()
+        for first in range(0, len(keys), TOGETHER):
+            seen += await self._together({key: due[key] for key in keys[first : first + TOGETHER]}, real_now)
+        return tuple(seen)
+
+    async def _together(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> list[Seen]:
+        try:
+            judged = await self._judge(due, real_now)
+        except Exception as problem:
+            if len(due) == 1:
+                return [_failed(key, problem) for key in due]
+            return [seen for key in due for seen in await self._together({key: due[key]}, real_now)]
+        told = await self._tell(judged)
+        await self._remember([one for one, problem in zip(judged, told, strict=True) if problem is None])
+        return [
+            _failed(one.task.rollout.key, problem) if problem else _looked(one)
+            for one, problem in zip(judged, told, strict=True)
+        ]
+
+    async def _judge(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> list[_Judged]:
+        async with borrowed(self._pool) as conn:
+            found = await marks.read_marks(conn, list(due))
+            tasks = [
+                Task(one, one.clock.programme(real_now), due[one.key])
+                for one in await rollouts.read_rollouts(conn, list(due))
+                if one.standing.open and one.standing.watched
+            ]
+            measured = await measure_all(
+                conn, [Ask(one.now, one.rollout.standing.watched, _windows(one)) for one in tasks]
+            )
+            past = await evidence.past_readings(
+                conn, [PastAsked(task.rollout.key, _since(task), task.now) for task in tasks]
+            )
+            judged = [
+                _judged(task, one, found.get(task.rollout.key), past[task.rollout.key])
+                for task, one in zip(tasks, measured, strict=True)
+            ]
+            await _keep(conn, judged)
+            await warn_ahead(conn, [(one.task.rollout, one.measured.snapshot, one.assessment) for one in judged])
+        return judged
+
+    async def _tell(self, judged: Sequence[_Judged]) -> list[BaseException | None]:
+        """What went wrong with each; None where nothing did."""
+        gate = asyncio.Semaphore(SIGNALS_AT_ONCE)
+
+        async def tell(one: _Judged) -> None:
+            if one.word is not None:
+                async with gate:
+                    await self._signal(one.task.rollout.key, one.word)
+
+        return list(await asyncio.gather(*map(tell, judged), return_exceptions=True))
+
+    async def _signal(self, key: RolloutKey, word: Word) -> None:
+        handle = self._client.get_workflow_handle(rollout_workflow_id(key.rollout_id))
+        with named_errors():
+            try:
+                await handle.signal(word.verb.value, word.command, rpc_timeout=SIGNAL_WITHIN)
+            except RPCError as problem:
+                if problem.status is RPCStatusCode.NOT_FOUND:
+                    told = f"the store has rollout {key.rollout_id} open, but no workflow runs for it"
+                    raise ApplicationError(told, type="RolloutGone") from problem
+                raise
+
+    async def _remember(self, judged: Sequence[_Judged]) -> None:
+        """A look at some metrics that saw nothing new leaves nothing to remember."""
+        new = {
+            one.task.rollout.key: next_mark(one.sight, one.mark, told=one.word is not None)
+            for one in judged
+            if one.sight.whole or one.word is not None
+        }
+        if new:
+            async with borrowed(self._pool) as conn:
+                await marks.write_marks(conn, new)
+
+
+def _judged(task: Task, measured: Measured, mark: WatchMark | None, past: evidence.Past) -> _Judged:
+    rollout = task.rollout
+    assessment = assess(rollout.plan, measured.snapshot, rollout.standing.baselines, past)
+    sight = Sight(
+        key=rollout.key,
+        assessment=assessment,
+        cohorts={cohort.name for cohort in rollout.standing.watched},
+        whole=task.metrics is None,
+        since=_since(task),
+    )
+    return _Judged(task, measured, assessment, mark, sight, next_word(sight, mark))
+
+
+async def _keep(conn: Connection, judged: Sequence[_Judged]) -> None:
+    """What a rollout is told of is kept whole; of a quiet look at everything the verdicts and the digest are enough."""
+    for one in judged:
+        if one.word is not None:
+            await keep_judgement(conn, one.task.rollout.key, PURPOSE, one.assessment, one.measured)
+    quiet = [counted(one.task.rollout.key, one.assessment) for one in judged if one.word is None and one.sight.whole]
+    await evidence.keep_readings(conn, PURPOSE, quiet)
+
+
+def _windows(task: Task) -> Mapping[MetricName, timedelta]:
+    metrics = task.rollout.plan.metrics
+    return {one.metric: one.window for one in metrics if task.metrics is None or one.metric in task.metrics}
+
+
+def _since(task: Task) -> datetime:
+    return task.rollout.standing.tolerance_since or task.now
+
+
+def _looked(one: _Judged) -> Seen:
+    return Seen(one.task.rollout.key, evaluated=True, signalled=one.word is not None, digest=one.assessment.digest)
+
+
+def _failed(key: RolloutKey, problem: BaseException) -> Seen:
+    if not isinstance(problem, Exception):
+        raise problem
+    gone = isinstance(problem, ApplicationError) and problem.type == "RolloutGone"
+    event = "rollout_without_workflow" if gone else "rollout_not_evaluated"
+    log.error(event, rollout=key.rollout_id, chain=key.chain_id, problem=str(problem)[:300])
+    return Seen(key, failed=True, gone=gone)

@@ -1,0 +1,278 @@
+"""Keeps watch: wakes on changes of facts, on deadlines and on cadences, and looks at the rollouts they concern."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import asyncpg
+import structlog
+
+from activities.agenda import EVERYTHING, Agenda, Metrics
+from activities.errors import borrowed
+from activities.looking import Looker, Seen
+from activities.warning import AHEAD
+from models.metric import MetricName
+from models.names import shard_of
+from models.work import RolloutKey
+from store import changes
+from store.changes import ROLLOUT, Change, Journal, Listener, Position
+from store.roster import Entry, read_roster
+
+log = structlog.get_logger(__name__)
+
+DEBOUNCE = timedelta(milliseconds=20)
+"""Least time between two looks for changes: what comes in between is looked at together."""
+
+OFTEN = timedelta(milliseconds=200)
+"""Least real time between two looks at a rollout for its deadlines; on a fast programme clock they pass in crowds."""
+
+AFTER_FAILURE = timedelta(seconds=5)
+"""Real time until a rollout that could not be evaluated is looked at again."""
+
+WITHOUT_WORKFLOW = timedelta(minutes=5)
+"""Real time until a rollout is looked at again for which no workflow runs."""
+
+ASK = timedelta(seconds=30)
+"""The journal is read so often though nobody said anything: a notification may be lost."""
+
+NOTE = timedelta(minutes=1)
+"""A quiet watch writes down where it stands this often."""
+
+SLA = frozenset({MetricName.LEAD_FOLLOW_UP_SLA})
+MOMENT = timedelta(microseconds=1)
+"""A deadline has passed at the first moment after it."""
+
+
+class Vigil:
+    """Watch over one shard's rollouts. All that it knows stands in the tables as well: what it keeps in memory between
+    two stays is only used where nobody else has kept watch meanwhile."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        looker: Looker,
+        reads: Mapping[str, Metrics],
+        shard: int,
+        shards: int,
+    ) -> None:
+        self._pool = pool
+        self._looker = looker
+        self._reads = reads
+        self._shard = shard
+        self._shards = shards
+        self._journal: Journal | None = None
+        self._noted: Position | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._entries: dict[RolloutKey, Entry] = {}
+        self._of_partner: dict[str, set[RolloutKey]] = defaultdict(set)
+        self._agenda = Agenda()
+        self._failing: set[RolloutKey] = set()
+
+    @property
+    def looked_after(self) -> int:
+        """Open rollouts of this shard."""
+        return len(self._entries)
+
+    @asynccontextmanager
+    async def told_of_news(self) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever there may be something in the journal, from now on."""
+        news = asyncio.Event()
+        listening = asyncio.create_task(self._listen(news))
+        try:
+            yield news
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    async def begin(self, now: datetime) -> None:
+        """Take up the watch where the tables say that it stands. Where they do not say, everything is looked at."""
+        async with borrowed(self._pool) as conn:
+            position = await changes.read_position(conn, self._shard)
+            if position is not None and self._journal is not None and position == self._noted:
+                return
+            self._reset()
+            everything = position is None
+            position = position or await changes.first_position(conn, now)
+            self._journal, self._noted = Journal(position.xid), position
+            for entry in await read_roster(conn):
+                self._take_in(entry._replace(evaluated_at=None) if everything else entry, now)
+        await self._note_deadlines(self._entries, position.deadlines_through)
+        log.info("watch begins", shard=self._shard, rollouts=self.looked_after, everything=everything)
+
+    async def round(self, now: datetime) -> tuple[Seen, ...]:
+        """Look at whatever a change, a deadline or a cadence makes due; empty where nothing is.
+
+        Raises:
+            ApplicationError: the store did not answer; `begin` again, what was under way is repeated.
+        """
+        if self._journal is None:
+            raise RuntimeError("begin first")
+        journal, self._journal = self._journal, None  # until all went well
+        async with borrowed(self._pool) as conn:
+            found = await journal.read(conn)
+        await self._refresh(found, now)
+        due = self._due(found, now)
+        seen = await self._looker.look(due, now)
+        await self._after(seen, due, now)
+        await self._write_down(journal, now, busy=bool(found or seen))
+        self._journal = journal
+        return seen
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next look is due, should nothing change."""
+        return self._agenda.next_at
+
+    async def _listen(self, news: asyncio.Event) -> None:
+        while True:
+            try:
+                async with self._pool.acquire() as conn:
+                    await _told(conn, news)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+                log.warning("nobody tells the watch of changes", problem=str(problem)[:200])
+            await asyncio.sleep(1)
+
+    async def _refresh(self, found: Iterable[Change], now: datetime) -> None:
+        """Rollouts that opened, ended, or watch others now."""
+        named = {change.about for change in found if change.facts == ROLLOUT and change.about}
+        if not named:
+            return
+        async with borrowed(self._pool) as conn:
+            entries = {entry.key: entry for entry in await read_roster(conn, named)}
+        for key in [key for key in self._entries if key.rollout_id in named and key not in entries]:
+            self._let_go(key)
+        for entry in entries.values():
+            before = self._entries.get(entry.key)
+            if before is not None:
+                self._leave_partners(before)
+            self._take_in(entry, now)
+        await self._note_deadlines(entries, now)
+
+    def _take_in(self, entry: Entry, now: datetime) -> None:
+        if shard_of(entry.key.rollout_id, self._shards) != self._shard:
+            return
+        self._entries[entry.key] = entry
+        for partner in entry.partners:
+            self._of_partner[partner].add(entry.key)
+        if entry.partners:
+            self._agenda.put(entry.key, "cadence", _next_look(entry, now))
+        else:
+            self._agenda.forget(entry.key)
+
+    def _let_go(self, key: RolloutKey) -> None:
+        self._leave_partners(self._entries.pop(key))
+        self._agenda.forget(key)
+        self._failing.discard(key)
+
+    def _leave_partners(self, entry: Entry) -> None:
+        for partner in entry.partners:
+            self._of_partner[partner].discard(entry.key)
+
+    def _due(self, found: Iterable[Change], now: datetime) -> dict[RolloutKey, Metrics]:
+        due: dict[RolloutKey, Metrics] = {}
+        for item in self._agenda.due(now):
+            due[item.key] = _both(due.get(item.key, frozenset()), item.metrics)
+        for change in found:
+            metrics = self._reads.get(change.facts, frozenset())
+            if metrics is not None and not metrics:
+                continue
+            for key in self._concerned(change):
+                due[key] = _both(due.get(key, frozenset()), metrics)
+                # Whoever brought it is ahead of our time: it is not known here yet.
+                later = self._entries[key].clock.real(change.horizon) if change.horizon else now
+                if later > now:
+                    self._agenda.put(key, f"known {change.facts}", later, metrics)
+        return {key: self._all_at_first(key, metrics) for key, metrics in due.items() if key in self._entries}
+
+    def _concerned(self, change: Change) -> Iterable[RolloutKey]:
+        if change.about is not None:
+            return tuple(self._of_partner.get(change.about, ()))
+        return tuple(key for key, entry in self._entries.items() if entry.partners)
+
+    def _all_at_first(self, key: RolloutKey, metrics: Metrics) -> Metrics:
+        return EVERYTHING if self._entries[key].evaluated_at is None else metrics
+
+    async def _after(self, seen: Sequence[Seen], due: Mapping[RolloutKey, Metrics], now: datetime) -> None:
+        for one in seen:
+            entry = self._entries[one.key]
+            if one.failed:
+                self._again(one, due[one.key], now)
+                continue
+            self._failing.discard(one.key)
+            if due[one.key] is EVERYTHING:
+                entry = entry._replace(evaluated_at=entry.clock.programme(now))
+                self._entries[one.key] = entry
+                self._agenda.put(one.key, "cadence", _next_look(entry, now))
+        followed = [one.key for one in seen if not one.failed and _both(SLA, due[one.key]) == due[one.key]]
+        await self._note_deadlines(followed, now)
+
+    def _again(self, seen: Seen, metrics: Metrics, now: datetime) -> None:
+        """A rollout without workflow is an operator's to see to; any other is tried again soon."""
+        if not seen.gone:
+            self._failing.add(seen.key)
+        self._agenda.put(seen.key, "failed", now + (WITHOUT_WORKFLOW if seen.gone else AFTER_FAILURE), metrics)
+
+    async def _note_deadlines(self, keys: Iterable[RolloutKey], since: datetime) -> None:
+        """When the next open lead of each rollout is past its deadline, and when it is due soon enough to warn."""
+        entries = [self._entries[key] for key in keys if key in self._entries]
+        entries = [entry for entry in entries if entry.follows_up and entry.partners]
+        if not entries:
+            return
+        async with borrowed(self._pool) as conn:
+            passing = await changes.next_deadlines(
+                conn, [(entry.partners, entry.clock.programme(since)) for entry in entries]
+            )
+            nearing = await changes.next_deadlines(
+                conn, [(entry.partners, entry.clock.programme(since) + AHEAD) for entry in entries]
+            )
+        for entry, passes, nears in zip(entries, passing, nearing, strict=True):
+            self._at(entry, "deadline", passes + MOMENT if passes else None, since)
+            self._at(entry, "warning", nears - AHEAD + MOMENT if nears else None, since)
+
+    def _at(self, entry: Entry, label: str, programme: datetime | None, since: datetime) -> None:
+        if programme is None:
+            self._agenda.drop(entry.key, label)
+        else:
+            self._agenda.put(entry.key, label, max(entry.clock.real(programme), since + OFTEN), SLA)
+
+    async def _write_down(self, journal: Journal, now: datetime, *, busy: bool) -> None:
+        """Where the watch stands. While a rollout could not be looked at it stays where that began, so that whoever
+        takes over looks at it again."""
+        quiet = self._noted is not None and now < self._noted.deadlines_through + NOTE
+        if self._failing or (quiet and not busy):
+            return
+        position = Position(xid=journal.xid, deadlines_through=now)
+        async with borrowed(self._pool) as conn:
+            await changes.write_position(conn, self._shard, position)
+            if not quiet:
+                await changes.forget_changes(conn, self._shards)
+        self._noted = position
+
+
+async def _told(conn: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], news: asyncio.Event) -> None:
+    """Listen until the connection is lost."""
+    lost = asyncio.Event()
+    listener = Listener(conn, news, lost)
+    await listener.start()
+    news.set()  # for whatever was committed before we listened
+    try:
+        await lost.wait()
+        raise ConnectionError("the connection is lost")
+    finally:
+        await listener.stop()
+
+
+def _both(one: Metrics, other: Metrics) -> Metrics:
+    return EVERYTHING if one is EVERYTHING or other is EVERYTHING else one | other
+
+
+def _next_look(entry: Entry, now: datetime) -> datetime:
+    return now if entry.evaluated_at is None else entry.clock.real(entry.evaluated_at + entry.cadence)

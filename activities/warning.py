@@ -1,0 +1,102 @@
+"""Warns before a breach: leads due within hours that, if nobody contacts them, take the SLA beyond its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from activities.notices import recipients
+from judgement.projection import with_missed
+from judgement.thresholds import judge
+from models.evidence import Assessment, CohortReading, MetricAssessment, Snapshot
+from models.metric import CATALOGUE, MetricName, MetricUse
+from models.plan_metric import MetricPlan
+from models.rollout import CohortMembers, Notice
+from store import notices
+from store.changes import DueSoon, Stretch, due_soon
+from store.pool import Connection
+from store.rollouts import StoredRollout
+
+AHEAD = timedelta(hours=4)
+"""Programme time the warning looks ahead: half a working day, enough to reach somebody."""
+
+SLA = MetricName.LEAD_FOLLOW_UP_SLA
+Look = tuple[StoredRollout, Snapshot, Assessment]
+
+
+class _Case(NamedTuple):
+    """A cohort whose SLA is within its limit now."""
+
+    rollout: StoredRollout
+    plan: MetricPlan
+    cohort: CohortMembers
+    reading: CohortReading
+    item: MetricAssessment
+
+
+async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
+    """Queue a notice to the owner of the SLA for each cohort that is about to breach it; how many.
+
+    Key: rollout, cohort and programme day, so that a day of close calls is one letter.
+    """
+    cases = [case for look in looks for case in _cases(*look)]
+    if not cases:
+        return 0
+    due = await due_soon(
+        conn,
+        [
+            Stretch(case.cohort.partners, case.reading.window.start, case.reading.window.end, _until(case))
+            for case in cases
+        ],
+    )
+    queued = 0
+    for case, leads in zip(cases, due, strict=True):
+        missed = with_missed(case.reading, leads.leads) if leads else case.reading
+        if leads and _breached(case, missed):
+            notice = _notice(case, leads, missed)
+            await notices.queue(conn, case.rollout.key, notice, recipients(case.rollout.plan, notice))
+            queued += 1
+    return queued
+
+
+def _cases(rollout: StoredRollout, snapshot: Snapshot, assessment: Assessment) -> Iterator[_Case]:
+    plan = rollout.plan.metric(SLA)
+    if plan is None or plan.purpose is not MetricUse.GUARDRAIL:
+        return
+    cohorts = {cohort.name: cohort for cohort in rollout.standing.watched}
+    items = {item.cohort: item for item in assessment.items if item.metric is SLA}
+    for reading in snapshot.readings:
+        item = items.get(reading.cohort)
+        if reading.metric is SLA and item is not None and item.data_current and not item.beyond_threshold:
+            yield _Case(rollout, plan, cohorts[reading.cohort], reading, item)
+
+
+def _until(case: _Case) -> datetime:
+    return case.reading.window.end + AHEAD
+
+
+def _breached(case: _Case, missed: CohortReading) -> bool:
+    baselines = case.rollout.standing.baselines
+    frozen = next((one for one in baselines if (one.cohort, one.metric) == (case.cohort.name, SLA)), None)
+    return judge(missed, case.plan, frozen, (), missed.window.end).beyond_threshold
+
+
+def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
+    key, plan, now = case.rollout.key, case.rollout.plan, case.reading.window.end
+    title, limits = CATALOGUE[SLA].title, " and ".join(case.item.thresholds)
+    stands = "no lead is decided yet" if case.item.value is None else f"it stands at {case.item.value:.1f} %"
+    body = (
+        f"{title} of {case.cohort.name}: {stands}, agreed {limits}.\n"
+        f"{due.leads} leads without a contact are due until {_until(case):%Y-%m-%d %H:%M} UTC, the first at "
+        f"{due.first_due_at:%H:%M}. If nobody contacts them it falls to {missed.group.value:.1f} %, "
+        "beyond what is agreed.\n"
+        f"Partners: {', '.join(due.partners)}"
+    )
+    return Notice(
+        notice_id=f"{key.rollout_id}/{key.chain_id}/warning/{case.cohort.name}/{SLA.value}/{now:%Y-%m-%d}",
+        kind="warning",
+        roles=(CATALOGUE[SLA].owner_role,),
+        subject=f"{plan.title}: {title} of {case.cohort.name} is about to breach",
+        body=body,
+    )
