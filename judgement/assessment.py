@@ -56,7 +56,8 @@ def assess(plan: RolloutPlan, snapshot: Snapshot, baselines: Sequence[Baseline],
 def stop_triggers(plan: RolloutPlan, items: Sequence[MetricAssessment]) -> tuple[StopTrigger, ...]:
     """The plan's stop conditions that current evidence on a sufficient sample fulfils.
 
-    Stopping cannot be taken back, so a small sample or an old one does not stop: it holds, by its verdict.
+    Stopping cannot be taken back, so a small sample, an old one or data in which nobody can trust do not stop: they
+    hold, by their verdict.
     """
     return tuple(
         StopTrigger(condition=one.condition, metric=item.metric, cohort=item.cohort, value=item.value)
@@ -66,6 +67,7 @@ def stop_triggers(plan: RolloutPlan, items: Sequence[MetricAssessment]) -> tuple
         and item.metric is one.metric
         and item.value is not None
         and item.data_current
+        and not item.untrusted
         and item.minimum_sample_reached
         and one.unless.satisfied(item.value, item.baseline) is False
     )

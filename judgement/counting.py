@@ -20,7 +20,7 @@ def counts_as(item: MetricAssessment) -> bool | None:
     A reading that says nothing must not end a run: or else a source that is cut off now and then would keep a
     lasting breach tolerated for ever.
     """
-    if item.verdict is Verdict.NO_EVIDENCE:
+    if item.verdict is Verdict.NO_EVIDENCE or item.untrusted:
         return None
     if item.verdict is Verdict.NOT_MET:
         return True

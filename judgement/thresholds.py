@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from judgement.counting import Look, count_breaches, counts_as, spaced, tolerated
+from judgement.quality import ABSENT, findings, told, worst
 from judgement.values import NoValue
 from models.base import format_duration
 from models.evidence import Baseline, Breaches, CohortReading, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
+from models.quality import Finding, Severity
 
 GROWS_WITH_WINDOW = frozenset(name for name, spec in CATALOGUE.items() if spec.grows_with_window)
 """Metrics whose value is larger over a longer window: something is counted, not rated."""
@@ -29,7 +31,7 @@ class _Against(NamedTuple):
     doubtful: str | None = None
 
 
-class _Frozen(NamedTuple):
+class Frozen(NamedTuple):
     """A baseline as a reading can be compared with it; `missing` says why there is none."""
 
     value: float | None
@@ -68,15 +70,21 @@ def judge(
     current = age is not None and timedelta(0) <= age <= plan.freshness
     least = plan.minimum_sample
     sample = reading.group.n_partners >= least.partners and reading.group.n_facts >= least.facts
-    frozen = _comparable(baseline, reading)
+    frozen = comparable(baseline, reading)
     against = _against(reading, plan, value, frozen, stops)
+    checked = findings(reading, plan, frozen.value, as_of)
+    doubt = _doubt(checked, against)
     item = MetricAssessment(
         cohort=reading.cohort,
         metric=reading.metric,
         use=plan.purpose,
         on_breach=plan.on_breach,
-        verdict=_verdict(plan, value, against, current=current, sample=sample),
-        reasons=(*against.reasons, *_circumstances(reading, plan, age, current=current, sample=sample)),
+        verdict=_verdict(plan, value, against, doubt, current=current, sample=sample),
+        reasons=(
+            *_distrust(checked),
+            *against.reasons,
+            *_circumstances(reading, plan, age, current=current, sample=sample),
+        ),
         value=value,
         thresholds=tuple(str(limit) for limit in plan.thresholds),
         baseline=frozen.value,
@@ -90,23 +98,31 @@ def judge(
         warning=value is not None
         and current
         and (
-            against.doubtful is not None or any(limit.satisfied(value, frozen.value) is False for limit in plan.warning)
+            against.doubtful is not None
+            or any(limit.satisfied(value, frozen.value) is False for limit in plan.warning)
+            or worst(checked) is not Severity.GREEN
         ),
         must=plan.must,
         weight=plan.weight,
         partners=tuple(one.partner_id for one in reading.top_partners) if against.beyond else (),
         leads=tuple(lead.lead_id for lead in reading.leads) if against.beyond else (),
+        untrusted=doubt is not None and not against.outright,
+        quality=checked,
     )
     return _tolerating(item, plan, past, as_of, one_look, outright=against.outright)
 
 
-def _verdict(plan: MetricPlan, value: float | None, against: _Against, *, current: bool, sample: bool) -> Verdict:
+def _verdict(
+    plan: MetricPlan, value: float | None, against: _Against, doubt: Verdict | None, *, current: bool, sample: bool
+) -> Verdict:
     """The verdict of this reading by itself; tolerances come after."""
     guards = plan.purpose is MetricUse.GUARDRAIL
     if not current:
         return Verdict.NO_EVIDENCE
     if against.outright:
         return Verdict.NOT_MET
+    if doubt is not None:
+        return doubt
     if value is None:
         return Verdict.NO_EVIDENCE
     if against.beyond and (guards or sample):
@@ -114,6 +130,24 @@ def _verdict(plan: MetricPlan, value: float | None, against: _Against, *, curren
     if against.untold or not sample:
         return Verdict.CANNOT_TELL
     return Verdict.MET
+
+
+def _doubt(checked: Sequence[Finding], against: _Against) -> Verdict | None:
+    """The verdict that red data leave; None where the reading may speak.
+
+    Facts that are not there are *no evidence*; facts that contradict themselves are *cannot tell*. What can only
+    flatter a number does not excuse one that lies beyond all the same.
+    """
+    red = [one for one in checked if one.severity is Severity.RED and not (one.flattering and against.beyond)]
+    if not red:
+        return None
+    return Verdict.NO_EVIDENCE if any(one.check in ABSENT for one in red) else Verdict.CANNOT_TELL
+
+
+def _distrust(checked: Sequence[Finding]) -> tuple[str, ...]:
+    """What speaks against the data, the gravest first."""
+    red = [f"data not to be trusted: {told(one)}" for one in checked if one.severity is Severity.RED]
+    return (*red, *(f"data in doubt: {told(one)}" for one in checked if one.severity is Severity.AMBER))
 
 
 def _tolerating(
@@ -143,25 +177,25 @@ def _tolerance_told(breaches: Breaches, plan: MetricPlan) -> str:
     return told
 
 
-def _comparable(baseline: Baseline | None, reading: CohortReading) -> _Frozen:
+def comparable(baseline: Baseline | None, reading: CohortReading) -> Frozen:
     """The baseline in the terms of the reading: of the same definition, and for the same length of window."""
     if baseline is None:
-        return _Frozen(None, "there is no baseline")
+        return Frozen(None, "there is no baseline")
     if baseline.value is None or not math.isfinite(baseline.value):
-        return _Frozen(None, f"the baseline has no value: {baseline.reason or NoValue.NOT_A_NUMBER.value}")
+        return Frozen(None, f"the baseline has no value: {baseline.reason or NoValue.NOT_A_NUMBER.value}")
     if baseline.definition_version != reading.definition_version:
         versions = f"{baseline.definition_version}, the reading {reading.definition_version}"
-        return _Frozen(None, f"the baseline has definition {versions}")
+        return Frozen(None, f"the baseline has definition {versions}")
     before, now = (one.window.end - one.window.start for one in (baseline, reading))
     if reading.metric not in GROWS_WITH_WINDOW or before == now:
-        return _Frozen(baseline.value)
+        return Frozen(baseline.value)
     scaled = baseline.value * (now / before)
     spans = f"{baseline.value:.2f} over {format_duration(before)} is {scaled:.2f} over {format_duration(now)}"
-    return _Frozen(scaled, note=f"baseline {spans}")
+    return Frozen(scaled, note=f"baseline {spans}")
 
 
 def _against(
-    reading: CohortReading, plan: MetricPlan, value: float | None, frozen: _Frozen, stops: Sequence[Threshold]
+    reading: CohortReading, plan: MetricPlan, value: float | None, frozen: Frozen, stops: Sequence[Threshold]
 ) -> _Against:
     """The reading beside each threshold, and the breaches and doubts that no threshold shows."""
     group, unit = reading.group, CATALOGUE[reading.metric].unit
@@ -193,7 +227,7 @@ def _against(
     return _Against(beyond or outright, untold, outright, tuple(reasons), doubtful)
 
 
-def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: _Frozen) -> str | None:
+def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Frozen) -> str | None:
     """Facts without which a threshold would not hold: contacts written down days later, leads excluded only after
     their deadline. Both are how this number is made to look better, so they are said, and decide nothing."""
     parts = reading.group.parts
@@ -208,7 +242,7 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: _Frozen) -> str 
     return f"holds only by {told}: {without:.2f} without them"
 
 
-def _told(limit: Threshold, value: float, frozen: _Frozen, holds: bool | None, unit: str) -> str:
+def _told(limit: Threshold, value: float, frozen: Frozen, holds: bool | None, unit: str) -> str:
     """One threshold in words, with the number it comes down to."""
     agreed = f"agreed {limit}" if limit.basis is Basis.ABSOLUTE else f"agreed {limit} against the baseline"
     target = _target(limit, frozen.value)
@@ -221,7 +255,7 @@ def _told(limit: Threshold, value: float, frozen: _Frozen, holds: bool | None, u
     return told if holds else f"{told}: beyond"
 
 
-def _why_untold(frozen: _Frozen) -> str:
+def _why_untold(frozen: Frozen) -> str:
     return frozen.missing or ("the baseline is zero" if frozen.value == 0 else "the change is not a number")
 
 

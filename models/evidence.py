@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
-from models.base import Frozen, Instant
+from models.base import Frozen, Grown, Instant
 from models.metric import MetricName, MetricUse
 from models.plan_metric import OnBreach
+from models.quality import Counts, Finding
 
 
 class Window(Frozen):
@@ -48,8 +50,10 @@ class GroupValue(Frozen):
     parts: dict[str, float] = {}
 
 
-class CohortReading(Frozen):
-    """One metric of one cohort in a snapshot."""
+class CohortReading(Grown):
+    """One metric of one cohort in a snapshot. `quality` is what was counted of the facts behind it."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"quality"})
 
     cohort: str
     metric: MetricName
@@ -59,15 +63,23 @@ class CohortReading(Frozen):
     definition_version: int = 1
     top_partners: tuple[PartnerReading, ...] = ()
     leads: tuple[LeadDriver, ...] = ()
+    quality: Counts = Counts()
 
 
-class Snapshot(Frozen):
-    """What was measured as of one moment, in one consistent read. The full rows are in the store under `digest`."""
+class Snapshot(Grown):
+    """What was measured as of one moment, in one consistent read. The full rows are in the store under `digest`.
+
+    `comparison` are the same metrics over the same windows of partners who are not enrolled: nobody judges them by
+    themselves.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"comparison"})
 
     evidence_id: str
     digest: str
     as_of: Instant
     readings: tuple[CohortReading, ...]
+    comparison: tuple[CohortReading, ...] = ()
 
 
 class Verdict(StrEnum):
@@ -86,12 +98,47 @@ class Breaches(Frozen):
     in_all: int = 0
 
 
-class MetricAssessment(Frozen):
+class Comparison(Frozen):
+    """The same metric of partners who are not enrolled, over the same window, and over the baseline's.
+
+    `difference` is how much more the cohort moved since its baseline than they did: difference in differences, of
+    values as they stand, without any statistics. `partners` is how many they are.
+    """
+
+    cohort: str
+    value: float | None
+    baseline: float | None
+    difference: float | None
+    partners: int
+    facts: int
+
+
+class Contribution(Frozen):
+    """How much of a change one partner makes up, in the metric's unit: over all partners they add up to it.
+
+    `own` is what the partner's own numbers did, `mix` what a larger or smaller share of the whole did. `then` and
+    `now` are the partner's own value; `facts` are ids of those that count most.
+    """
+
+    partner_id: str
+    change: float
+    own: float
+    mix: float
+    then: float | None
+    now: float | None
+    facts: tuple[str, ...] = ()
+
+
+class MetricAssessment(Grown):
     """One metric of one cohort judged: the verdict, every reason, and the numbers behind it.
 
     `verdict` is not met only when the breach is more than the plan tolerates; `beyond_threshold` tells whether
-    this reading, by itself, lies beyond. `warning` tells that it lies in the warning band.
+    this reading, by itself, lies beyond. `warning` tells that it lies in the warning band, or that its data give
+    reason for doubt. `untrusted`: a check of the data is red, and the verdict rests on that. `quality` is what the
+    checks found; `contributions` are the partners who moved the number most, by how much.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"untrusted", "comparison", "quality", "contributions"})
 
     cohort: str
     metric: MetricName
@@ -116,6 +163,10 @@ class MetricAssessment(Frozen):
     weight: float = 1.0
     partners: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
+    untrusted: bool = False
+    comparison: Comparison | None = None
+    quality: tuple[Finding, ...] = ()
+    contributions: tuple[Contribution, ...] = ()
 
 
 class StopTrigger(Frozen):

@@ -6,12 +6,13 @@ import math
 import re
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from models.base import Duration, Frozen
+from models.base import Duration, Frozen, Grown
 from models.metric import CATALOGUE, MetricName, MetricUse
+from models.quality import QualityBound
 
 
 class OnBreach(StrEnum):
@@ -134,10 +135,14 @@ class MinimumSample(Frozen):
     )
 
 
-class MetricPlan(Frozen):
+class MetricPlan(Grown):
     """What one metric must show in this rollout."""
 
-    metric: MetricName = Field(description="one of the catalogue; each of the framework's six is here or in `not_measured`")
+    later: ClassVar[frozenset[str]] = frozenset({"data_quality"})
+
+    metric: MetricName = Field(
+        description="one of the catalogue; each of the framework's six is here or in `not_measured`"
+    )
     use: MetricUse | None = Field(
         default=None,
         description="`outcome` lets the rollout go on, `guardrail` pauses it; left out: as in the framework",
@@ -154,6 +159,9 @@ class MetricPlan(Frozen):
     freshness: Duration = Field(description="oldest data that still count; older are *no evidence*")
     must: bool = Field(default=True, description="outcomes only: must be met, or else counts by `weight`")
     weight: float = Field(default=1.0, gt=0, description="what an outcome with `must: false` counts")
+    data_quality: tuple[QualityBound, ...] = Field(
+        default=(), description="bounds of the checks of its data, where the usual ones do not fit"
+    )
 
     @property
     def purpose(self) -> MetricUse:

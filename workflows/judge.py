@@ -96,14 +96,19 @@ def _unjudged(state: RolloutState, assessment: Assessment) -> tuple[Block, ...]:
 
 
 def _without_evidence(items: tuple[MetricAssessment, ...]) -> tuple[Block, ...]:
-    return tuple(_block(HoldKind.EVIDENCE, item) for item in items if item.verdict is Verdict.NO_EVIDENCE)
+    """No evidence, or none that can be trusted, whatever the metric is used for."""
+    return tuple(
+        _block(HoldKind.EVIDENCE, item) for item in items if item.verdict is Verdict.NO_EVIDENCE or item.untrusted
+    )
 
 
 def _guardrails(items: tuple[MetricAssessment, ...]) -> tuple[Block, ...]:
     return tuple(
         _block(HoldKind.EVIDENCE, item)
         for item in items
-        if item.use is MetricUse.GUARDRAIL and item.verdict in (Verdict.NOT_MET, Verdict.CANNOT_TELL)
+        if item.use is MetricUse.GUARDRAIL
+        and item.verdict in (Verdict.NOT_MET, Verdict.CANNOT_TELL)
+        and not item.untrusted
     )
 
 
@@ -111,7 +116,10 @@ def _sample(items: tuple[MetricAssessment, ...]) -> tuple[Block, ...]:
     return tuple(
         _block(HoldKind.EVIDENCE, item)
         for item in items
-        if item.use is MetricUse.OUTCOME and not item.minimum_sample_reached and item.verdict is not Verdict.NO_EVIDENCE
+        if item.use is MetricUse.OUTCOME
+        and not item.minimum_sample_reached
+        and item.verdict is not Verdict.NO_EVIDENCE
+        and not item.untrusted
     )
 
 
@@ -120,7 +128,10 @@ def _outcomes(plan: RolloutPlan, items: tuple[MetricAssessment, ...]) -> tuple[B
     found = tuple(
         _block(HoldKind.OUTCOME, item)
         for item in outcomes
-        if item.must and item.verdict not in (Verdict.MET, Verdict.NO_EVIDENCE) and item.minimum_sample_reached
+        if item.must
+        and item.verdict not in (Verdict.MET, Verdict.NO_EVIDENCE)
+        and item.minimum_sample_reached
+        and not item.untrusted
     )
     weighted = tuple(item for item in outcomes if not item.must)
     total = sum(item.weight for item in weighted)

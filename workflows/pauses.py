@@ -85,7 +85,7 @@ def resume_decided(
         item
         for item in assessment.items
         if item.metric in state.pause.metrics
-        and item.verdict is Verdict.NO_EVIDENCE
+        and (item.verdict is Verdict.NO_EVIDENCE or item.untrusted)
         and not overridden(state, item.metric)
     )
     told = "; ".join(map(describe, (*breaches, *missing)))

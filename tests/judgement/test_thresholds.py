@@ -49,7 +49,8 @@ MET, NOT_MET, CANNOT_TELL, NO_EVIDENCE = Verdict
     ],
 )
 def test_a_value_is_beyond_only_past_its_limit(value: float, threshold: str, verdict: Verdict) -> None:
-    item = judged(reading(value), agreed(threshold), baseline(90.0))
+    # Of what can lie above 100, because a share that does is not to be trusted.
+    item = judged(reading(value, MDF), agreed(threshold, metric=MDF), baseline(90.0, MDF))
     assert item.verdict is verdict
     assert item.beyond_threshold == (verdict is NOT_MET)
 

@@ -89,6 +89,7 @@ def test_met_has_everything_it_needs(
     assert found.group.n_facts >= plan.minimum_sample.facts
     assert not found.group.parts.get("critical_failed")
     assert not item.beyond_threshold
+    assert not item.untrusted
     assert item.breaches.in_a_row == 0
 
 
@@ -100,7 +101,7 @@ def test_current_data_beyond_a_guardrail_without_tolerance_are_not_met(
     plan = plan.model_copy(update={"use": MetricUse.GUARDRAIL, "tolerance": Tolerance()})
     item = judged(found, plan, frozen, past)
     if item.beyond_threshold and item.data_current:
-        assert item.verdict is Verdict.NOT_MET
+        assert (item.verdict is Verdict.NOT_MET) is not item.untrusted
 
 
 @given(cases())

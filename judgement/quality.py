@@ -1,0 +1,299 @@
+"""Says how far a reading can be trusted: each check's finding, green, amber or red, with what was found and allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from statistics import median
+from types import MappingProxyType
+
+from judgement.volumes import age
+from models.evidence import CohortReading, PartnerReading
+from models.metric import CATALOGUE, Direction, MetricName, Scale
+from models.plan_metric import MetricPlan
+from models.quality import DEFAULTS, UNITS, Bounds, Check, Finding, OddMonth, Severity, SourceVolume
+
+ABSENT = frozenset({Check.FRESHNESS, Check.COMPLETENESS})
+"""Checks whose red means that facts are not there: *no evidence*. Of the others the facts are there and contradict
+themselves: *cannot tell*."""
+
+POSSIBLE = MappingProxyType(
+    {
+        # Without any cost; losses have no end.
+        MetricName.CONTRIBUTION_MARGIN: (-math.inf, 100.0),
+        MetricName.PIPELINE_VELOCITY: (0.0, math.inf),
+        MetricName.MDF_SPEND: (0.0, math.inf),
+    }
+)
+"""From where to where a value can lie at all, of metrics that are no shares."""
+
+SMALL_SOURCE = 20
+"""Percent of a cohort's partners below which a source that fell silent warns only."""
+
+AMOUNT_IMPROVED = Bounds(100, None)
+"""Percent above the baseline at which an amount is too good; it swings more than a share does."""
+
+MONTHS_ENOUGH = 3
+"""Earlier months without which none is usual."""
+
+SILENT_ENOUGH = 2
+"""One partner who falls silent is no drift."""
+
+
+def findings(reading: CohortReading, plan: MetricPlan, baseline: float | None, as_of: datetime) -> tuple[Finding, ...]:
+    """What every check that the metric has found of a reading, in the order of the checks.
+
+    Args:
+        baseline: the frozen value in the terms of the reading, for what is too good to be true.
+    """
+    found: list[Finding] = []
+    found += _fresh(reading, plan, as_of)
+    found += _complete(reading, plan)
+    found += _possible(reading)
+    found += _plausible(reading, plan)
+    found += _improved(reading, plan, baseline)
+    found += _once(reading, plan)
+    found += _in_time(reading, plan)
+    found += _still_there(reading, plan)
+    found += _settled(reading, plan)
+    return tuple(found)
+
+
+def worst(found: Iterable[Finding]) -> Severity:
+    """The gravest of some findings; green where there are none."""
+    severities = {one.severity for one in found}
+    return next((one for one in (Severity.RED, Severity.AMBER) if one in severities), Severity.GREEN)
+
+
+def told(one: Finding) -> str:
+    """A finding in words, with what is allowed."""
+    names = f" ({', '.join(one.partners)})" if one.partners else ""
+    return f"{one.found}{names}: {one.allowed}"
+
+
+def bounds_of(plan: MetricPlan, check: Check, source: str | None = None) -> Bounds:
+    """What the plan says of a check, of this source before every source; the default where it is silent."""
+    said = [one for one in plan.data_quality if one.check is check and one.source in (None, source)]
+    said.sort(key=lambda one: one.source is None)
+    if said:
+        return Bounds(said[0].amber, said[0].red)
+    if check is Check.IMPROVEMENT and CATALOGUE[plan.metric].scale is Scale.AMOUNT:
+        return AMOUNT_IMPROVED
+    return DEFAULTS[check]
+
+
+def odd_months(months: Sequence[tuple[date, bool, str, float, float]]) -> tuple[OddMonth, ...]:
+    """Of each month that lies in the window the margin of its ledger beside that of the months before.
+
+    Args:
+        months: month, whether the rows lie in the window, currency, revenue, product cost.
+    """
+    found = []
+    for month, inside, currency, revenue, cost in sorted(months):
+        if not inside or revenue <= 0 or cost == 0:
+            continue
+        before: dict[date, list[float]] = {}
+        for one, _, of, sold, spent in months:
+            if of == currency and one < month:
+                sums = before.setdefault(one, [0.0, 0.0])
+                sums[0], sums[1] = sums[0] + sold, sums[1] + spent
+        usual = [_margin(sold, spent) for sold, spent in before.values() if sold > 0 and spent != 0]
+        value = _margin(revenue, cost)
+        if len(usual) >= MONTHS_ENOUGH and math.isfinite(value):
+            found.append(OddMonth(month=month, currency=currency, value=value, usual=median(usual)))
+    return tuple(found)
+
+
+def twins(metric: MetricName, rows: Sequence[PartnerReading], counted: int) -> tuple[int, tuple[str, ...]]:
+    """Facts that stand twice: those counted and, of MDF, invoices handed in again; and whose they are."""
+    again = [(one.parts.get("duplicate_invoices", 0.0), one.partner_id) for one in rows]
+    named = sorted((-count, partner) for count, partner in again if count > 0)
+    return counted + int(sum(count for count, _ in again)), tuple(partner for _, partner in named[:5])
+
+
+def _margin(revenue: float, cost: float) -> float:
+    return 100 * (revenue - cost) / revenue
+
+
+def _fresh(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> Iterable[Finding]:
+    """Source by source. With one source alone the reading's own age says the same, by the same bound."""
+    sources = [one for one in reading.quality.sources if one.partners > 0]
+    if len(sources) < 2:
+        return
+    everybody = sum(one.partners for one in sources)
+    for one in sources:
+        agreed = bounds_of(plan, Check.FRESHNESS, one.source)
+        red = agreed.red if agreed.red is not None else plan.freshness.total_seconds() / 86400
+        days = age(one.through, as_of).total_seconds() / 86400
+        # At its bound data are still current, as for the reading as a whole.
+        severity = Severity.RED if days > red else _graded(days, Bounds(agreed.amber, None))
+        if severity is Severity.RED and 100 * one.partners < SMALL_SOURCE * everybody:
+            severity = Severity.AMBER
+        yield Finding(
+            check=Check.FRESHNESS,
+            severity=severity,
+            found=f"source {one.source}, of {one.partners} of {everybody} partners, tells nothing after {one.through}",
+            allowed=f"{red:g} days are allowed",
+            sources=(one.source,),
+        )
+
+
+def _complete(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    for one in reading.quality.sources:
+        if one.partners > 0:
+            yield _whole(one, bounds_of(plan, Check.COMPLETENESS, one.source))
+
+
+def _whole(one: SourceVolume, bounds: Bounds) -> Finding:
+    unit = "days" if one.period_days == 1 else "weeks"
+    lacking = 100 * one.missing / one.expected if one.expected > 0 else 0.0
+    if one.history == 0:
+        found = f"source {one.source}: not enough regular history to tell what is usual"
+    elif one.short == 0:
+        found = f"source {one.source}: none of {one.history} {unit} is short of what is usual"
+    else:
+        found = (
+            f"source {one.source}: {lacking:.0f} % of what is usual is missing, in {one.short} of {one.history} {unit}"
+        )
+    return Finding(
+        check=Check.COMPLETENESS,
+        severity=_graded(lacking, bounds),
+        found=found,
+        allowed=_allowed(Check.COMPLETENESS, bounds),
+        sources=(one.source,),
+        facts=round(one.missing),
+    )
+
+
+def _possible(reading: CohortReading) -> Iterable[Finding]:
+    """A value that cannot be: red whatever a plan says."""
+    value = reading.group.value
+    if value is None or not math.isfinite(value):
+        return
+    share = CATALOGUE[reading.metric].scale is Scale.SHARE
+    low, high = (0.0, 100.0) if share else POSSIBLE.get(reading.metric, (-math.inf, math.inf))
+    # Sums of fractions are not exact.
+    if not low - 1e-6 <= value <= high + 1e-6:
+        yield Finding(
+            check=Check.PLAUSIBILITY,
+            severity=Severity.RED,
+            found=f"a value of {value:.2f} cannot be",
+            allowed=f"possible is from {low:g} to {high:g}",
+        )
+
+
+def _plausible(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    bounds = bounds_of(plan, Check.PLAUSIBILITY)
+    for one in reading.quality.odd_months:
+        yield Finding(
+            check=Check.PLAUSIBILITY,
+            severity=_graded(abs(one.value - one.usual), bounds),
+            found=f"the ledger's margin of {one.month:%Y-%m} in {one.currency} is {one.value:.1f} %, "
+            f"usual {one.usual:.1f}",
+            allowed=_allowed(Check.PLAUSIBILITY, bounds),
+        )
+
+
+def _improved(reading: CohortReading, plan: MetricPlan, baseline: float | None) -> Iterable[Finding]:
+    """Better than can be believed: the easiest way to a good number is to change what is counted."""
+    value, spec = reading.group.value, CATALOGUE[reading.metric]
+    if value is None or baseline is None or spec.direction is Direction.TWO_SIDED:
+        return
+    gain = value - baseline if spec.direction is Direction.HIGHER else baseline - value
+    if spec.scale is Scale.AMOUNT:
+        if baseline == 0:
+            return
+        gain = 100 * gain / abs(baseline)
+    if not math.isfinite(gain):
+        return
+    bounds = bounds_of(plan, Check.IMPROVEMENT)
+    yield Finding(
+        check=Check.IMPROVEMENT,
+        severity=_graded(max(0.0, gain), bounds),
+        found=f"{max(0.0, gain):.1f} better than the baseline",
+        allowed=_allowed(Check.IMPROVEMENT, bounds),
+        flattering=True,
+    )
+
+
+def _once(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    number, of = reading.quality.duplicates, reading.group.n_facts
+    if number == 0:
+        return
+    bounds = bounds_of(plan, Check.DUPLICATES)
+    yield Finding(
+        check=Check.DUPLICATES,
+        severity=_graded(100 * number / max(number, of), bounds),
+        found=f"{number} of {of} facts stand there twice",
+        allowed=_allowed(Check.DUPLICATES, bounds),
+        partners=reading.quality.duplicate_partners,
+        facts=number,
+    )
+
+
+def _in_time(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    """Contacts that were written down days after they are said to have happened."""
+    late, met = reading.group.parts.get("met_backdated", 0.0), reading.group.numerator or 0.0
+    if late <= 0:
+        return
+    bounds = bounds_of(plan, Check.BACKDATING)
+    yield Finding(
+        check=Check.BACKDATING,
+        severity=_graded(100 * late / max(late, met), bounds),
+        found=f"{late:g} of {met:g} contacts in time were written down more than three days later",
+        allowed=_allowed(Check.BACKDATING, bounds),
+        facts=int(late),
+        flattering=True,
+    )
+
+
+def _still_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    gone = reading.quality.gone
+    lost = max(gone.silent, gone.left)
+    if gone.had <= 0 or lost < SILENT_ENOUGH:
+        return
+    bounds = bounds_of(plan, Check.DRIFT)
+    told = f"of {gone.silent} of {gone.had} partners who had facts there is none in the window"
+    yield Finding(
+        check=Check.DRIFT,
+        severity=_graded(100 * lost / max(gone.had, lost), bounds),
+        found=told + (f"; {gone.left} have left the programme" if gone.left else ""),
+        allowed=_allowed(Check.DRIFT, bounds),
+        partners=gone.names,
+    )
+
+
+def _settled(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    restated, value = reading.quality.restated, reading.group.value
+    if restated.facts == 0:
+        return
+    bounds = bounds_of(plan, Check.RESTATEMENT)
+    moved = abs(value - restated.before) if value is not None and restated.before is not None else None
+    if moved is not None and CATALOGUE[reading.metric].scale is Scale.AMOUNT:
+        moved = 100 * moved / abs(restated.before) if restated.before else None
+    if moved is not None and not math.isfinite(moved):
+        moved = None
+    found = f"{restated.facts} facts of the window were restated in the last 7 days"
+    if moved is not None and restated.before is not None:
+        found += f"; as they stood before the value was {restated.before:.2f}"
+    # A value that came or went with the restatement has no distance, and has certainly moved.
+    yield Finding(
+        check=Check.RESTATEMENT,
+        severity=Severity.AMBER if moved is None else _graded(moved, bounds),
+        found=found,
+        allowed=_allowed(Check.RESTATEMENT, bounds),
+        partners=restated.partners,
+        facts=restated.facts,
+    )
+
+
+def _graded(number: float, bounds: Bounds) -> Severity:
+    if bounds.red is not None and number >= bounds.red:
+        return Severity.RED
+    return Severity.AMBER if bounds.amber is not None and number >= bounds.amber else Severity.GREEN
+
+
+def _allowed(check: Check, bounds: Bounds) -> str:
+    parts = [f"{name} from {at:g}" for name, at in (("amber", bounds.amber), ("red", bounds.red)) if at is not None]
+    return f"{' and '.join(parts)} {UNITS[check]}"

@@ -1,0 +1,122 @@
+"""What a source usually tells in a period, and whether it told less: robust, or no answer where nothing is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from statistics import median
+from typing import NamedTuple
+
+from models.quality import SourceVolume
+
+KEPT = 8
+"""Periods that say what is usual, the newest that were not short themselves."""
+
+ENOUGH = 4
+"""Fewer than so many say nothing."""
+
+LOOKED_BACK = 26
+"""Periods within which they must lie: what has been less for longer is what is usual by now."""
+
+STEADY = 0.25
+"""A source whose volume spreads more than this around its median has no usual one. Spread is 1.4826 times the median
+absolute deviation, which is the standard deviation where the numbers are normal."""
+
+LEAST = 10
+"""Facts in a usual period; of fewer, one more or less proves nothing."""
+
+SHORT_WINDOW = timedelta(days=14)
+"""Windows below this are compared day by day, with the same days of the week; longer ones week by week."""
+
+
+class Told(NamedTuple):
+    """Facts of one period, and how many of them were known by its end."""
+
+    facts: float
+    fresh: float
+
+
+class Usual(NamedTuple):
+    """The usual number of facts, and the one below which a period is short."""
+
+    number: float
+    short_below: float
+
+
+def periods_of(window: timedelta) -> tuple[int, int, int]:
+    """The days of a period, how many lie in a window, and how many to read in all."""
+    days, season = (1, 7) if window < SHORT_WINDOW else (7, 1)
+    inside = max(1, window.days // days)
+    return days, inside, inside + LOOKED_BACK * season
+
+
+def usual(history: Sequence[float]) -> Usual | None:
+    """What is usual by these periods; None where they are too few, too small, or too unlike each other."""
+    if len(history) < ENOUGH:
+        return None
+    middle = median(history)
+    if middle < LEAST:
+        return None
+    spread = 1.4826 * median(abs(one - middle) for one in history) / middle
+    if spread > STEADY:
+        return None
+    return Usual(middle, middle * max(0.1, min(0.8, 1 - 4 * spread)))
+
+
+def volume(source: str, partners: int, told: Mapping[int, Told], through: date, window: timedelta) -> SourceVolume:
+    """How much of what is usual a source told in a window.
+
+    Args:
+        told: by period, counted back from the newest, 0; one that is missing told nothing.
+    """
+    days, inside, _ = periods_of(window)
+    season = 7 if days == 1 else 1
+    oldest = max(told, default=-1)
+    kept: dict[int, Told] = {}
+    judged, expected, missing, short = 0, 0.0, 0.0, 0
+    # From the oldest on, so that a period that was short does not say what is usual for the next.
+    for number in range(oldest, -1, -1):
+        this = told.get(number, Told(0.0, 0.0))
+        before = [kept[n] for n in range(number + season, number + LOOKED_BACK * season + 1, season) if n in kept][
+            :KEPT
+        ]
+        found = usual(_as_old(before, newest=number == 0))
+        here = _here(this, before, newest=number == 0)
+        low = found is not None and here < found.short_below
+        if not low:
+            kept[number] = this
+        if found is not None and number < inside:
+            judged, expected = judged + 1, expected + found.number
+            if low:
+                short, missing = short + 1, missing + found.number - here
+    return SourceVolume(
+        source=source,
+        partners=partners,
+        through=through,
+        period_days=days,
+        history=judged,
+        expected=expected,
+        missing=missing,
+        short=short,
+    )
+
+
+def _as_old(before: Sequence[Told], *, newest: bool) -> list[float]:
+    """Earlier periods as they were known when they were as old as the one they are compared with.
+
+    The newest period is a day old at most, and late facts are still to come: it is compared with what was known of the
+    others by their own ends. A history that was loaded in one go knew nothing by then; it is taken as it stands.
+    """
+    live = newest and sum(one.fresh > 0 for one in before) * 2 > len(before)
+    return [one.fresh if live else one.facts for one in before]
+
+
+def _here(this: Told, before: Sequence[Told], *, newest: bool) -> float:
+    live = newest and sum(one.fresh > 0 for one in before) * 2 > len(before)
+    return this.fresh if live else this.facts
+
+
+def age(through: date, as_of: datetime) -> timedelta:
+    """How old the newest fact of a source is; a day counts to its end."""
+    end = datetime(through.year, through.month, through.day, tzinfo=as_of.tzinfo) + timedelta(days=1)
+    return max(timedelta(0), as_of - end)

@@ -1,0 +1,67 @@
+"""Rules across what a plan says of the checks of its data: bounds in order, said once, of checks it has."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from models.metric import MetricName
+from models.plan_rule import Broken, BrokenRule, Rule
+from models.quality import Check
+
+if TYPE_CHECKING:
+    from models.plan import RolloutPlan
+
+ONLY_OF = MappingProxyType(
+    {
+        Check.PLAUSIBILITY: frozenset({MetricName.CONTRIBUTION_MARGIN}),
+        Check.BACKDATING: frozenset({MetricName.LEAD_FOLLOW_UP_SLA}),
+        Check.DUPLICATES: frozenset(
+            {MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY, MetricName.MDF_SPEND}
+        ),
+    }
+)
+"""Checks that not every metric has."""
+
+
+def _bounds_are_in_order(plan: RolloutPlan) -> Broken:
+    """A check with neither an amber nor a red bound, or with a red one below the amber."""
+    for index, metric in enumerate(plan.metrics):
+        for at, bound in enumerate(metric.data_quality):
+            field = f"metrics.{index}.data_quality.{at}"
+            if bound.amber is None and bound.red is None:
+                told = f"{bound.check.value} has no bound; say from where on it is amber, or red"
+                yield BrokenRule(field=field, message=told)
+            elif bound.amber is not None and bound.red is not None and bound.red < bound.amber:
+                told = f"{bound.check.value} is red from {bound.red:g} on, before it is amber from {bound.amber:g} on"
+                yield BrokenRule(field=f"{field}.red", message=f"{told}; red is the graver one")
+
+
+def _bounds_stand_once(plan: RolloutPlan) -> Broken:
+    """A check that is given bounds twice for the same source."""
+    for index, metric in enumerate(plan.metrics):
+        seen: set[tuple[Check, str | None]] = set()
+        for at, bound in enumerate(metric.data_quality):
+            if (bound.check, bound.source) in seen:
+                told = f"{bound.check.value} of {bound.source or 'every source'} stands here already; say it once"
+                yield BrokenRule(field=f"metrics.{index}.data_quality.{at}.check", message=told)
+            seen.add((bound.check, bound.source))
+
+
+def _checks_are_the_metric_s(plan: RolloutPlan) -> Broken:
+    """Bounds of a check that is not made of this metric, or of a source where the check knows none."""
+    by_source = (Check.FRESHNESS, Check.COMPLETENESS)
+    for index, metric in enumerate(plan.metrics):
+        for at, bound in enumerate(metric.data_quality):
+            field = f"metrics.{index}.data_quality.{at}"
+            having = ONLY_OF.get(bound.check)
+            if having is not None and metric.metric not in having:
+                names = ", ".join(sorted(name.value for name in having))
+                told = f"{bound.check.value} is not checked of {metric.metric.value}; it is of {names}"
+                yield BrokenRule(field=f"{field}.check", message=told)
+            if bound.source is not None and bound.check not in by_source:
+                told = f"{bound.check.value} is not checked source by source; {' and '.join(by_source)} are"
+                yield BrokenRule(field=f"{field}.source", message=told)
+
+
+QUALITY_RULES: tuple[Rule, ...] = (_bounds_are_in_order, _bounds_stand_once, _checks_are_the_metric_s)

@@ -1,0 +1,151 @@
+"""How far facts can be trusted: what was counted of them, what each check found, and which bounds hold by default."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pydantic import Field
+
+from models.base import Frozen
+
+
+class Check(StrEnum):
+    """One way in which facts can mislead."""
+
+    FRESHNESS = "freshness"
+    COMPLETENESS = "completeness"
+    PLAUSIBILITY = "plausibility"
+    IMPROVEMENT = "improvement"
+    DUPLICATES = "duplicates"
+    BACKDATING = "backdating"
+    DRIFT = "drift"
+    RESTATEMENT = "restatement"
+
+
+class Severity(StrEnum):
+    """Green says nothing, amber warns beside the verdict, red takes the verdict's place."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+class Bounds(NamedTuple):
+    """From which number on a check is amber, and from which red; None: never."""
+
+    amber: float | None
+    red: float | None
+
+
+UNITS = MappingProxyType(
+    {
+        Check.FRESHNESS: "days",
+        Check.COMPLETENESS: "% missing",
+        Check.PLAUSIBILITY: "points from the usual month",
+        Check.IMPROVEMENT: "points above the baseline",
+        Check.DUPLICATES: "% of the facts",
+        Check.BACKDATING: "% of the contacts in time",
+        Check.DRIFT: "% of the partners",
+        Check.RESTATEMENT: "points moved",
+    }
+)
+"""What a bound of each check counts. Points are the metric's own unit; of pipeline velocity, which has none, they are
+percent."""
+
+DEFAULTS = MappingProxyType(
+    {
+        # Red by the metric's own agreed freshness.
+        Check.FRESHNESS: Bounds(None, None),
+        Check.COMPLETENESS: Bounds(5, 25),
+        # A month may be as bad as it looks: what no number alone can tell does not silence a guardrail.
+        Check.PLAUSIBILITY: Bounds(15, None),
+        Check.IMPROVEMENT: Bounds(20, None),
+        Check.DUPLICATES: Bounds(1, 10),
+        Check.BACKDATING: Bounds(5, 25),
+        Check.DRIFT: Bounds(15, 50),
+        Check.RESTATEMENT: Bounds(1, 10),
+    }
+)
+"""Bounds where the plan is silent."""
+
+
+class SourceVolume(Frozen):
+    """How much one source told of what a metric counts, against what it usually tells in a period.
+
+    `partners` of the cohort have their newest fact from it. `history` periods were regular enough to say what is
+    usual; with none of them `expected` means nothing. `short` periods of the window lie below the usual band:
+    `missing` is what they lack, out of `expected` for the window.
+    """
+
+    source: str
+    partners: int
+    through: date
+    period_days: int = 7
+    history: int = 0
+    expected: float = 0.0
+    missing: float = 0.0
+    short: int = 0
+
+
+class OddMonth(Frozen):
+    """A month of a source's ledger whose margin lies far from that of the months before it."""
+
+    month: date
+    currency: str
+    value: float
+    usual: float
+
+
+class Gone(Frozen):
+    """Partners of a cohort of whom nothing is heard any more. `had` of them had facts before the window or in it."""
+
+    had: int = 0
+    silent: int = 0
+    left: int = 0
+    names: tuple[str, ...] = ()
+
+
+class Restated(Frozen):
+    """Facts of the window that said something else until lately. `before` is the value as they said it then."""
+
+    facts: int = 0
+    partners: tuple[str, ...] = ()
+    before: float | None = None
+
+
+class Counts(Frozen):
+    """What was counted of the facts behind one reading; `judgement.quality` says what it means."""
+
+    sources: tuple[SourceVolume, ...] = ()
+    odd_months: tuple[OddMonth, ...] = ()
+    duplicates: int = 0
+    duplicate_partners: tuple[str, ...] = ()
+    gone: Gone = Gone()
+    restated: Restated = Restated()
+
+
+class Finding(Frozen):
+    """What a check found of one reading. `flattering`: whatever it is, it can only make the number look better."""
+
+    check: Check
+    severity: Severity
+    found: str
+    allowed: str
+    sources: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
+    facts: int = 0
+    flattering: bool = False
+
+
+class QualityBound(Frozen):
+    """What the owners agree of one check, instead of the default; of one source it goes before that of every source."""
+
+    check: Check = Field(description="the check the bounds are for")
+    source: str | None = Field(
+        default=None, min_length=1, max_length=100, description="this source system only; left out: every one"
+    )
+    amber: float | None = Field(default=None, ge=0, description="a warning from here on; left out: never")
+    red: float | None = Field(default=None, ge=0, description="not to be trusted from here on; left out: never")
