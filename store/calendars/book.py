@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -48,16 +48,22 @@ class CalendarBook:
             self._policies = tuple(_terms(row) for row in rows)
         return self._policies
 
-    async def read(self, partner_ids: Iterable[str], first: datetime, last: datetime) -> None:
+    async def read(self, partner_ids: Collection[str], first: datetime, last: datetime) -> None:
         """Have these partners' calendars at hand for all moments between the two, and somewhat beyond."""
         new = sorted(set(partner_ids) - self._calendar_of.keys())
         if new:
             found = {row[0]: row[1] for row in await self._conn.fetch(_PARTNERS, new, self._moment)}
             self._calendar_of |= {one: found.get(one) for one in new}
-        missing = {one for one in self._calendar_of.values() if one is not None} - self._rows.keys()
-        if missing:
-            for row in await self._conn.fetch(_CALENDARS, sorted(missing), self._moment):
-                self._rows[row["calendar_id"]] = row
+        await self._read_calendars({self._calendar_of[one] for one in partner_ids}, first, last)
+
+    async def read_calendar(self, calendar_id: str | None, first: datetime, last: datetime) -> None:
+        """The same for one calendar."""
+        await self._read_calendars({calendar_id}, first, last)
+
+    async def _read_calendars(self, ids: set[str | None], first: datetime, last: datetime) -> None:
+        missing = {one for one in ids if one is not None} - self._rows.keys()
+        for row in await self._conn.fetch(_CALENDARS, sorted(missing), self._moment) if missing else ():
+            self._rows[row["calendar_id"]] = row
         await self._cover(_year_of(first, -_DAY), _year_of(last, _DAY), anew=bool(missing))
 
     def covers(self, moment: datetime) -> bool:
