@@ -1,35 +1,42 @@
-"""Importing one file: read it in batches, stage it, set bad rows aside, move the good ones, all in one transaction."""
+"""Importing one file in one transaction, with its row in the ledger: the short way if all is new, or the long way."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import Final
 
 import asyncpg
 
-from models.base import Frozen
-from store.intake.errors import IntakeError, IntakeRefused
+from models.base import Frozen, digest
+from store.intake.errors import IntakeError, IntakeLost
 from store.intake.kinds import FactKind
+from store.intake.ledger import Counted, Origin, Run, write_run
 from store.intake.mapping import Mapping
-from store.intake.rejects import place_for, write_rejects
-from store.intake.rows import Fact, FactReader, Problem
-from store.intake.source import CsvSource, Progress, Row
-from store.intake.staging import Connection, Moved, Staging
+from store.intake.rejects import place_for
+from store.intake.source import Progress
+from store.intake.staging import STATEMENT_SECONDS, Connection
+from store.intake.ways import Brought, Import
 
-_BATCH: Final = 5000
+_LOCK = (Path(__file__).parent / "lock_kind.sql").read_text(encoding="utf-8")
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
 
 
 class ImportReport(Frozen):
     """What one import did.
 
     `rows_read` = `skipped` + `rejected` + `inserted` + `updated` + `unchanged`. Skipped rows are those that `where`
-    left out or that `distinct` merged. `sha256` is the hex digest of the file as it lies on disk.
+    left out or that `distinct` merged. `sha256` is the hex digest of the file as it lies on disk; `run_id` is the
+    import's number in the ledger.
     """
 
     kind: FactKind
@@ -44,12 +51,7 @@ class ImportReport(Frozen):
     first_reasons: tuple[str, ...]
     sha256: str
     imported_at: datetime
-
-
-@dataclass
-class _Counts:
-    read: int = 0
-    skipped: int = 0
+    run_id: int
 
 
 async def import_file(
@@ -66,7 +68,8 @@ async def import_file(
     """Import a CSV file (also `.csv.gz`) of one kind of fact. Importing the same file again changes nothing.
 
     A row is one whole fact: fields the mapping leaves out are empty, and a fact that is stored already is
-    updated where it differs. What is stored about when it became known stays.
+    updated where it differs. What is stored about when it became known stays. Imports of one kind wait for each
+    other. Each leaves a row in the ledger, a refused one too; inside a caller's transaction, as part of that.
 
     Args:
         strict: refuse the whole file when one row is bad.
@@ -76,72 +79,71 @@ async def import_file(
 
     Raises:
         IntakeRefused: strict, and there are bad rows. Nothing was written but the reject file.
+        IntakeBusy: others kept changing the same facts. Nothing was written.
+        IntakeLost: the database went away.
         IntakeError: the file cannot be read, or is not what the mapping expects, or bad rows cannot be written
             anywhere. Nothing was written.
         asyncpg.PostgresError, OSError: the database, or the disk under the reject file, failed. Nothing was written.
     """
     if mapping.kind != kind:
         raise IntakeError(f"The mapping is for {mapping.kind}, not for {kind}")
-    moment = imported_at or datetime.now(UTC)
+    moment = (imported_at or datetime.now(UTC)).astimezone(UTC)
     target = place_for(file, reject_path)
-    async with _connection(dsn_or_conn) as conn, conn.transaction():
-        with CsvSource(file, mapping.csv) as source:
-            facts = FactReader(mapping, source, moment)
-            staging = Staging(conn, mapping.spec, facts)
-            await staging.create()
-            counts = await _stage(source, facts, staging, progress)
-            sha256 = source.sha256()
-        if mapping.distinct:
-            counts.skipped += await staging.merge_same()
-        rejected = await staging.reject()
-        reasons = tuple(str(bad) for bad in await staging.first_rejected())
-        if rejected:
-            await write_rejects(staging, file, mapping.csv, target)
-        if rejected and strict:
-            raise IntakeRefused(file, rejected, reasons, target)
-        moved: Moved = await staging.move()
-    return ImportReport(
-        kind=kind,
-        file=str(file),
-        rows_read=counts.read,
-        skipped=counts.skipped,
-        inserted=moved.inserted,
-        updated=moved.updated,
-        unchanged=moved.unchanged,
-        rejected=rejected,
-        reject_file=str(target) if rejected else None,
-        first_reasons=reasons,
-        sha256=sha256,
+    began = time.monotonic()
+    async with _connection(dsn_or_conn) as conn:
+        work = Import(conn, file, mapping, moment, target, progress)
+        try:
+            async with conn.transaction():
+                await conn.execute(_LOCK, mapping.spec.table, timeout=STATEMENT_SECONDS)
+                brought = await work.bring(strict=strict)
+                run = _run(mapping, file, moment, began, brought.counted, brought.sha256)
+                number = await write_run(conn, run, brought.reach)
+        except _LOST as error:
+            raise IntakeLost(file, str(error).partition("\n")[0] or type(error).__name__) from error
+        except (IntakeError, asyncpg.PostgresError) as error:
+            counted = Counted(read=work.rows_read, rejected=getattr(error, "rejected", 0))
+            run = _run(mapping, file, moment, began, counted, work.sha256).model_copy(update={"why": _why(error)})
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await write_run(conn, run)
+            raise
+    return _report(kind, file, moment, target, brought, number)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _run(mapping: Mapping, file: Path, moment: datetime, began: float, counted: Counted, sha256: str | None) -> Run:
+    return Run(
+        kind=mapping.kind,
+        source=mapping.source_system,
+        origin=Origin.FILE,
         imported_at=moment,
+        seconds=time.monotonic() - began,
+        counted=counted,
+        file_name=file.name,
+        file_sha256=sha256,
+        mapping_sha256=digest(mapping).removeprefix("sha256:"),
     )
 
 
-async def _stage(source: CsvSource, reader: FactReader, staging: Staging, progress: Progress | None) -> _Counts:
-    counts = _Counts()
-    rows = source.rows()
-    # Reading is work for the processor: in a thread, so that a progress bar or a server beside it stays alive.
-    while batch := await asyncio.to_thread(_read_batch, rows, reader, counts):
-        await staging.add(*batch)
-        if progress is not None:
-            progress(source.bytes_read, source.size)
-    return counts
-
-
-def _read_batch(rows: Iterator[Row], reader: FactReader, counts: _Counts) -> tuple[list[Fact], list[Problem]] | None:
-    facts: list[Fact] = []
-    problems: list[Problem] = []
-    read = 0
-    for row in islice(rows, _BATCH):
-        read += 1
-        found = reader.read(row)
-        if found is None:
-            counts.skipped += 1
-        elif isinstance(found, Fact):
-            facts.append(found)
-        else:
-            problems += found
-    counts.read += read
-    return (facts, problems) if read else None
+def _report(kind: FactKind, file: Path, moment: datetime, target: Path, brought: Brought, number: int) -> ImportReport:
+    counted = brought.counted
+    return ImportReport(
+        kind=kind,
+        file=str(file),
+        rows_read=counted.read,
+        skipped=counted.skipped,
+        inserted=counted.new,
+        updated=counted.changed,
+        unchanged=counted.unchanged,
+        rejected=counted.rejected,
+        reject_file=str(target) if counted.rejected else None,
+        first_reasons=brought.reasons,
+        sha256=brought.sha256,
+        imported_at=moment,
+        run_id=number,
+    )
 
 
 @asynccontextmanager

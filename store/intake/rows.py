@@ -1,9 +1,12 @@
-"""One CSV record becomes one fact, a rejection with every reason, or nothing because the mapping leaves it out."""
+"""One CSV record becomes one fact, a rejection with every reason, or nothing because the mapping leaves it out.
+
+Files are read by columns (`batches.py`), which is several times as fast; what is odd about a row is found out here.
+"""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -14,7 +17,8 @@ from store.intake.mapping import Condition, FieldSource, Lookup, Mapping
 from store.intake.source import CsvSource, Row
 from store.intake.values import Value, reader
 
-Text: TypeAlias = Callable[[list[str]], "str | None"]
+Text: TypeAlias = Callable[[Sequence[str]], "str | None"]
+"""Takes the cells of the columns it stands for, and no others."""
 
 
 class Fact(NamedTuple):
@@ -45,28 +49,29 @@ class FactReader:
         Raises:
             IntakeError: a column or a lookup file the mapping names is not there.
         """
-        self._mapping = mapping
-        self._imported_at = imported_at
+        self.mapping = mapping
+        self.imported_at = imported_at
+        self.width = len(source.header)
         self._header = source.header
         self._places = {name: index for index, name in enumerate(source.header)}
         self._require_columns(source.path)
-        self._conditions = [self._condition(condition) for condition in mapping.where]
-        self._fields = [self._field(spec, source.path) for spec in mapping.spec.fields]
+        self.conditions = [self._condition(condition) for condition in mapping.where]
+        self.fields = [self._field(spec, source.path) for spec in mapping.spec.fields]
         self.columns: tuple[str, ...] = ("source_system", *(spec.name for spec in mapping.spec.fields))
         self.labels = {name: one.columns[0] if len(one.columns) == 1 else name for name, one in mapping.fields.items()}
 
     def read(self, row: Row) -> Fact | list[Problem] | None:
         """The row's fact, its problems, or None when a `where` condition leaves it out."""
-        if len(row.cells) != len(self._header):
-            found = f"found {len(row.cells)} columns; the header has {len(self._header)}"
+        if len(row.cells) != self.width:
+            found = f"found {len(row.cells)} columns; the header has {self.width}"
             return [Problem(row.line, "", found)]
-        if not all(condition(row.cells) for condition in self._conditions):
+        if not all(condition(row.cells) for condition in self.conditions):
             return None
-        values: dict[str, Value] = {"source_system": self._mapping.source_system}
+        values: dict[str, Value] = {"source_system": self.mapping.source_system}
         problems: list[Problem] = []
-        for field in self._fields:
+        for field in self.fields:
             try:
-                values[field.spec.name] = field.value(row.cells)
+                values[field.spec.name] = field.value([row.cells[place] for place in field.places])
             except ValueError as error:
                 problems.append(Problem(row.line, field.spec.name, str(error)))
         if not problems:
@@ -79,7 +84,7 @@ class FactReader:
 
     def _complete(self, line: int, values: dict[str, Value]) -> list[Problem]:
         """Fill in the key other facts refer to, and when the fact and its changes became known."""
-        spec, known = self._mapping.spec, self._mapping.known
+        spec, known = self.mapping.spec, self.mapping.known
         if spec.id_field and values[spec.id_field] is None:
             values[spec.id_field] = values["source_id"]
         after = known.after if known else None
@@ -94,21 +99,21 @@ class FactReader:
         return []
 
     def _known_at(self, after: Value) -> datetime:
-        known = self._mapping.known
+        known = self.mapping.known
         if known is None:
-            return self._imported_at
-        return known.at if known.at is not None else _instant(after) + known.lag
+            return self.imported_at
+        return known.at if known.at is not None else instant(after) + known.lag
 
     def _change_known_at(self, happened: Value) -> datetime | None:
-        known = self._mapping.known
+        known = self.mapping.known
         if known is None:
-            return self._imported_at
-        return None if known.at is not None else _instant(happened) + known.lag
+            return self.imported_at
+        return None if known.at is not None else instant(happened) + known.lag
 
     def _require_columns(self, path: Path) -> None:
         needed = {
-            **{condition.column: f"where.{index}" for index, condition in enumerate(self._mapping.where)},
-            **{column: f"fields.{field}" for field, one in self._mapping.fields.items() for column in one.columns},
+            **{condition.column: f"where.{index}" for index, condition in enumerate(self.mapping.where)},
+            **{column: f"fields.{field}" for field, one in self.mapping.fields.items() for column in one.columns},
         }
         missing = [f"{name} ({place})" for name, place in needed.items() if name not in self._places]
         if missing:
@@ -118,28 +123,30 @@ class FactReader:
             )
 
     def _condition(self, condition: Condition) -> Callable[[list[str]], bool]:
-        place, empty = self._places[condition.column], frozenset(self._mapping.empty)
+        place, empty = self._places[condition.column], frozenset(self.mapping.empty)
         if condition.not_empty:
             return lambda cells: cells[place].strip() not in empty
         allowed = frozenset(condition.in_ if condition.in_ is not None else (condition.equals or "",))
         return lambda cells: cells[place].strip() in allowed
 
-    def _field(self, spec: FieldSpec, path: Path) -> _Field:
-        source = self._mapping.fields.get(spec.name)
-        read = reader(spec, self._mapping.rules, source.format if source else None)
+    def _field(self, spec: FieldSpec, path: Path) -> Field:
+        source = self.mapping.fields.get(spec.name)
+        read = reader(spec, self.mapping.rules, source.format if source else None)
         if source is None:
             default = read(spec.default) if spec.default is not None else None
-            return _Field(spec, lambda _: default)
+            return Field(spec, (), lambda _: default)
         fallback = source.default or spec.default
-        text, empty = self._text(source, path), f"is empty, and {self._mapping.kind} cannot do without"
+        text, empty = self._text(source, path), f"is empty, and {self.mapping.kind} cannot do without"
 
-        def value(cells: list[str]) -> Value:
+        def value(cells: Sequence[str]) -> Value:
             found = text(cells) or fallback
             if found is None and spec.required:
                 raise ValueError(empty)
             return None if found is None else read(found)
 
-        return _Field(spec, value)
+        as_it_stands = source.column is not None and source.values is None and source.format is None
+        plain = frozenset(("", *self.mapping.empty)) if as_it_stands and not spec.allowed else frozenset[str]()
+        return Field(spec, tuple(self._places[name] for name in source.columns), value, plain)
 
     def _text(self, source: FieldSource, path: Path) -> Text:
         """The function giving the text before it is read as the field's type; None for nothing."""
@@ -148,7 +155,7 @@ class FactReader:
             return text
         table, otherwise = source.values, source.otherwise
 
-        def mapped(cells: list[str]) -> str | None:
+        def mapped(cells: Sequence[str]) -> str | None:
             found = text(cells)
             if found in table or (found is None and "" in table):
                 return table[found or ""]
@@ -159,7 +166,7 @@ class FactReader:
         return mapped
 
     def _origin(self, source: FieldSource, path: Path) -> Text:
-        empty = frozenset(self._mapping.empty)
+        empty = frozenset(self.mapping.empty)
 
         def cell(place: int) -> Text:
             return lambda cells: None if (found := cells[place].strip()) in empty else found
@@ -167,34 +174,40 @@ class FactReader:
         if source.constant is not None:
             return lambda _: source.constant
         if source.lookup is not None:
-            return _lookup(source.lookup, cell(self._places[source.lookup.from_]), path, self._mapping)
+            return _lookup(source.lookup, cell(0), path, self.mapping)
         if source.template is not None:
-            return self._template(source.template, cell)
-        return cell(self._places[source.column or ""])
-
-    def _template(self, template: str, cell: Callable[[int], Text]) -> Text:
-        """Nothing as soon as one of its columns is empty: half a key is no key."""
-        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-        cells_of = [(name, cell(self._places[name])) for name in names]
-        pieces = [(literal, name) for literal, name, _, _ in string.Formatter().parse(template)]
-
-        def filled(cells: list[str]) -> str | None:
-            found = {name: one(cells) for name, one in cells_of}
-            if None in found.values():
-                return None
-            return "".join(f"{literal}{found[name] if name is not None else ''}" for literal, name in pieces)
-
-        return filled
+            return _template(source.template, cell)
+        return cell(0)
 
 
-class _Field(NamedTuple):
-    """One field ready to be read."""
+class Field(NamedTuple):
+    """One field ready to be read: `value` takes the cells at `places` of the row, in that order.
+
+    `plain`: every cell is read as it stands, but for these; empty where there is more to it.
+    """
 
     spec: FieldSpec
-    value: Callable[[list[str]], Value]
+    places: tuple[int, ...]
+    value: Callable[[Sequence[str]], Value]
+    plain: frozenset[str] = frozenset()
 
 
-def _instant(value: Value) -> datetime:
+def _template(template: str, cell: Callable[[int], Text]) -> Text:
+    """Nothing as soon as one of its columns is empty: half a key is no key."""
+    pieces = [(literal, name is not None) for literal, name, _, _ in string.Formatter().parse(template)]
+    texts = [cell(place) for place in range(sum(holds for _, holds in pieces))]
+
+    def filled(cells: Sequence[str]) -> str | None:
+        found = [one(cells) for one in texts]
+        if None in found:
+            return None
+        upcoming = iter(found)
+        return "".join(f"{literal}{next(upcoming)}" if holds else literal for literal, holds in pieces)
+
+    return filled
+
+
+def instant(value: Value) -> datetime:
     """A date counts from its midnight UTC."""
     if isinstance(value, datetime):
         return value
@@ -221,7 +234,7 @@ def _lookup(lookup: Lookup, key_of: Text, path: Path, mapping: Mapping) -> Text:
                 raise IntakeError(f"{source.path}:{row.line}: {lookup.key} {key!r} is there twice and says different")
     empty = frozenset(mapping.empty)
 
-    def found(cells: list[str]) -> str | None:
+    def found(cells: Sequence[str]) -> str | None:
         key = key_of(cells)
         if key is None:
             return None

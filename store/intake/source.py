@@ -8,6 +8,8 @@ import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
@@ -107,6 +109,26 @@ class CsvSource:
             if cells:
                 yield Row(line, cells)
 
+    def batch(self, rows: int) -> tuple[list[int], list[list[str]]]:
+        """The next records, at most so many, and the lines they begin on; nothing at the end. Faster than `rows()`.
+
+        Raises:
+            IntakeError: as `rows()` does.
+        """
+        while True:
+            found: list[list[str]] = []
+            ends = [self._reader.line_num]
+            with self._explained():
+                for cells in islice(self._reader, rows):
+                    found.append(cells)
+                    ends.append(self._reader.line_num)
+            lines = [end + 1 for end in ends[: len(found)]]
+            if not found or [] not in found:
+                return lines, found
+            kept = [(line, cells) for line, cells in zip(lines, found, strict=True) if cells]
+            if kept:
+                return [line for line, _ in kept], [cells for _, cells in kept]
+
     def _text(self) -> io.TextIOWrapper:
         buffered: io.BufferedReader | gzip.GzipFile = io.BufferedReader(self._raw, 1 << 16)
         if self.path.suffix == ".gz":
@@ -118,13 +140,19 @@ class CsvSource:
             raise IntakeError(f"{self._form.encoding!r} is not a known encoding") from error
 
     def _next_cells(self) -> list[str] | None:
-        try:
+        with self._explained():
             return next(self._reader, None)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What breaks while the text is read, as what is wrong with the file."""
+        try:
+            yield
         except csv.Error as error:
             # What a quote that nobody closes does in a large file.
             more = "; is a quote left open?" if "field limit" in str(error) else ""
             raise IntakeError(f"{self.path}:{self._reader.line_num}: broken CSV: {error}{more}") from error
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             told = f"is not {self._form.encoding}; set csv.encoding in the mapping"
             raise IntakeError(f"{self._undecodable()} {told}") from error
         except (OSError, EOFError, zlib.error) as error:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
 
-from store.intake.kinds import FactKind, KindSpec
-from store.intake.rows import Fact, FactReader, Problem
+from store.calendars.staged import fill_deadlines, settle
+from store.intake.batches import Batch
+from store.intake.copytext import text_of, token
+from store.intake.kinds import FactKind, FieldType, KindSpec
+from store.intake.reach import Reach, events_of
+from store.intake.rows import FactReader, Problem
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -54,13 +59,14 @@ class Staging:
     def __init__(self, conn: Connection, spec: KindSpec, facts: FactReader) -> None:
         self._conn = conn
         self._spec = spec
-        self._columns = facts.columns
+        self.columns = facts.columns
         self._labels = facts.labels
-        self._constraints: list[asyncpg.Record] = []
+        self._moment = facts.imported_at
+        self.constraints: list[asyncpg.Record] = []
 
     async def create(self) -> None:
         """Make empty tables, also where this session has already imported in the same transaction."""
-        columns = ", ".join(self._columns)
+        columns = ", ".join(self.columns)
         await self._run("drop table if exists pg_temp.intake_staged, pg_temp.intake_rejected")
         await self._run(
             f"create temp table intake_staged on commit drop as "  # noqa: S608
@@ -70,33 +76,31 @@ class Staging:
             "create temp table intake_rejected (place bigint generated always as identity, line bigint not null,"
             " field text not null, reason text not null) on commit drop"
         )
-        self._constraints = await self._conn.fetch(_CONSTRAINTS, self._spec.table)
+        self.constraints = await self._conn.fetch(_CONSTRAINTS, self._spec.table)
 
-    async def add(self, facts: Sequence[Fact], problems: Sequence[Problem]) -> None:
+    async def add(self, batch: Batch) -> None:
         """COPY a batch of facts, and of problems already found."""
-        if facts:
-            await self._conn.copy_records_to_table(
-                "intake_staged",
-                schema_name="pg_temp",
-                columns=("line", *self._columns),
-                records=[(fact.line, *fact.values) for fact in facts],
-                timeout=STATEMENT_SECONDS,
-            )
+        if batch.lines:
+            await self._copy("intake_staged", ("line", *self.columns), batch.numbered)
+        await self.add_problems(batch.problems)
+
+    async def add_problems(self, problems: Sequence[Problem]) -> None:
+        """COPY problems alone."""
         if problems:
-            await self._conn.copy_records_to_table(
-                "intake_rejected",
-                schema_name="pg_temp",
-                columns=("line", "field", "reason"),
-                records=problems,
-                timeout=STATEMENT_SECONDS,
-            )
+            told = [list(map(token, part)) for part in zip(*problems, strict=True)]
+            await self._copy("intake_rejected", ("line", "field", "reason"), text_of(told))
+
+    async def _copy(self, table: str, columns: Sequence[str], text: bytes) -> None:
+        await self._conn.copy_to_table(
+            table, schema_name="pg_temp", columns=columns, source=io.BytesIO(text), timeout=STATEMENT_SECONDS
+        )
 
     async def merge_same(self) -> int:
         """Keep the first of rows that are the same in every column; how many went."""
         return await self._run(f"""
             delete from intake_staged s
             using (
-                select line, row_number() over (partition by {", ".join(self._columns)} order by line) as place
+                select line, row_number() over (partition by {", ".join(self.columns)} order by line) as place
                 from intake_staged
             ) as same
             where same.line = s.line and same.place > 1
@@ -104,18 +108,21 @@ class Staging:
 
     async def reject(self) -> int:
         """Set aside every row that would break a rule of the table; how many lines are bad in all."""
-        await self._run("create index on intake_staged (source_id)")
+        if self._spec.kind is FactKind.LEADS:
+            await fill_deadlines(self._conn, self._moment)
         await self._run("analyze intake_staged")
         await self._reject_repeated(_NATURAL_KEY)
-        for constraint in self._constraints:
+        checks = [one for one in self.constraints if one["type"] == "c"]
+        broken = checks and await self._any(" or ".join(f"({one['expression']}) is false" for one in checks))
+        for constraint in self.constraints:
             if constraint["type"] in "pu" and tuple(constraint["columns"]) != _NATURAL_KEY:
                 await self._reject_taken(constraint)
-            elif constraint["type"] == "c":
+            elif constraint["type"] == "c" and broken:
                 await self._reject_checked(constraint)
         if self._spec.kind is FactKind.TRANSACTIONS:
             await self._run(_OVERCREDITED)
         # A row that refers to another of the same file goes when that one went: repeat until nothing does.
-        while sum([await self._reject_unknown(one) for one in self._constraints if one["type"] == "f"]):
+        while sum([await self._reject_unknown(one) for one in self.constraints if one["type"] == "f"]):
             pass
         return int(await self._conn.fetchval("select count(distinct line) from intake_rejected"))
 
@@ -138,45 +145,82 @@ class Staging:
         What becomes known later than the row as it stands amends it: the table keeps what it said before. What does
         not, because the mapping says that it was known all along, puts it right for the past too.
         """
-        table, columns = self._spec.table, ", ".join(self._columns)
+        staged, known = await self._counted()
+        updated = await self._update() if known else 0
+        inserted = await self._insert(known) if known < staged else 0
+        await settle(self._conn, self._spec.kind, self._moment)
+        await analyze_grown(self._conn, self._spec.table, inserted + updated)
+        return Moved(inserted, updated, staged - inserted - updated)
+
+    async def reach(self) -> Reach:
+        """How far the good rows reach."""
+        # Days begin at midnight UTC, whatever the session's zone.
+        ends = [
+            one.name if one.type is FieldType.INSTANT else f"({one.name}::timestamp at time zone 'UTC')"
+            for one in events_of(self._spec)
+        ]
+        last = ", ".join(f"max({one}) filter (where {one} <= $1)" for one in ends)
+        through = f"greatest({last})" if last else "null::timestamptz"
+        row = await self._conn.fetchrow(
+            f"select {through}, min(known_at), max(known_at) from intake_staged where $1::timestamptz is not null",  # noqa: S608
+            self._moment,
+            timeout=STATEMENT_SECONDS,
+        )
+        return Reach(*row.values()) if row else Reach()
+
+    async def _counted(self) -> tuple[int, int]:
+        """How many rows are staged, and how many of them are stored already."""
+        row = await self._conn.fetchrow(
+            f"select count(*), count(t.source_id) from intake_staged s left join {self._spec.table} t"  # noqa: S608
+            " on t.source_system = s.source_system and t.source_id = s.source_id",
+            timeout=STATEMENT_SECONDS,
+        )
+        return tuple(row.values()) if row else (0, 0)
+
+    async def _update(self) -> int:
+        """Rows that say something else than before."""
         kept = {*_NATURAL_KEY, "known_at", *(f"{stem}_known_at" for stem in self._spec.changes), *self._key}
-        facts = [name for name in self._columns if name not in kept]
-        settings = [f"{name} = excluded.{name}" for name in facts]
+        facts = [name for name in self.columns if name not in kept]
+        settings = [f"{name} = s.{name}" for name in facts]
         settings += [
-            f"{stem}_known_at = case when old.{stem}_at is distinct from excluded.{stem}_at"
-            f" then excluded.{stem}_known_at else old.{stem}_known_at end"
+            f"{stem}_known_at = case when old.{stem}_at is distinct from s.{stem}_at"
+            f" then s.{stem}_known_at else old.{stem}_known_at end"
             for stem in self._spec.changes
         ]
-        before, after = (", ".join(f"{side}.{name}" for name in facts) for side in ("old", "excluded"))
-        statement = f"""
-            with moved as (
-                insert into {table} as old ({columns})
-                select {columns} from intake_staged order by line
-                on conflict (source_system, source_id) do update
-                set {", ".join(settings)}, recorded_at = now(),
-                    amended_at = case when excluded.known_at > coalesce(old.amended_at, old.known_at)
-                                      then excluded.known_at else old.amended_at end
-                where ({before}) is distinct from ({after})
-                returning xmax = 0 as fresh
+        before, after = (", ".join(f"{side}.{name}" for name in facts) for side in ("old", "s"))
+        return await self._run(f"""
+            update {self._spec.table} as old
+            set {", ".join(settings)}, recorded_at = now(),
+                amended_at = case when s.known_at > coalesce(old.amended_at, old.known_at)
+                                  then s.known_at else old.amended_at end
+            from intake_staged s
+            where s.source_system = old.source_system and s.source_id = old.source_id
+              and ({before}) is distinct from ({after})
+        """)  # noqa: S608
+
+    async def _insert(self, known: int) -> int:
+        table, columns = self._spec.table, ", ".join(self.columns)
+        new = f"""
+            where not exists (
+                select from {table} t where t.source_system = s.source_system and t.source_id = s.source_id
             )
-            select count(*) filter (where fresh) as inserted, count(*) filter (where not fresh) as updated,
-                   (select count(*) from intake_staged) as staged
-            from moved
-        """  # noqa: S608
-        row = await self._conn.fetchrow(statement, timeout=STATEMENT_SECONDS)
-        inserted, updated, staged = row.values() if row else (0, 0, 0)
-        if inserted + updated:
-            await self._run(f"analyze {table}")
-        return Moved(inserted, updated, staged - inserted - updated)
+        """
+        return await self._run(
+            f"insert into {table} ({columns}) select {columns} from intake_staged s"  # noqa: S608
+            f" {new if known else ''} order by line"
+        )
 
     @property
     def _key(self) -> tuple[str, ...]:
         """The primary key's columns: what the fact is called by others, and so never changes."""
-        return next((tuple(one["columns"]) for one in self._constraints if one["type"] == "p"), ())
+        return next((tuple(one["columns"]) for one in self.constraints if one["type"] == "p"), ())
 
     async def _reject_repeated(self, columns: tuple[str, ...]) -> int:
         """Of rows equal in these columns the first stays."""
         listed = ", ".join(columns)
+        repeated = f"select {listed} from intake_staged group by {listed} having count(*) > 1"  # noqa: S608
+        if not await self._conn.fetchval(f"select exists ({repeated})", timeout=STATEMENT_SECONDS):
+            return 0
         return await self._set_aside(f"""
             delete from intake_staged s
             using (
@@ -240,10 +284,25 @@ class Staging:
             " select line, field, reason from bad"
         )
 
+    async def _any(self, condition: str) -> bool:
+        found = await self._conn.fetchval(
+            f"select exists (select from intake_staged s where {condition})",  # noqa: S608
+            timeout=STATEMENT_SECONDS,
+        )
+        return bool(found)
+
     async def _run(self, statement: str) -> int:
         """Run it; how many rows it touched."""
         last = (await self._conn.execute(statement, timeout=STATEMENT_SECONDS)).rsplit(" ", 1)[-1]
         return int(last) if last.isdecimal() else 0
+
+
+async def analyze_grown(conn: Connection, table: str, rows: int) -> None:
+    """Bring the planner's statistics up to date, unless these rows are few among many: then that can wait for the
+    server to do it by itself."""
+    before = await conn.fetchval("select greatest(reltuples, 0) from pg_class where oid = $1::text::regclass", table)
+    if rows > 0.1 * (before or 0):
+        await conn.execute(f"analyze {table}", timeout=STATEMENT_SECONDS)
 
 
 def _named(columns: tuple[str, ...]) -> str:

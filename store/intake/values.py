@@ -19,6 +19,9 @@ Value: TypeAlias = "str | int | bool | Decimal | date | datetime | list[str] | N
 Reader: TypeAlias = Callable[[str], Value]
 
 _MONEY_LIMIT: Final = Decimal(10) ** 14
+_HALF_A_STEP: Final = Decimal("0.00005")
+"""An amount this close below the limit would be rounded up to it."""
+
 _INTEGER_LIMIT: Final = 2**31
 _DIGITS: Final = 40
 """More digits before or after the decimal point than that no amount, rate or weight has; the database counts them."""
@@ -96,6 +99,11 @@ class _UnexplainedError(ValueError):
 def _text(text: str, allowed: tuple[str, ...] = ()) -> str:
     if "\x00" in text:
         raise ValueError("holds a NUL character")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"holds half a character: {text[error.start]!a}") from error
     if allowed and text not in allowed:
         raise ValueError(f"found {text!r}; allowed: {', '.join(allowed)}")
     return text
@@ -113,7 +121,7 @@ def _number(text: str, rules: ReadingRules, limit: Decimal | None = None) -> Dec
         number = Decimal(plain)
     except InvalidOperation as error:
         raise _UnexplainedError from error
-    if not number.is_finite() or (limit is not None and abs(number) >= limit):
+    if not number.is_finite() or (limit is not None and abs(number) >= limit - _HALF_A_STEP):
         raise _UnexplainedError
     if number and not -_DIGITS <= number.adjusted() <= _DIGITS:
         raise _UnexplainedError

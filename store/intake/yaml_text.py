@@ -60,17 +60,27 @@ def _place(node: Any) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 
+def _text(node: yaml.ScalarNode) -> str:
+    """An escape can write what no text holds."""
+    text = str(node.value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise YamlRefused(f"holds half a character: {text[error.start]!a}", *_place(node)) from error
+    return text
+
+
 def _plain(node: Any, path: Path, places: dict[Path, tuple[int, int]]) -> Plain:
     places.setdefault(path, _place(node))
     if isinstance(node, yaml.ScalarNode):
-        return str(node.value)
+        return _text(node)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), places) for index, item in enumerate(node.value)]
     value: dict[str, Plain] = {}
     for key_node, item in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
             raise YamlRefused("a key must be plain text", *_place(key_node))
-        key = str(key_node.value)
+        key = _text(key_node)
         if key in value:
             first = places[(*path, key)][0]
             raise YamlRefused(f"the key {key!r} appears twice; it was first given on line {first}", *_place(key_node))

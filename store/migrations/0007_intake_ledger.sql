@@ -1,2 +1,30 @@
--- Nothing yet.
-select;  -- asyncpg cannot run a statement that says nothing
+-- What came in by files, and what was generated: one row for each import, written in the transaction of its facts, so
+-- that the ledger can never say something else than the tables. A refused import leaves a row of its own.
+
+create table intake_run (
+    run_id        bigint generated always as identity primary key,
+    at            timestamptz not null default now(),  -- when it began, by the database's clock
+    seconds       numeric(12, 3) not null check (seconds >= 0),
+    kind          text not null,                       -- as in `rollouts data import KIND`
+    source        text not null,                       -- source system of its facts
+    origin        text not null check (origin in ('file', 'generated', 'before the ledger')),
+    outcome       text not null check (outcome in ('taken', 'refused')),
+    why           text,                                -- why it was refused
+    file_name     text,
+    file_sha256   text,                                -- of the file as it lies on disk; NULL: it was not read to its end
+    mapping_sha256 text,                               -- of the mapping's canonical JSON
+    rows_read     bigint not null check (rows_read >= 0),
+    rows_skipped  bigint not null default 0,
+    rows_rejected bigint not null default 0,
+    rows_new      bigint not null default 0,
+    rows_changed  bigint not null default 0,
+    rows_unchanged bigint not null default 0,
+    imported_at   timestamptz not null,                -- when facts became known that say nothing else
+    known_from    timestamptz,                         -- from when to when its facts became known
+    known_to      timestamptz,
+    through_at    timestamptz,                         -- its latest event that is not later than imported_at
+    check ((outcome = 'refused') = (why is not null)),
+    check (outcome = 'refused'
+           or rows_read = rows_skipped + rows_rejected + rows_new + rows_changed + rows_unchanged)
+);
+create index intake_run_by_source on intake_run (source, kind, run_id desc);
