@@ -56,7 +56,7 @@ class Vigil:
         self,
         pool: asyncpg.Pool[asyncpg.Record],
         looker: Looker,
-        reads: Mapping[str, Metrics],
+        reads: Mapping[str, frozenset[MetricName]],
         shard: int,
         shards: int,
     ) -> None:
@@ -182,9 +182,7 @@ class Vigil:
             due[item.key] = _both(due.get(item.key, frozenset()), item.metrics)
         for change in found:
             metrics = self._reads.get(change.facts, frozenset())
-            if metrics is not None and not metrics:
-                continue
-            for key in self._concerned(change):
+            for key in self._concerned(change, metrics):
                 due[key] = _both(due.get(key, frozenset()), metrics)
                 # Whoever brought it is ahead of our time: it is not known here yet.
                 later = self._entries[key].clock.real(change.horizon) if change.horizon else now
@@ -192,10 +190,13 @@ class Vigil:
                     self._agenda.put(key, f"known {change.facts}", later, metrics)
         return {key: self._all_at_first(key, metrics) for key, metrics in due.items() if key in self._entries}
 
-    def _concerned(self, change: Change) -> Iterable[RolloutKey]:
-        if change.about is not None:
-            return tuple(self._of_partner.get(change.about, ()))
-        return tuple(key for key, entry in self._entries.items() if entry.partners)
+    def _concerned(self, change: Change, metrics: frozenset[MetricName]) -> Iterable[RolloutKey]:
+        """Who watches the partner (or anybody, where it is about all), and a metric that reads these facts."""
+        watching: Iterable[RolloutKey] = (
+            self._entries if change.about is None else self._of_partner.get(change.about, ())
+        )
+        found = [key for key in watching if self._entries[key].metrics & metrics]
+        return [key for key in found if self._entries[key].partners]
 
     def _all_at_first(self, key: RolloutKey, metrics: Metrics) -> Metrics:
         return EVERYTHING if self._entries[key].evaluated_at is None else metrics
@@ -223,7 +224,7 @@ class Vigil:
     async def _note_deadlines(self, keys: Iterable[RolloutKey], since: datetime) -> None:
         """When the next open lead of each rollout is past its deadline, and when it is due soon enough to warn."""
         entries = [self._entries[key] for key in keys if key in self._entries]
-        entries = [entry for entry in entries if entry.follows_up and entry.partners]
+        entries = [entry for entry in entries if entry.metrics & SLA and entry.partners]
         if not entries:
             return
         async with borrowed(self._pool) as conn:

@@ -15,14 +15,14 @@ import structlog
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.agenda import EVERYTHING, Metrics
+from activities.agenda import EVERYTHING
 from activities.delivery import Delivery
 from activities.errors import borrowed
 from activities.looking import Looker, Seen
 from activities.meters import record_look
 from activities.vigil import AFTER_FAILURE, ASK, DEBOUNCE, Vigil
 from models.base import digest_json
-from models.metric import CATALOGUE
+from models.metric import CATALOGUE, MetricName
 from models.names import shard_of
 from models.work import TickRequest, TickResult
 from store.roster import Entry, read_roster
@@ -123,10 +123,10 @@ class WatchActivities:
         return tally.result(vigil.looked_after, timedelta(0))
 
     def _vigil(self, request: TickRequest) -> Vigil:
-        reads: dict[str, Metrics] = {}
+        reads: dict[str, frozenset[MetricName]] = {}
         for spec in CATALOGUE.values():
             for facts in spec.reads:
-                reads[facts] = (reads.get(facts) or frozenset()) | {spec.name}
+                reads[facts] = reads.get(facts, frozenset()) | {spec.name}
         return Vigil(self._pool, self._looker, reads, request.shard, request.shards)
 
     async def _letters(self) -> None:

@@ -21,14 +21,13 @@ UNKNOWN = timedelta(days=1)
 class Entry(NamedTuple):
     """An open rollout, as light as ten thousand of them must be. Without partners there is nothing to watch yet.
 
-    `cadence` and `evaluated_at`, the latest look at everything, are programme time; `follows_up` says whether the plan
-    has the lead follow-up SLA.
+    `cadence` and `evaluated_at`, the latest look at everything, are programme time; `metrics` are those of the plan.
     """
 
     key: RolloutKey
     clock: ProgrammeClock
     cadence: timedelta
-    follows_up: bool
+    metrics: frozenset[str]
     partners: tuple[str, ...]
     evaluated_at: datetime | None
 
@@ -43,7 +42,7 @@ async def read_roster(conn: Connection, rollout_ids: Collection[str] | None = No
                 real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]
             ),
             cadence=parse_duration(row["cadence"]) if row["cadence"] else UNKNOWN,
-            follows_up=row["follows_up"],
+            metrics=frozenset(row["metrics"]),
             partners=tuple(row["partners"]),
             evaluated_at=row["evaluated_at"],
         )

@@ -87,14 +87,15 @@ async def ensure_watch(client: Client, task_queue: str, watch: Watch) -> None:
     """The watch runs like this, or is started; a shard that runs otherwise is replaced, and one too many is ended:
     neither has anything to lose."""
     for given in watch.inputs():
-        running = await _given(client, given.shard)
+        known = await _known(client, given.shard)
+        ticks = known.given.ticks if known and known.given else 0
         policy = WorkflowIDConflictPolicy.USE_EXISTING
-        if running is not None and running.model_copy(update={"ticks": 0}) != given:
-            log.info("watch replaced", before=running.model_dump(mode="json"), now=given.model_dump(mode="json"))
+        if known and known.running and known.given and known.given.model_copy(update={"ticks": 0}) != given:
+            log.info("watch replaced", before=known.given.model_dump(mode="json"), now=given.model_dump(mode="json"))
             policy = WorkflowIDConflictPolicy.TERMINATE_EXISTING
-        await _start(client, task_queue, given.model_copy(update={"ticks": running.ticks if running else 0}), policy)
+        await _start(client, task_queue, given.model_copy(update={"ticks": ticks}), policy)
     shard = watch.shards
-    while await _given(client, shard) is not None:
+    while (known := await _known(client, shard)) and known.running:
         log.info("shard of the watch ended", shard=shard, shards=watch.shards)
         await client.get_workflow_handle(watch_workflow_id(shard)).terminate("the watch has fewer shards now")
         shard += 1
@@ -127,19 +128,25 @@ async def _start(client: Client, task_queue: str, given: WatchInput, policy: Wor
     )
 
 
-async def _given(client: Client, shard: int) -> WatchInput | None:
-    """What the running shard was started with, None if there is none."""
+class _Known(NamedTuple):
+    """A shard's latest run: whether it is under way, and what it was started with; None where that is another
+    release's, which we cannot read and leave alone."""
+
+    running: bool
+    given: WatchInput | None
+
+
+async def _known(client: Client, shard: int) -> _Known | None:
+    """What is known of a shard, None if it never ran."""
     handle = client.get_workflow_handle(watch_workflow_id(shard))
     try:
-        if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
-            return None
+        running = (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
         async for event in handle.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
             given: list[WatchInput] = await client.data_converter.decode(payloads, [WatchInput])
-            return given[0]
+            return _Known(running, given[0])
     except (ValueError, RuntimeError):
-        # Another release started it, with an input that we cannot read: leave it alone.
-        return None
+        return _Known(True, None)
     except RPCError as problem:
         if problem.status is not RPCStatusCode.NOT_FOUND:
             raise

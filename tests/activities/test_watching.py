@@ -5,21 +5,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from uuid import uuid4
 
 import pytest
-from temporalio.client import Client
-from temporalio.converter import default
 from temporalio.testing import WorkflowEnvironment
 
 from activities.delivery import Delivery
 from activities.watching import WatchActivities
-from models.command import COMMANDS, WATCH_ACTOR, Command, ReportBreach, ReportEvidence, Verb
-from models.names import rollout_workflow_id
+from models.command import WATCH_ACTOR, ReportBreach, ReportEvidence
 from models.work import TickRequest, TickResult
 from store.evidence import read_evidence
+from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import DAY, PILOT_COHORT, SLA, START, Pool, Setting, notice
 from tests.facts import silence, slump
 from tests.plans import PILOT, make_plan, plan_data
@@ -30,36 +26,6 @@ SLOWEST = timedelta(minutes=5)
 @pytest.fixture
 def watch(pool: Pool, dev_server: WorkflowEnvironment) -> WatchActivities:
     return WatchActivities(pool, dev_server.client, Delivery(pool, ()))
-
-
-class Mailbox:
-    """A workflow that nobody runs: the server keeps what the watch signals to it."""
-
-    def __init__(self, client: Client, workflow_id: str) -> None:
-        self._handle = client.get_workflow_handle(workflow_id)
-
-    async def words(self) -> list[Command]:
-        found: list[Command] = []
-        async for event in self._handle.fetch_history_events():
-            if event.HasField("workflow_execution_signaled_event_attributes"):
-                signal = event.workflow_execution_signaled_event_attributes
-                model = COMMANDS[Verb(signal.signal_name)]
-                (payload,) = default().payload_converter.from_payloads(signal.input.payloads, [dict])
-                found.append(model.model_validate(payload, strict=False))
-        return found
-
-    async def take_new(self, before: list[Command]) -> list[Command]:
-        return (await self.words())[len(before) :]
-
-
-@asynccontextmanager
-async def workflow_of(env: WorkflowEnvironment, setting: Setting) -> AsyncIterator[Mailbox]:
-    workflow_id = rollout_workflow_id(setting.plan.id)
-    handle = await env.client.start_workflow("PartnerRollout", id=workflow_id, task_queue=f"nobody-{uuid4()}")
-    try:
-        yield Mailbox(env.client, workflow_id)
-    finally:
-        await handle.terminate("the test is over")
 
 
 @pytest.fixture

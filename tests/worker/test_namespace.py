@@ -9,21 +9,22 @@ from uuid import uuid4
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
-from models.names import WATCH, WATCH_ID
+from models.names import WATCH, WATCH_ID, watch_workflow_id
 from models.work import WatchInput
 from tests.worker.process import patiently
-from worker.namespace import ensure_watch, keep_watch, register_search_attributes
+from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes
 from worker.settings import SettingsError
 from workflows.attributes import PHASE, SEARCH_ATTRIBUTES
 
 QUEUE = f"nobody-{uuid4().hex[:8]}"
+FIVE, ONE = Watch(timedelta(minutes=5)), Watch(timedelta(minutes=1))
 
 
-async def run_of(client: Client) -> tuple[str, WatchInput]:
-    """The watch's present run, and what it was given."""
-    handle: WorkflowHandle[object, object] = client.get_workflow_handle(WATCH_ID)
+async def run_of(client: Client, shard: int = 0) -> tuple[str, WatchInput]:
+    """The present run of a shard of the watch, and what it was given."""
+    handle: WorkflowHandle[object, object] = client.get_workflow_handle(watch_workflow_id(shard))
     async for event in handle.fetch_history_events(page_size=1):
         payloads = event.workflow_execution_started_event_attributes.input.payloads
         (given,) = await client.data_converter.decode(payloads, [WatchInput])
@@ -32,33 +33,46 @@ async def run_of(client: Client) -> tuple[str, WatchInput]:
 
 
 async def test_the_watch_is_started_once_and_replaced_only_where_its_pace_is_another(client: Client) -> None:
-    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    await ensure_watch(client, QUEUE, FIVE)
     first, given = await run_of(client)
-    assert given == WatchInput(slowest=timedelta(minutes=5))
-    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    assert given == FIVE.inputs()[0]
+    await ensure_watch(client, QUEUE, FIVE)
     assert await run_of(client) == (first, given)
-    await ensure_watch(client, QUEUE, timedelta(minutes=1))
+    await ensure_watch(client, QUEUE, ONE)
     second, given = await run_of(client)
     assert second != first
-    assert given == WatchInput(slowest=timedelta(minutes=1))
+    assert given == ONE.inputs()[0]
 
 
 async def test_a_watch_that_was_terminated_is_started_again_and_goes_on_counting(client: Client) -> None:
-    given = WatchInput(slowest=timedelta(minutes=5), ticks=41)
+    (given,) = FIVE.inputs(ticks=41)
     handle = await client.start_workflow(WATCH, given, id=WATCH_ID, task_queue=QUEUE)
     await handle.terminate("by mistake")
-    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    await ensure_watch(client, QUEUE, FIVE)
     run, found = await run_of(client)
     assert run != handle.first_execution_run_id
     assert found == given
 
 
+async def test_shards_are_started_side_by_side_and_those_too_many_are_ended(client: Client) -> None:
+    await ensure_watch(client, QUEUE, Watch(timedelta(minutes=5), shards=3))
+    assert [(await run_of(client, shard))[1] for shard in range(3)] == list(
+        Watch(timedelta(minutes=5), shards=3).inputs()
+    )
+    await ensure_watch(client, QUEUE, FIVE)
+    assert (await run_of(client))[1] == FIVE.inputs()[0]
+    for shard in (1, 2):
+        described = await client.get_workflow_handle(watch_workflow_id(shard)).describe()
+        assert described.status is WorkflowExecutionStatus.TERMINATED
+    await ensure_watch(client, QUEUE, FIVE)
+
+
 async def test_a_watch_that_is_ended_while_a_worker_runs_is_started_again(client: Client) -> None:
-    await ensure_watch(client, QUEUE, timedelta(minutes=5))
+    await ensure_watch(client, QUEUE, FIVE)
     first, _ = await run_of(client)
     await client.get_workflow_handle(WATCH_ID).terminate("by mistake")
     stop = asyncio.Event()
-    keeping = asyncio.create_task(keep_watch(client, QUEUE, timedelta(milliseconds=20), stop))
+    keeping = asyncio.create_task(keep_watch(client, QUEUE, Watch(timedelta(milliseconds=20)), stop))
 
     async def again() -> str | None:
         run, _ = await run_of(client)
@@ -73,7 +87,7 @@ async def test_a_watch_that_is_ended_while_a_worker_runs_is_started_again(client
 
 async def test_a_watch_of_another_release_whose_input_cannot_be_read_is_left_alone(client: Client) -> None:
     handle = await client.start_workflow(WATCH, {"pace": "brisk"}, id=WATCH_ID, task_queue=QUEUE)
-    await ensure_watch(client, QUEUE, timedelta(minutes=1))
+    await ensure_watch(client, QUEUE, ONE)
     assert (await client.get_workflow_handle(WATCH_ID).describe()).run_id == handle.first_execution_run_id
 
 

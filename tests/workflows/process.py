@@ -24,7 +24,7 @@ from temporalio.worker import Replayer
 from deploy.embedded.account import temporary_directory
 from deploy.embedded.processes import ProcessIdentity, end, is_alive, spawn
 from deploy.embedded.temporal import EmbeddedTemporal
-from models.names import ROLLOUT, WATCH_ID, rollout_workflow_id
+from models.names import ROLLOUT, rollout_workflow_id
 from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult
@@ -177,10 +177,8 @@ class Site:
         self.worker = None
 
     async def kill_worker_between_steps(self, *lives: Live) -> None:
-        """`kill -9` while neither these rollouts nor the watch wait for an activity.
-
-        One that dies with its worker is missed only when its time is over: 20 seconds, of the watch 60.
-        """
+        """`kill -9` while none of these rollouts waits for an activity: one that dies with its worker is missed only
+        when its time is over. The watch, which always waits for one, misses it after ten seconds of silence."""
 
         async def stands_still() -> bool | None:
             return await self._stands_still(*lives) or None
@@ -192,8 +190,8 @@ class Site:
         """Stop the worker, as a debugger would; it runs again if that was in the middle of a step."""
         assert self.worker is not None
         os.kill(self.worker.pid, signal.SIGSTOP)
-        for workflow_id in (*(live.handle.id for live in lives), WATCH_ID):
-            told = (await self.client.get_workflow_handle(workflow_id).describe()).raw_description
+        for live in lives:
+            told = (await live.handle.describe()).raw_description
             if told.pending_activities or told.HasField("pending_workflow_task"):
                 os.kill(self.worker.pid, signal.SIGCONT)
                 return False

@@ -1,7 +1,7 @@
 -- Open rollouts and whom they watch, without the bulk of their plans. $1 rollout ids; NULL: all.
 select r.rollout_id, r.chain_id, r.real_start, r.programme_start, r.speed,
        r.plan #>> '{phases,cadence}' as cadence,
-       r.plan @? '$.metrics[*] ? (@.metric == "lead_follow_up_sla")' as follows_up,
+       jsonb_path_query_array(r.plan, '$.metrics[*].metric') as metrics,
        array(
            select distinct partner
            from jsonb_array_elements(r.watched) as cohort, jsonb_array_elements_text(cohort -> 'partners') as partner
