@@ -56,6 +56,9 @@ KINDS = {
     "plan": ("plan show", "the plan as it was read, and its digest"),
     "import": ("data import", "rows read, inserted, updated, unchanged, skipped, rejected; reject_file, first_reasons"),
     "world": ("data generate", "partners, rows by table, the moments it starts and ends"),
+    "key": ("keys add", "name, source, and the key itself, which is shown this once"),
+    "keys": ("keys list", "a list: key_id, name, source_system, created_at, revoked_at, last_used_at"),
+    "revoked": ("keys revoke", "name"),
     "migrated": ("db migrate", "the migrations it applied"),
     "migrations": ("db status", "a list: name, state, applied_at"),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -31,6 +31,9 @@ _EVENTS_OF: Final = statement("events/events_of")
 _SETTLE: Final = statement("events/settle_subjects")
 _UNKNOWN: Final = statement("events/unknown_names")
 _OVERCREDITED: Final = statement("events/overcredited")
+
+CLOCKS_DIFFER: Final = timedelta(days=1)
+"""How far ahead of our clock an event may have happened."""
 
 _TRIES: Final = 4
 _SHARED: Final = ""
@@ -58,6 +61,7 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
         EventsConflict: an event contradicts what was taken before; nothing was taken.
     """
     batch = arrivals(source, events)
+    _refuse_future(batch)
     for remaining in reversed(range(_TRIES)):
         try:
             async with pool.acquire() as conn, conn.transaction():
@@ -67,6 +71,20 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
             if not remaining:
                 raise
     raise AssertionError("a loop that returns or raises")
+
+
+def _refuse_future(batch: Sequence[Arrival]) -> None:
+    """An event tells of what happened. Clocks differ a little; a day ahead is a mistake."""
+    latest = datetime.now(UTC) + CLOCKS_DIFFER
+    ahead = [
+        EventProblem(
+            event=one.place, field="time", found=one.event.at.isoformat(), allowed=f"at most {latest.isoformat()}"
+        )
+        for one in batch
+        if one.event.at > latest
+    ]
+    if ahead:
+        raise EventsRefused(ahead)
 
 
 async def _take(conn: Connection, source: str, batch: Sequence[Arrival], key_name: str) -> list[State]:

@@ -1,0 +1,100 @@
+"""Every error is an answer of one form, application/problem+json, and none of them tells more than its sender knows."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from store.events import EventProblem, EventsConflict, EventsRefused
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_TOLD = 50
+"""Errors told of one batch; the first ones are what a person mends first."""
+
+RETRY_SECONDS = 5
+
+
+class Problem(Exception):
+    """A request that is not served: status, what is wrong, and where."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        errors: Sequence[EventProblem] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = headers or {}
+
+    def answer(self) -> Response:
+        """What goes out."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = [one.model_dump() for one in self.errors[:MOST_TOLD]]
+            body["errors_found"] = len(self.errors)
+        return Response(json.dumps(body), self.status.value, self.headers, MEDIA_TYPE)
+
+
+def refused(found: EventsRefused) -> Problem:
+    """What is wrong with events."""
+    status = HTTPStatus.CONFLICT if isinstance(found, EventsConflict) else HTTPStatus.UNPROCESSABLE_ENTITY
+    wrong = "1 error" if len(found.problems) == 1 else f"{len(found.problems)} errors"
+    return Problem(status, f"{wrong}; no event of this batch was taken", found.problems)
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Make every error of the app an answer of that form."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_: Request, problem: Problem) -> Response:
+        return problem.answer()
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, problem: HTTPException) -> Response:
+        status = HTTPStatus(problem.status_code)
+        return Problem(status, status.description or status.phrase, headers=dict(problem.headers or {})).answer()
+
+    # PostgreSQL away, busy or slow: the same request may succeed later.
+    for kind in (
+        OSError,
+        TimeoutError,
+        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.QueryCanceledError,
+        asyncpg.LockNotAvailableError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.InsufficientResourcesError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.IdleInTransactionSessionTimeoutError,
+    ):
+        app.add_exception_handler(kind, _unavailable)
+
+    @app.exception_handler(Exception)
+    async def _broken(_: Request, problem: Exception) -> Response:
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return Problem(status, "Something happened that must not; the service's log has it").answer()
+
+
+async def _unavailable(_: Request, problem: Exception) -> Response:
+    log.warning("PostgreSQL cannot be used: %s: %s", type(problem).__name__, " ".join(str(problem).split())[:300])
+    told = "The database cannot be used now; nothing was taken, send it again"
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, told, headers={"Retry-After": str(RETRY_SECONDS)}).answer()

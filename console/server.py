@@ -1,0 +1,92 @@
+"""Runs the service until it is told to stop, and lets what was begun end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+import uvicorn
+
+from console.app import create_app, open_pool
+from console.settings import ConsoleSettings
+
+KEEP_ALIVE_SECONDS = 30
+MOST_CONNECTIONS = 500
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn ends its process by the signal that it was stopped by; whoever stops us sees a clean end instead."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()
+
+
+async def serve(
+    dsn: str,
+    settings: ConsoleSettings,
+    listening: socket.socket,
+    started: Callable[[], None] = lambda: None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve on a socket that listens, until SIGTERM, SIGINT or `stop`.
+
+    Requests that are open then get `graceful_shutdown` to end.
+    """
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with _pool(dsn, settings) as pool:
+            server = _Server(_config(pool, settings), started)
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            server.should_exit = True
+            await serving
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _config(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(pool, settings),
+        # Whoever runs the process has set up its log; addresses hold nothing secret, and yet need not be kept.
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, int(settings.graceful_shutdown.total_seconds())),
+    )
+
+
+@asynccontextmanager
+async def _pool(dsn: str, settings: ConsoleSettings) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """Closed at the end, also when a connection does not take leave in time."""
+    pool = await open_pool(dsn, settings)
+    try:
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), 5)
+        except TimeoutError:
+            pool.terminate()
