@@ -142,10 +142,13 @@ def _default(found: Schema, *, required: bool) -> str:
 
 def _metrics() -> str:
     rows = "".join(
-        f"| `{one.name.value}` | {one.title} | {one.unit} | {one.use.value} | {one.direction.value} |\n"
+        f"| `{one.name.value}` | {one.title} | {one.unit} | {one.use.value} | {one.direction.value} "
+        f"| {'answers for it' if one.framework else 'may name it'} |\n"
         for one in CATALOGUE.values()
     )
-    return f"\n## The six metrics\n| name | is | in | use | good |\n| --- | --- | --- | --- | --- |\n{rows}"
+    head = "| name | is | in | use | good | every plan |\n| --- | --- | --- | --- | --- | --- |\n"
+    told = "What each of them counts, and when it has no value, stands in [metrics.md](metrics.md)."
+    return f"\n## The metrics\n{told}\n\n{head}{rows}"
 
 
 def _first_sentence(rule: Any) -> str:

@@ -189,6 +189,23 @@ def _lead_follow_up_sla(sums: _Sums) -> GroupValue:
     return _percent(sums, NoValue.NOTHING_DECIDED)
 
 
+def _partner_churn(sums: _Sums) -> GroupValue:
+    return _percent(sums, NoValue.NOBODY_AT_START)
+
+
+def _discount_leakage(sums: _Sums) -> GroupValue:
+    """Beside it: how many of the lines can be looked at, and how many of those are below list."""
+    lines, unknown = sums["lines"], sums["lines_without_list"]
+    sums.beside(listed=_share(lines, lines + unknown), discounted=_share(sums["discounted_lines"], lines))
+    if sums["missing_fx"]:
+        return sums.nothing(NoValue.MISSING_FX_RATE)
+    if sums["over_credited"]:
+        return sums.nothing(NoValue.OVER_CREDITED)
+    if unknown and lines < MINIMUM_COVERAGE * (lines + unknown):
+        return sums.nothing(NoValue.LOW_COVERAGE)
+    return _percent(sums, NoValue.NO_LIST_VALUE)
+
+
 _FORMULA: dict[MetricName, Callable[[_Sums], GroupValue]] = {
     MetricName.CONTRIBUTION_MARGIN: _contribution_margin,
     MetricName.PIPELINE_VELOCITY: _pipeline_velocity,
@@ -196,4 +213,6 @@ _FORMULA: dict[MetricName, Callable[[_Sums], GroupValue]] = {
     MetricName.MDF_SPEND: _mdf_spend,
     MetricName.ENABLEMENT_COMPLETION: _enablement_completion,
     MetricName.LEAD_FOLLOW_UP_SLA: _lead_follow_up_sla,
+    MetricName.PARTNER_CHURN: _partner_churn,
+    MetricName.DISCOUNT_LEAKAGE: _discount_leakage,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.metric_further import FURTHER
 from models.metric_guardrails import GUARDRAILS
 from models.metric_outcomes import OUTCOMES
 from models.metric_terms import (
@@ -31,5 +32,5 @@ __all__ = [
     "Scale",
 ]
 
-CATALOGUE: dict[MetricName, MetricSpec] = {spec.name: spec for spec in (*OUTCOMES, *GUARDRAILS)}
+CATALOGUE: dict[MetricName, MetricSpec] = {spec.name: spec for spec in (*OUTCOMES, *GUARDRAILS, *FURTHER)}
 """Every metric a plan may name."""

@@ -8,12 +8,16 @@ from models.base import Frozen
 
 
 class MetricName(StrEnum):
+    """Names are written into plans, histories and evidence: one may be added, and none renamed or taken away."""
+
     CONTRIBUTION_MARGIN = "contribution_margin"
     PIPELINE_VELOCITY = "pipeline_velocity"
     COMPLIANCE_SCORE = "compliance_score"
     MDF_SPEND = "mdf_spend"
     ENABLEMENT_COMPLETION = "enablement_completion"
     LEAD_FOLLOW_UP_SLA = "lead_follow_up_sla"
+    PARTNER_CHURN = "partner_churn"
+    DISCOUNT_LEAKAGE = "discount_leakage"
 
 
 class MetricUse(StrEnum):
@@ -60,6 +64,8 @@ class NoValue(StrEnum):
     PERIOD_TOO_YOUNG = "period_too_young"
     NOTHING_DUE = "nothing_due"
     NOTHING_DECIDED = "nothing_decided"
+    NOBODY_AT_START = "nobody_at_start"
+    NO_LIST_VALUE = "no_list_value"
 
 
 WHY_NO_VALUE: dict[NoValue, str] = {
@@ -75,6 +81,8 @@ WHY_NO_VALUE: dict[NoValue, str] = {
     NoValue.PERIOD_TOO_YOUNG: "less than a quarter of the fund period is gone",
     NoValue.NOTHING_DUE: "no assignment is due, and none was completed early",
     NoValue.NOTHING_DECIDED: "every lead is pending, excluded or invalid",
+    NoValue.NOBODY_AT_START: "nobody of the cohort was a partner at the window's start",
+    NoValue.NO_LIST_VALUE: "no line has a list value, or there are only returns",
 }
 """What each reason means, for people."""
 

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from judgement.assessment import assess
 from judgement.values import group_value
 from models.evidence import Assessment, Baseline, GroupValue, PartnerReading, Verdict
-from models.metric import MetricName
+from models.metric import CATALOGUE, Direction, MetricName
 from models.plan import RolloutPlan
 from models.plan_metric import Tolerance
 from tests.judgement.readings import AS_OF, DAY, SLA, agreed, baseline, judged, reading, snapshot
 from tests.plans import make_plan, plan_data
 
-# What every partner of a cohort shows when all is well: numerator, denominator, facts, parts. Each gives 100.
+# What every partner of a cohort shows when all is well: numerator, denominator, facts, parts. Each gives 100, or 5
+# where lower is better.
 GOOD: dict[MetricName, tuple[float, float, int, dict[str, float]]] = {
     MetricName.CONTRIBUTION_MARGIN: (20.0, 20.0, 20, {"cost_lines": 1}),
     MetricName.PIPELINE_VELOCITY: (
@@ -33,7 +34,12 @@ GOOD: dict[MetricName, tuple[float, float, int, dict[str, float]]] = {
     MetricName.MDF_SPEND: (20.0, 20.0, 20, {"allocations": 1, "allocation": 40, "plan_to_date": 20}),
     MetricName.ENABLEMENT_COMPLETION: (20.0, 20.0, 20, {}),
     MetricName.LEAD_FOLLOW_UP_SLA: (20.0, 20.0, 20, {}),
+    MetricName.PARTNER_CHURN: (1.0, 20.0, 20, {}),
+    MetricName.DISCOUNT_LEAKAGE: (1.0, 20.0, 20, {"lines": 20}),
 }
+
+LIKEWISE = {">= 85": "<= 10", ">= 1": "<= 99", ">= -5%": "<= +5%", ">= -5pp": "<= +5pp"}
+"""The limit that protects as much where lower is better."""
 
 
 def row(metric: MetricName, number: int, **changes: Any) -> PartnerReading:
@@ -47,9 +53,15 @@ def rows(metric: MetricName) -> list[PartnerReading]:
     return [row(metric, number) for number in range(6)]
 
 
+def facing(metric: MetricName, threshold: str) -> str:
+    """The threshold on the metric's bad side."""
+    return LIKEWISE.get(threshold, threshold) if CATALOGUE[metric].direction is Direction.LOWER else threshold
+
+
 def plan_of(metric: MetricName, *thresholds: str, **changes: Any) -> RolloutPlan:
-    """A plan that asks for 85 of one metric, and of six partners at most."""
-    measured = {**plan_data()["metrics"][0], "metric": metric.value, "thresholds": list(thresholds or (">= 85",))}
+    """A plan that asks for 85 of one metric (10 where lower is better), and of six partners at most."""
+    limits = [facing(metric, one) for one in thresholds or (">= 85",)]
+    measured = {**plan_data()["metrics"][0], "metric": metric.value, "thresholds": limits}
     left = [{"metric": name.value, "reason": "not here"} for name in MetricName if name is not metric]
     conditions = [{"condition": "somebody calls it"}]
     return make_plan(metrics=[{**measured, **changes}], not_measured=left, stop_conditions=conditions)
@@ -95,7 +107,7 @@ def test_infinity_does_not_pass(metric: MetricName, threshold: str) -> None:
     for wrong in ({"numerator": math.inf}, {"parts": {**GOOD[metric][3], "won_value": math.inf}}):
         partners = [*rows(metric), row(metric, 9, **wrong)]
         assert verdict(metric, partners, threshold, frozen=frozen) is Verdict.NO_EVIDENCE
-    slipped = judged(reading(math.inf, metric), agreed(threshold, metric=metric), frozen[0])
+    slipped = judged(reading(math.inf, metric), agreed(facing(metric, threshold), metric=metric), frozen[0])
     assert slipped.verdict is Verdict.NO_EVIDENCE
 
 
@@ -185,6 +197,6 @@ def test_nothing_but_met_lets_go_on(metric: MetricName) -> None:
     missing: tuple[dict[str, Any], ...] = ({"value": None}, {"n_partners": 0}, {"n_facts": 0}, {"data_through": None})
     for one in missing:
         for other in missing:
-            gone = {"value": 90.0, **one, **other}
+            gone = {"value": 5.0 if CATALOGUE[metric].direction is Direction.LOWER else 90.0, **one, **other}
             found: Assessment = assess(plan_of(metric), snapshot(reading(metric=metric, **gone)), (), {})
             assert found.items[0].verdict in (Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE)

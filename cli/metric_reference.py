@@ -1,0 +1,122 @@
+"""Writes what docs/metrics.md says of each metric from the catalogue itself: `python -m cli.metric_reference`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from models.metric import CATALOGUE, WHY_NO_VALUE, MetricSpec, NoValue, Part
+
+PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
+BEGIN, END = "<!-- from the catalogue: python -m cli.metric_reference -->\n", "<!-- end of the catalogue -->\n"
+
+
+def page_text(page: str) -> str:
+    """The page with its middle part brought up to date; what stands before and after is written by people.
+
+    Raises:
+        ValueError: the page has lost the marks of its middle part.
+    """
+    before, begun, rest = page.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (begun and ended):
+        raise ValueError(f"{PAGE.name} needs the lines {BEGIN.strip()!r} and {END.strip()!r}")
+    return f"{before}{BEGIN}{catalogue_text()}{END}{after}"
+
+
+def catalogue_text() -> str:
+    """What the catalogue says, as Markdown."""
+    parts = (_overview(), _defaults(), _reasons(), *(_metric(spec) for spec in CATALOGUE.values()))
+    return "\n" + "\n".join("".join(f"{line}\n" for line in part) for part in parts) + "\n"
+
+
+def _overview() -> Iterator[str]:
+    yield from ("## The catalogue", "")
+    yield from _table(
+        ("metric", "in", "good", "use", "every plan", "owner", "one fact is"),
+        (
+            (
+                f"[`{one.name.value}`](#{one.name.value})",
+                one.unit,
+                one.direction.value,
+                one.use.value,
+                "answers for it" if one.framework else "may name it",
+                f"`{one.owner_role}`",
+                one.fact,
+            )
+            for one in CATALOGUE.values()
+        ),
+    )
+
+
+def _defaults() -> Iterator[str]:
+    yield from ("### What people usually agree", "")
+    yield "Settings to begin with; `rollouts plan new` writes them, and a plan replaces them. Bounds against the"
+    yield "baseline carry a sign. *In a row* is how many readings people wait for; the framework acts at the first."
+    yield ""
+    yield from _table(
+        ("metric", "promotes when", "pauses unless", "warns unless", "stops unless", "rests on", "in a row", "seen"),
+        (
+            (
+                f"`{name.value}`",
+                *map(_limits, (one.promotes_when, one.pauses_unless, one.warns_unless, one.stops_unless)),
+                f"{one.partners} partners, {one.facts} facts, {one.window}, data {one.freshness} old at most",
+                str(one.looks_in_a_row),
+                one.variation + (f" ({one.note})" if one.note else ""),
+            )
+            for name, one in ((name, spec.defaults) for name, spec in CATALOGUE.items())
+        ),
+    )
+
+
+def _reasons() -> Iterator[str]:
+    yield from ("### No value is not zero", "")
+    yield "Where there is nothing to divide by there is no value, with a reason, and never zero. No value is"
+    yield "*no evidence*: it holds a rollout and never passes it. What is known of both sides and the parts is shown."
+    yield ""
+    yield from _table(
+        ("no value because", "of", "that is"),
+        ((f"`{reason.value}`", _owners(reason), told) for reason, told in WHY_NO_VALUE.items()),
+    )
+
+
+def _owners(reason: NoValue) -> str:
+    having = [spec for spec in CATALOGUE.values() if reason in spec.no_value]
+    return "any" if len(having) in (0, len(CATALOGUE)) else ", ".join(f"`{spec.name.value}`" for spec in having)
+
+
+def _metric(spec: MetricSpec) -> Iterator[str]:
+    yield from (f"### {spec.name.value}", "")
+    yield f"**{spec.title}**, in {spec.unit}, {spec.direction.value}: {spec.formula}."
+    yield ""
+    grows = "; a longer window gives a larger number" if spec.grows_with_window else ""
+    yield f"- **Belongs to a window by**: {spec.belongs_by}{grows}."
+    yield f"- **A cohort's value** is the {spec.grouping.value}; **one fact** is one {spec.fact}."
+    file = f"{spec.name.value}.sql"
+    yield f"- **Read from** {', '.join(f'`{table}`' for table in spec.reads)} by"
+    yield f"  [{file}](../store/sql/metrics/{file}), definition {spec.definition_version}."
+    yield ""
+    yield from _table(("part", "in", "is"), ((f"`{one.name}`", one.unit, _meaning(one)) for one in spec.parts))
+
+
+def _meaning(one: Part) -> str:
+    of = " (of the cohort as a whole)" if one.of_group else " (worked out for the cohort)" if one.derived else ""
+    return one.meaning + of
+
+
+def _limits(limits: tuple[str, ...]) -> str:
+    return " and ".join(f"`{limit}`" for limit in limits) or "-"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for row in (head, ("---",) * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+def write() -> None:
+    """Bring the page up to date."""
+    PAGE.write_text(page_text(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
