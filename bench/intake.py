@@ -53,7 +53,7 @@ async def run(ground: Ground) -> Findings:
         await connection.execute(_PARTNERS, PARTNERS)
         seconds: dict[Way, list[float]] = {way: [] for way in (_import, _import_again, _copy, _executemany)}
         for _ in range(rounds):
-            await connection.execute("truncate lead")
+            await connection.execute("truncate lead cascade")
             for way, taken in seconds.items():
                 await connection.execute("truncate bare_lead")
                 began = time.perf_counter()

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from models.base import Frozen
+from store.calendars.staged import fill_deadlines, settle_leads, settle_pauses
 from store.intake.ahead import made_ahead
 from store.intake.batches import Batch, BatchReader
 from store.intake.direct import REFUSALS, NotDirect, copy_facts, may_copy
 from store.intake.errors import IntakeBusy, IntakeRefused
+from store.intake.kinds import FactKind
 from store.intake.ledger import Counted
 from store.intake.mapping import Mapping
 from store.intake.reach import Reach
@@ -95,14 +97,25 @@ class Import:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 async with self._conn.transaction():
+                    if self._mapping.kind is FactKind.LEADS:
+                        await fill_deadlines(self._conn, self._moment)
                     rejected, reasons = await self._rejects(staging, strict=strict)
                     self._reach = await staging.reach()
-                    return self._brought(await staging.move(), rejected, reasons)
+                    moved = await staging.move()
+                    await self._settle()
+                    return self._brought(moved, rejected, reasons)
             except REFUSALS as error:
                 # Events come in meanwhile: what they brought is seen, and judged with, when it is tried again.
                 if attempt == _ATTEMPTS:
                     raise IntakeBusy(self._file, str(error)) from error
         raise AssertionError("unreachable")
+
+    async def _settle(self) -> None:
+        """What follows from facts that went over, in the same transaction."""
+        if self._mapping.kind is FactKind.LEADS:
+            await settle_leads(self._conn, self._moment)
+        elif self._mapping.kind is FactKind.LEAD_PAUSES:
+            await settle_pauses(self._conn, self._moment)
 
     async def _rejects(self, staging: Staging, *, strict: bool) -> tuple[int, tuple[str, ...]]:
         rejected = await staging.reject()
