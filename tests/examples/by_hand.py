@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,43 @@ class Count(NamedTuple):
     value: float | None
     partners: int
     facts: int
+
+
+class Ledger:
+    """Reseller sales from one day to before another, added up from the file as a spreadsheet would.
+
+    `margin` is sales less product cost, over sales, which is what such a sheet calls margin; the program's is less
+    freight, too. `leakage` is discount over list value. Both in percent.
+    """
+
+    def __init__(self, start: str, end: str) -> None:
+        self.lines = 0
+        self.by_reseller: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 5)
+        for row in _rows(SALES_FILE):
+            if start <= row["OrderDate"] < end:
+                self.lines += 1
+                names = ("SalesAmount", "TotalProductCost", "Freight", "ExtendedAmount", "DiscountAmount")
+                sums = self.by_reseller[f"aw-{row['ResellerKey']}"]
+                self.by_reseller[f"aw-{row['ResellerKey']}"] = [
+                    total + Decimal(row[name]) for total, name in zip(sums, names, strict=True)
+                ]
+        columns = zip(*self.by_reseller.values(), strict=True)
+        self.sales, self.product, self.freight, self.list_value, self.discount = map(sum, columns)
+
+    @property
+    def margin(self) -> float:
+        return float(100 * (self.sales - self.product) / self.sales)
+
+    @property
+    def leakage(self) -> float:
+        return float(100 * self.discount / self.list_value)
+
+    def margins(self, *, less_freight: bool = False) -> list[float]:
+        """Each reseller's own."""
+        return [
+            float(100 * (sold - spent - (freight if less_freight else 0)) / sold)
+            for sold, spent, freight, _, _ in self.by_reseller.values()
+        ]
 
 
 class Sales:
@@ -91,6 +129,32 @@ class Requests:
                 self._cases[row["neighborhood"]].append((opened, due, moment(row["closed_dt"])))
         for cases in self._cases.values():
             cases.sort(key=itemgetter(0))
+
+    def hours(self) -> list[float]:
+        """From opening to closing, of every case with a deadline that was closed and not before it was opened."""
+        return sorted(
+            (closed - opened).total_seconds() / 3600
+            for cases in self._cases.values()
+            for opened, _, closed in cases
+            if closed and closed >= opened
+        )
+
+    def states(self, area: str, begin: datetime, as_of: datetime) -> Counter[str]:
+        """The states of an area's cases opened since a moment, as of another."""
+        found = Counter[str]()
+        for opened, due, closed in self._cases[area]:
+            if begin <= opened < as_of:
+                done = closed if closed and closed <= as_of else None
+                if done is None:
+                    found["open_breach" if due < as_of else "pending"] += 1
+                else:
+                    found["invalid" if done < opened else "met" if done <= due else "late"] += 1
+        return found
+
+    @property
+    def areas(self) -> list[str]:
+        """Every area that had a case with a deadline, also the one without a name."""
+        return sorted(self._cases)
 
     def count(self, areas: Sequence[str], as_of: datetime, days: int) -> Count:
         """Met, over met, late and uncontacted past the deadline; those still within it count for nothing."""
