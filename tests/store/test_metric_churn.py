@@ -94,3 +94,23 @@ async def test_the_list_of_partners_reaches_to_its_latest_change(world: World, m
     await world.amend("partner", "b", "2026-03-01", tier="gold")
     await world.add("partner", partner_id="c", known_at=Q1_END)
     assert (await world.read(CHURN, "a", as_of=at(moment))).data_through == at(reach)
+
+
+async def test_an_import_that_takes_every_row_confirms_the_list_also_where_it_changes_nothing(world: World) -> None:
+    await world.add("partner", partner_id="a", known_at=at("2026-01-10"))
+    for moment, kind, rejected, origin, why in (
+        ("2026-02-01", "partners", 0, "file", None),
+        ("2026-02-20", "partners", 1, "file", None),  # a row was set aside: it may be the one that left
+        ("2026-03-01", "partners", 0, "file", "the file broke off"),
+        ("2026-03-05", "partners", 0, "before the ledger", None),  # when nobody knows
+        ("2026-03-10", "leads", 0, "file", None),
+    ):
+        run = {"kind": kind, "origin": origin, "outcome": "refused" if why else "taken", "why": why}
+        counts = {"rows_read": 5, "rows_rejected": rejected, "rows_unchanged": 5 - rejected, "seconds": 1}
+        row = {"source": "test", "imported_at": at(moment), **run, **counts}
+        places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
+        insert = f"insert into intake_run ({', '.join(row)}) values ({places})"  # noqa: S608 - the test's own names
+        await world.conn.execute(insert, *row.values())
+    moments = ("2026-01-31", "2026-02-01", "2026-03-31")
+    reach = [(await world.read(CHURN, "a", as_of=at(moment))).data_through for moment in moments]
+    assert reach == [at("2026-01-10"), at("2026-02-01"), at("2026-02-01")]
