@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
+from activities.checking import count_quality
 from judgement.assessment import assess
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
@@ -14,6 +15,7 @@ from judgement.values import group_value
 from models.evidence import Assessment, Baseline, CohortReading, LeadDriver, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
 from models.plan import RolloutPlan
+from models.quality import Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
@@ -94,6 +96,7 @@ async def _read(
 ) -> list[tuple[CohortReading, PartnerRows]]:
     as_of, groups = window.end, [cohort.partners for cohort in cohorts]
     rows = await read_rows(conn, metric, groups, window=window, as_of=as_of)
+    counts = await count_quality(conn, metric, window, cohorts, rows)
     leads: Sequence[tuple[LeadDriver, ...]] = [()] * len(groups)
     if metric is MetricName.LEAD_FOLLOW_UP_SLA:
         leads = await read_drivers(conn, groups, window=window, as_of=as_of, limit=LEADS)
@@ -108,10 +111,11 @@ async def _read(
                 definition_version=CATALOGUE[metric].definition_version,
                 top_partners=worst_partners(metric, partners, TOP),
                 leads=drivers,
+                quality=quality,
             ),
             PartnerRows(cohort=cohort.name, metric=metric, partners=partners),
         )
-        for cohort, partners, drivers in zip(cohorts, rows, leads, strict=True)
+        for cohort, partners, drivers, quality in zip(cohorts, rows, leads, counts, strict=True)
     ]
 
 
@@ -129,7 +133,12 @@ def summary(snapshot: Snapshot) -> Snapshot:
         update={
             "readings": tuple(
                 one.model_copy(
-                    update={"group": one.group.model_copy(update={"parts": {}}), "top_partners": (), "leads": ()}
+                    update={
+                        "group": one.group.model_copy(update={"parts": {}}),
+                        "top_partners": (),
+                        "leads": (),
+                        "quality": Counts(),
+                    }
                 )
                 for one in snapshot.readings
             )

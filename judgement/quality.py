@@ -37,8 +37,11 @@ AMOUNT_IMPROVED = Bounds(100, None)
 MONTHS_ENOUGH = 3
 """Earlier months without which none is usual."""
 
-SILENT_ENOUGH = 2
-"""One partner who falls silent is no drift."""
+TWINS_ENOUGH = 3
+"""Fewer facts that stand twice may be chance."""
+
+SILENT_ENOUGH, MANY_ENOUGH = 2, 3
+"""One partner who falls silent is no drift, and two are no flight."""
 
 
 def findings(reading: CohortReading, plan: MetricPlan, baseline: float | None, as_of: datetime) -> tuple[Finding, ...]:
@@ -125,15 +128,16 @@ def _fresh(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> Iterabl
     for one in sources:
         agreed = bounds_of(plan, Check.FRESHNESS, one.source)
         red = agreed.red if agreed.red is not None else plan.freshness.total_seconds() / 86400
-        days = age(one.through, as_of).total_seconds() / 86400
+        days = age(one.through, as_of).total_seconds() / 86400 if one.through else math.inf
         # At its bound data are still current, as for the reading as a whole.
+        since = f"after {one.through}" if one.through else "at all"
         severity = Severity.RED if days > red else _graded(days, Bounds(agreed.amber, None))
         if severity is Severity.RED and 100 * one.partners < SMALL_SOURCE * everybody:
             severity = Severity.AMBER
         yield Finding(
             check=Check.FRESHNESS,
             severity=severity,
-            found=f"source {one.source}, of {one.partners} of {everybody} partners, tells nothing after {one.through}",
+            found=f"source {one.source}, of {one.partners} of {everybody} partners, tells nothing {since}",
             allowed=f"{red:g} days are allowed",
             sources=(one.source,),
         )
@@ -148,13 +152,14 @@ def _complete(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
 def _whole(one: SourceVolume, bounds: Bounds) -> Finding:
     unit = "days" if one.period_days == 1 else "weeks"
     lacking = 100 * one.missing / one.expected if one.expected > 0 else 0.0
-    if one.history == 0:
+    if 2 * one.history < one.periods or one.history == 0:
+        lacking = 0.0
         found = f"source {one.source}: not enough regular history to tell what is usual"
     elif one.short == 0:
         found = f"source {one.source}: none of {one.history} {unit} is short of what is usual"
     else:
         found = (
-            f"source {one.source}: {lacking:.0f} % of what is usual is missing, in {one.short} of {one.history} {unit}"
+            f"source {one.source}: {lacking:.0f} % of what is usual is missing, in {one.short} of {one.periods} {unit}"
         )
     return Finding(
         check=Check.COMPLETENESS,
@@ -221,7 +226,7 @@ def _once(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     number, of = reading.quality.duplicates, reading.group.n_facts
     if number == 0:
         return
-    bounds = bounds_of(plan, Check.DUPLICATES)
+    bounds = bounds_of(plan, Check.DUPLICATES) if number >= TWINS_ENOUGH else Bounds(None, None)
     yield Finding(
         check=Check.DUPLICATES,
         severity=_graded(100 * number / max(number, of), bounds),
@@ -251,13 +256,16 @@ def _in_time(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
 def _still_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     gone = reading.quality.gone
     lost = max(gone.silent, gone.left)
-    if gone.had <= 0 or lost < SILENT_ENOUGH:
+    if lost < SILENT_ENOUGH:
         return
     bounds = bounds_of(plan, Check.DRIFT)
-    told = f"of {gone.silent} of {gone.had} partners who had facts there is none in the window"
+    severity = _graded(100 * lost / max(gone.had, lost), bounds)
+    if severity is Severity.RED and lost < MANY_ENOUGH:
+        severity = Severity.AMBER
+    told = f"of {gone.silent} of {gone.had} partners who always had facts there is none in the window"
     yield Finding(
         check=Check.DRIFT,
-        severity=_graded(100 * lost / max(gone.had, lost), bounds),
+        severity=severity,
         found=told + (f"; {gone.left} have left the programme" if gone.left else ""),
         allowed=_allowed(Check.DRIFT, bounds),
         partners=gone.names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -22,8 +23,9 @@ STEADY = 0.25
 """A source whose volume spreads more than this around its median has no usual one. Spread is 1.4826 times the median
 absolute deviation, which is the standard deviation where the numbers are normal."""
 
-LEAST = 10
-"""Facts in a usual period; of fewer, one more or less proves nothing."""
+MUCH_LESS, NEARLY_NOTHING = 0.5, 0.1
+"""A period is short below the first share of what is usual; where the volume spreads, below less, down to the second. A
+season may well bring a third less: a hole in the data brings more."""
 
 SHORT_WINDOW = timedelta(days=14)
 """Windows below this are compared day by day, with the same days of the week; longer ones week by week."""
@@ -55,15 +57,16 @@ def usual(history: Sequence[float]) -> Usual | None:
     if len(history) < ENOUGH:
         return None
     middle = median(history)
-    if middle < LEAST:
+    if middle <= 0:
         return None
-    spread = 1.4826 * median(abs(one - middle) for one in history) / middle
+    # Counts scatter by their root, also where these few happen to be alike.
+    spread = max(1.4826 * median(abs(one - middle) for one in history), math.sqrt(middle)) / middle
     if spread > STEADY:
         return None
-    return Usual(middle, middle * max(0.1, min(0.8, 1 - 4 * spread)))
+    return Usual(middle, middle * max(NEARLY_NOTHING, min(MUCH_LESS, 1 - 4 * spread)))
 
 
-def volume(source: str, partners: int, told: Mapping[int, Told], through: date, window: timedelta) -> SourceVolume:
+def volume(source: str, told: Mapping[int, Told], through: date, window: timedelta) -> SourceVolume:
     """How much of what is usual a source told in a window.
 
     Args:
@@ -91,9 +94,9 @@ def volume(source: str, partners: int, told: Mapping[int, Told], through: date, 
                 short, missing = short + 1, missing + found.number - here
     return SourceVolume(
         source=source,
-        partners=partners,
         through=through,
         period_days=days,
+        periods=inside,
         history=judged,
         expected=expected,
         missing=missing,

@@ -75,15 +75,16 @@ DEFAULTS = MappingProxyType(
 class SourceVolume(Frozen):
     """How much one source told of what a metric counts, against what it usually tells in a period.
 
-    `partners` of the cohort have their newest fact from it. `history` periods were regular enough to say what is
-    usual; with none of them `expected` means nothing. `short` periods of the window lie below the usual band:
-    `missing` is what they lack, out of `expected` for the window.
+    `partners` of the cohort have their newest fact from it; `through` is its newest day, None where it told nothing for
+    as long as anybody looks back. Of the window's whole `periods` so many as `history` have enough regular ones before
+    them to say what is usual. `short` ones told much less: `missing` is what they lack, out of `expected`.
     """
 
     source: str
-    partners: int
-    through: date
+    partners: int = 0
+    through: date | None = None
     period_days: int = 7
+    periods: int = 0
     history: int = 0
     expected: float = 0.0
     missing: float = 0.0
@@ -100,7 +101,9 @@ class OddMonth(Frozen):
 
 
 class Gone(Frozen):
-    """Partners of a cohort of whom nothing is heard any more. `had` of them had facts before the window or in it."""
+    """Partners of a cohort of whom nothing is heard any more: `silent` have no fact in the window, though they had some
+    in each of the three windows before. `had` are those and the ones with facts in it; `left` are out of the programme.
+    """
 
     had: int = 0
     silent: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,11 @@ _METRIC = {
     for metric in MetricName
 }
 _DATA_THROUGH = {metric: _read(f"data_through/{metric}.sql") for metric in MetricName}
+
+_RESTATABLE = re.compile(
+    r"\b(lead|opportunity|partner_transaction|partner_cost|mdf_claim|enablement_assignment|compliance_result)_as_of\("
+)
+_AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _METRIC.items()}
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
 _NOT_PARTS = frozenset({"group_no", *_OF_A_READING})
@@ -92,9 +98,15 @@ async def read_rows(
     *,
     window: Window,
     as_of: datetime,
+    as_told: bool = False,
 ) -> tuple[tuple[PartnerReading, ...], ...]:
-    """The rows of `read_metrics` alone."""
-    found = await conn.fetch(_METRIC[metric], *_members(groups), window.start, window.end, as_of)
+    """The rows of `read_metrics` alone.
+
+    Args:
+        as_told: as if nothing that was said of a fact had been said anew in the week before `as_of`.
+    """
+    sql = _AS_TOLD[metric] if as_told else _METRIC[metric]
+    found = await conn.fetch(sql, *_members(groups), window.start, window.end, as_of)
     rows: list[list[PartnerReading]] = [[] for _ in groups]
     for row in found:
         parts = {name: part for name, part in row.items() if name not in _NOT_PARTS and part is not None}

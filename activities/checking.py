@@ -1,0 +1,76 @@
+"""Counts what the checks of the data need, for many cohorts at once, beside the metrics and from the same state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from judgement.quality import odd_months, twins
+from judgement.values import group_value
+from judgement.volumes import Told, periods_of, volume
+from models.evidence import PartnerReading, Window
+from models.metric import MetricName
+from models.quality import Counts, Restated, SourceVolume
+from models.rollout import CohortMembers
+from store.metrics import read_rows
+from store.pool import Connection
+from store.quality import Period, Raw, read_quality
+
+
+async def count_quality(
+    conn: Connection,
+    metric: MetricName,
+    window: Window,
+    cohorts: Sequence[CohortMembers],
+    rows: Sequence[Sequence[PartnerReading]],
+) -> list[Counts]:
+    """What there is to check of each cohort's reading, in the order of the cohorts."""
+    days, _, periods = periods_of(window.end - window.start)
+    raw = await read_quality(conn, metric, [one.partners for one in cohorts], window, days=days, periods=periods)
+    if raw is None:
+        return [Counts()] * len(cohorts)
+    before = await _values_as_told(conn, metric, window, cohorts, raw)
+    # Of all partners alike, so that every cohort of the statement shares them.
+    volumes, months = _volumes(raw.volumes, window.end - window.start), odd_months(raw.months)
+    found = []
+    for at, of_cohort in enumerate(rows):
+        facts, owners = twins(metric, of_cohort, raw.twice[at].facts)
+        restated = raw.restated[at]
+        found.append(
+            Counts(
+                sources=tuple(
+                    volumes.get(name, SourceVolume(source=name)).model_copy(update={"partners": partners})
+                    for name, partners in sorted(raw.heard[at].partners.items())
+                ),
+                odd_months=months,
+                duplicates=facts,
+                duplicate_partners=raw.twice[at].partners or owners,
+                gone=raw.heard[at].gone,
+                restated=Restated(facts=restated.facts, partners=restated.partners, before=before.get(at)),
+            )
+        )
+    return found
+
+
+def _volumes(volumes: Mapping[str, Sequence[Period]], window: timedelta) -> dict[str, SourceVolume]:
+    return {
+        source: volume(
+            source,
+            {one.number: Told(one.facts, one.fresh) for one in periods},
+            max(one.through for one in periods),
+            window,
+        )
+        for source, periods in volumes.items()
+    }
+
+
+async def _values_as_told(
+    conn: Connection, metric: MetricName, window: Window, cohorts: Sequence[CohortMembers], raw: Raw
+) -> dict[int, float | None]:
+    """The values as the facts stood before they were restated, of the cohorts that have such facts."""
+    restated = [at for at, one in enumerate(raw.restated) if one.facts]
+    if not restated:
+        return {}
+    groups = [cohorts[at].partners for at in restated]
+    rows = await read_rows(conn, metric, groups, window=window, as_of=window.end, as_told=True)
+    return {at: group_value(metric, told).value for at, told in zip(restated, rows, strict=True)}
