@@ -11,9 +11,19 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.errors import borrowed, named_errors, unknown_partners
 from models.names import WAKE, WATCH, shard_of, watch_workflow_id
-from models.rollout import CohortMembers
-from models.work import EnrolRequest, EnrolResult, OpenRequest, RecordRequest, ResolveRequest, WatchInput
+from models.rollout import CohortMembers, FrozenCohort, members_digest
+from models.work import (
+    EnrolRequest,
+    EnrolResult,
+    OpenRequest,
+    RecordRequest,
+    ResolvedCohorts,
+    ResolveRequest,
+    StandingBrief,
+    WatchInput,
+)
 from store import enrolments, log, rollouts
+from store.pool import Connection
 
 ANSWER = timedelta(seconds=5)
 """Longest wait for Temporal's answer."""
@@ -46,37 +56,36 @@ class EffectActivities:
             )
 
     @activity.defn
-    async def resolve_cohorts(self, request: ResolveRequest) -> tuple[CohortMembers, ...]:
+    async def resolve_cohorts(self, request: ResolveRequest) -> ResolvedCohorts | tuple[CohortMembers, ...]:
         """Resolve and freeze the cohorts; a repetition gives back what was frozen. Key: rollout, chain, cohort.
 
         With an empty cohort nothing is frozen, so that a later attempt may find its partners.
         """
         async with borrowed(self._pool) as conn, conn.transaction():
-            frozen = await enrolments.frozen_cohorts(conn, request.key)
-            if frozen:
-                return frozen
-            named = [partner for spec in request.specs for partner in spec.partners]
-            unknown = await enrolments.unknown_partners(conn, named)
-            if unknown:
-                raise unknown_partners(unknown)
-            cohorts = await enrolments.resolve(conn, request.specs, request.as_of)
-            if any(not cohort.partners for cohort in cohorts):
-                return cohorts
-            return await enrolments.freeze_cohorts(conn, request.key, cohorts, request.as_of)
+            cohorts = await _resolve(conn, request)
+        if not request.brief:
+            return cohorts
+        sizes = tuple(FrozenCohort(name=one.name, size=one.size) for one in cohorts)
+        return ResolvedCohorts(cohorts=sizes, digest=members_digest(cohorts))
 
     @activity.defn
     async def enrol_partners(self, request: EnrolRequest) -> EnrolResult:
-        """Make the change real for a cohort, all of it or nobody. Key: rollout, chain, phase, wave, partner."""
+        """Make the change real for a cohort, all of it or nobody, and not before the log has what comes along.
+
+        Key: rollout, chain, phase, wave, partner.
+        """
         async with borrowed(self._pool) as conn, conn.transaction():
+            if request.record is not None:
+                await _record(conn, request.record)
             change = await enrolments.enrol(conn, request)
-        return EnrolResult(cohort=request.cohort.name, partners=change.partners, changed=change.changed)
+        return EnrolResult(cohort=enrolments.cohort_name(request), partners=change.partners, changed=change.changed)
 
     @activity.defn
     async def withdraw_partners(self, request: EnrolRequest) -> EnrolResult:
         """Take the change back from a cohort. Key: rollout, chain, partner."""
         async with borrowed(self._pool) as conn, conn.transaction():
             change = await enrolments.withdraw(conn, request)
-        return EnrolResult(cohort=request.cohort.name, partners=change.partners, changed=change.changed)
+        return EnrolResult(cohort=enrolments.cohort_name(request), partners=change.partners, changed=change.changed)
 
     @activity.defn
     async def record_decisions(self, request: RecordRequest) -> int:
@@ -85,7 +94,28 @@ class EffectActivities:
         Key: rollout, chain, sequence.
         """
         async with borrowed(self._pool) as conn, conn.transaction():
-            new = await log.append(conn, request.key, request.run_id, request.entries)
-            last = max((entry.sequence for entry in request.entries), default=0)
-            await rollouts.update_standing(conn, request.key, request.standing, last)
-            return new
+            return await _record(conn, request)
+
+
+async def _record(conn: Connection, request: RecordRequest) -> int:
+    new = await log.append(conn, request.key, request.run_id, request.entries)
+    last = max((entry.sequence for entry in request.entries), default=0)
+    if isinstance(request.standing, StandingBrief):
+        await rollouts.update_brief(conn, request.key, request.standing, last)
+    else:
+        await rollouts.update_standing(conn, request.key, request.standing, last)
+    return new
+
+
+async def _resolve(conn: Connection, request: ResolveRequest) -> tuple[CohortMembers, ...]:
+    frozen = await enrolments.frozen_cohorts(conn, request.key)
+    if frozen:
+        return frozen
+    named = [partner for spec in request.specs for partner in spec.partners]
+    unknown = await enrolments.unknown_partners(conn, named)
+    if unknown:
+        raise unknown_partners(unknown)
+    cohorts = await enrolments.resolve(conn, request.specs, request.as_of)
+    if any(not cohort.partners for cohort in cohorts):
+        return cohorts
+    return await enrolments.freeze_cohorts(conn, request.key, cohorts, request.as_of)

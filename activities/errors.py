@@ -5,11 +5,14 @@
     ├── StoreNotReady       it answers, but lacks the tables: `rollouts db migrate`; retried
     ├── ServerUnavailable   Temporal did not answer; retried
     ├── UnknownRollout      not registered in the store; retried, because registering may be under way
+    ├── UnknownCohorts      not frozen in the store; retried
+    ├── UnknownBaselines    no snapshot in the store to take them from; retried
     ├── StoreRefused        a value or a reference the tables do not allow; not retried
     ├── UnreadableFacts     stored values that are none, such as not-a-number; not retried
     ├── UnknownPartners     the plan names partners that do not exist; not retried
     ├── UnknownEvidence     no snapshot under that digest; not retried
     ├── EvidenceChanged     a stored snapshot is not what its digest was made of; not retried
+    ├── CohortsChanged      the members in the store are not those that were frozen; not retried
     ├── WrongPlan           the store has another plan for this rollout; not retried
     ├── RolloutOver         nobody is enrolled after the end; not retried
     ├── NotEnrolled         partners that were withdrawn, or belong to another cohort; not retried
@@ -28,10 +31,11 @@ from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from store.enrolments import NotEnrolled, NotRegistered, RolloutOver
+from store.enrolments import CohortsChanged, NotEnrolled, NotFrozen, NotRegistered, RolloutOver
 from store.evidence import EvidenceChanged
 from store.log import LogConflict
 from store.pool import Connection
+from store.rollouts import UnknownBaselines
 
 LONGEST = 500
 """Characters of an error's text that go into the history: a database's may quote whole rows."""
@@ -86,10 +90,14 @@ def named_errors() -> Iterator[None]:
     """Turn what the store and Temporal's client raise into errors with a name and a bounded text."""
     try:
         yield
-    except (NotEnrolled, RolloutOver, EvidenceChanged, LogConflict) as problem:
+    except (NotEnrolled, RolloutOver, CohortsChanged, EvidenceChanged, LogConflict) as problem:
         raise _error(type(problem).__name__, str(problem), final=True) from problem
     except NotRegistered as problem:
         raise _error("UnknownRollout", str(problem)) from problem
+    except NotFrozen as problem:
+        raise _error("UnknownCohorts", str(problem)) from problem
+    except UnknownBaselines as problem:
+        raise _error("UnknownBaselines", str(problem)) from problem
     except RPCError as problem:
         raise _error("ServerUnavailable", _told(problem)) from problem
     except NOT_READY as problem:

@@ -7,9 +7,10 @@ from temporalio import activity
 
 from activities.errors import borrowed, unknown_evidence, unknown_rollout, wrong_plan
 from activities.measuring import judge_snapshot, keep_judgement, measure, summary
+from models.brief import AssessmentBrief, SnapshotBrief
 from models.evidence import Assessment, Snapshot
-from models.work import AssessRequest, FetchRequest
-from store import evidence, rollouts
+from models.work import Answer, AssessRequest, FetchRequest
+from store import enrolments, evidence, rollouts
 
 
 class MetricActivities:
@@ -19,19 +20,20 @@ class MetricActivities:
         self._pool = pool
 
     @activity.defn
-    async def fetch_metrics(self, request: FetchRequest) -> Snapshot:
-        """One consistent snapshot as of a moment, kept whole in the store; returns its summary.
+    async def fetch_metrics(self, request: FetchRequest) -> Snapshot | SnapshotBrief:
+        """One consistent snapshot as of a moment, kept whole in the store; returns as much of it as is asked for.
 
         Key: the digest of what was read.
         """
         async with borrowed(self._pool) as conn:
-            measured = await measure(conn, request.as_of, request.cohorts, request.windows)
+            cohorts = await enrolments.members_of(conn, request.key, request.cohorts, request.cohorts_digest)
+            measured = await measure(conn, request.as_of, cohorts, request.windows)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured.snapshot, measured.rows)
-        return summary(measured.snapshot)
+        return _answer(request.answer, measured.snapshot)
 
     @activity.defn
-    async def assess_thresholds(self, request: AssessRequest) -> Assessment:
-        """Judge a stored snapshot against the plan as registered.
+    async def assess_thresholds(self, request: AssessRequest) -> Assessment | AssessmentBrief:
+        """Judge a stored snapshot against the plan as registered, with the baselines of the snapshot they are from.
 
         Key: the digests of snapshot and plan, and the moment the count of breaches began: readings that came later
         than the snapshot do not change its assessment.
@@ -45,7 +47,19 @@ class MetricActivities:
             snapshot = await evidence.read_snapshot(conn, request.key, request.snapshot_digest)
             if snapshot is None:
                 raise unknown_evidence(request.snapshot_digest)
-            since = request.tolerance_since
-            assessment = await judge_snapshot(conn, request.key, plan, snapshot, request.baselines, since)
+            baselines, since = request.baselines, request.tolerance_since
+            if request.baselines_from is not None:
+                baselines = await rollouts.baselines_from(conn, request.key, request.baselines_from)
+            assessment = await judge_snapshot(conn, request.key, plan, snapshot, baselines, since)
             await keep_judgement(conn, request.key, request.phase, assessment)
-        return assessment
+        return AssessmentBrief.of(assessment) if request.brief else assessment
+
+
+def _answer(wanted: Answer, snapshot: Snapshot) -> Snapshot | SnapshotBrief:
+    match wanted:
+        case Answer.DIGEST:
+            return SnapshotBrief(digest=snapshot.digest, as_of=snapshot.as_of)
+        case Answer.VALUES:
+            return SnapshotBrief.of(snapshot)
+        case _:
+            return summary(snapshot)

@@ -168,7 +168,13 @@ async def _lines(converter: DataConverter, run_id: str, event: HistoryEvent) -> 
             if activity.activity_type.name == "record_decisions":
                 arguments = await _read(converter, activity.input.payloads)
                 return [_entry(place, one) for one in _entries(arguments)]
-            return [Line(**place, kind=Kind.OTHER, what=f"activity {activity.activity_type.name}")]
+            step = Line(**place, kind=Kind.OTHER, what=f"activity {activity.activity_type.name}")
+            if activity.activity_type.name != "enrol_partners":
+                return [step]
+            # It may take along what has to stand in the log before anybody is enrolled.
+            arguments = await _read(converter, activity.input.payloads)
+            along = [one.get("record") for one in arguments if isinstance(one, dict)]
+            return [*(_entry(place, one) for one in _entries(along)), step]
         case "WORKFLOW_EXECUTION_STARTED":
             started = event.workflow_execution_started_event_attributes
             before = started.continued_execution_run_id

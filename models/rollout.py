@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 
-from models.base import Frozen, Instant
+from models.base import Frozen, Instant, digest_json
 from models.clock import ProgrammeClock
 from models.command import Verb
 from models.evidence import Assessment, Baseline, Verdict
@@ -42,6 +43,23 @@ class CohortMembers(Frozen):
 
     name: str
     partners: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many partners it has."""
+        return len(self.partners)
+
+
+class FrozenCohort(Frozen):
+    """A cohort by name. Its members stand in the store, under the digest of all cohorts of the rollout."""
+
+    name: str
+    size: int
+
+
+def members_digest(cohorts: Sequence[CohortMembers]) -> str:
+    """The digest of all cohorts of a rollout with their members, in their order."""
+    return digest_json([one.model_dump(mode="json") for one in cohorts])
 
 
 class HoldKind(StrEnum):
@@ -160,6 +178,7 @@ class RolloutState(Frozen):
 
     `version` is the version of this contract: a later release must read what an earlier one wrote. `recording` is the
     last entry handed to the store: it must not change any more. Only evidence newer than `evidence_floor` opens a gate.
+    Cohorts are held by name, their members under `cohorts_digest`; a rollout of the first release holds the members.
     """
 
     version: int = 1
@@ -174,7 +193,8 @@ class RolloutState(Frozen):
     terminal: Status | None = None
     registered: bool = False
     communicated: bool = False
-    cohorts: tuple[CohortMembers, ...] = ()
+    cohorts: tuple[FrozenCohort | CohortMembers, ...] = ()
+    cohorts_digest: str | None = None
     baselines: tuple[Baseline, ...] = ()
     confirmed: tuple[str, ...] = ()
     prepared_at: Instant | None = None

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import field_serializer
 
 from models.base import Duration, Frozen, Instant
+from models.brief import Lean
 from models.clock import ProgrammeClock
 from models.evidence import Baseline
 from models.log import LogEntry
 from models.metric import MetricName
 from models.plan import CohortSpec, Fate, RolloutPlan
-from models.rollout import CohortMembers, Notice, RolloutState
+from models.rollout import CohortMembers, FrozenCohort, Notice, RolloutState
 
 
 class RolloutInput(Frozen):
@@ -48,48 +53,66 @@ class OpenRequest(Frozen):
     clock: ProgrammeClock
 
 
-class ResolveRequest(Frozen):
-    """Resolve the plan's cohorts as of a moment and freeze them. Key: rollout, chain and cohort."""
+class ResolveRequest(Lean):
+    """Resolve the plan's cohorts as of a moment and freeze them. Key: rollout, chain and cohort.
+
+    `brief` asks for names and sizes; a rollout of the first release expects the members.
+    """
 
     key: RolloutKey
     specs: tuple[CohortSpec, ...]
     as_of: Instant
+    brief: bool = False
 
 
-class FetchRequest(Frozen):
+class ResolvedCohorts(Frozen):
+    """The cohorts as frozen in the store. `digest` covers their members: who acts on them finds the same ones, or
+    nobody. None of them is frozen while one has no partners."""
+
+    cohorts: tuple[FrozenCohort, ...]
+    digest: str
+
+
+class Answer(StrEnum):
+    """How much of a snapshot is given back; all of it is in the store."""
+
+    SUMMARY = "summary"
+    VALUES = "values"
+    DIGEST = "digest"
+
+
+class FetchRequest(Lean):
     """Measure metrics of cohorts as of a moment. `windows` gives each metric's length.
 
-    Key: the digest of what was read, so that a repeated read of the same facts is the same evidence.
+    Cohorts are named, their members are those in the store under `cohorts_digest`; a rollout of the first release
+    sends the members. Key: the digest of what was read, so that a repeated read of the same facts is the same evidence.
     """
 
     key: RolloutKey
     purpose: str
     as_of: Instant
-    cohorts: tuple[CohortMembers, ...]
+    cohorts: tuple[str | CohortMembers, ...]
+    cohorts_digest: str | None = None
     windows: dict[MetricName, Duration]
+    answer: Answer = Answer.SUMMARY
 
 
-class AssessRequest(Frozen):
+class AssessRequest(Lean):
     """Judge a snapshot in the store against the plan in the store. `tolerance_since` starts the count of
-    breaches. Key: the digests of snapshot and plan, and `tolerance_since`."""
+    breaches. Key: the digests of snapshot and plan, and `tolerance_since`.
+
+    `baselines_from` is the digest of the snapshot in the store whose values are the baselines; a rollout of the first
+    release sends the baselines, and expects the assessment whole.
+    """
 
     key: RolloutKey
     snapshot_digest: str
     plan_digest: str
     phase: str
     tolerance_since: Instant
-    baselines: tuple[Baseline, ...]
-
-
-class EnrolRequest(Frozen):
-    """Make the change real for a cohort, or take it back. Key: rollout, chain, phase, wave and partner."""
-
-    key: RolloutKey
-    phase: str
-    wave: int | None
-    cohort: CohortMembers
-    at: Instant
-    fate: Fate = Fate.KEEP
+    baselines: tuple[Baseline, ...] = ()
+    baselines_from: str | None = None
+    brief: bool = False
 
 
 class EnrolResult(Frozen):
@@ -114,13 +137,50 @@ class Standing(Frozen):
     baselines: tuple[Baseline, ...] = ()
 
 
+class StandingBrief(Lean):
+    """The same as it stands in a history: watched cohorts by name, and the snapshot that the baselines are taken from
+    in the record that tells of them; otherwise they stay as they are."""
+
+    phase: str
+    wave: int | None = None
+    status: str
+    sentence: str
+    since: Instant
+    open: bool
+    watching: tuple[str, ...] = ()
+    tolerance_since: Instant | None = None
+    baselines_from: str | None = None
+
+
 class RecordRequest(Frozen):
     """Append entries to the decision log and update the standing. Key: rollout, chain and sequence."""
 
     key: RolloutKey
     run_id: str
     entries: tuple[LogEntry, ...]
-    standing: Standing
+    standing: StandingBrief | Standing
+
+    @field_serializer("entries", when_used="json")
+    def _what_they_say(self, entries: tuple[LogEntry, ...]) -> list[dict[str, Any]]:
+        """Without what is left open in an entry, which is most of it."""
+        return [one.model_dump(mode="json", exclude_defaults=True) for one in entries]
+
+
+class EnrolRequest(Lean):
+    """Make the change real for a cohort, or take it back. Key: rollout, chain, phase, wave and partner.
+
+    Cohorts are named as in `FetchRequest`. `record` is what has to stand in the log before anybody is enrolled: it is
+    written in the same transaction.
+    """
+
+    key: RolloutKey
+    phase: str
+    wave: int | None = None
+    cohort: str | CohortMembers
+    cohorts_digest: str | None = None
+    at: Instant
+    fate: Fate = Fate.KEEP
+    record: RecordRequest | None = None
 
 
 class NotifyRequest(Frozen):

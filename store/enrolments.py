@@ -7,7 +7,7 @@ from datetime import datetime
 
 from models.base import Frozen
 from models.plan import CohortSpec, Selector
-from models.rollout import CohortMembers
+from models.rollout import CohortMembers, members_digest
 from models.work import EnrolRequest, RolloutKey
 from store.pool import Connection
 from store.statements import statement
@@ -26,6 +26,14 @@ class NotRegistered(Exception):
 
 class RolloutOver(Exception):
     """The rollout has ended: nobody is enrolled any more."""
+
+
+class NotFrozen(Exception):
+    """The store has no cohorts of that name for the rollout, or not yet."""
+
+
+class CohortsChanged(Exception):
+    """The members that the store has are not those that were frozen."""
 
 
 class NotEnrolled(Exception):
@@ -88,44 +96,72 @@ async def frozen_cohorts(conn: Connection, key: RolloutKey) -> tuple[CohortMembe
     return tuple(CohortMembers(name=row["name"], partners=tuple(row["partners"])) for row in rows)
 
 
+async def members_of(
+    conn: Connection, key: RolloutKey, cohorts: Sequence[str | CohortMembers], digest: str | None
+) -> tuple[CohortMembers, ...]:
+    """The members of cohorts that are named, as they were frozen; cohorts that come with their members are as they are.
+
+    Args:
+        digest: of all frozen cohorts with their members; without one nothing is known by name.
+
+    Raises:
+        NotFrozen: a cohort is not in the store.
+        CohortsChanged: the store has other members than were frozen.
+    """
+    named = [one for one in cohorts if isinstance(one, str)]
+    frozen = {one.name: one for one in await frozen_cohorts(conn, key)} if named else {}
+    missing = [name for name in named if name not in frozen]
+    if missing:
+        raise NotFrozen(f"rollout {key.rollout_id} has no frozen cohort {', '.join(missing)} in the store")
+    if named and members_digest(tuple(frozen.values())) != digest:
+        raise CohortsChanged(f"the cohorts of {key.rollout_id} in the store are not those that were frozen")
+    return tuple(frozen[one] if isinstance(one, str) else one for one in cohorts)
+
+
 async def enrol(conn: Connection, request: EnrolRequest) -> Change:
     """Put a cohort's partners under the new rule, all of them or nobody. To be called in a transaction.
 
     Raises:
         NotRegistered, RolloutOver: nobody may be enrolled.
+        NotFrozen, CohortsChanged: whom to enrol is not known.
         NotEnrolled: some partners could not be.
     """
     await _must_be_open(conn, request.key)
-    partners = list(dict.fromkeys(request.cohort.partners))
+    [cohort] = await members_of(conn, request.key, (request.cohort,), request.cohorts_digest)
+    partners = list(dict.fromkeys(cohort.partners))
     rows = await conn.fetch(
         _ENROL,
         request.key.rollout_id,
         request.key.chain_id,
         request.phase,
         request.wave or 0,
-        request.cohort.name,
+        cohort.name,
         request.at,
         partners,
     )
-    missing = await conn.fetch(
-        _NOT_ENROLLED, request.key.rollout_id, request.key.chain_id, request.cohort.name, partners
-    )
+    missing = await conn.fetch(_NOT_ENROLLED, request.key.rollout_id, request.key.chain_id, cohort.name, partners)
     if missing:
         names = ", ".join(row["id"] for row in missing[:10])
-        raise NotEnrolled(f"{len(missing)} partners of {request.cohort.name} could not be enrolled: {names}")
+        raise NotEnrolled(f"{len(missing)} partners of {cohort.name} could not be enrolled: {names}")
     return Change(partners=len(partners), changed=len(rows))
 
 
 async def withdraw(conn: Connection, request: EnrolRequest) -> Change:
     """Take a cohort's partners back: whoever was enrolled for it, and is not withdrawn yet."""
-    rows = await conn.fetch(_WITHDRAW, request.key.rollout_id, request.key.chain_id, request.cohort.name, request.at)
+    name = cohort_name(request)
+    rows = await conn.fetch(_WITHDRAW, request.key.rollout_id, request.key.chain_id, name, request.at)
     out = await conn.fetchval(
         "select count(distinct partner_id) from enrolment where (rollout_id, chain_id, cohort) = ($1, $2, $3)",
         request.key.rollout_id,
         request.key.chain_id,
-        request.cohort.name,
+        name,
     )
     return Change(partners=out, changed=len(rows))
+
+
+def cohort_name(request: EnrolRequest) -> str:
+    """The name of the cohort that a request is about."""
+    return request.cohort if isinstance(request.cohort, str) else request.cohort.name
 
 
 async def _must_be_open(conn: Connection, key: RolloutKey) -> None:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 from models.base import Frozen, Instant
+from models.brief import baselines_of
 from models.clock import ProgrammeClock
 from models.evidence import Baseline
 from models.plan import RolloutPlan
 from models.rollout import CohortMembers
-from models.work import OpenRequest, RolloutKey, Standing
+from models.work import OpenRequest, RolloutKey, Standing, StandingBrief
+from store.enrolments import NotFrozen
+from store.evidence import read_snapshot
 from store.pool import Connection
 from store.statements import statement
 
 _OPEN = statement("rollouts/open_rollout")
 _SUPERSEDE = statement("rollouts/supersede")
 _STANDING = statement("rollouts/update_standing")
+_BRIEF = statement("rollouts/update_brief")
+
+_KNOWN = 1000
+"""Rollouts whose baselines a process remembers: what has a digest never changes."""
+
+_baselines: OrderedDict[tuple[RolloutKey, str], tuple[Baseline, ...]] = OrderedDict()
+
+
+class UnknownBaselines(Exception):
+    """The store has no evidence to take the baselines from, or not yet."""
 
 
 class StoredRollout(Frozen):
@@ -112,6 +126,59 @@ async def update_standing(conn: Connection, key: RolloutKey, standing: Standing,
         [baseline.model_dump(mode="json") for baseline in standing.baselines],
         sequence,
     )
+
+
+async def update_brief(conn: Connection, key: RolloutKey, standing: StandingBrief, sequence: int) -> None:
+    """The same for a standing that names cohorts and evidence. To be called in a transaction.
+
+    Raises:
+        NotFrozen, UnknownBaselines: something that it names is not in the store.
+    """
+    row = await conn.fetchrow(
+        _BRIEF,
+        key.rollout_id,
+        key.chain_id,
+        standing.phase,
+        standing.wave,
+        standing.status,
+        standing.sentence,
+        standing.since,
+        standing.open,
+        list(standing.watching),
+        standing.tolerance_since,
+        sequence,
+    )
+    if row is None:
+        return
+    if row["watched"] != len(standing.watching):
+        raise NotFrozen(f"not all of {', '.join(standing.watching)} are frozen for {key.rollout_id} in the store")
+    if standing.baselines_from is not None and standing.baselines_from != row["baselines_from"]:
+        found = await baselines_from(conn, key, standing.baselines_from)
+        await conn.execute(
+            "update rollout set baselines = $3 where (rollout_id, chain_id) = ($1, $2)",
+            key.rollout_id,
+            key.chain_id,
+            [one.model_dump(mode="json") for one in found],
+        )
+
+
+async def baselines_from(conn: Connection, key: RolloutKey, digest: str) -> tuple[Baseline, ...]:
+    """The baselines that a snapshot holds, checked against its digest.
+
+    Raises:
+        UnknownBaselines: there is no such snapshot.
+        EvidenceChanged: what is stored does not have this digest any more.
+    """
+    known = _baselines.get((key, digest))
+    if known is not None:
+        return known
+    snapshot = await read_snapshot(conn, key, digest)
+    if snapshot is None:
+        raise UnknownBaselines(f"no evidence {digest} in the store to take the baselines of {key.rollout_id} from")
+    found = _baselines[key, digest] = baselines_of(snapshot)
+    while len(_baselines) > _KNOWN:
+        _baselines.popitem(last=False)
+    return found
 
 
 def _stored(row: Any) -> StoredRollout:

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from models.base import Frozen
 from models.plan import ApprovalRule, FreezeWindow, GateName, OptionKey, RolloutPlan
-from models.rollout import CohortMembers, Phase, PhaseClock, RolloutState
+from models.rollout import CohortMembers, FrozenCohort, Phase, PhaseClock, RolloutState
 
 
 class Level(IntEnum):
@@ -96,7 +96,7 @@ def cohorts_to_enrol(plan: RolloutPlan, phase: Phase, wave: int | None) -> tuple
     return (plan.cohorts.waves[(wave or 1) - 1].name,)
 
 
-def members(state: RolloutState, name: str) -> CohortMembers:
+def members(state: RolloutState, name: str) -> FrozenCohort | CohortMembers:
     """A resolved cohort."""
     return next(cohort for cohort in state.cohorts if cohort.name == name)
 
@@ -107,7 +107,7 @@ def unenrolled(state: RolloutState) -> tuple[str, ...]:
     return tuple(name for name in wanted if name not in state.enrolled)
 
 
-def watched(state: RolloutState) -> tuple[CohortMembers, ...]:
+def watched(state: RolloutState) -> tuple[FrozenCohort | CohortMembers, ...]:
     """The cohorts whose numbers are judged now: the enrolled ones, or under option A the would-be pilot."""
     if state.phase in (Phase.PREPARE, Phase.CLOSE) or state.terminal:
         return ()

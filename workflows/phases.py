@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from models.base import short
 from models.clock import ProgrammeClock
-from models.evidence import Assessment, Baseline, Snapshot
+from models.evidence import Assessment, Baseline
 from models.log import EntryKind
 from models.metric import CATALOGUE
 from models.plan import RolloutPlan
 from models.plan_metric import OnBreach
 from models.rollout import (
     CohortMembers,
+    FrozenCohort,
     GateState,
     HoldKind,
     Phase,
@@ -21,7 +22,7 @@ from models.rollout import (
     RolloutState,
     Status,
 )
-from workflows.course import Transition, required_time, rule_of, transition, unenrolled
+from workflows.course import Transition, members, required_time, rule_of, transition, unenrolled
 from workflows.journal import Now, hold, notify, release, write
 from workflows.judge import Block, blocks, breached, title
 from workflows.pauses import all_roles, pause_for_breach, resume_decided, stop
@@ -43,15 +44,17 @@ def initial_state(plan: RolloutPlan, chain_id: str, clock: ProgrammeClock, now: 
     )
 
 
-def cohorts_resolved(state: RolloutState, cohorts: tuple[CohortMembers, ...], now: Now) -> RolloutState:
-    """Cohorts are frozen; an empty one would judge nothing, so it holds."""
-    counts = ", ".join(f"{one.name} {len(one.partners)}" for one in cohorts)
-    empty = [one.name for one in cohorts if not one.partners]
+def cohorts_resolved(
+    state: RolloutState, cohorts: tuple[FrozenCohort | CohortMembers, ...], now: Now, digest: str | None = None
+) -> RolloutState:
+    """Cohorts are frozen, their members in the store under a digest; an empty one would judge nothing, so it holds."""
+    counts = ", ".join(f"{one.name} {one.size}" for one in cohorts)
+    empty = [one.name for one in cohorts if not one.size]
     if empty:
         state = hold(state, now, HoldKind.BASELINE, f"no partner is selected by cohort {', '.join(empty)}")
         return look_again_after(state, "resolve", now)
     state = release(state, now, HoldKind.BASELINE)
-    state = state.model_copy(update={"cohorts": cohorts})
+    state = state.model_copy(update={"cohorts": cohorts, "cohorts_digest": digest})
     return write(state, now, EntryKind.PHASE, f"Cohorts resolved and frozen: {counts} partners")
 
 
@@ -73,22 +76,8 @@ def communicate(state: RolloutState, now: Now) -> RolloutState:
     return state.model_copy(update={"communicated": True})
 
 
-def baselines_measured(state: RolloutState, snapshot: Snapshot, now: Now) -> RolloutState:
+def baselines_measured(state: RolloutState, baselines: tuple[Baseline, ...], evidence: str, now: Now) -> RolloutState:
     """Freeze the baselines."""
-    baselines = tuple(
-        Baseline(
-            cohort=reading.cohort,
-            metric=reading.metric,
-            window=reading.window,
-            value=reading.group.value,
-            reason=reading.group.reason,
-            n_partners=reading.group.n_partners,
-            n_facts=reading.group.n_facts,
-            definition_version=reading.definition_version,
-            evidence_digest=snapshot.digest,
-        )
-        for reading in snapshot.readings
-    )
     known = sum(one.value is not None for one in baselines)
     state = look_again_after(state.model_copy(update={"baselines": baselines}), "baseline", now)
     return write(
@@ -96,13 +85,13 @@ def baselines_measured(state: RolloutState, snapshot: Snapshot, now: Now) -> Rol
         now,
         EntryKind.BASELINE,
         f"Baselines measured: {known} of {len(baselines)} have a value",
-        evidence_digest=snapshot.digest,
+        evidence_digest=evidence,
     )
 
 
 def enrolled(state: RolloutState, cohort: str, changed: int, now: Now) -> RolloutState:
     """A cohort is in; once the phase's last one is, its clock starts."""
-    size = len(next(one.partners for one in state.cohorts if one.name == cohort))
+    size = members(state, cohort).size
     state = state.model_copy(update={"enrolled": (*state.enrolled, cohort)})
     state = write(
         state,

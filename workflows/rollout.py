@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from models.brief import AssessmentBrief, SnapshotBrief, baselines_of
     from models.clock import clock_at
     from models.evidence import Assessment, Snapshot
     from models.log import LogEntry
@@ -18,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from models.plan import Fate
     from models.rollout import AllowedAction, CohortMembers, Phase, RolloutView
     from models.work import (
+        Answer,
         AssessRequest,
         EnrolRequest,
         EnrolResult,
@@ -25,21 +27,22 @@ with workflow.unsafe.imports_passed_through():
         NotifyRequest,
         OpenRequest,
         RecordRequest,
+        ResolvedCohorts,
         ResolveRequest,
         RolloutInput,
         RolloutKey,
         RolloutResult,
-        Standing,
     )
     from workflows.actions import allowed_actions
     from workflows.attributes import PHASE, PLAN, STATUS, WAVE
-    from workflows.course import members, watched
+    from workflows.course import watched
     from workflows.journal import Now, now_of
     from workflows.operations import Operations
     from workflows.pauses import withdrew
     from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
     from workflows.steps import Step, StepKind, advance, done, failed, next_step
     from workflows.view import details, status_of, view
+    from workflows.wire import baselines_from, named, named_one, record_of, recorded
 
 import contextlib
 
@@ -56,6 +59,9 @@ ACTIVITY: dict[str, Any] = {
 """Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence. Cancelling the
 workflow is refused, so it cancels no activity either."""
 
+TOGETHER = "record-along"
+"""Marks the runs that began since looks go before the record, and enrolments take it along."""
+
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
 
@@ -68,7 +74,8 @@ class PartnerRollout(Operations):
     def __init__(self, given: RolloutInput) -> None:
         real = workflow.now()
         self._woken = False
-        self._shown: tuple[str, str, int | None] | None = None
+        self._together = True
+        self._shown: dict[SearchAttributeKey[Any], Any] = {}
         self._phase_at_start: Phase | None = None
         if given.state is not None:
             self._state = given.state
@@ -80,10 +87,11 @@ class PartnerRollout(Operations):
     @workflow.run
     async def run(self, given: RolloutInput) -> RolloutResult:
         self._phase_at_start = self._state.phase
+        self._together = workflow.patched(TOGETHER)
         while True:
             self._state = advance(self._state, self._now())
             self._show()
-            step = next_step(self._state, self._now())
+            step = next_step(self._state, self._now(), together=self._together)
             if step.kind is StepKind.FINISH:
                 break
             if self._should_continue_as_new():
@@ -125,16 +133,15 @@ class PartnerRollout(Operations):
     def _show(self) -> None:
         """Keep search attributes (one event, so only on a change) and the Web UI's details current."""
         state = self._state
-        shown = (state.phase.value, status_of(state, self._now()).value, state.wave)
-        if shown != self._shown:
-            workflow.upsert_search_attributes(
-                [
-                    PLAN.value_set(state.plan.id),
-                    PHASE.value_set(shown[0]),
-                    STATUS.value_set(shown[1]),
-                    WAVE.value_set(shown[2] or 0),
-                ]
-            )
+        shown: dict[SearchAttributeKey[Any], Any] = {
+            PLAN: state.plan.id,
+            PHASE: state.phase.value,
+            STATUS: status_of(state, self._now()).value,
+            WAVE: state.wave or 0,
+        }
+        changed = [key.value_set(value) for key, value in shown.items() if self._shown.get(key) != value]
+        if changed:
+            workflow.upsert_search_attributes(changed)
             self._shown = shown
         workflow.set_current_details(details(state, self._now()))
 
@@ -182,26 +189,15 @@ class PartnerRollout(Operations):
         self._state = done(self._state, step, self._now()).model_copy(update={"registered": True})
 
     async def _record(self, step: Step) -> None:
-        entries = self._state.unrecorded
-        self._state = state = self._state.model_copy(update={"recording": entries[-1].sequence})
-        now = self._now()
-        shown = view(state, now)
-        standing = Standing(
-            phase=state.phase.value,
-            wave=state.wave,
-            status=shown.status.value,
-            sentence=shown.sentence,
-            since=shown.since,
-            open=state.terminal is None,
-            watched=watched(state),
-            tolerance_since=state.tolerance_since,
-            baselines=state.baselines,
-        )
-        request = RecordRequest(key=self._key(), run_id=workflow.info().run_id, entries=entries, standing=standing)
-        await self._call("record_decisions", request, int, entries[-1].message[:100])
-        last = entries[-1].sequence
-        rest = tuple(entry for entry in self._state.unrecorded if entry.sequence > last)
-        self._state = done(self._state.model_copy(update={"unrecorded": rest}), step, self._now())
+        request = self._record_of()
+        last = request.entries[-1]
+        await self._call("record_decisions", request, int, last.message[:100])
+        self._state = done(recorded(self._state, last.sequence), step, self._now())
+
+    def _record_of(self) -> RecordRequest:
+        """What waits to be recorded; from now on it does not change any more."""
+        self._state = self._state.model_copy(update={"recording": self._state.unrecorded[-1].sequence})
+        return record_of(self._state, self._key(), workflow.info().run_id, self._now())
 
     async def _notify(self, step: Step) -> None:
         notices = self._state.notices
@@ -212,26 +208,30 @@ class PartnerRollout(Operations):
         self._state = done(self._state.model_copy(update={"notices": rest}), step, self._now())
 
     async def _resolve(self, step: Step) -> None:
-        request = ResolveRequest(key=self._key(), specs=self._state.plan.cohort_specs(), as_of=self._now().programme)
-        cohorts: tuple[CohortMembers, ...] = await self._call(
-            "resolve_cohorts", request, tuple[CohortMembers, ...], "resolve and freeze the cohorts"
+        request = ResolveRequest(
+            key=self._key(), specs=self._state.plan.cohort_specs(), as_of=self._now().programme, brief=True
+        )
+        found: ResolvedCohorts | tuple[CohortMembers, ...] = await self._call(
+            "resolve_cohorts", request, ResolvedCohorts | tuple[CohortMembers, ...], "resolve and freeze the cohorts"
         )
         now = self._now()
-        self._state = cohorts_resolved(done(self._state, step, now), cohorts, now)
+        cohorts, digest = (found.cohorts, found.digest) if isinstance(found, ResolvedCohorts) else (found, None)
+        self._state = cohorts_resolved(done(self._state, step, now), cohorts, now, digest)
 
     async def _baseline(self, step: Step) -> None:
-        plan = self._state.plan
-        windows = {metric.metric: plan.phases.baseline_window for metric in plan.metrics}
+        state, plan = self._state, self._state.plan
         request = FetchRequest(
             key=self._key(),
             purpose="baseline",
             as_of=self._now().programme,
-            cohorts=self._state.cohorts,
-            windows=windows,
+            **named(state, state.cohorts),
+            windows={metric.metric: plan.phases.baseline_window for metric in plan.metrics},
+            answer=Answer.VALUES,
         )
-        snapshot: Snapshot = await self._call("fetch_metrics", request, Snapshot, "measure the baselines")
+        found = await self._measure(request, "measure the baselines")
+        values = found.baselines(request.windows) if isinstance(found, SnapshotBrief) else baselines_of(found)
         now = self._now()
-        self._state = baselines_measured(done(self._state, step, now), snapshot, now)
+        self._state = baselines_measured(done(self._state, step, now), values, found.digest, now)
 
     async def _assess(self, step: Step) -> None:
         """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
@@ -240,29 +240,39 @@ class PartnerRollout(Operations):
             key=self._key(),
             purpose=step.about,
             as_of=self._now().programme,
-            cohorts=watched(state),
+            **named(state, watched(state)),
             windows={metric.metric: metric.window for metric in state.plan.metrics},
+            answer=Answer.DIGEST,
         )
-        snapshot: Snapshot = await self._call("fetch_metrics", request, Snapshot, f"measure: {step.about}")
-        judged: Assessment = await self._call(
+        found = await self._measure(request, f"measure: {step.about}")
+        judged: Assessment | AssessmentBrief = await self._call(
             "assess_thresholds",
             AssessRequest(
                 key=self._key(),
-                snapshot_digest=snapshot.digest,
+                snapshot_digest=found.digest,
                 plan_digest=state.plan_digest,
                 phase=state.phase.value,
                 tolerance_since=state.tolerance_since or request.as_of,
-                baselines=state.baselines,
+                baselines_from=baselines_from(state),
+                brief=True,
             ),
-            Assessment,
+            Assessment | AssessmentBrief,
             f"judge: {step.about}",
         )
+        whole = judged.against(state.plan) if isinstance(judged, AssessmentBrief) else judged
         now = self._now()
-        self._state = assessed(done(self._state, step, now), judged, step.about, now)
+        self._state = assessed(done(self._state, step, now), whole, step.about, now)
+
+    async def _measure(self, request: FetchRequest, summary: str) -> Snapshot | SnapshotBrief:
+        found: Snapshot | SnapshotBrief = await self._call("fetch_metrics", request, Snapshot | SnapshotBrief, summary)
+        return found
 
     async def _enrol(self, step: Step) -> None:
-        result = await self._effect("enrol_partners", step.about, Fate.KEEP)
+        record = self._record_of() if self._together and self._state.unrecorded else None
+        result = await self._effect("enrol_partners", step.about, Fate.KEEP, record)
         now = self._now()
+        if record is not None:
+            self._state = recorded(self._state, record.entries[-1].sequence)
         self._state = enrolled(done(self._state, step, now), step.about, result.changed, now)
 
     async def _withdraw(self, step: Step) -> None:
@@ -270,15 +280,16 @@ class PartnerRollout(Operations):
         now = self._now()
         self._state = withdrew(done(self._state, step, now), step.about, result.changed, now)
 
-    async def _effect(self, name: str, cohort: str, fate: Fate) -> EnrolResult:
+    async def _effect(self, name: str, cohort: str, fate: Fate, record: RecordRequest | None = None) -> EnrolResult:
         state = self._state
         request = EnrolRequest(
             key=self._key(),
             phase=state.phase.value,
             wave=state.wave,
-            cohort=members(state, cohort),
+            **named_one(state, cohort),
             at=self._now().programme,
             fate=fate,
+            record=record,
         )
         result: EnrolResult = await self._call(name, request, EnrolResult, f"{name.split('_')[0]} {cohort}")
         return result

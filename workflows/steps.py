@@ -56,9 +56,15 @@ class Step(Frozen):
     until: Instant | None = None
 
 
-def next_step(state: RolloutState, now: Now) -> Step:
-    """The first thing that is due: the record first, then what protects, then what advances."""
-    for step in (_bookkeeping(state), _stopping(state), _evidence(state), _work(state, now)):
+def next_step(state: RolloutState, now: Now, *, together: bool = True) -> Step:
+    """The first thing that is due: the record first, then what protects, then what advances.
+
+    Args:
+        together: what only looks goes before the record, and an enrolment takes the record along, so that both are
+            done or neither. False for a run that began before there was this order.
+    """
+    looking = _looking(state, now) if together and state.registered else None
+    for step in (looking, _bookkeeping(state), _stopping(state), _evidence(state), _work(state, now)):
         if step is not None and not _waits_for_retry(state, step, now):
             return step
     if state.terminal and not state.unrecorded and not state.notices:
@@ -69,6 +75,20 @@ def next_step(state: RolloutState, now: Now) -> Step:
 def _waits_for_retry(state: RolloutState, step: Step, now: Now) -> bool:
     waits = (state.retry_at.get(step.kind.value), state.look_again_at.get(step.kind.value))
     return any(until is not None and now.programme < until for until in waits)
+
+
+def _looking(state: RolloutState, now: Now) -> Step | None:
+    """What changes nothing in the world, or writes the log in the same transaction: it need not wait for the record.
+
+    A second look does wait for the record of the first, so that a flood of reports does not keep the log from being
+    written.
+    """
+    evidence = _evidence(state)
+    if evidence is not None:
+        judged = any(one.kind is EntryKind.ASSESSMENT and "verdicts" in one.detail for one in state.unrecorded)
+        return None if judged else evidence
+    work = _work(state, now)
+    return work if work is not None and work.kind in (StepKind.RESOLVE, StepKind.ENROL) else None
 
 
 def _bookkeeping(state: RolloutState) -> Step | None:

@@ -176,7 +176,7 @@ def _cohort(state: RolloutState, name: str) -> CohortView:
         verdicts = {item.metric: item.verdict for item in state.assessment.items if item.cohort == name}
     return CohortView(
         name=name,
-        partners=len(members(state, name).partners),
+        partners=members(state, name).size,
         state=where,
         verdicts={metric.value: verdict for metric, verdict in verdicts.items()},
     )

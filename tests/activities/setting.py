@@ -72,7 +72,7 @@ class Setting:
     def resolving(self, *specs: CohortSpec, as_of: datetime = START) -> ResolveRequest:
         return ResolveRequest(key=self.key, specs=specs or self.plan.cohort_specs(), as_of=as_of)
 
-    def enrolling(self, cohort: CohortMembers = PILOT_COHORT, **changes: Any) -> EnrolRequest:
+    def enrolling(self, cohort: str | CohortMembers = PILOT_COHORT, **changes: Any) -> EnrolRequest:
         fields = {"key": self.key, "phase": "pilot", "wave": None, "cohort": cohort, "at": START}
         return EnrolRequest(**{**fields, **changes})
 

@@ -13,19 +13,19 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
-from activities.effects import EffectActivities
 from models.names import WATCH_ID
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import rollouts
 from store.log import read_log
 from tests.activities.setting import DAY, PILOT_COHORT, START, Pool, Setting, entry, naming, selecting
+from tests.activities.whole import WholeEffects
 from tests.plans import CONTROL, PILOT, WAVE_1, make_plan
 
 
 @pytest.fixture
-async def effects(pool: Pool, dev_server: WorkflowEnvironment) -> EffectActivities:
-    return EffectActivities(pool, dev_server.client)
+async def effects(pool: Pool, dev_server: WorkflowEnvironment) -> WholeEffects:
+    return WholeEffects(pool, dev_server.client)
 
 
 async def partner(pool: Pool, name: str, known: datetime = START - DAY, **fields: object) -> None:
@@ -63,7 +63,7 @@ async def signals(env: WorkflowEnvironment, workflow_id: str) -> list[str]:
 
 @pytest.mark.usefixtures("no_watch")
 async def test_opening_registers_once_and_wakes_the_watch_each_time(
-    pool: Pool, dev_server: WorkflowEnvironment, effects: EffectActivities
+    pool: Pool, dev_server: WorkflowEnvironment, effects: WholeEffects
 ) -> None:
     setting, env = Setting(pool), ActivityEnvironment()
     await env.run(effects.open_rollout, setting.opening())
@@ -99,14 +99,14 @@ async def test_a_later_start_of_the_same_plan_ends_what_was_left_open(pool: Pool
 # Cohorts.
 
 
-async def test_named_cohorts_are_frozen_as_they_stand(setting: Setting, effects: EffectActivities) -> None:
+async def test_named_cohorts_are_frozen_as_they_stand(setting: Setting, effects: WholeEffects) -> None:
     cohorts = await effects.resolve_cohorts(setting.resolving())
     assert [one.name for one in cohorts] == ["pilot", "control", "wave-one", "wave-two"]
     assert cohorts[0] == PILOT_COHORT
     assert await effects.resolve_cohorts(setting.resolving(naming("other", "P001"))) == cohorts
 
 
-async def test_selected_cohorts_stay_what_they_were(pool: Pool, effects: EffectActivities) -> None:
+async def test_selected_cohorts_stay_what_they_were(pool: Pool, effects: WholeEffects) -> None:
     setting = await Setting(pool).register()
     for name in ("b", "a", "c"):
         await partner(pool, name)
@@ -117,7 +117,7 @@ async def test_selected_cohorts_stay_what_they_were(pool: Pool, effects: EffectA
     assert await effects.resolve_cohorts(request) == (CohortMembers(name="pilot", partners=("a", "b", "c")),)
 
 
-async def test_a_partner_goes_to_the_first_cohort_that_takes_it(pool: Pool, effects: EffectActivities) -> None:
+async def test_a_partner_goes_to_the_first_cohort_that_takes_it(pool: Pool, effects: WholeEffects) -> None:
     setting = await Setting(pool).register()
     for name in "abcdef":
         await partner(pool, name)
@@ -129,7 +129,7 @@ async def test_a_partner_goes_to_the_first_cohort_that_takes_it(pool: Pool, effe
     assert [one.partners for one in cohorts] == [("a", "b"), ("c",), ("d", "e", "f")]
 
 
-async def test_a_selector_takes_any_of_a_list_and_all_of_the_lists(pool: Pool, effects: EffectActivities) -> None:
+async def test_a_selector_takes_any_of_a_list_and_all_of_the_lists(pool: Pool, effects: WholeEffects) -> None:
     setting = await Setting(pool).register()
     await partner(pool, "a", tier="gold", region="north")
     await partner(pool, "b", tier="silver", region="north")
@@ -139,7 +139,7 @@ async def test_a_selector_takes_any_of_a_list_and_all_of_the_lists(pool: Pool, e
     assert await effects.resolve_cohorts(setting.resolving(spec)) == (CohortMembers(name="pilot", partners=("a", "b")),)
 
 
-async def test_only_partners_active_and_known_at_the_moment_are_selected(pool: Pool, effects: EffectActivities) -> None:
+async def test_only_partners_active_and_known_at_the_moment_are_selected(pool: Pool, effects: WholeEffects) -> None:
     setting, today = await Setting(pool).register(), START.date()
     await partner(pool, "always")
     await partner(pool, "starts-today", active_from=today)
@@ -151,7 +151,7 @@ async def test_only_partners_active_and_known_at_the_moment_are_selected(pool: P
     assert pilot.partners == ("always", "ends-tomorrow", "starts-today")
 
 
-async def test_an_empty_cohort_freezes_nothing(pool: Pool, effects: EffectActivities) -> None:
+async def test_an_empty_cohort_freezes_nothing(pool: Pool, effects: WholeEffects) -> None:
     setting = await Setting(pool).register()
     await partner(pool, "a")
     specs = (selecting("pilot", tier=("gold",)), selecting("wave-one", tier=("platinum",)))
@@ -161,14 +161,14 @@ async def test_an_empty_cohort_freezes_nothing(pool: Pool, effects: EffectActivi
     assert [one.partners for one in cohorts] == [("a",), ("b",)]
 
 
-async def test_partners_that_do_not_exist_are_named(setting: Setting, effects: EffectActivities) -> None:
+async def test_partners_that_do_not_exist_are_named(setting: Setting, effects: WholeEffects) -> None:
     with pytest.raises(ApplicationError, match="P998, P999") as caught:
         await effects.resolve_cohorts(setting.resolving(naming("pilot", "P001", "P999", "P998")))
     assert (caught.value.type, caught.value.non_retryable) == ("UnknownPartners", True)
     assert await effects.resolve_cohorts(setting.resolving(naming("pilot", "P001")))
 
 
-async def test_cohorts_resolved_at_the_same_time_are_the_same(setting: Setting, effects: EffectActivities) -> None:
+async def test_cohorts_resolved_at_the_same_time_are_the_same(setting: Setting, effects: WholeEffects) -> None:
     requests = [setting.resolving(naming("pilot", name)) for name in PILOT[:5]]
     found = await asyncio.gather(*(effects.resolve_cohorts(one) for one in requests))
     assert len(set(found)) == 1
@@ -182,7 +182,7 @@ async def enrolled(pool: Pool) -> list[str]:
     return [row["partner_id"] for row in rows]
 
 
-async def test_everybody_is_enrolled_once(setting: Setting, effects: EffectActivities) -> None:
+async def test_everybody_is_enrolled_once(setting: Setting, effects: WholeEffects) -> None:
     first = await effects.enrol_partners(setting.enrolling())
     again = await effects.enrol_partners(setting.enrolling(at=START + DAY))
     assert (first.partners, first.changed, again.partners, again.changed) == (12, 12, 12, 0)
@@ -190,19 +190,19 @@ async def test_everybody_is_enrolled_once(setting: Setting, effects: EffectActiv
     assert await setting.pool.fetchval("select max(enrolled_at) from enrolment") == START
 
 
-async def test_two_enrolments_at_the_same_time_are_one(setting: Setting, effects: EffectActivities) -> None:
+async def test_two_enrolments_at_the_same_time_are_one(setting: Setting, effects: WholeEffects) -> None:
     results = await asyncio.gather(*(effects.enrol_partners(setting.enrolling()) for _ in range(4)))
     assert sorted(one.changed for one in results) == [0, 0, 0, 12]
     assert await setting.pool.fetchval("select count(*) from enrolment") == 12
 
 
-async def test_an_enrolment_half_done_is_completed(setting: Setting, effects: EffectActivities) -> None:
+async def test_an_enrolment_half_done_is_completed(setting: Setting, effects: WholeEffects) -> None:
     await effects.enrol_partners(setting.enrolling(CohortMembers(name="pilot", partners=PILOT[:5])))
     result = await effects.enrol_partners(setting.enrolling())
     assert (result.partners, result.changed) == (12, 7)
 
 
-async def test_all_of_a_cohort_or_nobody(setting: Setting, effects: EffectActivities) -> None:
+async def test_all_of_a_cohort_or_nobody(setting: Setting, effects: WholeEffects) -> None:
     stranger = CohortMembers(name="pilot", partners=(*PILOT, "P999"))
     with pytest.raises(ApplicationError, match="foreign key") as caught:
         await effects.enrol_partners(setting.enrolling(stranger))
@@ -210,7 +210,7 @@ async def test_all_of_a_cohort_or_nobody(setting: Setting, effects: EffectActivi
     assert await enrolled(setting.pool) == []
 
 
-async def test_a_partner_is_in_one_cohort_only(setting: Setting, effects: EffectActivities) -> None:
+async def test_a_partner_is_in_one_cohort_only(setting: Setting, effects: WholeEffects) -> None:
     await effects.enrol_partners(setting.enrolling())
     overlapping = CohortMembers(name="wave-one", partners=(*WAVE_1, PILOT[0]))
     with pytest.raises(ApplicationError, match=f"1 partners of wave-one could not be enrolled: {PILOT[0]}") as caught:
@@ -219,7 +219,7 @@ async def test_a_partner_is_in_one_cohort_only(setting: Setting, effects: Effect
     assert await enrolled(setting.pool) == list(PILOT)
 
 
-async def test_a_withdrawal_takes_back_its_cohort_once(setting: Setting, effects: EffectActivities) -> None:
+async def test_a_withdrawal_takes_back_its_cohort_once(setting: Setting, effects: WholeEffects) -> None:
     await effects.enrol_partners(setting.enrolling())
     wave = CohortMembers(name="wave-one", partners=WAVE_1)
     await effects.enrol_partners(setting.enrolling(wave, phase="scale", wave=1))
@@ -232,9 +232,7 @@ async def test_a_withdrawal_takes_back_its_cohort_once(setting: Setting, effects
     assert [row[0] for row in await setting.pool.fetch(withdrawn)] == [START + DAY]
 
 
-async def test_an_enrolment_that_comes_after_its_withdrawal_is_refused(
-    setting: Setting, effects: EffectActivities
-) -> None:
+async def test_an_enrolment_that_comes_after_its_withdrawal_is_refused(setting: Setting, effects: WholeEffects) -> None:
     await effects.enrol_partners(setting.enrolling())
     await effects.withdraw_partners(setting.enrolling())
     with pytest.raises(ApplicationError, match="could not be enrolled"):
@@ -242,23 +240,21 @@ async def test_an_enrolment_that_comes_after_its_withdrawal_is_refused(
     assert await enrolled(setting.pool) == []
 
 
-async def test_nobody_is_enrolled_after_the_end(setting: Setting, effects: EffectActivities) -> None:
+async def test_nobody_is_enrolled_after_the_end(setting: Setting, effects: WholeEffects) -> None:
     await setting.watch(open=False)
     with pytest.raises(ApplicationError, match="is over") as caught:
         await effects.enrol_partners(setting.enrolling())
     assert (caught.value.type, caught.value.non_retryable) == ("RolloutOver", True)
 
 
-async def test_nobody_is_enrolled_by_a_rollout_the_store_does_not_know(
-    setting: Setting, effects: EffectActivities
-) -> None:
+async def test_nobody_is_enrolled_by_a_rollout_the_store_does_not_know(setting: Setting, effects: WholeEffects) -> None:
     stranger = setting.enrolling().model_copy(update={"key": RolloutKey(rollout_id="other", chain_id="x")})
     with pytest.raises(ApplicationError, match="not registered") as caught:
         await effects.enrol_partners(stranger)
     assert (caught.value.type, caught.value.non_retryable) == ("UnknownRollout", False)
 
 
-async def test_two_rollouts_may_enrol_the_same_partner(setting: Setting, effects: EffectActivities) -> None:
+async def test_two_rollouts_may_enrol_the_same_partner(setting: Setting, effects: WholeEffects) -> None:
     other = await Setting(setting.pool, make_plan(id="other-plan"), "chain-2").register()
     await effects.enrol_partners(setting.enrolling())
     assert (await effects.enrol_partners(other.enrolling())).changed == 12
@@ -269,7 +265,7 @@ async def test_two_rollouts_may_enrol_the_same_partner(setting: Setting, effects
 # The decision log.
 
 
-async def test_entries_are_appended_once_in_their_order(setting: Setting, effects: EffectActivities) -> None:
+async def test_entries_are_appended_once_in_their_order(setting: Setting, effects: WholeEffects) -> None:
     entries = [entry(1, "opened"), entry(2, "decided", actor="sam@example.com", detail={"share": 0.5, "n": 3})]
     assert await effects.record_decisions(setting.recording(*entries)) == 2
     assert await effects.record_decisions(setting.recording(*entries, entry(3))) == 1
@@ -278,12 +274,12 @@ async def test_entries_are_appended_once_in_their_order(setting: Setting, effect
         assert await read_log(conn, "test-plan", "another chain") == ()
 
 
-async def test_the_same_record_at_the_same_time_is_one(setting: Setting, effects: EffectActivities) -> None:
+async def test_the_same_record_at_the_same_time_is_one(setting: Setting, effects: WholeEffects) -> None:
     request = setting.recording(entry(1), entry(2))
     assert sorted(await asyncio.gather(*(effects.record_decisions(request) for _ in range(4)))) == [0, 0, 0, 2]
 
 
-async def test_another_entry_of_the_same_number_is_a_conflict(setting: Setting, effects: EffectActivities) -> None:
+async def test_another_entry_of_the_same_number_is_a_conflict(setting: Setting, effects: WholeEffects) -> None:
     await effects.record_decisions(setting.recording(entry(1, "approved")))
     with pytest.raises(ApplicationError, match="entry 1 of test-plan") as caught:
         await effects.record_decisions(setting.recording(entry(1, "rejected"), entry(2), status="paused"))
@@ -304,7 +300,7 @@ async def test_the_log_and_the_evidence_cannot_be_changed(setting: Setting, tabl
         await setting.pool.execute(statement.format(table))
 
 
-async def test_the_newest_standing_stands(setting: Setting, effects: EffectActivities) -> None:
+async def test_the_newest_standing_stands(setting: Setting, effects: WholeEffects) -> None:
     late = setting.recording(entry(1), status="running", sentence="early")
     await effects.record_decisions(setting.recording(entry(1), entry(2), status="paused", watched=(PILOT_COHORT,)))
     await effects.record_decisions(late)
@@ -314,7 +310,7 @@ async def test_the_newest_standing_stands(setting: Setting, effects: EffectActiv
     assert stored.standing == setting.standing(status="paused", watched=(PILOT_COHORT,))
 
 
-async def test_logs_of_two_chains_do_not_mix(setting: Setting, effects: EffectActivities) -> None:
+async def test_logs_of_two_chains_do_not_mix(setting: Setting, effects: WholeEffects) -> None:
     await effects.record_decisions(setting.recording(entry(1, "first")))
     second = await Setting(setting.pool, chain="chain-2").register()
     await effects.record_decisions(second.recording(entry(1, "second")))

@@ -10,19 +10,19 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.measuring import Ask, measure, measure_all, summary
-from activities.metrics import MetricActivities
 from models.base import digest_json
 from models.evidence import Baseline, Snapshot, Verdict
 from models.rollout import CohortMembers
 from store.evidence import read_evidence, read_snapshot
 from tests.activities.setting import DAY, MARGIN, PILOT_COHORT, SLA, START, Pool, Setting
+from tests.activities.whole import WholeMetrics
 from tests.facts import silence, slump
 from tests.plans import PILOT, WAVE_1, make_plan, plan_data
 
 
 @pytest.fixture
-def metrics(pool: Pool) -> MetricActivities:
-    return MetricActivities(pool)
+def metrics(pool: Pool) -> WholeMetrics:
+    return WholeMetrics(pool)
 
 
 async def stored(setting: Setting, digest: str) -> Snapshot:
@@ -39,7 +39,7 @@ def with_sla(**changes: Any) -> list[dict[str, Any]]:
 # Measuring.
 
 
-async def test_a_snapshot_measures_every_metric_of_every_cohort(setting: Setting, metrics: MetricActivities) -> None:
+async def test_a_snapshot_measures_every_metric_of_every_cohort(setting: Setting, metrics: WholeMetrics) -> None:
     wave = CohortMembers(name="wave-one", partners=WAVE_1)
     snapshot = await metrics.fetch_metrics(setting.fetching(START, PILOT_COHORT, wave))
     assert [(one.cohort, one.metric) for one in snapshot.readings] == [
@@ -55,9 +55,7 @@ async def test_a_snapshot_measures_every_metric_of_every_cohort(setting: Setting
     assert (sla.window.start, sla.window.end) == (START - 28 * DAY, START)
 
 
-async def test_late_leads_and_who_is_behind_them_stand_in_the_reading(
-    setting: Setting, metrics: MetricActivities
-) -> None:
+async def test_late_leads_and_who_is_behind_them_stand_in_the_reading(setting: Setting, metrics: WholeMetrics) -> None:
     await slump(setting.pool, PILOT[:7], date(2026, 1, 12), date(2026, 2, 1))
     snapshot = await metrics.fetch_metrics(setting.fetching())
     sla = (await stored(setting, snapshot.digest)).readings[0]
@@ -68,7 +66,7 @@ async def test_late_leads_and_who_is_behind_them_stand_in_the_reading(
     assert {lead.partner_id for lead in sla.leads} <= set(PILOT[:7])
 
 
-async def test_what_became_known_later_is_unknown(setting: Setting, metrics: MetricActivities) -> None:
+async def test_what_became_known_later_is_unknown(setting: Setting, metrics: WholeMetrics) -> None:
     before = await metrics.fetch_metrics(setting.fetching())
     await setting.pool.execute(
         "insert into lead (source_system, source_id, partner_id, assigned_at, contact_due_at, known_at) "
@@ -82,7 +80,7 @@ async def test_what_became_known_later_is_unknown(setting: Setting, metrics: Met
     assert (await stored(setting, after.digest)).readings[0].group.parts["open_breach"] == 12
 
 
-async def test_the_same_facts_are_the_same_evidence(setting: Setting, metrics: MetricActivities) -> None:
+async def test_the_same_facts_are_the_same_evidence(setting: Setting, metrics: WholeMetrics) -> None:
     found = await asyncio.gather(*(metrics.fetch_metrics(setting.fetching()) for _ in range(3)))
     assert len({one.digest for one in found}) == 1
     assert await setting.pool.fetchval("select count(*) from evidence") == 1
@@ -91,7 +89,7 @@ async def test_the_same_facts_are_the_same_evidence(setting: Setting, metrics: M
 
 
 async def test_evidence_is_kept_whole_and_found_by_the_beginning_of_its_digest(
-    setting: Setting, metrics: MetricActivities
+    setting: Setting, metrics: WholeMetrics
 ) -> None:
     snapshot = await metrics.fetch_metrics(setting.fetching())
     async with setting.pool.acquire() as conn:
@@ -111,14 +109,14 @@ async def test_evidence_is_kept_whole_and_found_by_the_beginning_of_its_digest(
 
 
 async def test_the_history_holds_a_summary_of_a_few_hundred_bytes_a_reading(
-    setting: Setting, metrics: MetricActivities
+    setting: Setting, metrics: WholeMetrics
 ) -> None:
     await slump(setting.pool, PILOT, date(2026, 1, 12), date(2026, 2, 1))
     snapshot = await metrics.fetch_metrics(setting.fetching())
     assert len(snapshot.model_dump_json()) < 600 * len(snapshot.readings)
 
 
-async def test_partners_without_facts_give_a_reason(setting: Setting, metrics: MetricActivities) -> None:
+async def test_partners_without_facts_give_a_reason(setting: Setting, metrics: WholeMetrics) -> None:
     await setting.pool.execute(
         "insert into partner (partner_id, name, source_system, source_id, known_at) values ('new', 'n', 't', 'n', $1)",
         START - DAY,
@@ -130,13 +128,13 @@ async def test_partners_without_facts_give_a_reason(setting: Setting, metrics: M
     assert {item.verdict for item in assessment.items} == {Verdict.NO_EVIDENCE}
 
 
-async def test_no_cohort_measures_nothing_and_judges_nothing(setting: Setting, metrics: MetricActivities) -> None:
+async def test_no_cohort_measures_nothing_and_judges_nothing(setting: Setting, metrics: WholeMetrics) -> None:
     request = setting.fetching().model_copy(update={"cohorts": ()})
     assessment = await metrics.assess_thresholds(setting.assessing((await metrics.fetch_metrics(request)).digest))
     assert assessment.items == ()
 
 
-async def test_a_rollout_that_is_not_registered_keeps_no_evidence(pool: Pool, metrics: MetricActivities) -> None:
+async def test_a_rollout_that_is_not_registered_keeps_no_evidence(pool: Pool, metrics: WholeMetrics) -> None:
     with pytest.raises(ApplicationError) as caught:
         await metrics.fetch_metrics(Setting(pool).fetching())
     assert caught.value.type == "StoreRefused"
@@ -145,9 +143,7 @@ async def test_a_rollout_that_is_not_registered_keeps_no_evidence(pool: Pool, me
 # Judging.
 
 
-async def test_an_assessment_judges_the_stored_snapshot_and_is_kept(
-    setting: Setting, metrics: MetricActivities
-) -> None:
+async def test_an_assessment_judges_the_stored_snapshot_and_is_kept(setting: Setting, metrics: WholeMetrics) -> None:
     await slump(setting.pool, PILOT, date(2026, 1, 12), date(2026, 2, 1))
     snapshot = await metrics.fetch_metrics(setting.fetching())
     assessment = await metrics.assess_thresholds(setting.assessing(snapshot.digest))
@@ -163,7 +159,7 @@ async def test_an_assessment_judges_the_stored_snapshot_and_is_kept(
 
 
 async def test_judging_again_is_the_same_and_counts_once(pool: Pool, setting: Setting) -> None:
-    metrics = MetricActivities(pool)
+    metrics = WholeMetrics(pool)
     await slump(pool, PILOT, date(2026, 1, 12), date(2026, 2, 1))
     request = setting.assessing((await metrics.fetch_metrics(setting.fetching())).digest)
     found = await asyncio.gather(*(metrics.assess_thresholds(request) for _ in range(3)))
@@ -172,7 +168,7 @@ async def test_judging_again_is_the_same_and_counts_once(pool: Pool, setting: Se
     assert found[0].items[0].breaches.in_all == 1
 
 
-async def days(setting: Setting, metrics: MetricActivities, *numbers: int, since: int = 0) -> list[Verdict]:
+async def days(setting: Setting, metrics: WholeMetrics, *numbers: int, since: int = 0) -> list[Verdict]:
     """The SLA's verdict on these days after the start, read and judged one after the other."""
     found = []
     for number in numbers:
@@ -190,19 +186,17 @@ async def tolerant(setting: Setting) -> Setting:
     return await Setting(setting.pool, plan).register()
 
 
-async def test_breaches_are_counted_over_the_readings_in_the_store(
-    tolerant: Setting, metrics: MetricActivities
-) -> None:
+async def test_breaches_are_counted_over_the_readings_in_the_store(tolerant: Setting, metrics: WholeMetrics) -> None:
     tell, no = Verdict.CANNOT_TELL, Verdict.NOT_MET
     assert await days(tolerant, metrics, 3, 4, 5, 6) == [tell, tell, no, no]
 
 
-async def test_the_count_begins_where_it_is_told(tolerant: Setting, metrics: MetricActivities) -> None:
+async def test_the_count_begins_where_it_is_told(tolerant: Setting, metrics: WholeMetrics) -> None:
     await days(tolerant, metrics, 3, 4)
     assert await days(tolerant, metrics, 5, since=5) == [Verdict.CANNOT_TELL]
 
 
-async def test_a_source_cut_off_does_not_end_a_run_of_breaches(tolerant: Setting, metrics: MetricActivities) -> None:
+async def test_a_source_cut_off_does_not_end_a_run_of_breaches(tolerant: Setting, metrics: WholeMetrics) -> None:
     await days(tolerant, metrics, 3, 4)
     await tolerant.pool.execute("create table lead_away as table lead")
     await silence(tolerant.pool, date(2025, 1, 1), date(2027, 1, 1))
@@ -211,7 +205,7 @@ async def test_a_source_cut_off_does_not_end_a_run_of_breaches(tolerant: Setting
     assert await days(tolerant, metrics, 6) == [Verdict.NOT_MET]
 
 
-async def test_an_earlier_snapshot_is_judged_as_it_was_then(tolerant: Setting, metrics: MetricActivities) -> None:
+async def test_an_earlier_snapshot_is_judged_as_it_was_then(tolerant: Setting, metrics: WholeMetrics) -> None:
     snapshot = await metrics.fetch_metrics(tolerant.fetching(START + 3 * DAY, days=3))
     request = tolerant.assessing(snapshot.digest, since=START)
     first = await metrics.assess_thresholds(request)
@@ -219,13 +213,13 @@ async def test_an_earlier_snapshot_is_judged_as_it_was_then(tolerant: Setting, m
     assert await metrics.assess_thresholds(request) == first
 
 
-async def test_chains_count_by_themselves(tolerant: Setting, metrics: MetricActivities) -> None:
+async def test_chains_count_by_themselves(tolerant: Setting, metrics: WholeMetrics) -> None:
     await days(tolerant, metrics, 3, 4)
     again = await Setting(tolerant.pool, tolerant.plan, "chain-2").register()
     assert await days(again, metrics, 5) == [Verdict.CANNOT_TELL]
 
 
-async def test_a_baseline_is_the_one_that_was_frozen(setting: Setting, metrics: MetricActivities) -> None:
+async def test_a_baseline_is_the_one_that_was_frozen(setting: Setting, metrics: WholeMetrics) -> None:
     plan = make_plan(id="relative", metrics=with_sla(thresholds=[">= -5%"]))
     relative = await Setting(setting.pool, plan).register()
     before = (await metrics.fetch_metrics(relative.fetching())).readings[0]
@@ -248,13 +242,13 @@ async def test_a_baseline_is_the_one_that_was_frozen(setting: Setting, metrics: 
     assert without.items[0].verdict is Verdict.CANNOT_TELL
 
 
-async def test_unknown_evidence_is_refused_for_good(setting: Setting, metrics: MetricActivities) -> None:
+async def test_unknown_evidence_is_refused_for_good(setting: Setting, metrics: WholeMetrics) -> None:
     with pytest.raises(ApplicationError, match="no evidence sha256:1") as caught:
         await metrics.assess_thresholds(setting.assessing("sha256:1"))
     assert (caught.value.type, caught.value.non_retryable) == ("UnknownEvidence", True)
 
 
-async def test_evidence_of_another_rollout_is_unknown(setting: Setting, metrics: MetricActivities) -> None:
+async def test_evidence_of_another_rollout_is_unknown(setting: Setting, metrics: WholeMetrics) -> None:
     other = await Setting(setting.pool, make_plan(id="other-plan"), "chain-2").register()
     snapshot = await metrics.fetch_metrics(setting.fetching())
     with pytest.raises(ApplicationError) as caught:
@@ -262,7 +256,7 @@ async def test_evidence_of_another_rollout_is_unknown(setting: Setting, metrics:
     assert caught.value.type == "UnknownEvidence"
 
 
-async def test_another_plan_is_refused(setting: Setting, metrics: MetricActivities) -> None:
+async def test_another_plan_is_refused(setting: Setting, metrics: WholeMetrics) -> None:
     snapshot = await metrics.fetch_metrics(setting.fetching())
     with pytest.raises(ApplicationError) as caught:
         await metrics.assess_thresholds(setting.assessing(snapshot.digest, plan_digest="sha256:other"))
@@ -276,7 +270,7 @@ async def test_another_plan_is_refused(setting: Setting, metrics: MetricActiviti
         "jsonb_set(body, '{rows,0,partners,0,numerator}', '99')",
     ],
 )
-async def test_changed_evidence_is_noticed(setting: Setting, metrics: MetricActivities, change: str) -> None:
+async def test_changed_evidence_is_noticed(setting: Setting, metrics: WholeMetrics, change: str) -> None:
     await slump(setting.pool, PILOT, date(2026, 1, 12), date(2026, 2, 1))
     snapshot = await metrics.fetch_metrics(setting.fetching())
     async with setting.pool.acquire() as conn:

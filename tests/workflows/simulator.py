@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models.base import digest_json
+from models.brief import baselines_of
 from models.clock import clock_at
 from models.command import COMMANDS, WATCH_ACTOR, Verb
 from models.evidence import (
@@ -22,7 +23,7 @@ from models.evidence import (
 from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
-from models.rollout import CohortMembers, RolloutState, Status
+from models.rollout import CohortMembers, FrozenCohort, RolloutState, Status
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
 from workflows.pauses import withdrew
@@ -136,7 +137,8 @@ class Simulator:
         self.decide("finance_owner")
 
     def _perform(self, step: Step) -> None:
-        if step.kind in self.broken:
+        along = step.kind is StepKind.ENROL and self.state.unrecorded and StepKind.RECORD in self.broken
+        if step.kind in self.broken or along:
             self.state = failed(self.state, step, "it is down", self.moment)
             return
         getattr(self, f"_{step.kind.value}")(step)
@@ -158,7 +160,8 @@ class Simulator:
 
     def _baseline(self, step: Step) -> None:
         snapshot = self._snapshot(self.state.cohorts, self.baseline)
-        self.state = baselines_measured(done(self.state, step, self.moment), snapshot, self.moment)
+        values = baselines_of(snapshot)
+        self.state = baselines_measured(done(self.state, step, self.moment), values, snapshot.digest, self.moment)
 
     def _assess(self, step: Step) -> None:
         items = tuple(
@@ -178,15 +181,17 @@ class Simulator:
 
     def _enrol(self, step: Step) -> None:
         self.effects.append(f"enrol {step.about}")
-        state = done(self.state, step, self.moment)
-        changed = len(members(state, step.about).partners)
+        # What waits to be recorded is recorded with it.
+        self.recorded += self.state.unrecorded
+        state = done(self.state.model_copy(update={"unrecorded": ()}), step, self.moment)
+        changed = members(state, step.about).size
         self.state = enrolled(state, step.about, changed, self.moment)
 
     def _withdraw(self, step: Step) -> None:
         self.effects.append(f"withdraw {step.about}")
         self.state = withdrew(done(self.state, step, self.moment), step.about, 1, self.moment)
 
-    def _snapshot(self, cohorts: tuple[CohortMembers, ...], value: float | None) -> Snapshot:
+    def _snapshot(self, cohorts: tuple[FrozenCohort | CohortMembers, ...], value: float | None) -> Snapshot:
         window = Window(start=self.now - timedelta(days=28), end=self.now)
         group = GroupValue(value=value, reason=None if value is not None else "no_data", n_partners=12, n_facts=100)
         readings = tuple(

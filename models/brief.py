@@ -1,0 +1,215 @@
+"""What a workflow's history says of evidence that stands whole in the store: enough to act on, and the digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import SerializerFunctionWrapHandler, field_serializer, model_serializer
+
+from models.base import Frozen, Instant
+from models.evidence import (
+    Assessment,
+    Baseline,
+    Breaches,
+    CohortReading,
+    MetricAssessment,
+    Snapshot,
+    StopTrigger,
+    Verdict,
+    Window,
+)
+from models.metric import MetricName
+from models.plan import RolloutPlan
+
+
+class Lean(Frozen):
+    """Written without the fields that say no more than their default. A default of these never changes: what was
+    written without it is read with it."""
+
+    @model_serializer(mode="wrap")
+    def _what_is_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if getattr(self, name) != fields[name].default}
+
+
+class ReadingBrief(Lean):
+    """The value of a metric, and how much it rests on."""
+
+    metric: MetricName
+    value: float | None = None
+    reason: str | None = None
+    n_partners: int
+    n_facts: int
+    definition_version: int = 1
+
+
+class SnapshotBrief(Lean):
+    """What was measured, by cohort; without cohorts only under which digest it stands."""
+
+    digest: str
+    as_of: Instant
+    cohorts: dict[str, tuple[ReadingBrief, ...]] = {}
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> SnapshotBrief:
+        """All values of a snapshot."""
+        found: dict[str, tuple[ReadingBrief, ...]] = {}
+        for reading in snapshot.readings:
+            found[reading.cohort] = (*found.get(reading.cohort, ()), _reading(reading))
+        return cls(digest=snapshot.digest, as_of=snapshot.as_of, cohorts=found)
+
+    def baselines(self, windows: Mapping[MetricName, timedelta]) -> tuple[Baseline, ...]:
+        """The values as baselines; `windows` are the lengths that were asked for."""
+        return tuple(
+            Baseline(
+                cohort=cohort,
+                metric=one.metric,
+                window=Window(start=self.as_of - windows[one.metric], end=self.as_of),
+                value=one.value,
+                reason=one.reason,
+                n_partners=one.n_partners,
+                n_facts=one.n_facts,
+                definition_version=one.definition_version,
+                evidence_digest=self.digest,
+            )
+            for cohort, readings in self.cohorts.items()
+            for one in readings
+        )
+
+
+def baselines_of(snapshot: Snapshot) -> tuple[Baseline, ...]:
+    """A snapshot's readings as frozen baselines."""
+    return tuple(
+        Baseline(
+            cohort=reading.cohort,
+            metric=reading.metric,
+            window=reading.window,
+            value=reading.group.value,
+            reason=reading.group.reason,
+            n_partners=reading.group.n_partners,
+            n_facts=reading.group.n_facts,
+            definition_version=reading.definition_version,
+            evidence_digest=snapshot.digest,
+        )
+        for reading in snapshot.readings
+    )
+
+
+class MetBrief(Lean):
+    """A metric that is met, and that nothing more is to be said of."""
+
+    metric: MetricName
+    value: float
+    baseline: float | None = None
+    n_partners: int
+    n_facts: int
+    breaches: Breaches = Breaches()
+
+
+class AssessmentBrief(Lean):
+    """An assessment: by cohort what is met, and at length whatever is not, or is met with a reservation; what the
+    checks of the data found is among its reasons, and in full only in the evidence.
+
+    Every cohort that was judged is a key of `met`, also one that has nothing to show for it.
+    """
+
+    digest: str
+    snapshot_digest: str
+    as_of: Instant
+    met: dict[str, tuple[MetBrief, ...]] = {}
+    others: tuple[MetricAssessment, ...] = ()
+    stop: tuple[StopTrigger, ...] = ()
+
+    @field_serializer("others", when_used="json")
+    def _what_they_say(self, others: tuple[MetricAssessment, ...]) -> list[dict[str, Any]]:
+        return [one.model_dump(mode="json", exclude_defaults=True) for one in others]
+
+    @classmethod
+    def of(cls, assessment: Assessment) -> AssessmentBrief:
+        """What is said of an assessment."""
+        met: dict[str, tuple[MetBrief, ...]] = {item.cohort: () for item in assessment.items}
+        for item in assessment.items:
+            brief = _met(item)
+            if brief is not None:
+                met[item.cohort] = (*met[item.cohort], brief)
+        return cls(
+            digest=assessment.digest,
+            snapshot_digest=assessment.snapshot_digest,
+            as_of=assessment.as_of,
+            met=met,
+            others=tuple(item.model_copy(update={"quality": ()}) for item in assessment.items if _met(item) is None),
+            stop=assessment.stop,
+        )
+
+    def against(self, plan: RolloutPlan) -> Assessment:
+        """The assessment as a rollout holds it, cohort by cohort in the order of the plan's metrics. What the plan says
+        of a metric is taken from the plan, which is the one it was judged by: the request names its digest."""
+        found = {(item.cohort, item.metric): item for item in self.others}
+        for cohort, items in self.met.items():
+            found |= {(cohort, one.metric): _item(plan, cohort, one) for one in items}
+        cohorts, metrics = list(self.met), [one.metric for one in plan.metrics]
+        return Assessment(
+            evidence_id=f"assessment-{self.digest.removeprefix('sha256:')[:16]}",
+            digest=self.digest,
+            snapshot_digest=self.snapshot_digest,
+            as_of=self.as_of,
+            items=tuple(
+                found[key] for key in sorted(found, key=lambda it: (cohorts.index(it[0]), metrics.index(it[1])))
+            ),
+            stop=self.stop,
+        )
+
+
+def _reading(one: CohortReading) -> ReadingBrief:
+    return ReadingBrief(
+        metric=one.metric,
+        value=one.group.value,
+        reason=one.group.reason,
+        n_partners=one.group.n_partners,
+        n_facts=one.group.n_facts,
+        definition_version=one.definition_version,
+    )
+
+
+def _met(item: MetricAssessment) -> MetBrief | None:
+    """None for what has more to be said of."""
+    plain = item.minimum_sample_reached and item.data_current and not (item.warning or item.beyond_threshold)
+    if item.verdict is not Verdict.MET or item.value is None or not plain:
+        return None
+    return MetBrief(
+        metric=item.metric,
+        value=float(f"{item.value:.7g}"),
+        baseline=None if item.baseline is None else float(f"{item.baseline:.7g}"),
+        n_partners=item.n_partners,
+        n_facts=item.n_facts,
+        breaches=item.breaches,
+    )
+
+
+def _item(plan: RolloutPlan, cohort: str, one: MetBrief) -> MetricAssessment:
+    metric = plan.metric(one.metric)
+    if metric is None:
+        raise ValueError(f"the plan does not measure {one.metric.value}")
+    return MetricAssessment(
+        cohort=cohort,
+        metric=one.metric,
+        use=metric.purpose,
+        on_breach=metric.on_breach,
+        verdict=Verdict.MET,
+        reasons=(),
+        value=one.value,
+        thresholds=tuple(map(str, metric.thresholds)),
+        baseline=one.baseline,
+        n_partners=one.n_partners,
+        n_facts=one.n_facts,
+        minimum_sample_reached=True,
+        data_current=True,
+        data_through=None,
+        data_age=None,
+        breaches=one.breaches,
+        must=metric.must,
+        weight=metric.weight,
+    )

@@ -1,0 +1,28 @@
+"""The activities as the first release asks for them: they answer whole."""
+
+from __future__ import annotations
+
+from activities.effects import EffectActivities
+from activities.metrics import MetricActivities
+from models.evidence import Assessment, Snapshot
+from models.rollout import CohortMembers
+from models.work import AssessRequest, FetchRequest, ResolveRequest
+
+
+class WholeMetrics(MetricActivities):
+    async def fetch_metrics(self, request: FetchRequest) -> Snapshot:
+        found = await super().fetch_metrics(request)
+        assert isinstance(found, Snapshot)
+        return found
+
+    async def assess_thresholds(self, request: AssessRequest) -> Assessment:
+        found = await super().assess_thresholds(request)
+        assert isinstance(found, Assessment)
+        return found
+
+
+class WholeEffects(EffectActivities):
+    async def resolve_cohorts(self, request: ResolveRequest) -> tuple[CohortMembers, ...]:
+        found = await super().resolve_cohorts(request)
+        assert isinstance(found, tuple)
+        return found

@@ -1,0 +1,65 @@
+"""What a rollout sends along with its requests: cohorts by name, baselines by the evidence they are taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from models.log import EntryKind
+from models.rollout import CohortMembers, FrozenCohort, RolloutState
+from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
+from workflows.course import members, watched
+from workflows.journal import Now
+from workflows.view import sentence, since, status_of
+
+
+def named(state: RolloutState, cohorts: Sequence[FrozenCohort | CohortMembers]) -> dict[str, Any]:
+    """Cohorts for a request to measure them. A rollout of the first release sends the members it holds."""
+    if state.cohorts_digest is None:
+        return {"cohorts": tuple(cohorts)}
+    return {"cohorts": tuple(one.name for one in cohorts), "cohorts_digest": state.cohorts_digest}
+
+
+def named_one(state: RolloutState, name: str) -> dict[str, Any]:
+    """The same for a request about one cohort."""
+    if state.cohorts_digest is None:
+        return {"cohort": members(state, name)}
+    return {"cohort": name, "cohorts_digest": state.cohorts_digest}
+
+
+def baselines_from(state: RolloutState) -> str | None:
+    """The evidence that the baselines are taken from: all of them are of one snapshot."""
+    return state.baselines[0].evidence_digest if state.baselines else None
+
+
+def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> RecordRequest:
+    """Everything that waits to be recorded."""
+    return RecordRequest(key=key, run_id=run_id, entries=state.unrecorded, standing=standing_of(state, now))
+
+
+def recorded(state: RolloutState, last: int) -> RolloutState:
+    """The state without the entries up to the last one that was recorded."""
+    rest = tuple(entry for entry in state.unrecorded if entry.sequence > last)
+    return state.model_copy(update={"unrecorded": rest})
+
+
+def standing_of(state: RolloutState, now: Now) -> StandingBrief | Standing:
+    """Where the rollout stands, for lists and for the watch."""
+    about: dict[str, Any] = {
+        "phase": state.phase.value,
+        "wave": state.wave,
+        "status": status_of(state, now).value,
+        "sentence": sentence(state, now),
+        "since": since(state, now),
+        "open": state.terminal is None,
+        "tolerance_since": state.tolerance_since,
+    }
+    held = tuple(one for one in watched(state) if isinstance(one, CohortMembers))
+    if held:
+        return Standing(**about, watched=held, baselines=state.baselines)
+    measured = any(one.kind is EntryKind.BASELINE for one in state.unrecorded)
+    return StandingBrief(
+        **about,
+        watching=tuple(one.name for one in watched(state)),
+        baselines_from=baselines_from(state) if measured else None,
+    )
