@@ -1,4 +1,4 @@
-"""data import and generate: partner facts from files, or a seeded world to try things on."""
+"""data import and generate: partner facts from files, or a seeded world to try things on; `data status` beside them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.data_status import status
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show
 from cli.progress import Advance, bar
 from store.intake.kinds import FactKind
 
-app = typer.Typer(help="Partner facts: import files, generate a world.", no_args_is_help=True)
+app = typer.Typer(help="Partner facts: import files, see where they stand, generate a world.", no_args_is_help=True)
+app.command("status", epilog="Example: rollouts data status --strict")(status)
 
 MONTHS_BACK = 15
 """A year, and before it the months that its first baseline is measured over."""
@@ -43,7 +45,7 @@ async def import_(
 
     Bad rows go to a reject file with line, column and reason, to be corrected and imported with the same mapping.
     """
-    from store.intake import IntakeError, MappingRefused, import_file, load_mapping
+    from store.intake import IntakeError, IntakeLost, MappingRefused, import_file, load_mapping
 
     try:
         rules = load_mapping(mapping)
@@ -55,7 +57,8 @@ async def import_(
     except MappingRefused as problem:
         raise CliError("\n".join(problem.problems), Exit.BAD_INPUT) from problem
     except IntakeError as problem:
-        raise CliError(str(problem), Exit.BAD_INPUT) from problem
+        code = Exit.UNAVAILABLE if isinstance(problem, IntakeLost) else Exit.BAD_INPUT
+        raise CliError(str(problem), code) from problem
     if report.rejected:
         listed = "\n  ".join(report.first_reasons)
         say(f"{report.rejected} bad rows are in {report.reject_file}; the first of them:\n  {listed}")

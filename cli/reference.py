@@ -54,7 +54,14 @@ KINDS = {
     "decisions": ("decisions", "the log's entries, the oldest first"),
     "plan-validation": ("plan validate", "a list: file, valid, digest, problems with line and column"),
     "plan": ("plan show", "the plan as it was read, and its digest"),
-    "import": ("data import", "rows read, inserted, updated, unchanged, skipped, rejected; reject_file, first_reasons"),
+    "import": (
+        "data import",
+        "run_id; rows read, inserted, updated, unchanged, skipped, rejected; reject_file, reasons",
+    ),
+    "data": (
+        "data status",
+        "sources, each with through, lag, bound, severity, late, facts, rejected, its last import; waiting events",
+    ),
     "world": ("data generate", "partners, rows by table, the moments it starts and ends"),
     "key": ("keys add", "name, source, and the key itself, which is shown this once"),
     "keys": ("keys list", "a list: key_id, name, source_system, created_at, revoked_at, last_used_at"),

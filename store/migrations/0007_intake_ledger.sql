@@ -28,3 +28,43 @@ create table intake_run (
            or rows_read = rows_skipped + rows_rejected + rows_new + rows_changed + rows_unchanged)
 );
 create index intake_run_by_source on intake_run (source, kind, run_id desc);
+
+-- Facts that were there before: one row for each kind and source, with how many there are and how far they reach.
+do $$
+declare
+    one record;
+begin
+    for one in
+        select * from (values
+            ('partners', 'partner', 'null::timestamptz'),
+            ('fx-rates', 'fx_rate', 'month::timestamp at time zone ''UTC'''),
+            ('transactions', 'partner_transaction', 'transaction_date::timestamp at time zone ''UTC'''),
+            ('costs', 'partner_cost', 'recognised_on::timestamp at time zone ''UTC'''),
+            ('rebate-runs', 'rebate_run', 'closed_at'),
+            ('opportunities', 'opportunity', 'greatest(registered_at, qualified_at, last_activity_at, closed_at)'),
+            ('opportunity-reopenings', 'opportunity_reopening', 'reopened_at'),
+            ('leads', 'lead', 'greatest(assigned_at, accepted_at, first_contact_at, reassigned_at, excluded_at)'),
+            ('mdf-budgets', 'mdf_budget', 'null::timestamptz'),
+            ('mdf-allocations', 'mdf_allocation', 'null::timestamptz'),
+            ('mdf-requests', 'mdf_request', 'greatest(submitted_at, decided_at, released_at)'),
+            ('mdf-claims', 'mdf_claim', 'greatest(submitted_at, decided_at, paid_at)'),
+            ('people', 'person', 'null::timestamptz'),
+            ('enablement', 'enablement_assignment', 'greatest(assigned_at, completed_at, waived_at, withdrawn_at)'),
+            ('compliance-checks', 'compliance_check', 'null::timestamptz'),
+            ('compliance-results', 'compliance_result', 'assessed_at'),
+            ('compliance-waivers', 'compliance_waiver', 'revoked_at')
+        ) as facts (kind, name, event)
+    loop
+        execute format(
+            $statement$
+                insert into intake_run (seconds, kind, source, origin, outcome, rows_read, rows_new, imported_at,
+                                        known_from, known_to, through_at)
+                select 0, %L, source_system, 'before the ledger', 'taken', count(*), count(*), now(),
+                       min(known_at), max(known_at), max(%s) filter (where %2$s <= now())
+                from %I group by source_system
+            $statement$,
+            one.kind, one.event, one.name
+        );
+    end loop;
+end
+$$;

@@ -84,7 +84,7 @@ async def test_an_import_that_cannot_begin_says_why_in_one_place(
 ) -> None:
     (tmp_path / "wrong.yaml").write_text(PARTNERS.replace("name: Name", "nmae: Name"), encoding="utf-8")
     cases: dict[str, tuple[str, ...]] = {
-        "'partner' is not one of 'partners'": ("partner", files["partners.csv"], "--mapping", files["partners.yaml"]),
+        "'partner' is not one of 'calendars'": ("partner", files["partners.csv"], "--mapping", files["partners.yaml"]),
         "wrong.yaml:3": ("partners", files["partners.csv"], "--mapping", str(tmp_path / "wrong.yaml")),
         "none.yaml: cannot be read": ("partners", files["partners.csv"], "--mapping", str(tmp_path / "none.yaml")),
         "none.csv": ("partners", str(tmp_path / "none.csv"), "--mapping", files["partners.yaml"]),
@@ -135,3 +135,35 @@ def test_the_usual_world_reaches_from_before_last_years_baseline_to_after_a_plan
     year_ago = now.replace(year=now.year - 1, day=min(now.day, 28))
     assert spec.starts_at + BASELINE <= year_ago
     assert (spec.ends_at - now).days > 180
+
+
+async def test_status_says_how_far_each_source_reaches_and_which_is_late(
+    terminal: Terminal, files: dict[str, str], tmp_path: Path
+) -> None:
+    for kind in ("partners", "leads"):
+        words = ("data", "import", kind, files[f"{kind}.csv"], "--mapping", files[f"{kind}.yaml"])
+        assert (await terminal(*words)).code == Exit.OK
+    told = await terminal.program("data", "status", "-o", "json")
+    assert (told.code, told.document["kind"]) == (Exit.OK, "data")
+    (leads,) = [one for one in told.data["sources"] if (one["source"], one["kind"]) == ("crm", "leads")]
+    assert (leads["facts"], leads["rejected"], leads["file_name"]) == (2, 2, "leads.csv")
+    assert (leads["through"], leads["severity"], leads["late"]) == ("2025-02-01T10:00:00Z", "red", True)
+    assert told.data["waiting"] == []
+
+    told = await terminal("data", "status", "--strict")
+    assert told.code == Exit.ERROR
+    assert told.err.startswith("Late: ")
+    assert "leads of crm" in told.err
+    (line,) = [line for line in told.out.splitlines() if "crm" in line and "leads" in line]
+    assert line.split()[:5] == ["RED", "crm", "leads", "2025-02-01", "10:00"]
+
+    patient = await terminal("data", "status", "--strict", "--bound", "36500d")
+    assert patient.code == Exit.OK
+    assert not any(line.startswith("RED") for line in patient.out.splitlines())
+
+
+@pytest.mark.parametrize("bound", ["soon", "0d", "-3d", "40000d"])
+async def test_a_bound_that_is_no_length_is_refused_before_anything_is_opened(nowhere: Terminal, bound: str) -> None:
+    told = await nowhere("data", "status", "--bound", bound)
+    assert (told.code, told.out, len(told.err.splitlines())) == (Exit.BAD_INPUT, "", 1)
+    assert told.err.startswith("--bound: ")
