@@ -417,3 +417,32 @@ async def test_data_reach_to_the_latest_event_known(world: World) -> None:
     reach = [(await world.read(MDF, "a", as_of=at(moment))).data_through for moment in moments]
     expected = (None, "2026-01-05", "2026-01-10", "2026-01-20", "2026-01-25", "2026-02-01")
     assert reach == [text and at(text) for text in expected]
+
+
+async def test_a_claim_taken_back_is_owed_to_nobody_and_keeps_the_reservation(world: World) -> None:
+    fund = await allocation(world)
+    taken_back: dict[str, Any] = {"withdrawn_at": at("2026-02-10"), "withdrawn_known_at": at("2026-02-12")}
+    await claim(world, 80, await request(world, 100, fund), approved=80, **taken_back)
+    assert await balances(world, "2026-02-11") == (0, 80, 0)
+    assert await balances(world, "2026-02-12") == (0, 0, 100)
+
+
+@pytest.mark.parametrize("gone", ["rejected", "withdrawn"])
+async def test_an_invoice_may_be_handed_in_again_once_the_first_claim_is_gone(world: World, gone: str) -> None:
+    fund = await allocation(world)
+    first: dict[str, Any] = {"decision": "rejected", "decided_at": at("2026-02-01")}
+    if gone == "withdrawn":
+        first = {"withdrawn_at": at("2026-02-01")}
+    await claim(world, 100, await request(world, 100, fund), invoice_ref="INV-7", **first)
+    again: dict[str, Any] = {"invoice_ref": "INV-7", "submitted_at": at("2026-01-21")}
+    await claim(world, 100, await request(world, 100, fund), approved=100, **again)
+    # Until then one reservation and a suspect claim, which is not owed: 200 reserved. After it 100 is owed.
+    assert await balances(world, "2026-01-31") == (0, 0, 200)
+    assert await balances(world, "2026-02-01") == (0, 100, 100)
+
+
+async def test_a_reservation_whose_only_claim_was_rejected_expires_with_the_deadline(world: World) -> None:
+    fund = await allocation(world)
+    await claim(world, 100, await request(world, 100, fund), decision="rejected", decided_at=at("2026-01-25"))
+    assert await balances(world, "2026-04-30 23:00") == (0, 0, 100)
+    assert await balances(world, "2026-05-01") == (0, 0, 0)

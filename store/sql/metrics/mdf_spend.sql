@@ -65,13 +65,18 @@ claim_seen as (
         -- Co-pay first, then the lower of claim and approval.
         least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
         coalesce(greatest(c.paid_at, c.paid_known_at) <= $5, false) as is_paid,
-        coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $5, false) as is_approved,
-        coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $5, false) as is_rejected,
-        -- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid.
+        coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $5, false)
+            and not gone.is_void as is_approved,
+        gone.is_void,
+        -- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid. One that was
+        -- rejected or taken back may be handed in again.
         exists (
             select from mdf_claim_as_of($5) other
             where lower(other.invoice_ref) = lower(c.invoice_ref)
               and other.submitted_at <= $5
+              and not coalesce(other.decision = 'rejected'
+                               and greatest(other.decided_at, other.decided_known_at) <= $5, false)
+              and not coalesce(greatest(other.withdrawn_at, other.withdrawn_known_at) <= $5, false)
               and (other.submitted_at, other.source_system, other.source_id)
                   < (c.submitted_at, c.source_system, c.source_id)
         ) as duplicate
@@ -80,13 +85,17 @@ claim_seen as (
         -- There is one at most; the limit keeps the planner from reading all of them.
         select q.allocation_id, q.copay_share from mdf_request_as_of($5) q where q.request_id = c.request_id limit 1
     ) as r on true
+    cross join lateral (
+        select coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $5, false)
+               or coalesce(greatest(c.withdrawn_at, c.withdrawn_known_at) <= $5, false) as is_void
+    ) as gone
     where c.partner_id = any ($2) and c.submitted_at <= $5
 ),
 -- What was paid at the rate of the day of payment, what is owed at that of the decision.
 claim as (
     select
         c.partner_id, c.request_id, c.allocation_id, c.submitted_at,
-        c.duplicate and not c.is_rejected as duplicate,
+        c.duplicate and not c.is_void as duplicate,
         c.is_paid and c.paid_at >= $3 and c.paid_at < $4 as paid_in_window,
         case when c.is_paid then c.paid_amount * factor.rate end as paid,
         case when c.is_approved and not c.is_paid and not c.duplicate then c.due_amount * factor.rate end as owed,
@@ -96,6 +105,7 @@ claim as (
                 * case when c.currency = r.currency then r.rate else factor.rate end
         end as drawn,
         c.is_paid,
+        c.is_void,
         c.settles_request and (c.is_paid or (c.is_approved and not c.duplicate)) as settles,
         (c.is_paid or c.is_approved) and factor.rate is null as missing_fx,
         c.is_paid and c.paid_amount > c.due_amount as overpaid,
@@ -116,7 +126,7 @@ claimed as (
         coalesce(sum(drawn) filter (where is_paid), 0) as drawn_by_paid,
         coalesce(sum(drawn) filter (where not is_paid), 0) as drawn_by_owed,
         bool_or(settles) as settled,
-        min(submitted_at) as first_submitted_at
+        min(submitted_at) filter (where not is_void) as first_submitted_at
     from claim
     where request_id is not null
     group by request_id
