@@ -62,14 +62,6 @@ async def fill_deadlines(conn: Connection, moment: datetime) -> None:
     await conn.execute(_FILL, timeout=_SECONDS)
 
 
-async def settle(conn: Connection, kind: str, moment: datetime) -> None:
-    """After the rows of `intake_staged` went over, whatever kind they are: what calendars have to do with them."""
-    if kind == "leads":
-        await settle_leads(conn, moment)
-    elif kind == "lead-pauses":
-        await settle_pauses(conn, moment)
-
-
 async def settle_leads(conn: Connection, moment: datetime) -> None:
     """After the leads of `intake_staged` went over: keep what their deadlines were made from, and time contacts."""
     if await conn.fetchval(_ANY):

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
 
-from store.calendars.staged import fill_deadlines, settle
 from store.intake.batches import Batch
 from store.intake.copytext import text_of, token
 from store.intake.kinds import FactKind, FieldType, KindSpec
@@ -108,8 +107,6 @@ class Staging:
 
     async def reject(self) -> int:
         """Set aside every row that would break a rule of the table; how many lines are bad in all."""
-        if self._spec.kind is FactKind.LEADS:
-            await fill_deadlines(self._conn, self._moment)
         await self._run("analyze intake_staged")
         await self._reject_repeated(_NATURAL_KEY)
         checks = [one for one in self.constraints if one["type"] == "c"]
@@ -148,7 +145,6 @@ class Staging:
         staged, known = await self._counted()
         updated = await self._update() if known else 0
         inserted = await self._insert(known) if known < staged else 0
-        await settle(self._conn, self._spec.kind, self._moment)
         await analyze_grown(self._conn, self._spec.table, inserted + updated)
         return Moved(inserted, updated, staged - inserted - updated)
 
