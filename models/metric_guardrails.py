@@ -129,6 +129,7 @@ LEAD_FOLLOW_UP_SLA = MetricSpec(
         part("excluded_no_sla", COUNT, "state, left out: no deadline"),
         part("invalid", COUNT, "state, left out: contacted before it was assigned"),
         part("excluded_reassigned", COUNT, "left out: given to another partner within the deadline"),
+        part("excluded_rejected", COUNT, "left out: turned down by the partner within the deadline"),
         part("excluded_recalled", COUNT, "left out: recalled"),
         part("excluded_duplicate", COUNT, "left out: the same lead again"),
         part("excluded_junk", COUNT, "left out: no lead at all"),

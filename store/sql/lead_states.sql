@@ -17,6 +17,9 @@ lead_state as (
             when seen.contact_at is not null then 'late'
             -- Taken away within the deadline releases the first partner; after it, the breach stays theirs.
             when seen.reassigned_at <= l.contact_due_at then 'excluded_reassigned'
+            -- Turned down in time it waits for the vendor, not for the partner; after the deadline that is no way out.
+            when l.rejected_at <= l.contact_due_at and greatest(l.rejected_at, l.rejected_known_at) <= $5
+            then 'excluded_rejected'
             when l.contact_due_at < $5 then 'open_breach'
             else 'pending'
         end as state,

@@ -45,7 +45,7 @@ def test_the_page_names_every_state_of_a_lead_and_no_other() -> None:
     named = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     statement = (ROOT / "store" / "sql" / "metrics" / "lead_follow_up_sla.sql").read_text(encoding="utf-8")
     states = set(re.findall(r"state = '(\w+)'", statement))
-    assert len(states) == 10
+    assert len(states) == 11
     assert named == states
 
 

@@ -49,6 +49,7 @@ async def test_every_state_is_told_apart_and_only_decided_leads_count(world: Wor
         "excluded": 4,
         "excluded_no_sla": 1,
         "excluded_reassigned": 0,
+        "excluded_rejected": 0,
         "excluded_recalled": 1,
         "excluded_duplicate": 1,
         "excluded_junk": 1,
@@ -102,6 +103,48 @@ async def test_taken_away_in_time_releases_the_first_partner_but_not_after_the_d
     assert (await world.reading(SLA, "in_time")).parts["excluded_reassigned"] == 1
     assert (await world.reading(SLA, "too_late")).parts["open_breach"] == 1
     assert (await world.reading(SLA, "second")).parts["met"] == 1
+
+
+async def test_turned_down_in_time_a_lead_waits_for_the_vendor_and_after_the_deadline_it_is_a_breach(
+    world: World,
+) -> None:
+    due = at("2026-01-06 09:00")
+    await lead(world, "in_time", rejected_at=due, rejected_known_at=at("2026-01-08"), rejected_reason="no capacity")
+    await lead(world, "too_late", rejected_at=due + timedelta(minutes=1))
+    # Who turned it down and called all the same has called in time.
+    await lead(world, "called", rejected_at=at("2026-01-05 10:00"), first_contact_at=at("2026-01-05 11:00"))
+    assert (await world.reading(SLA, "in_time", as_of=at("2026-01-07"))).parts["open_breach"] == 1
+    after = await world.reading(SLA, "in_time", as_of=at("2026-01-08"))
+    assert (after.denominator, after.parts["excluded_rejected"], after.parts["excluded"]) == (0, 1, 1)
+    assert (await world.reading(SLA, "too_late")).parts["open_breach"] == 1
+    assert (await world.reading(SLA, "called")).parts["met"] == 1
+
+
+async def test_an_automatic_reply_is_no_contact(world: World) -> None:
+    lead_id = await lead(world)
+    await world.add("lead_event", lead_id=lead_id, kind="auto_reply", at=at("2026-01-05 09:01"))
+    # The lead's own row says what counts: nobody has called, so the deadline passed without a contact.
+    reading = await world.reading(SLA, "a")
+    assert (reading.parts["open_breach"], "contact_hours_median" in reading.parts) == (1, False)
+
+
+async def test_a_lead_that_was_accepted_is_still_to_be_contacted(world: World) -> None:
+    await lead(world, accept_due_at=at("2026-01-05 13:00"), accepted_at=at("2026-01-05 10:00"))
+    await lead(world, "late to accept", accept_due_at=at("2026-01-05 13:00"), first_contact_at=at("2026-01-06 09:00"))
+    # Accepting has its own deadline, which is not this one.
+    assert (await world.reading(SLA, "a")).parts["open_breach"] == 1
+    assert (await world.reading(SLA, "late to accept")).parts["met"] == 1
+
+
+async def test_percentiles_are_those_of_all_leads_contacted_met_or_late(world: World) -> None:
+    for hours in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100):
+        await contacted(world, hours, "a" if hours < 6 else "b")
+    await lead(world)  # an open breach has no hours
+    await contacted(world, -1)  # nor has one that is invalid
+    # Of eleven in order the sixth is the median, 6 hours, and the tenth is nine tenths of the way, 10 hours.
+    value = await world.value(SLA)
+    assert (value.parts["contact_hours_median"], value.parts["contact_hours_p90"]) == (6, 10)
+    assert (value.parts["met"], value.parts["late"]) == (10, 1)
 
 
 async def test_a_lead_is_taken_away_only_from_when_that_is_known(world: World) -> None:
