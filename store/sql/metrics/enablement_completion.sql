@@ -13,7 +13,10 @@ seen as (
         a.partner_id, a.person_id, a.course_id, a.assigned_at, a.source_id, a.passed, a.prior_credit,
         deadline.passes_at,
         case when greatest(a.completed_at, a.completed_known_at) <= $5 then a.completed_at end as completed_at,
-        a.valid_until is not null and a.valid_until + 1 <= asked.moment as lapsed,
+        coalesce(
+            coalesce(a.valid_until, (a.completed_at at time zone 'UTC')::date + course.validity_days) + 1 <= asked.moment,
+            false
+        ) as lapsed,
         coalesce(greatest(a.waived_at, a.waived_known_at) <= $5, false) as waived,
         -- Withdrawn before it was due; later is too late to make an overdue assignment disappear.
         coalesce(greatest(a.withdrawn_at, a.withdrawn_known_at) <= $5 and a.withdrawn_at < deadline.passes_at, false)
@@ -23,6 +26,17 @@ seen as (
     join person_as_of($5) person on person.person_id = a.person_id
     join partner_as_of($5) partner on partner.partner_id = a.partner_id
     cross join asked
+    -- A certificate that says nothing of its own is valid for as long as the course says: in the version it names, or
+    -- the one in force when it was completed.
+    left join lateral (
+        select c.validity_days
+        from enablement_course_as_of($5) c
+        where c.course_id = a.course_id
+          and (c.version = a.course_version
+               or (a.course_version is null and c.effective_from <= a.completed_at at time zone 'UTC'))
+        order by c.version desc
+        limit 1
+    ) as course on a.valid_until is null and a.completed_at is not null
     -- The due date in force at the moment; the whole due day still counts as in time.
     cross join lateral (
         select (case
