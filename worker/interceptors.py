@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -78,3 +81,39 @@ class _Context(ActivityInboundInterceptor):
             attempt=info.attempt,
         ):
             return await super().execute_activity(input)
+
+
+BEAT = timedelta(seconds=1)
+"""Pause between two signs of life of an activity; one that is done sooner gives none."""
+
+
+SHORT = timedelta(seconds=30)
+
+
+class HeartbeatInterceptor(Interceptor):
+    """Lets the server know that a short activity is still worked on, where it asks to: the activities of a worker that
+    was killed are given to another one as soon as the signs stop, not only when their time is up. What stays for long
+    gives its own signs, because it might live and be stuck."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Beating(next)
+
+
+class _Beating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        if not info.heartbeat_timeout or not info.start_to_close_timeout or info.start_to_close_timeout > SHORT:
+            return await super().execute_activity(input)
+        beating = asyncio.create_task(_beat())
+        try:
+            return await super().execute_activity(input)
+        finally:
+            beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beating
+
+
+async def _beat() -> None:
+    while True:
+        await asyncio.sleep(BEAT.total_seconds())
+        activity.heartbeat()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib.metadata import version
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import WorkflowRunner
+from temporalio.worker import WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from worker.interceptors import ContextInterceptor, RefusalInterceptor
+from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, RefusalInterceptor
 from worker.lookahead import SteadyRunner
 from workflows.rollout import PartnerRollout
 from workflows.watch import PartnerWatch
@@ -18,15 +19,25 @@ from workflows.watch import PartnerWatch
 WORKFLOWS = (PartnerRollout, PartnerWatch)
 
 
+class RolloutsPlugin(SimplePlugin):
+    """With the release as the name of the build, so that a history says which one took each step. The SDK's own name is
+    a digest of all modules: longer, and no help to a reader."""
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        if not config.get("build_id") and not config.get("deployment_config"):
+            config["build_id"] = version("partner-rollouts")
+        return super().configure_worker(config)
+
+
 def rollouts_plugin() -> SimplePlugin:
     """Converter, sandbox, interceptors and workflows, for `Client.connect(plugins=...)` and `Replayer(plugins=...)`.
 
     A worker takes it over from its client.
     """
-    return SimplePlugin(
+    return RolloutsPlugin(
         "partner-rollouts",
         data_converter=pydantic_data_converter,
-        interceptors=[RefusalInterceptor(), ContextInterceptor()],
+        interceptors=[RefusalInterceptor(), ContextInterceptor(), HeartbeatInterceptor()],
         workflows=list(WORKFLOWS),
         workflow_runner=_sandboxed,
     )

@@ -49,6 +49,7 @@ import contextlib
 ACTIVITY: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(seconds=45),
+    "heartbeat_timeout": timedelta(seconds=5),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=250),
         maximum_interval=timedelta(seconds=5),
@@ -56,8 +57,9 @@ ACTIVITY: dict[str, Any] = {
     ),
     "cancellation_type": workflow.ActivityCancellationType.ABANDON,
 }
-"""Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence. Cancelling the
-workflow is refused, so it cancels no activity either."""
+"""Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence. When the
+worker gives no sign of life any more, another one takes the activity over. Cancelling the workflow is refused, so it
+cancels no activity either."""
 
 TOGETHER = "record-along"
 """Marks the runs that began since looks go before the record, and enrolments take it along."""

@@ -1,4 +1,5 @@
-"""Records the history of every path: `python -m tests.replay.record [NAME...]`.
+"""Records the history of every path: `python -m tests.replay.record [NAME...]`, or `NAME=AS` for one that is recorded
+already and is passed in another way since.
 
 Only for a path that has none yet. A history that today's code cannot replay is not recorded anew: the change that broke
 it needs `workflow.patched`, because rollouts like it are running.
@@ -38,8 +39,8 @@ RUNS = "continue_as_new"
 """The path over several runs; the watch's runs are recorded with it."""
 
 
-async def record(name: str, dsn: str) -> None:
-    """Play one path and write down its history."""
+async def record(name: str, given: str, dsn: str) -> None:
+    """Play one path and write down its history under the name that is given it."""
     scenario = SCENARIOS[name]
     pool = await create_pool(dsn)
     environment = await WorkflowEnvironment.start_time_skipping(
@@ -53,7 +54,7 @@ async def record(name: str, dsn: str) -> None:
         async with running(environment, pool, scenario.plan()) as live:
             await scenario.play(live, pool)
             history = await live.handle.fetch_history()
-            _write(name, history)
+            _write(given, history)
 
 
 async def record_runs(dsn: str) -> None:
@@ -80,12 +81,14 @@ async def main(names: list[str]) -> None:
     directory = temporary_directory("partner-rollouts-record-")
     try:
         async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
-            for number, name in enumerate(names or [*SCENARIOS, RUNS]):
-                if any((HISTORIES / f"{one}.json.gz").exists() for one in (name, f"{name}_1")):
-                    print(f"{name}: recorded already; a recorded history is not replaced")
+            for number, wanted in enumerate(names or [*SCENARIOS, RUNS]):
+                name, _, given = wanted.partition("=")
+                given = given or name
+                if any((HISTORIES / f"{one}.json.gz").exists() for one in (given, f"{given}_1")):
+                    print(f"{given}: recorded already; a recorded history is not replaced")
                     continue
                 dsn = await _fresh(server, f"record_{number}")
-                await (record_runs(dsn) if name == RUNS else record(name, dsn))
+                await (record_runs(dsn) if name == RUNS else record(name, given, dsn))
         await asyncio.sleep(0.3)
     finally:
         shutil.rmtree(directory)

@@ -15,6 +15,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios import SCENARIOS
 from worker.plugin import rollouts_plugin
+from workflows.rollout import TOGETHER
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -32,12 +33,30 @@ async def _replay(name: str, history: dict[str, Any]) -> None:
 
 def test_every_path_is_recorded() -> None:
     assert set(SCENARIOS) <= set(RECORDED)
+    assert {name for name in RECORDED if _marks(name)} >= {"happy_2", "breach_pause_resume_2", "stopped_2"}
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)
 
 
 @pytest.mark.parametrize("name", RECORDED)
 async def test_a_recorded_history_replays(name: str) -> None:
     await _replay(name, _read(name))
+
+
+def _marks(name: str) -> list[int]:
+    """The events that tell by which order of steps a run goes."""
+    return [at for at, event in enumerate(_read(name)["events"]) if event["eventType"].endswith("MARKER_RECORDED")]
+
+
+async def test_a_run_that_is_marked_for_another_order_of_steps_does_not_replay() -> None:
+    history = _read("happy_2")
+    [at] = _marks("happy_2")
+    text = json.dumps(history["events"][at])
+    mark = base64.b64encode(json.dumps({"id": TOGETHER, "deprecated": False}, separators=(",", ":")).encode()).decode()
+    assert mark in text
+    other = base64.b64encode(b'{"id":"another-order","deprecated":false}').decode()
+    history["events"][at] = json.loads(text.replace(mark, other))
+    with pytest.raises(NondeterminismError):
+        await _replay("happy_2", history)
 
 
 async def test_a_history_in_which_an_enrolment_became_a_withdrawal_does_not_replay() -> None:

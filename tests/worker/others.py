@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -9,6 +10,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from models.base import Frozen
     from models.names import WATCH
     from models.work import WatchInput
 
@@ -106,3 +108,31 @@ async def fail_with_a_name() -> None:
 @activity.defn
 async def fail_without_one() -> None:
     raise ZeroDivisionError("nobody thought of this")
+
+
+class PatienceInput(Frozen):
+    """How long the activity takes, and how long it may: all in seconds."""
+
+    seconds: float
+    heartbeat: float
+    start_to_close: float
+
+
+@workflow.defn
+class Patience:
+    """Waits for an activity that is tried once."""
+
+    @workflow.run
+    async def run(self, given: PatienceInput) -> None:
+        await workflow.execute_activity(
+            take_time,
+            given.seconds,
+            start_to_close_timeout=timedelta(seconds=given.start_to_close),
+            heartbeat_timeout=timedelta(seconds=given.heartbeat),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+        )
+
+
+@activity.defn
+async def take_time(seconds: float) -> None:
+    await asyncio.sleep(seconds)

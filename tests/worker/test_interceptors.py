@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 from temporalio.worker import Worker
 
-from tests.worker.others import Notebook, WithoutNotes
+from tests.worker.others import Notebook, Patience, PatienceInput, WithoutNotes, take_time
 from tests.worker.process import patiently
 
 
@@ -58,3 +58,23 @@ async def test_a_workflow_without_a_place_for_notes_fails_its_task_as_ever(clien
 
         await patiently(failing)
     await handle.terminate("the test is over")
+
+
+async def _wait(client: Client, seconds: float, **options: Any) -> None:
+    """An activity that does nothing but take its time."""
+    queue = f"queue-{uuid4().hex[:8]}"
+    async with Worker(client, task_queue=queue, workflows=[Patience], activities=[take_time]):
+        given = PatienceInput(seconds=seconds, **options)
+        await client.execute_workflow(Patience.run, given, id=f"patience-{uuid4().hex[:8]}", task_queue=queue)
+
+
+async def test_an_activity_that_takes_longer_than_its_signs_may_stay_away_is_not_taken_for_dead(client: Client) -> None:
+    await _wait(client, 3.0, heartbeat=2.0, start_to_close=20.0)
+
+
+async def test_an_activity_that_stays_for_long_gives_its_own_signs_or_none(client: Client) -> None:
+    with pytest.raises(WorkflowFailureError) as error:
+        await _wait(client, 4.0, heartbeat=1.0, start_to_close=3600.0)
+    assert isinstance(error.value.cause, ActivityError)
+    assert isinstance(error.value.cause.cause, TimeoutError)
+    assert error.value.cause.cause.type is TimeoutType.HEARTBEAT

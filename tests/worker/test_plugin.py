@@ -4,6 +4,7 @@ what is safe to share, and refuses what nobody thought about."""
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from uuid import uuid4
 
 import pytest
@@ -16,8 +17,10 @@ from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from tests.worker.stray import Stray
-from worker.interceptors import ContextInterceptor, RefusalInterceptor
+from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, RefusalInterceptor
 from worker.plugin import WORKFLOWS, rollouts_plugin
+
+INTERCEPTORS = [RefusalInterceptor, ContextInterceptor, HeartbeatInterceptor]
 
 
 def _strict(runner: object) -> SandboxedWorkflowRunner:
@@ -31,7 +34,8 @@ async def test_a_worker_takes_everything_over_from_its_client(client: Client) ->
     assert client.data_converter is pydantic_data_converter
     config = Worker(client, task_queue=f"queue-{uuid4().hex[:8]}").config(active_config=True)
     assert set(config["workflows"]) == set(WORKFLOWS)
-    assert [type(one) for one in config["interceptors"]] == [RefusalInterceptor, ContextInterceptor]
+    assert [type(one) for one in config["interceptors"]] == INTERCEPTORS
+    assert config["build_id"] == version("partner-rollouts")
     _strict(config["workflow_runner"])
 
 
@@ -39,7 +43,7 @@ async def test_a_replayer_has_the_same_from_the_plugin() -> None:
     config = Replayer(workflows=[], plugins=[rollouts_plugin()]).config(active_config=True)
     assert config["data_converter"] is pydantic_data_converter
     assert set(config["workflows"]) == set(WORKFLOWS)
-    assert [type(one) for one in config["interceptors"]] == [RefusalInterceptor, ContextInterceptor]
+    assert [type(one) for one in config["interceptors"]] == INTERCEPTORS
     _strict(config["workflow_runner"])
 
 
