@@ -60,7 +60,7 @@ begin
     foreach facts in array array[
         'partner', 'fx_rate', 'partner_transaction', 'partner_cost', 'rebate_run', 'opportunity',
         'opportunity_reopening', 'lead', 'mdf_budget', 'mdf_allocation', 'mdf_request', 'mdf_claim', 'person',
-        'enablement_assignment', 'compliance_check', 'compliance_result', 'compliance_waiver'
+        'enablement_course', 'enablement_assignment', 'compliance_check', 'compliance_result', 'compliance_waiver'
     ]
     loop
         select coalesce(max(quote_ident(attname)) filter (where attname = 'partner_id'), 'null::text'),
