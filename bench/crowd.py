@@ -49,10 +49,7 @@ async def gather(ground: Ground, count: int, leads: int) -> Crowd:
     ground.tell(f"multiplying a world of {PARTNERS} partners by {copies}")
     pool = await create_pool(dsn, command_timeout=3600)
     async with pool, pool.acquire() as connection:
-        for table in COLUMNS:
-            if table not in _SHARED:
-                await connection.execute(_copies_of(table), copies)
-        await connection.execute("vacuum analyze")
+        await multiply(connection, copies)
         found = await connection.fetchval("select count(*) from lead")
         partners = [row["partner_id"] for row in await connection.fetch("select partner_id from partner order by 1")]
         plan = plan_for("crowd")
@@ -61,10 +58,18 @@ async def gather(ground: Ground, count: int, leads: int) -> Crowd:
             first = number * COHORT % (len(partners) - COHORT)
             pilot = CohortMembers(name="pilot", partners=tuple(partners[first : first + COHORT]))
             key = RolloutKey(rollout_id=f"crowd-{number}", chain_id="bench")
-            await _open(connection, key, plan, pilot, now)
+            await open_pilot(connection, key, plan, pilot, now)
             pilots[key] = pilot
     ground.tell(f"{count} open rollouts, {len(partners):,} partners, {found:,} leads")
     return Crowd(dsn, now, found, plan, pilots)
+
+
+async def multiply(connection: Connection, copies: int) -> None:
+    """Make of the generated world as many, side by side: partners of their own with facts of their own."""
+    for table in COLUMNS:
+        if table not in _SHARED:
+            await connection.execute(_copies_of(table), copies)
+    await connection.execute("vacuum analyze")
 
 
 def _copies_of(table: str) -> str:
@@ -77,7 +82,7 @@ def _copies_of(table: str) -> str:
     )
 
 
-async def _open(
+async def open_pilot(
     connection: Connection, key: RolloutKey, plan: RolloutPlan, pilot: CohortMembers, now: datetime
 ) -> None:
     """As a rollout registers, and as it records that its pilot is enrolled."""

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
 from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, table
+
+if TYPE_CHECKING:
+    from cli.gateway import Gateway
 from cli.tree import span
 from models.base import Frozen
 
@@ -214,14 +217,22 @@ async def _worker(place: Place) -> str:
 
 
 async def _watch(place: Place) -> str:
+    from cli.gateway import Gateway
+
+    gateway = await Gateway.open(place)
+    told, shards = await _shard(gateway, 0)
+    others = [(await _shard(gateway, shard))[0] for shard in range(1, shards)]
+    return "; ".join([told, *(f"shard {number}: {other}" for number, other in enumerate(others, 1))])
+
+
+async def _shard(gateway: Gateway, shard: int) -> tuple[str, int]:
+    """How one shard of the watch is, and how many there are."""
     from temporalio.client import WorkflowQueryFailedError
     from temporalio.service import RPCError
 
-    from cli.gateway import Gateway
-
     restart = "a worker starts the watch when it starts: see that one runs, or end it and start it again."
     try:
-        view = await (await Gateway.open(place)).watch()
+        view = await gateway.watch(shard)
     except (RPCError, WorkflowQueryFailedError) as problem:
         raise Trouble(f"does not answer: {problem}", restart) from problem
     if view.problem:
@@ -229,15 +240,16 @@ async def _watch(place: Place) -> str:
             f"its latest look failed: {view.problem}", "it tries again by itself; look at PostgreSQL and the worker."
         )
     if view.last is None or view.last_at is None:
-        return "running, about to look for the first time"
-    ago = datetime.now(UTC) - view.last_at
-    if ago > view.last.next_in + LATE:
-        raise Trouble(f"looked last {span(ago)} ago, though it should every {span(view.last.next_in)}", restart)
+        return "running, about to look for the first time", view.shards
+    ago, every = datetime.now(UTC) - view.last_at, view.last.next_in + view.stay
+    if ago > every + LATE:
+        raise Trouble(f"looked last {span(ago)} ago, though it should every {span(every)}", restart)
     if view.last.failed:
         raise Trouble(
             f"could not judge {view.last.failed} of {view.last.looked_at} rollouts", "the worker's log says why."
         )
-    return f"running, {view.ticks} looks, the last {ago.total_seconds():.0f} s ago at {view.last.looked_at} rollouts"
+    told = f"running, {view.ticks} looks, the last {ago.total_seconds():.0f} s ago at {view.last.looked_at} rollouts"
+    return f"{told}, awake" if view.stay else told, view.shards
 
 
 _CHECKS: dict[str, tuple[str | None, Check]] = {

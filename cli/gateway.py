@@ -32,7 +32,7 @@ from cli.output import CliError, Exit, one_line
 from models.base import short
 from models.command import COMMANDS, Command, Verb
 from models.log import LogEntry, Outcome, Receipt
-from models.names import ROLLOUT, TASK_QUEUE, WATCH_ID, rollout_workflow_id
+from models.names import ROLLOUT, TASK_QUEUE, rollout_workflow_id, watch_workflow_id
 from models.plan import RolloutPlan
 from models.rollout import AllowedAction, RolloutView
 from models.work import RolloutInput, WatchView
@@ -278,13 +278,13 @@ class Gateway:
         found = await self.client.workflow_service.describe_namespace(request)
         return found.config.workflow_execution_retention_ttl.ToTimedelta()
 
-    async def watch(self) -> WatchView:
-        """What the watch did last.
+    async def watch(self, shard: int = 0) -> WatchView:
+        """What a shard of the watch did last.
 
         Raises:
             RPCError: it does not run, or no worker answers for it.
         """
-        handle = self.client.get_workflow_handle(WATCH_ID)
+        handle = self.client.get_workflow_handle(watch_workflow_id(shard))
         asked = handle.query("status", result_type=WatchView, rpc_timeout=self._answer)
         view: WatchView = await self._in_time(asked)
         return view

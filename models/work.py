@@ -228,9 +228,12 @@ class WatchInput(Frozen):
 
 
 class WatchView(Frozen):
-    """What the watch answers when asked: how often it looked, and what the latest look did."""
+    """What a shard of the watch answers when asked: how often it looked, what the latest look (or stay) did, how long
+    it stays awake now, and how many shards there are."""
 
     ticks: int
+    stay: timedelta = timedelta(0)
+    shards: int = 1
     last: TickResult | None = None
     last_at: Instant | None = None
     failed_at: Instant | None = None

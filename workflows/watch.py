@@ -31,13 +31,15 @@ class PartnerWatch:
     def __init__(self, given: WatchInput) -> None:
         self._woken = False
         self._given = given
-        self._view = WatchView(ticks=given.ticks)
+        self._view = WatchView(ticks=given.ticks, shards=given.shards)
 
     @workflow.run
     async def run(self, given: WatchInput) -> None:
         for _ in range(TICKS_A_RUN):
-            wait = await self._tick()
-            if wait > timedelta(0):
+            # A single look first, and after trouble: whoever asks hears at once that all is well.
+            stay = given.stay if self._view.last and not self._view.problem else timedelta(0)
+            wait = await self._tick(stay)
+            if self._view.problem or not given.stay:
                 await self._sleep(wait)
             if workflow.info().is_continue_as_new_suggested():
                 break
@@ -51,27 +53,30 @@ class PartnerWatch:
     def status(self) -> WatchView:
         return self._view
 
-    async def _tick(self) -> timedelta:
+    async def _tick(self, stay: timedelta) -> timedelta:
         given = self._given
         request = TickRequest(
-            real_now=workflow.now(), slowest=given.slowest, stay=given.stay, shard=given.shard, shards=given.shards
+            real_now=workflow.now(), slowest=given.slowest, stay=stay, shard=given.shard, shards=given.shards
         )
+        self._view = self._view.model_copy(update={"stay": stay})
         try:
             result: TickResult = await workflow.execute_activity(
                 "evaluate_open_rollouts",
                 request,
                 result_type=TickResult,
-                start_to_close_timeout=given.stay + LOOK,
-                heartbeat_timeout=SILENCE if given.stay else None,
+                start_to_close_timeout=stay + LOOK,
+                heartbeat_timeout=SILENCE if stay else None,
                 retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=5), maximum_attempts=3),
-                summary="keep watch over all open rollouts" if given.stay else "look at all open rollouts",
+                summary="keep watch over all open rollouts" if stay else "look at all open rollouts",
             )
         except ActivityError as error:
             # The rollouts' own watchdogs notice the silence; the next tick tries again.
             problem = str(error.cause or error)[:300]
             self._view = self._view.model_copy(update={"failed_at": workflow.now(), "problem": problem})
             return min(self._given.slowest, timedelta(seconds=5))
-        self._view = WatchView(ticks=self._view.ticks + 1, last=result, last_at=workflow.now())
+        self._view = WatchView(
+            ticks=self._view.ticks + 1, last=result, last_at=workflow.now(), stay=stay, shards=given.shards
+        )
         return result.next_in
 
     async def _sleep(self, wait: timedelta) -> None:
