@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -46,6 +47,7 @@ async def serve(
 
     Requests that are open then get `graceful_shutdown` to end.
     """
+    _spare_the_collector()
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
@@ -62,6 +64,13 @@ async def serve(
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _spare_the_collector() -> None:
+    """A batch makes thousands of small objects, none of them in a circle: looking for circles took half its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _config(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings) -> uvicorn.Config:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -15,8 +15,6 @@ from store.events.errors import EventProblem, EventsConflict, shown
 from store.events.folding import Happening
 from store.events.types import DATA, Event
 from store.intake.kinds import FactKind
-
-_spell: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class State(StrEnum):
@@ -76,17 +74,17 @@ class Sorted(NamedTuple):
 
 def arrivals(source: str, events: Sequence[Event]) -> list[Arrival]:
     """A batch, ready to be taken."""
-    return [_arrival(index, source, event) for index, event in enumerate(events)]
+    return [_arrival(place, source, event) for place, event in enumerate(events)]
 
 
-def _arrival(index: int, source: str, event: Event) -> Arrival:
+def _arrival(place: int, source: str, event: Event) -> Arrival:
     data = {name.rstrip("_"): value for name, value in event.data.__dict__.items() if value is not None}
-    text = _spell(data)
-    at = event.time
-    said = f"{event.type}\0{event.subject}\0{at.isoformat()}\0{text}"
-    happening = Happening(event.type, at, event.version, event.id, data)
+    # In the order of the model's fields, each value in its one spelling: the same thing has the same text.
+    text = event.data.__pydantic_serializer__.to_json(event.data, by_alias=True, exclude_none=True).decode()
+    said = f"{event.type}\0{event.subject}\0{event.time}\0{text}"
+    happening = Happening(event.type, event.time, event.version, event.id, data)
     key = Key(source, DATA[event.type][0].value, event.subject)
-    return Arrival(index, key, happening, text, hashlib.sha256(said.encode()).digest())
+    return Arrival(place, key, happening, text, hashlib.sha256(said.encode()).digest())
 
 
 def sort_out(batch: Sequence[Arrival], rows: Sequence[asyncpg.Record]) -> Sorted:
@@ -124,27 +122,27 @@ def sort_out(batch: Sequence[Arrival], rows: Sequence[asyncpg.Record]) -> Sorted
 
 def _contradiction(arrival: Arrival, seen: Known) -> EventProblem | None:
     event = arrival.event
+    taken = seen.versions.get(event.version)
+    same_fact = event.type == seen.type and arrival.key.subject == seen.subject
+    if same_fact and (taken is None or taken == arrival.sha256):
+        return None
     place = f"id {shown(event.event_id)}, version {event.version}"
-    if (event.type, arrival.key.subject) != (seen.type, seen.subject):
+    if not same_fact:
         return EventProblem(
             event=arrival.place,
             field="id",
             found=f"{place}, of {event.type} of {shown(arrival.key.subject)}",
             allowed=f"with this id only corrections of {seen.type} of {shown(seen.subject)}",
         )
-    taken = seen.versions.get(event.version)
-    if taken is None or taken == arrival.sha256:
-        return None
     return EventProblem(
         event=arrival.place,
         field="version",
         found=f"{place} with content sha256:{arrival.sha256.hex()}",
-        allowed=f"the content that it was taken with, sha256:{taken.hex()}, or a higher version",
+        allowed=f"the content that it was taken with, sha256:{(taken or b'').hex()}, or a higher version",
     )
 
 
-def happening(row: asyncpg.Record) -> Happening:
+def happening(type_: str, at: datetime, version: int, event_id: str, data: str) -> Happening:
     """An event as it was kept."""
-    data: Mapping[str, Any] = json.loads(row["data"])
-    at: datetime = row["happened_at"]
-    return Happening(row["type"], at, row["version"], row["event_id"], data)
+    found: Mapping[str, Any] = {} if data == "{}" else json.loads(data)
+    return Happening(type_, at.isoformat(), version, event_id, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from store.events.types import DATA
@@ -13,10 +13,10 @@ Columns = dict[str, Any]
 
 
 class Happening(NamedTuple):
-    """One version of one event. Text and booleans in `data`; `at` in UTC."""
+    """One version of one event. Text and booleans in `data`; `at` in UTC, spelled as `isoformat` does."""
 
     type: str
-    at: datetime
+    at: str
     version: int
     event_id: str
     data: Mapping[str, Any]
@@ -115,6 +115,7 @@ def _columns_of(kind: FactKind) -> tuple[str, ...]:
 COLUMNS: Final = {kind: _columns_of(kind) for kind in BASES} | {FactKind.OPPORTUNITY_REOPENINGS: REOPENING}
 """What events say of each kind, besides its key; other columns of a row are left as they are."""
 
+_BLANK: Final[dict[FactKind, Columns]] = {kind: dict.fromkeys(names) for kind, names in COLUMNS.items()}
 _FILLED: Final = {kind: tuple(base.fields.items()) for kind, base in BASES.items()}
 
 
@@ -129,14 +130,16 @@ def fold(
             there counts beside the events, but for what an event, also one corrected since, had written.
     """
     base = BASES[kind]
-    ordered = sorted(in_force(known), key=_by_time)
-    state: Columns = dict.fromkeys(COLUMNS[kind])
+    ordered = list(known) if len(known) == 1 else sorted(in_force(known), key=_by_time)
+    state = _BLANK[kind].copy()
     begun = [one for one in ordered if one.type == base.type]
     if begun:
         last = begun[-1]
-        state.update((column, last.data.get(field)) for column, field in _FILLED[kind])
+        said = last.data.get
+        for column, field in _FILLED[kind]:
+            state[column] = said(field)
         if base.column:
-            state[base.column] = last.at.isoformat()
+            state[base.column] = last.at
         if base.key and state.get(base.key) is None:
             state[base.key] = subject
     elif stored is not None:
@@ -166,7 +169,7 @@ def in_force(known: Iterable[Happening]) -> list[Happening]:
     return list(newest.values())
 
 
-def _by_time(one: Happening) -> tuple[datetime, int, str]:
+def _by_time(one: Happening) -> tuple[str, int, str]:
     return one.at, one.version, one.event_id
 
 
@@ -174,7 +177,7 @@ def _apply(state: Columns, one: Happening) -> None:
     change = CHANGES[one.type]
     if change.first and state[change.column] is not None:
         return
-    state[change.column] = one.at.isoformat()
+    state[change.column] = one.at
     state.update((name, one.data.get(name)) for name in change.fields)
     state.update(change.implied)
 
@@ -187,7 +190,7 @@ def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[F
     """
     reopenings: list[Fact] = []
     for one in ordered:
-        at = one.at.isoformat()
+        at = one.at
         if one.type == "deal.reopened":
             undone = {name: state[name] for name in ("closed_at", "outcome", "amount")}
             if state["closed_at"] is None:
@@ -202,7 +205,7 @@ def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[F
             state["qualified_at"] = state["qualified_at"] or at
         if one.data.get("amount") is not None:
             state["amount"] = one.data["amount"]
-    state["last_activity_at"] = max(one.at for one in ordered).isoformat() if ordered else None
+    state["last_activity_at"] = max(one.at for one in ordered) if ordered else None
     return (Fact(FactKind.OPPORTUNITIES, subject, state), *reopenings)
 
 
@@ -213,10 +216,10 @@ def _course(state: Columns, changes: Sequence[Happening]) -> Columns:
         passed = state["completed_at"] is not None and state["passed"]
         if one.type == "enablement.due_changed":
             state["previous_due_on"], state["due_on"] = state["due_on"], one.data["due_on"]
-            state["due_changed_at"] = one.at.isoformat()
+            state["due_changed_at"] = one.at
         elif one.type == "enablement.expired":
             if passed:
-                lapsed = (one.at.date() - timedelta(days=1)).isoformat()
+                lapsed = (date.fromisoformat(one.at[:10]) - timedelta(days=1)).isoformat()
                 state["valid_until"] = min(state["valid_until"] or lapsed, lapsed)
         elif one.type not in ("enablement.completed", "enablement.failed"):
             _apply(state, one)
@@ -234,7 +237,7 @@ def _written(kind: FactKind, stored: Mapping[str, Any], known: Iterable[Happenin
         at = stored.get(change.column) if DATA[type_][0] is kind else None
         if at is None or any(stored.get(name) != value for name, value in change.implied.items() if value is not None):
             continue
-        moment = datetime.fromisoformat(at)
+        moment = datetime.fromisoformat(at).astimezone(UTC).isoformat()
         if (change.column, moment) not in ours:
             found.append(Happening(type_, moment, 0, "", {name: stored.get(name) for name in change.fields}))
     return found

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from store.events.arrivals import Arrival, Key, State, arrivals, happening, sort_out
+from store.events.columns import joined
 from store.events.errors import EventProblem, EventsRefused, shown
 from store.events.folding import BASES, Fact, Happening, fold
 from store.events.types import Event
@@ -75,11 +76,9 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
 
 def _refuse_future(batch: Sequence[Arrival]) -> None:
     """An event tells of what happened. Clocks differ a little; a day ahead is a mistake."""
-    latest = datetime.now(UTC) + CLOCKS_DIFFER
+    latest = (datetime.now(UTC) + CLOCKS_DIFFER).isoformat()
     ahead = [
-        EventProblem(
-            event=one.place, field="time", found=one.event.at.isoformat(), allowed=f"at most {latest.isoformat()}"
-        )
+        EventProblem(event=one.place, field="time", found=one.event.at, allowed=f"at most {latest}")
         for one in batch
         if one.event.at > latest
     ]
@@ -89,7 +88,7 @@ def _refuse_future(batch: Sequence[Arrival]) -> None:
 
 async def _take(conn: Connection, source: str, batch: Sequence[Arrival], key_name: str) -> list[State]:
     locked = await _lock_for(conn, source, batch)
-    states, fresh = sort_out(batch, await conn.fetch(_KNOWN, source, [one.id for one in batch]))
+    states, fresh = sort_out(batch, await conn.fetch(_KNOWN, source, joined([one.id for one in batch])))
     await _refuse_unknown(conn, fresh)
     waits = locked.waits
     if fresh:
@@ -136,20 +135,23 @@ def _request_of(one: Arrival) -> str | None:
 
 async def lock(conn: Connection, keys: Iterable[Key]) -> Locked:
     """Lock subjects until the transaction ends, also such as nobody has heard of yet."""
-    wanted = sorted(set(keys))
-    rows = await conn.fetch(_BEGIN, *_unzipped(wanted))
-    begun = frozenset(Key(*row) for row in rows)
-    waits: Waits = dict.fromkeys(begun)
-    there = [key for key in wanted if key not in begun]
-    if there:
-        for row in await conn.fetch(_LOCK, *_unzipped(there)):
-            wait = Wait(row["waits_for"], row["waits_for_subject"]) if row["waits_for"] else None
-            waits[Key(row["source_system"], row["kind"], row["subject"])] = wait
-    return Locked(waits, begun)
+    waits: Waits = {}
+    begun: set[Key] = set()
+    for (source, kind), subjects in _grouped(keys):
+        new = {row[0] for row in await conn.fetch(_BEGIN, source, kind, joined(subjects))}
+        begun |= {Key(source, kind, subject) for subject in new}
+        there = [subject for subject in subjects if subject not in new]
+        for subject, type_, other in await conn.fetch(_LOCK, source, kind, joined(there)) if there else ():
+            waits[Key(source, kind, subject)] = Wait(type_, other) if type_ else None
+    return Locked(dict.fromkeys(begun) | waits, frozenset(begun))
 
 
-def _unzipped(keys: Sequence[Key]) -> tuple[list[str], list[str], list[str]]:
-    return [key.source_system for key in keys], [key.kind for key in keys], [key.subject for key in keys]
+def _grouped(keys: Iterable[Key]) -> list[tuple[tuple[str, str], list[str]]]:
+    """Subjects by source and kind, all of it in the one order of all writers."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for source, kind, subject in sorted(set(keys)):
+        found.setdefault((source, kind), []).append(subject)
+    return list(found.items())
 
 
 async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Arrival]) -> datetime:
@@ -157,14 +159,14 @@ async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Ar
         _KEEP,
         source,
         key_name,
-        [one.id for one in fresh],
-        [one.event.version for one in fresh],
-        [one.event.type for one in fresh],
-        [one.key.kind for one in fresh],
-        [one.key.subject for one in fresh],
-        [one.event.at for one in fresh],
-        [one.text for one in fresh],
-        [one.sha256 for one in fresh],
+        joined([one.id for one in fresh]),
+        joined([str(one.event.version) for one in fresh]),
+        joined([one.event.type for one in fresh]),
+        joined([one.key.kind for one in fresh]),
+        joined([one.key.subject for one in fresh]),
+        joined([one.event.at for one in fresh]),
+        joined([one.text for one in fresh]),
+        joined([one.sha256.hex() for one in fresh]),
     )
     return moment
 
@@ -175,17 +177,15 @@ async def _events(conn: Connection, locked: Locked, fresh: Sequence[Arrival]) ->
     for one in fresh:
         known.setdefault(one.key, []).append(one.event)
     waiting = {key for key, wait in locked.waits.items() if wait}
-    older = sorted((waiting | known.keys()) - locked.begun)
-    return known | await read_events(conn, older)
+    return known | await read_events(conn, (waiting | known.keys()) - locked.begun)
 
 
-async def read_events(conn: Connection, keys: Sequence[Key]) -> dict[Key, list[Happening]]:
+async def read_events(conn: Connection, keys: Iterable[Key]) -> dict[Key, list[Happening]]:
     """Every version of every event of these subjects."""
     found: dict[Key, list[Happening]] = {}
-    if keys:
-        for row in await conn.fetch(_EVENTS_OF, *_unzipped(keys)):
-            key = Key(row["source_system"], row["kind"], row["subject"])
-            found.setdefault(key, []).append(happening(row))
+    for (source, kind), subjects in _grouped(keys):
+        for subject, *event in await conn.fetch(_EVENTS_OF, source, kind, joined(subjects)):
+            found.setdefault(Key(source, kind, subject), []).append(happening(*event))
     return found
 
 
@@ -199,12 +199,12 @@ async def settle(conn: Connection, moment: datetime, known: dict[Key, list[Happe
         key: None if facts else Wait(BASES[FactKind(key.kind)].type, key.subject) for key, facts in folded.items()
     }
     waits |= await _without_request(conn, folded)
-    rows = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
-    await write_facts(conn, moment, rows)
+    made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
+    await write_facts(conn, moment, made)
     changed = [(key, wait) for key, wait in waits.items() if wait != before.get(key)]
     if changed:
-        types, subjects = zip(*((wait or (None, None)) for _, wait in changed), strict=True)
-        await conn.execute(_SETTLE, moment, *_unzipped([key for key, _ in changed]), types, subjects)
+        rows = [(*key, *(wait or (None, None))) for key, wait in changed]
+        await conn.execute(_SETTLE, moment, *map(list, zip(*rows, strict=True)))
     return waits
 
 

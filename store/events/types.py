@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model, model_validator
 
-from store.events.terms import Amount, Currency, Day, Instant, Moment, Money, Month, Share, Source, Text, Words
+from store.events.terms import Amount, Currency, Day, Instant, Money, Month, Share, Source, Text, Words
 from store.intake.kinds import FactKind
 
 MOST_VERSIONS: Final = 2**31 - 1
@@ -239,7 +239,7 @@ class Event(BaseModel):
     source: Source = Field(description="the source system; the key must be for it")
     type: str
     subject: Text = Field(description="the key of the fact that it is about, unique for its source and kind")
-    time: Moment = Field(description="when it happened")
+    time: Instant = Field(description="when it happened")
     version: int = Field(default=1, ge=1, le=MOST_VERSIONS, description="a higher one corrects the event")
     datacontenttype: Literal["application/json"] | None = None
     dataschema: Words | None = None

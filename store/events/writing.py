@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from store.events.columns import array, joined, joined_or_null
 from store.events.errors import EventProblem, EventsConflict
 from store.events.folding import BASES, COLUMNS, Fact
 from store.intake.kinds import KINDS, FactKind, FieldType
@@ -58,8 +59,8 @@ async def write_facts(conn: Connection, moment: datetime, rows: Sequence[Row]) -
 
 async def _write(conn: Connection, moment: datetime, kind: FactKind, rows: Sequence[Row]) -> None:
     facts = [row.fact.columns for row in rows]
-    columns = [[_text(one[name]) for one in facts] for name in COLUMNS[kind]]
-    sources, ids = [row.source_system for row in rows], [row.fact.source_id for row in rows]
+    columns = [joined_or_null([_text(one[name]) for one in facts]) for name in COLUMNS[kind]]
+    sources, ids = joined([row.source_system for row in rows]), joined([row.fact.source_id for row in rows])
     try:
         await conn.execute(upsert(kind), moment, sources, ids, *columns)
     except asyncpg.UniqueViolationError as taken:
@@ -99,7 +100,7 @@ def upsert(kind: FactKind) -> str:
         values=", ".join(f"{name}::{_TYPES.get(spec.by_name[name].type, 'text')}" for name in columns),
         known="".join(f"{stem}_known_at, " for stem in stems),
         known_values="".join(f"case when {stem}_at is not null then $1::timestamptz end, " for stem in stems),
-        arrays=", ".join(f"${place}::text[]" for place in range(4, 4 + len(columns))),
+        arrays=", ".join(array(place) for place in range(2, 4 + len(columns))),
         settings=", ".join(settings),
         only_changes=_only_changes(kind, said, stems),
         before=", ".join(f"old.{name}" for name in said),

@@ -1,8 +1,6 @@
--- Subjects that nobody has locked before. $1 source systems, $2 kinds, $3 subjects. In one order for every writer, so
--- that two of them wait for each other in a line and never in a circle.
+-- Subjects that nobody has locked before. $1 source system, $2 kind, $3 subjects as one text. In one order for every
+-- writer, so that two of them wait for each other in a line and never in a circle.
 insert into fact_subject (source_system, kind, subject)
-select source_system, kind, subject
-from unnest($1::text[], $2::text[], $3::text[]) as s (source_system, kind, subject)
-order by source_system, kind, subject
+select $1, $2, subject from unnest(string_to_array($3, E'\x1f')) as subject order by subject
 on conflict do nothing
-returning source_system, kind, subject
+returning subject

@@ -1,11 +1,14 @@
--- Keeps new events; how late it is, by the one clock that counts. $1 source system, $2 name of the key, then arrays.
+-- Keeps new events. $1 source system, $2 name of the key, then a text for each column.
 -- The clock is read while the subjects are locked: of two writers to a subject the second one is the later one.
 with now as materialized (select clock_timestamp() as moment),
 kept as (
     insert into fact_event (source_system, event_id, version, type, kind, subject, happened_at, data, sha256,
                             received_at, received_by)
-    select $1, e.event_id, e.version, e.type, e.kind, e.subject, e.happened_at, e.data::jsonb, e.sha256, now.moment, $2
-    from unnest($3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[], $10::bytea[])
+    select $1, e.event_id, e.version::int, e.type, e.kind, e.subject, e.happened_at::timestamptz, e.data::jsonb,
+           decode(e.sha256, 'hex'), now.moment, $2
+    from unnest(string_to_array($3, E'\x1f'), string_to_array($4, E'\x1f'), string_to_array($5, E'\x1f'),
+                string_to_array($6, E'\x1f'), string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f'),
+                string_to_array($9, E'\x1f'), string_to_array($10, E'\x1f'))
          as e (event_id, version, type, kind, subject, happened_at, data, sha256)
     cross join now
 )

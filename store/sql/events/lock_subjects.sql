@@ -1,9 +1,6 @@
--- Locks subjects that are there, in the order of all writers. $1 source systems, $2 kinds, $3 subjects.
-select source_system, kind, subject, waits_for, waits_for_subject
+-- Locks subjects that are there, in the order of all writers. $1 source system, $2 kind, $3 subjects as one text.
+select subject, waits_for, waits_for_subject
 from fact_subject
-where (source_system, kind, subject) in (
-    select source_system, kind, subject
-    from unnest($1::text[], $2::text[], $3::text[]) as s (source_system, kind, subject)
-)
-order by source_system, kind, subject
+where source_system = $1 and kind = $2 and subject = any (string_to_array($3, E'\x1f'))
+order by subject
 for update
