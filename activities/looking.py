@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.agenda import Metrics
 from activities.errors import borrowed, named_errors
-from activities.measuring import Ask, Measured, counted, keep_judgement, measure_all
+from activities.measuring import Ask, counted, keep_judgement, measure_all
 from activities.telling import Sight, Word, next_mark, next_word
 from activities.warning import warn_ahead
 from judgement.assessment import assess
@@ -24,7 +24,7 @@ from models.metric import MetricName
 from models.names import rollout_workflow_id
 from models.work import RolloutKey
 from store import evidence, marks, rollouts
-from store.evidence import PastAsked
+from store.evidence import Measured, PastAsked
 from store.marks import WatchMark
 from store.pool import Connection
 from store.rollouts import StoredRollout

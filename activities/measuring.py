@@ -8,18 +8,16 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from activities.checking import count_quality
-from judgement.assessment import assess
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
 from judgement.values import group_value
-from models.evidence import Assessment, Baseline, CohortReading, LeadDriver, Snapshot, Window
+from models.evidence import Assessment, CohortReading, LeadDriver, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
-from models.plan import RolloutPlan
 from models.quality import Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
-from store.evidence import Counted, PartnerRows, PastAsked
+from store.evidence import Counted, Measured, PartnerRows
 from store.metrics import read_data_through, read_drivers, read_rows
 from store.pool import Connection
 
@@ -33,26 +31,29 @@ READ_WITHIN = 15.0
 """Seconds for a whole snapshot, below the time an activity is given: nothing reads on when nobody waits."""
 
 
-class Measured(NamedTuple):
-    """A snapshot, and every partner's rows behind it."""
-
-    snapshot: Snapshot
-    rows: tuple[PartnerRows, ...]
-
-
 class Ask(NamedTuple):
-    """Whose metrics to read as of a moment: some cohorts, and for each metric the length of its window."""
+    """Whose metrics to read as of a moment: some cohorts, and for each metric the length of its window. `beside` is
+    whom to compare them with."""
 
     as_of: datetime
     cohorts: Sequence[CohortMembers]
     windows: Mapping[MetricName, timedelta]
+    beside: CohortMembers | None = None
+
+    @property
+    def everybody(self) -> tuple[CohortMembers, ...]:
+        return (*self.cohorts, self.beside) if self.beside else tuple(self.cohorts)
 
 
 async def measure(
-    conn: Connection, as_of: datetime, cohorts: Sequence[CohortMembers], windows: Mapping[MetricName, timedelta]
+    conn: Connection,
+    as_of: datetime,
+    cohorts: Sequence[CohortMembers],
+    windows: Mapping[MetricName, timedelta],
+    beside: CohortMembers | None = None,
 ) -> Measured:
     """`measure_all` of one."""
-    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows),))
+    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside),))
     return found
 
 
@@ -71,7 +72,7 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
         for (metric, window), places in _batches(asks).items():
             if (metric, window.end) not in through:
                 through[metric, window.end] = await read_data_through(conn, metric, window.end)
-            cohorts = [asks[number].cohorts[index] for number, index in places]
+            cohorts = [asks[number].everybody[index] for number, index in places]
             readings = await _read(conn, metric, window, cohorts, through[metric, window.end])
             found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})
     return tuple(_measured(ask, number, found) for number, ask in enumerate(asks))
@@ -87,7 +88,7 @@ def _batches(asks: Sequence[Ask]) -> dict[tuple[MetricName, Window], list[tuple[
     for number, ask in enumerate(asks):
         for metric, length in ask.windows.items():
             places = batches.setdefault((metric, Window(start=ask.as_of - length, end=ask.as_of)), [])
-            places.extend((number, index) for index in range(len(ask.cohorts)))
+            places.extend((number, index) for index in range(len(ask.everybody)))
     return batches
 
 
@@ -121,9 +122,10 @@ async def _read(
 
 def _measured(ask: Ask, number: int, found: Mapping[_Place, tuple[CohortReading, PartnerRows]]) -> Measured:
     """Cohort by cohort, each with its metrics in the order of the plan: the digest depends on it."""
-    both = [found[number, index, metric] for index in range(len(ask.cohorts)) for metric in ask.windows]
+    both = [found[number, index, metric] for index in range(len(ask.everybody)) for metric in ask.windows]
     readings, rows = tuple(one for one, _ in both), tuple(partners for _, partners in both)
-    return Measured(evidence.seal(ask.as_of, readings, rows), rows)
+    own = len(ask.cohorts) * len(ask.windows)
+    return Measured(evidence.seal(ask.as_of, readings[:own], rows, readings[own:]), rows)
 
 
 def summary(snapshot: Snapshot) -> Snapshot:
@@ -141,22 +143,10 @@ def summary(snapshot: Snapshot) -> Snapshot:
                     }
                 )
                 for one in snapshot.readings
-            )
+            ),
+            "comparison": (),
         }
     )
-
-
-async def judge_snapshot(
-    conn: Connection,
-    key: RolloutKey,
-    plan: RolloutPlan,
-    snapshot: Snapshot,
-    baselines: Sequence[Baseline],
-    since: datetime,
-) -> Assessment:
-    """Judge a snapshot against the plan, counting breaches since a moment."""
-    past = await evidence.past_readings(conn, [PastAsked(key, since, snapshot.as_of)])
-    return assess(plan, snapshot, baselines, past[key])
 
 
 async def keep_judgement(

@@ -6,11 +6,16 @@ import asyncpg
 from temporalio import activity
 
 from activities.errors import borrowed, unknown_evidence, unknown_rollout, wrong_plan
-from activities.measuring import judge_snapshot, keep_judgement, measure, summary
+from activities.measuring import keep_judgement, measure, summary
+from activities.weighing import weigh, whom_to_compare, without_what_is_untrusted
+from judgement.assessment import summary_of
 from models.brief import AssessmentBrief, SnapshotBrief
 from models.evidence import Assessment, Snapshot
 from models.work import Answer, AssessRequest, FetchRequest
 from store import enrolments, evidence, rollouts
+
+BASELINE = "baseline"
+"""What baselines are measured for."""
 
 
 class MetricActivities:
@@ -27,7 +32,14 @@ class MetricActivities:
         """
         async with borrowed(self._pool) as conn:
             cohorts = await enrolments.members_of(conn, request.key, request.cohorts, request.cohorts_digest)
-            measured = await measure(conn, request.as_of, cohorts, request.windows)
+            baseline = request.purpose == BASELINE
+            plan = await rollouts.read_plan(conn, request.key)
+            # A baseline is measured of all cohorts: whoever is compared later is among them.
+            names = () if baseline else tuple(one.name for one in cohorts)
+            beside = await whom_to_compare(conn, request.key, plan, names, request.as_of)
+            measured = await measure(conn, request.as_of, cohorts, request.windows, beside)
+            if baseline and plan is not None:
+                measured = without_what_is_untrusted(plan, measured)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured.snapshot, measured.rows)
         return _answer(request.answer, measured.snapshot)
 
@@ -44,15 +56,16 @@ class MetricActivities:
                 raise unknown_rollout(request.key.rollout_id)
             if plan.digest != request.plan_digest:
                 raise wrong_plan(request.key.rollout_id)
-            snapshot = await evidence.read_snapshot(conn, request.key, request.snapshot_digest)
-            if snapshot is None:
+            measured = await evidence.read_measured(conn, request.key, request.snapshot_digest)
+            if measured is None:
                 raise unknown_evidence(request.snapshot_digest)
             baselines, since = request.baselines, request.tolerance_since
             if request.baselines_from is not None:
                 baselines = await rollouts.baselines_from(conn, request.key, request.baselines_from)
-            assessment = await judge_snapshot(conn, request.key, plan, snapshot, baselines, since)
+            assessment = await weigh(conn, request.key, plan, measured, baselines, since)
             await keep_judgement(conn, request.key, request.phase, assessment)
-        return AssessmentBrief.of(assessment) if request.brief else assessment
+        said = summary_of(assessment)
+        return AssessmentBrief.of(said) if request.brief else said
 
 
 def _answer(wanted: Answer, snapshot: Snapshot) -> Snapshot | SnapshotBrief:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from judgement.beside import Behind, put_beside
 from judgement.counting import Look
 from judgement.thresholds import judge
 from models.base import digest_json
@@ -16,13 +17,23 @@ Past: TypeAlias = Mapping[tuple[str, MetricName], Sequence[Look]]
 """Earlier readings that count, by cohort and metric, the oldest first."""
 
 
-def assess(plan: RolloutPlan, snapshot: Snapshot, baselines: Sequence[Baseline], past: Past) -> Assessment:
+def assess(
+    plan: RolloutPlan,
+    snapshot: Snapshot,
+    baselines: Sequence[Baseline],
+    past: Past,
+    behind: Behind | None = None,
+) -> Assessment:
     """Judge every reading of a snapshot for which the plan says something.
 
     Looks closer together than half the plan's cadence are one look. An assessment without items judges nothing:
     whoever reads it must not take it for a pass.
+
+    Args:
+        behind: the partners' rows; with them the comparison and the contributions stand beside each verdict.
     """
     frozen = {(one.cohort, one.metric): one for one in baselines}
+    compared = {one.metric: one for one in snapshot.comparison}
     items = []
     for reading in snapshot.readings:
         metric = plan.metric(reading.metric)
@@ -30,17 +41,18 @@ def assess(plan: RolloutPlan, snapshot: Snapshot, baselines: Sequence[Baseline],
             continue
         key = (reading.cohort, reading.metric)
         stops = [one.unless for one in plan.stop_conditions if one.metric is reading.metric and one.unless is not None]
-        items.append(
-            judge(
-                reading,
-                metric,
-                frozen.get(key),
-                past.get(key, ()),
-                snapshot.as_of,
-                one_look=plan.phases.cadence / 2,
-                stops=stops,
-            )
+        item = judge(
+            reading,
+            metric,
+            frozen.get(key),
+            past.get(key, ()),
+            snapshot.as_of,
+            one_look=plan.phases.cadence / 2,
+            stops=stops,
         )
+        if behind is not None:
+            item = put_beside(item, reading, compared.get(reading.metric), frozen.get(key), behind)
+        items.append(item)
     return sealed(
         Assessment(
             evidence_id="",
@@ -71,6 +83,13 @@ def stop_triggers(plan: RolloutPlan, items: Sequence[MetricAssessment]) -> tuple
         and item.minimum_sample_reached
         and one.unless.satisfied(item.value, item.baseline) is False
     )
+
+
+def summary_of(assessment: Assessment) -> Assessment:
+    """What goes into a history. What the checks found is told in the reasons; that and who moved the number stay whole
+    in the store, under the digest."""
+    items = (one.model_copy(update={"quality": (), "contributions": ()}) for one in assessment.items)
+    return assessment.model_copy(update={"items": tuple(items)})
 
 
 def sealed(assessment: Assessment) -> Assessment:

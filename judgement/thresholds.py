@@ -31,7 +31,7 @@ class _Against(NamedTuple):
     doubtful: str | None = None
 
 
-class Frozen(NamedTuple):
+class Comparable(NamedTuple):
     """A baseline as a reading can be compared with it; `missing` says why there is none."""
 
     value: float | None
@@ -177,25 +177,25 @@ def _tolerance_told(breaches: Breaches, plan: MetricPlan) -> str:
     return told
 
 
-def comparable(baseline: Baseline | None, reading: CohortReading) -> Frozen:
+def comparable(baseline: Baseline | None, reading: CohortReading) -> Comparable:
     """The baseline in the terms of the reading: of the same definition, and for the same length of window."""
     if baseline is None:
-        return Frozen(None, "there is no baseline")
+        return Comparable(None, "there is no baseline")
     if baseline.value is None or not math.isfinite(baseline.value):
-        return Frozen(None, f"the baseline has no value: {baseline.reason or NoValue.NOT_A_NUMBER.value}")
+        return Comparable(None, f"the baseline has no value: {baseline.reason or NoValue.NOT_A_NUMBER.value}")
     if baseline.definition_version != reading.definition_version:
         versions = f"{baseline.definition_version}, the reading {reading.definition_version}"
-        return Frozen(None, f"the baseline has definition {versions}")
+        return Comparable(None, f"the baseline has definition {versions}")
     before, now = (one.window.end - one.window.start for one in (baseline, reading))
     if reading.metric not in GROWS_WITH_WINDOW or before == now:
-        return Frozen(baseline.value)
+        return Comparable(baseline.value)
     scaled = baseline.value * (now / before)
     spans = f"{baseline.value:.2f} over {format_duration(before)} is {scaled:.2f} over {format_duration(now)}"
-    return Frozen(scaled, note=f"baseline {spans}")
+    return Comparable(scaled, note=f"baseline {spans}")
 
 
 def _against(
-    reading: CohortReading, plan: MetricPlan, value: float | None, frozen: Frozen, stops: Sequence[Threshold]
+    reading: CohortReading, plan: MetricPlan, value: float | None, frozen: Comparable, stops: Sequence[Threshold]
 ) -> _Against:
     """The reading beside each threshold, and the breaches and doubts that no threshold shows."""
     group, unit = reading.group, CATALOGUE[reading.metric].unit
@@ -227,7 +227,7 @@ def _against(
     return _Against(beyond or outright, untold, outright, tuple(reasons), doubtful)
 
 
-def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Frozen) -> str | None:
+def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> str | None:
     """Facts without which a threshold would not hold: contacts written down days later, leads excluded only after
     their deadline. Both are how this number is made to look better, so they are said, and decide nothing."""
     parts = reading.group.parts
@@ -242,7 +242,7 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Frozen) -> str |
     return f"holds only by {told}: {without:.2f} without them"
 
 
-def _told(limit: Threshold, value: float, frozen: Frozen, holds: bool | None, unit: str) -> str:
+def _told(limit: Threshold, value: float, frozen: Comparable, holds: bool | None, unit: str) -> str:
     """One threshold in words, with the number it comes down to."""
     agreed = f"agreed {limit}" if limit.basis is Basis.ABSOLUTE else f"agreed {limit} against the baseline"
     target = _target(limit, frozen.value)
@@ -255,7 +255,7 @@ def _told(limit: Threshold, value: float, frozen: Frozen, holds: bool | None, un
     return told if holds else f"{told}: beyond"
 
 
-def _why_untold(frozen: Frozen) -> str:
+def _why_untold(frozen: Comparable) -> str:
     return frozen.missing or ("the baseline is zero" if frozen.value == 0 else "the change is not a number")
 
 

@@ -46,16 +46,23 @@ class StoredEvidence(Frozen):
     body: dict[str, Any]
 
 
-def seal(as_of: datetime, readings: Sequence[CohortReading], rows: Sequence[PartnerRows]) -> Snapshot:
-    """A snapshot under a digest that covers its readings and the partners' rows behind them."""
-    body = {
+def seal(
+    as_of: datetime,
+    readings: Sequence[CohortReading],
+    rows: Sequence[PartnerRows],
+    comparison: Sequence[CohortReading] = (),
+) -> Snapshot:
+    """A snapshot under a digest that covers its readings, those beside them, and the partners' rows behind both."""
+    body: dict[str, Any] = {
         "as_of": as_of.isoformat(),
         "readings": [one.model_dump(mode="json") for one in readings],
         "rows": [one.model_dump(mode="json") for one in rows],
     }
+    if comparison:
+        body["comparison"] = [one.model_dump(mode="json") for one in comparison]
     found = digest_json(body)
     name = f"snapshot-{found.removeprefix('sha256:')[:16]}"
-    return Snapshot(evidence_id=name, digest=found, as_of=as_of, readings=tuple(readings))
+    return Snapshot(evidence_id=name, digest=found, as_of=as_of, readings=tuple(readings), comparison=tuple(comparison))
 
 
 async def keep_snapshot(
@@ -137,8 +144,21 @@ async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[Ro
     return found
 
 
+class Measured(NamedTuple):
+    """A snapshot, and every partner's rows behind it."""
+
+    snapshot: Snapshot
+    rows: tuple[PartnerRows, ...]
+
+
 async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snapshot | None:
-    """A snapshot by its digest, None for an unknown one.
+    """A snapshot by its digest, None for an unknown one; raises like `read_measured`."""
+    found = await read_measured(conn, key, digest)
+    return found.snapshot if found else None
+
+
+async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measured | None:
+    """A snapshot by its digest with the rows behind it, None for an unknown one.
 
     Raises:
         EvidenceChanged: what is stored does not have this digest any more.
@@ -152,10 +172,11 @@ async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snaps
     if body is None:
         return None
     snapshot = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
-    rows = [PartnerRows.model_validate_json(json.dumps(one)) for one in body["rows"]]
-    if seal(snapshot.as_of, snapshot.readings, rows) != snapshot or snapshot.digest != digest:
+    rows = tuple(PartnerRows.model_validate_json(json.dumps(one)) for one in body["rows"])
+    whole = seal(snapshot.as_of, snapshot.readings, rows, snapshot.comparison)
+    if whole != snapshot or snapshot.digest != digest:
         raise EvidenceChanged(f"the snapshot stored under {digest} has been changed")
-    return snapshot
+    return Measured(snapshot, rows)
 
 
 async def read_evidence(conn: Connection, digest: str, key: RolloutKey | None = None) -> StoredEvidence | None:

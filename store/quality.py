@@ -39,6 +39,7 @@ _TWICE = {
     metric: statement(f"quality/twice/{metric}")
     for metric in (MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY)
 }
+_FACTS = {metric: statement(f"quality/facts/{metric}") for metric in _TABLES}
 _VOLUMES = statement("quality/volumes")
 _MONTHS = statement("quality/months")
 _RESTATED = statement("quality/restated")
@@ -116,12 +117,14 @@ async def read_quality(
 
 
 async def comparison_cohort(
-    conn: Connection, key: RolloutKey, control: str | None, measured: Sequence[CohortMembers], as_of: datetime
+    conn: Connection, key: RolloutKey, control: str | None, measured: Sequence[str], as_of: datetime
 ) -> CohortMembers | None:
-    """The partners beside a rollout: its control cohort or, without one, whoever of its cohorts is not enrolled yet."""
-    rows = await conn.fetch(
-        _COMPARISON, key.rollout_id, key.chain_id, control, as_of, [cohort.name for cohort in measured]
-    )
+    """The partners beside a rollout: its control cohort or, without one, whoever of its cohorts is not enrolled yet.
+
+    Args:
+        measured: names of the cohorts that are measured themselves; nobody is compared with themselves.
+    """
+    rows = await conn.fetch(_COMPARISON, key.rollout_id, key.chain_id, control, as_of, list(measured))
     partners = tuple(row["partner_id"] for row in rows)
     return CohortMembers(name=control or "not enrolled", partners=partners) if partners else None
 
@@ -160,3 +163,15 @@ def _heard(rows: Sequence[Any], groups: int) -> tuple[Heard, ...]:
 def _some(rows: Sequence[Any], groups: int) -> tuple[Some, ...]:
     found = {row["group_no"]: Some(row["facts"], tuple(row["names"])) for row in rows}
     return tuple(found.get(number, Some()) for number in range(groups))
+
+
+async def facts_behind(
+    conn: Connection, metric: MetricName, partners: Sequence[str], window: Window, *, each: int
+) -> dict[str, tuple[str, ...]]:
+    """By partner the facts that count most against the metric, at most `each`: leads, deals, claims by their ids."""
+    if metric not in _FACTS or not partners:
+        return {}
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in await conn.fetch(_FACTS[metric], list(partners), window.start, window.end, each):
+        found[row["partner_id"]].append(row["fact"])
+    return {partner: tuple(facts) for partner, facts in found.items()}

@@ -1,0 +1,94 @@
+"""Judges a rollout's own evidence with all that stands behind it: whom it is compared with, who moved the number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from judgement.assessment import assess, sealed
+from judgement.beside import Behind, Rows, with_facts
+from judgement.quality import findings, told
+from models.evidence import Assessment, Baseline, CohortReading, GroupValue, MetricAssessment, Snapshot
+from models.plan import RolloutPlan
+from models.quality import Severity
+from models.rollout import CohortMembers
+from models.work import RolloutKey
+from store import evidence
+from store.evidence import Measured, PastAsked
+from store.pool import Connection
+from store.quality import comparison_cohort, facts_behind
+
+EACH = 3
+"""Facts named of each partner who moved a number."""
+
+
+async def whom_to_compare(
+    conn: Connection, key: RolloutKey, plan: RolloutPlan | None, measured: Sequence[str], as_of: datetime
+) -> CohortMembers | None:
+    """The partners beside the cohorts of these names; nobody where the store does not know the rollout."""
+    if plan is None or not measured:
+        return None
+    control = plan.cohorts.control.name if plan.cohorts.control else None
+    return await comparison_cohort(conn, key, control, measured, as_of)
+
+
+async def weigh(
+    conn: Connection,
+    key: RolloutKey,
+    plan: RolloutPlan,
+    measured: Measured,
+    baselines: Sequence[Baseline],
+    since: datetime,
+) -> Assessment:
+    """Judge a snapshot against the plan, counting breaches since a moment.
+
+    Raises:
+        EvidenceChanged: what the baselines were read from does not have its digest any more.
+    """
+    snapshot = measured.snapshot
+    past = await evidence.past_readings(conn, [PastAsked(key, since, snapshot.as_of)])
+    behind = await _behind(conn, key, plan, measured, baselines)
+    assessment = assess(plan, snapshot, baselines, past[key], behind)
+    readings = {(one.cohort, one.metric): one for one in snapshot.readings}
+    items = [await _with_facts(conn, item, readings[item.cohort, item.metric]) for item in assessment.items]
+    return sealed(assessment.model_copy(update={"items": tuple(items)}))
+
+
+def without_what_is_untrusted(plan: RolloutPlan, measured: Measured) -> Measured:
+    """Baselines whose data are red have no value, and the reason why: nothing is compared with them."""
+    snapshot = measured.snapshot
+    readings = tuple(_trusted(plan, one, snapshot) for one in snapshot.readings)
+    if readings == snapshot.readings:
+        return measured
+    return Measured(evidence.seal(snapshot.as_of, readings, measured.rows, snapshot.comparison), measured.rows)
+
+
+def _trusted(plan: RolloutPlan, reading: CohortReading, snapshot: Snapshot) -> CohortReading:
+    metric = plan.metric(reading.metric)
+    if metric is None or reading.group.value is None:
+        return reading
+    red = [one for one in findings(reading, metric, None, snapshot.as_of) if one.severity is Severity.RED]
+    if not red:
+        return reading
+    why = "; ".join(f"data not to be trusted: {told(one)}" for one in red)
+    group: GroupValue = reading.group.model_copy(update={"value": None, "reason": why})
+    return reading.model_copy(update={"group": group})
+
+
+async def _behind(
+    conn: Connection, key: RolloutKey, plan: RolloutPlan, measured: Measured, baselines: Sequence[Baseline]
+) -> Behind:
+    snapshot = measured.snapshot
+    cohorts = tuple(dict.fromkeys(one.cohort for one in snapshot.readings))
+    beside = await whom_to_compare(conn, key, plan, cohorts, snapshot.as_of) if snapshot.comparison else None
+    then = await evidence.read_measured(conn, key, baselines[0].evidence_digest) if baselines else None
+    return Behind(_rows(measured), _rows(then) if then else {}, beside.partners if beside else ())
+
+
+def _rows(measured: Measured) -> Rows:
+    return {(one.cohort, one.metric): one.partners for one in measured.rows}
+
+
+async def _with_facts(conn: Connection, item: MetricAssessment, reading: CohortReading) -> MetricAssessment:
+    partners = [one.partner_id for one in item.contributions]
+    return with_facts(item, await facts_behind(conn, item.metric, partners, reading.window, each=EACH))
