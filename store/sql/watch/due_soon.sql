@@ -13,7 +13,7 @@ cross join lateral (
       and assigned_at >= ($3::timestamptz[])[asked.group_no + 1]
       and assigned_at <= ($4::timestamptz[])[asked.group_no + 1]
       and greatest(known_at, amended_at) <= ($4::timestamptz[])[asked.group_no + 1]
-      and first_contact_at is null and reassigned_at is null and excluded_at is null
+      and first_contact_at is null and reassigned_at is null and excluded_at is null and rejected_at is null
 ) as lead
 where lead.leads > 0
 group by asked.group_no
