@@ -75,8 +75,11 @@ async def import_(
 @command
 async def generate(
     seed: Annotated[int, typer.Option(help="The same seed, start and size give the same world.")] = 1,
-    partners: Annotated[int, typer.Option(min=1, max=5000, help="How many partners.")] = 240,
+    partners: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many partners.")] = 240,
     months: Annotated[int, typer.Option(min=1, max=60, help="Length of the world.")] = MONTHS_BACK + MONTHS_AHEAD,
+    leads: Annotated[float, typer.Option(min=0, max=10_000, help="Leads of an average partner in 28 days.")] = 11,
+    deals: Annotated[float, typer.Option(min=0, max=10_000, help="Deals of an average partner in 28 days.")] = 10,
+    sales: Annotated[float, typer.Option(min=0, max=10_000, help="Sales of an average partner in 28 days.")] = 7,
     start: Annotated[
         datetime | None,
         typer.Option(
@@ -90,16 +93,18 @@ async def generate(
 
     By default it reaches from 15 months back to 9 months ahead, so that a plan started now finds current facts for as
     long as it runs, and a plan over the past year its baselines. What lies ahead stays unknown until its time comes.
+    It is written in one transaction, at any size: Ctrl-C leaves nothing behind.
     """
     first = start.date() if start else first_day(datetime.now(UTC).date())
+    spec = {"seed": seed, "partners": partners, "months": months, "leads": leads, "deals": deals, "sales": sales}
     with bar(f"{partners} partners, {months} months") as progress:
         async with connection(Place(home)) as opened:
-            report = await _generate(opened, progress, seed=seed, partners=partners, months=months, start=first)
+            report = await _generate(opened, progress, start=first, **spec)
     if output is Format.JSON:
         emit_json("world", report.model_dump(mode="json"))
         return
     show(
-        f"{report.partners} partners, {sum(report.rows.values()):,} facts, {report.starts_at:%Y-%m-%d} to "
+        f"{report.partners:,} partners, {sum(report.rows.values()):,} facts, {report.starts_at:%Y-%m-%d} to "
         f"{report.ends_at:%Y-%m-%d}."
     )
     for line in _usable(report.starts_at, report.ends_at, datetime.now(UTC)):

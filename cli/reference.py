@@ -56,7 +56,7 @@ KINDS = {
     "plan": ("plan show", "the plan as it was read, and its digest"),
     "import": (
         "data import",
-        "run_id; rows read, inserted, updated, unchanged, skipped, rejected; reject_file, reasons",
+        "run_id; rows read, inserted, updated, unchanged, skipped, rejected; reject_file, first_reasons",
     ),
     "data": (
         "data status",

@@ -17,36 +17,38 @@ as large, each partner +-10 percent of that:
 Facts become known as late as they do in practice: leads in ten minutes, contacts in hours and a few after two days,
 sales the next night and 3 percent up to five days later, rebates on the tenth of the next month.
 
+Leads, deals and sales can be made more or fewer (`WorldSpec`); MDF follows the sales.
+
 This is a calm world on purpose: real months vary more. It stands well clear of the usual thresholds, so that what a
 rollout reports is what was planted with a `Slump`.
 """  # noqa: E501
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 import asyncpg
 
 from models.base import Frozen, Instant
-from store.world_leads import lead_rows
-from store.world_partners import roster, slumping
-from store.world_programme import compliance_rows, enablement_rows, mdf_rows
+from store.intake.ahead import made_ahead
+from store.intake.kinds import KINDS
+from store.intake.ledger import Counted, Origin, Run, write_run
+from store.intake.reach import Reach, events_of
+from store.world_leads import add_leads
+from store.world_partners import each_partner, roster, slumping
+from store.world_programme import add_budgets, add_checks, add_compliance, add_enablement, add_mdf
 from store.world_rows import COLUMNS, Rows
-from store.world_sales import opportunity_rows, sales_rows
+from store.world_sales import add_deals, add_rates_and_runs, add_sales
 from store.world_spec import SOURCE, Slump, WorldPartner, WorldSpec, midnight
 
-_COPY_SECONDS: Final = 600.0
-_STREAMS: Final[tuple[Callable[[WorldSpec, Sequence[WorldPartner]], Rows], ...]] = (
-    sales_rows,
-    opportunity_rows,
-    lead_rows,
-    mdf_rows,
-    enablement_rows,
-    compliance_rows,
-)
+_SECONDS: Final = 3600.0
+_SMALLEST, _LARGEST = 20_000, 200_000
+"""Rows of a portion. The first are small, so that something is to be seen soon; all later ones large, because what
+follows from facts costs the same for many of them as for few. They bound what is held in memory."""
 
 
 class WorldExistsError(Exception):
@@ -68,58 +70,91 @@ async def generate_world(
 ) -> WorldReport:
     """Write the world in one transaction, and bring the planner's statistics up to date.
 
+    Memory does not grow with the world: partners are made in portions, while those before are written.
+
     Args:
-        progress: called with the streams of facts that are written, and how many there are.
+        progress: called with the partners that are written, and how many there are.
 
     Raises:
         WorldExistsError: there is one already; nothing was written.
         ValueError: a slump names partners the world does not have; nothing was written.
         asyncpg.PostgresError: the database refused; nothing was written.
     """
-    partners = roster(spec)
-    hit = tuple(tuple(sorted(slumping(slump, partners))) for slump in spec.slumps)
+    began = time.monotonic()
+    hit = tuple(tuple(sorted(slumping(slump, each_partner(spec)))) for slump in spec.slumps)
+    counts: Counter[str] = Counter()
     async with conn.transaction():
+        # Two that begin at the same time must not both find none.
+        await conn.execute("select pg_advisory_xact_lock(hashtext('rollouts data generate'))", timeout=_SECONDS)
         if await conn.fetchval("select exists (select from partner where source_system = $1)", SOURCE):
             raise WorldExistsError("this database already holds a synthetic world; use an empty one")
-        counts = await _partner_rows(spec, partners).copy(conn, _COPY_SECONDS)
-        written = 0
-        async for rows in _made_ahead(spec, partners):
-            counts |= await rows.copy(conn, _COPY_SECONDS)
-            written += 1
-            if progress is not None:
-                progress(written, len(_STREAMS))
-        await conn.execute(f"analyze {', '.join(COLUMNS)}", timeout=_COPY_SECONDS)
-    return WorldReport(
-        partners=len(partners), rows=counts, starts_at=spec.starts_at, ends_at=spec.ends_at, slumping=hit
+        portions = _portions(spec, hit)
+        async with made_ahead(lambda: next(portions, None)) as made:
+            async for portion in made:
+                counts.update(await portion.rows.copy(conn, _SECONDS))
+                if progress is not None:
+                    progress(portion.partners, spec.partners)
+        await conn.execute(f"analyze {', '.join(COLUMNS)}", timeout=_SECONDS)
+        await _enter(conn, spec, counts, time.monotonic() - began)
+    rows = {table: counts[table] for table in COLUMNS if counts[table]}
+    return WorldReport(partners=spec.partners, rows=rows, starts_at=spec.starts_at, ends_at=spec.ends_at, slumping=hit)
+
+
+class _Portion(NamedTuple):
+    """Rows that are written together, and how many partners are made when they are."""
+
+    rows: Rows
+    partners: int
+
+
+def _portions(spec: WorldSpec, hit: tuple[tuple[str, ...], ...]) -> Iterator[_Portion]:
+    """What all partners share, then partner by partner. Where one portion ends says nothing about the facts."""
+    rows, wanted = Rows(), _SMALLEST
+    add_rates_and_runs(rows, spec)
+    add_checks(rows, spec)
+    add_budgets(rows, spec, each_partner(spec))
+    members = [(slump, frozenset(ids)) for slump, ids in zip(spec.slumps, hit, strict=True)]
+    for number, partner in enumerate(each_partner(spec), 1):
+        _add_partner(rows, spec, partner, [slump for slump, ids in members if partner.partner_id in ids])
+        if rows.count >= wanted or number == spec.partners:
+            yield _Portion(rows, number)
+            rows, wanted = Rows(), min(2 * wanted, _LARGEST)
+
+
+def _add_partner(rows: Rows, spec: WorldSpec, one: WorldPartner, slumps: list[Slump]) -> None:
+    rows.add(
+        "partner",
+        *(one.partner_id, one.name, one.type, one.tier, one.region, one.country, one.time_zone, one.currency),
+        *(one.active_from, one.active_to, one.partner_id, _registered(one, spec)),
     )
-
-
-async def _made_ahead(spec: WorldSpec, partners: Sequence[WorldPartner]) -> AsyncIterator[Rows]:
-    """The rows of each stream, made in a thread while the database still takes in those before."""
-    first, *others = _STREAMS
-    upcoming = asyncio.create_task(asyncio.to_thread(first, spec, partners))
-    for stream in others:
-        rows = await upcoming
-        upcoming = asyncio.create_task(asyncio.to_thread(stream, spec, partners))
-        yield rows
-    yield await upcoming
-
-
-def _partner_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
-    rows = Rows()
-    for one in partners:
-        known = _registered(one, spec)
-        rows.add(
-            "partner",
-            *(one.partner_id, one.name, one.type, one.tier, one.region, one.country, one.time_zone, one.currency),
-            *(one.active_from, one.active_to, one.partner_id, known),
-        )
-    return rows
+    add_sales(rows, spec, one)
+    add_deals(rows, spec, one)
+    add_leads(rows, spec, one, slumps)
+    add_mdf(rows, spec, one)
+    add_enablement(rows, spec, one)
+    add_compliance(rows, spec, one)
 
 
 def _registered(partner: WorldPartner, spec: WorldSpec) -> datetime:
     """Those who join during the world are registered a month ahead."""
     return min(midnight(partner.active_from) - timedelta(days=30), spec.starts_at - timedelta(days=400))
+
+
+async def _enter(
+    conn: asyncpg.Connection[asyncpg.Record], spec: WorldSpec, counts: Mapping[str, int], seconds: float
+) -> None:
+    """Enter the world into the ledger, a row for each kind. It reaches to its end; until then to each moment."""
+    for kind, of_kind in KINDS.items():
+        if rows := counts[of_kind.table]:
+            run = Run(
+                kind=kind,
+                source=SOURCE,
+                origin=Origin.GENERATED,
+                imported_at=datetime.now(UTC),
+                seconds=seconds,
+                counted=Counted(read=rows, new=rows),
+            )
+            await write_run(conn, run, Reach(through=spec.ends_at if events_of(of_kind) else None))
 
 
 __all__ = [

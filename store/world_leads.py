@@ -9,12 +9,8 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from store.world_partners import slumping
 from store.world_rows import Rows
 from store.world_spec import Slump, WorldPartner, WorldSpec, days
-
-LEADS_PER_28_DAYS: Final = 11.0
-"""Of a partner of volume 1."""
 
 _CLASSES: Final = (("inbound", 0.25, 8), ("distributed", 0.60, 16), ("nurture", 0.15, 24))  # share, business hours
 _OPENS, _CLOSES = 9, 17
@@ -24,14 +20,10 @@ _NEVER_CONTACTED, _NEVER_IN_SLUMP = 0.25, 0.5
 _EXCLUDED, _WEEKEND = 0.015, 0.12
 
 
-def lead_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
-    """All leads of all partners."""
-    rows = Rows()
-    hit = [(slump, slumping(slump, partners)) for slump in spec.slumps]
-    for partner in partners:
-        slumps = [slump for slump, ids in hit if partner.partner_id in ids]
+def add_leads(rows: Rows, spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> None:
+    """All leads of a partner, whom these slumps hit."""
+    if spec.leads:
         rows.many("lead", _leads(spec, partner, slumps))
-    return rows
 
 
 def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> Iterator[tuple[object, ...]]:
@@ -78,7 +70,7 @@ def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> I
 def _arrivals(chance: Random, spec: WorldSpec, partner: WorldPartner) -> Iterator[datetime]:
     """Wall-clock times at the partner's: steady over the weeks, in working hours, seldom at a weekend."""
     first, last = partner.active_days(spec.start, spec.end)
-    gap = 28 / (LEADS_PER_28_DAYS * partner.volume)
+    gap = 28 / (spec.leads * partner.volume)
     passed = chance.random() * gap
     while passed < (last - first).days:
         day = first + timedelta(days=int(passed))

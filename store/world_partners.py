@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Final
 
@@ -31,7 +31,12 @@ _JOINING, _LEAVING = 0.03, 0.02
 
 def roster(spec: WorldSpec) -> tuple[WorldPartner, ...]:
     """Every partner of the world, by id `p-001` onwards. Needs no database, so a plan can name partners early."""
-    return tuple(_partner(spec, number) for number in range(1, spec.partners + 1))
+    return tuple(each_partner(spec))
+
+
+def each_partner(spec: WorldSpec) -> Iterator[WorldPartner]:
+    """The same, one after the other."""
+    return (_partner(spec, number) for number in range(1, spec.partners + 1))
 
 
 def slumping(slump: Slump, partners: Iterable[WorldPartner]) -> frozenset[str]:
@@ -40,20 +45,19 @@ def slumping(slump: Slump, partners: Iterable[WorldPartner]) -> frozenset[str]:
     Raises:
         ValueError: it names a partner the world does not have, or selects nobody.
     """
-    ordered = sorted(partners)
     if slump.select is None:
-        unknown = set(slump.partners) - {partner.partner_id for partner in ordered}
+        unknown = set(slump.partners).difference(partner.partner_id for partner in partners)
         if unknown:
             raise ValueError(f"the world has no partner {', '.join(sorted(unknown))}")
         return frozenset(slump.partners)
     select = slump.select
-    chosen = [
+    chosen = sorted(
         partner.partner_id
-        for partner in ordered
+        for partner in partners
         if partner.tier in (select.tier or (partner.tier,))
         and partner.region in (select.region or (partner.region,))
         and partner.type in (select.type or (partner.type,))
-    ]
+    )
     if not chosen:
         raise ValueError("the slump selects no partner of this world")
     return frozenset(chosen[: select.limit])

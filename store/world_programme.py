@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Final, NamedTuple
 
 from store.world_rows import Rows
-from store.world_sales import EXPECTED_QUARTERLY_USD
+from store.world_sales import expected_quarterly_usd
 from store.world_spec import WorldPartner, WorldSpec, add_months, days, midnight, money, months_between
 
 _FUND_SHARE: Final = 0.014  # of expected sales: what discretionary funds usually are
@@ -20,25 +20,56 @@ _REJECTED, _UNCLAIMED = 0.03, 0.02
 _ACTIVITIES: Final = ("webinar", "trade fair", "search advertising", "customer event", "mailing")
 
 
-def mdf_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
-    """Quarterly budgets, an allocation for each partner, requests through the quarter, claims after them."""
-    rows = Rows()
-    for start in [month for month in months_between(spec.start, spec.end) if month.month % 3 == 1]:
-        end, known = add_months(start, 3), midnight(start) - timedelta(days=14)
-        budget, total = f"mdf-{start.year}-q{start.month // 3 + 1}", Decimal(0)
-        funded = [one for one in partners if one.active_from <= start and (one.active_to or end) >= end]
-        amounts = {
-            one.partner_id: money(round(EXPECTED_QUARTERLY_USD * one.volume * _FUND_SHARE, -1)) for one in funded
-        }
-        total = sum(amounts.values(), total)
-        deadline = end + timedelta(days=_CLAIM_DAYS)
-        rows.add("mdf_budget", budget, start, end, deadline, total, "USD", budget, known)
-        for partner in funded:
-            allocation = f"{budget}-{partner.partner_id}"
-            amount = amounts[partner.partner_id]
-            rows.add("mdf_allocation", allocation, budget, partner.partner_id, amount, "USD", allocation, known)
-            _requests(spec.chance(partner.partner_id, budget), partner, allocation, float(amount), (start, end), rows)
-    return rows
+class _Fund(NamedTuple):
+    """A quarter's fund."""
+
+    budget: str
+    start: date
+    end: date
+    known: datetime
+
+    def allots(self, spec: WorldSpec, partner: WorldPartner) -> Decimal:
+        """What a partner may spend of it; nothing unless it is a partner for the whole quarter."""
+        if partner.active_from > self.start or (partner.active_to or self.end) < self.end:
+            return Decimal(0)
+        return money(round(expected_quarterly_usd(spec) * partner.volume * _FUND_SHARE, -1))
+
+
+def _funds(spec: WorldSpec) -> list[_Fund]:
+    quarters = [month for month in months_between(spec.start, spec.end) if month.month % 3 == 1]
+    return [
+        _Fund(
+            f"mdf-{start.year}-q{start.month // 3 + 1}",
+            start,
+            add_months(start, 3),
+            midnight(start) - timedelta(days=14),
+        )
+        for start in quarters
+    ]
+
+
+def add_budgets(rows: Rows, spec: WorldSpec, partners: Iterable[WorldPartner]) -> None:
+    """Quarterly budgets: what all partners are allotted together."""
+    funds = _funds(spec)
+    totals = [Decimal(0)] * len(funds)
+    for partner in partners:
+        totals = [total + fund.allots(spec, partner) for total, fund in zip(totals, funds, strict=True)]
+    for fund, total in zip(funds, totals, strict=True):
+        deadline = fund.end + timedelta(days=_CLAIM_DAYS)
+        rows.add("mdf_budget", fund.budget, fund.start, fund.end, deadline, total, "USD", fund.budget, fund.known)
+
+
+def add_mdf(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
+    """A partner's allocations, requests through the quarter, claims after them."""
+    for fund in _funds(spec):
+        if amount := fund.allots(spec, partner):
+            allocation = f"{fund.budget}-{partner.partner_id}"
+            rows.add(
+                "mdf_allocation",
+                *(allocation, fund.budget, partner.partner_id, amount, "USD", allocation, fund.known),
+            )
+            chance = spec.chance(partner.partner_id, fund.budget)
+            _requests(chance, partner, allocation, float(amount), (fund.start, fund.end), rows)
 
 
 def _requests(
@@ -87,26 +118,23 @@ _WAIVED: Final = 0.01
 _VALID: Final = 400
 
 
-def enablement_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
+def add_enablement(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
     """People with three yearly courses each, renewed before they lapse, and a product update every quarter."""
-    rows = Rows()
-    for partner in partners:
-        for number in range(_PEOPLE[partner.tier]):
-            person = f"{partner.partner_id}-person-{number}"
-            chance, known = spec.chance(person), midnight(partner.active_from)
-            role = _ROLES[number % len(_ROLES)]
-            rows.add("person", person, partner.partner_id, role, partner.active_from, person, known)
-            first, last = partner.active_days(add_months(spec.start, -12), spec.end)
-            for course in _YEARLY_COURSES:
-                day = first + timedelta(days=chance.randint(0, 300))
-                while day < last:
-                    _assignment(chance, partner, person, course, day, _VALID, rows)
-                    day += timedelta(days=345)
-            for quarter in [one for one in months_between(first, last) if one.month % 3 == 1]:
-                day = max(quarter, first) + timedelta(days=chance.randint(0, 60))
-                if day < last:
-                    _assignment(chance, partner, person, f"product-update-{quarter:%Y-%m}", day, None, rows)
-    return rows
+    for number in range(_PEOPLE[partner.tier]):
+        person = f"{partner.partner_id}-person-{number}"
+        chance, known = spec.chance(person), midnight(partner.active_from)
+        role = _ROLES[number % len(_ROLES)]
+        rows.add("person", person, partner.partner_id, role, partner.active_from, person, known)
+        first, last = partner.active_days(add_months(spec.start, -12), spec.end)
+        for course in _YEARLY_COURSES:
+            day = first + timedelta(days=chance.randint(0, 300))
+            while day < last:
+                _assignment(chance, partner, person, course, day, _VALID, rows)
+                day += timedelta(days=345)
+        for quarter in [one for one in months_between(first, last) if one.month % 3 == 1]:
+            day = max(quarter, first) + timedelta(days=chance.randint(0, 60))
+            if day < last:
+                _assignment(chance, partner, person, f"product-update-{quarter:%Y-%m}", day, None, rows)
 
 
 def _assignment(
@@ -159,9 +187,8 @@ _CHECKS: Final = (
 _PASSES, _PARTIAL = 0.78, 0.17
 
 
-def compliance_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
-    """Nine checks, assessed again shortly before each result lapses; critical ones pass."""
-    rows = Rows()
+def add_checks(rows: Rows, spec: WorldSpec) -> None:
+    """The nine checks."""
     effective = add_months(spec.start, -24)
     for check in _CHECKS:
         rows.add(
@@ -169,11 +196,13 @@ def compliance_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
             *(check.check_id, 1, check.title, check.severity, Decimal(check.weight), check.steady, check.validity),
             *(effective, check.check_id, midnight(effective)),
         )
-    for partner in partners:
-        chance = spec.chance(partner.partner_id, "compliance")
-        for check in _CHECKS:
-            _results(spec, partner, check, chance, rows)
-    return rows
+
+
+def add_compliance(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
+    """Every check, assessed again shortly before each result lapses; critical ones pass."""
+    chance = spec.chance(partner.partner_id, "compliance")
+    for check in _CHECKS:
+        _results(spec, partner, check, chance, rows)
 
 
 def _results(spec: WorldSpec, partner: WorldPartner, check: _Check, chance: Random, rows: Rows) -> None:

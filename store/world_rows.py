@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
 import asyncpg
 
+from store.intake.copytext import token
 from store.world_spec import SOURCE
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -67,23 +69,27 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Rows:
-    """Rows by table, each a tuple in the order of `COLUMNS`."""
+    """Rows by table, each a line for COPY in the order of `COLUMNS`. `count` says how many there are."""
 
     def __init__(self) -> None:
-        self._tables: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self.count = 0
+        self._tables: defaultdict[str, list[str]] = defaultdict(list)
 
     def add(self, table: str, *values: Any) -> None:
         """One row."""
-        self._tables[table].append((*values, SOURCE))
+        self.count += 1
+        self._tables[table].append("\t".join(map(token, (*values, SOURCE))))
 
     def many(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Several."""
-        self._tables[table] += [(*row, SOURCE) for row in rows]
+        for row in rows:
+            self.add(table, *row)
 
     async def copy(self, conn: asyncpg.Connection[asyncpg.Record], seconds: float) -> dict[str, int]:
         """Write all of them; how many went to which table."""
         counts = {table: len(self._tables[table]) for table in COLUMNS if table in self._tables}
         for table in counts:
+            text = "\n".join((*self._tables.pop(table), "")).encode()
             columns = (*COLUMNS[table], "source_system")
-            await conn.copy_records_to_table(table, records=self._tables[table], columns=columns, timeout=seconds)
+            await conn.copy_to_table(table, source=io.BytesIO(text), columns=columns, timeout=seconds)
         return counts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -11,10 +10,6 @@ from typing import Final
 from store.world_partners import USD_PER_UNIT
 from store.world_rows import Rows
 from store.world_spec import WorldPartner, WorldSpec, add_months, days, midnight, money, months_between
-
-DEALS_PER_28_DAYS: Final = 10.0
-SALES_PER_28_DAYS: Final = 7.0
-"""Of a partner of volume 1."""
 
 _DEAL_USD: Final = 18_000.0
 _SALE_USD: Final = 9_000.0
@@ -25,22 +20,19 @@ _REBATE_SHARE: Final = 0.015
 _RETURNED: Final = 0.02
 _LATE_BOOKED: Final = 0.03
 
-EXPECTED_QUARTERLY_USD: Final = _SALE_USD * 1.13 * 0.9 * SALES_PER_28_DAYS * 13 / 4
-"""Net sales a partner of volume 1 makes in a quarter: mean of the sizes, less the mean discount."""
+
+def expected_quarterly_usd(spec: WorldSpec) -> float:
+    """Net sales a partner of volume 1 makes in a quarter: mean of the sizes, less the mean discount."""
+    return _SALE_USD * 1.13 * 0.9 * spec.sales * 13 / 4
 
 
-def opportunity_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
+def add_deals(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
     """Deals: registered steadily, qualified, closed after about three weeks, half of them won."""
-    rows = Rows()
-    for partner in partners:
-        _opportunities(spec, partner, rows)
-    return rows
-
-
-def _opportunities(spec: WorldSpec, partner: WorldPartner, rows: Rows) -> None:
+    if not spec.deals:
+        return
     chance = spec.chance(partner.partner_id, "deals")
     first, last = partner.active_days((spec.starts_at - _PIPELINE_LEAD).date(), spec.end)
-    gap = 28 / (DEALS_PER_28_DAYS * partner.volume)
+    gap = 28 / (spec.deals * partner.volume)
     # Every other deal is won, wherever the count begins: winning in runs would make velocity a matter of luck.
     passed, share, number = chance.random() * gap, chance.random(), 0
     while passed < (last - first).days:
@@ -73,16 +65,12 @@ def _opportunities(spec: WorldSpec, partner: WorldPartner, rows: Rows) -> None:
         passed += gap * (0.7 + 0.6 * chance.random())
 
 
-def sales_rows(spec: WorldSpec, partners: Sequence[WorldPartner]) -> Rows:
-    """Rates, sales, returns, their cost, and the monthly rebates with the runs that close them."""
-    rows = Rows()
+def add_rates_and_runs(rows: Rows, spec: WorldSpec) -> None:
+    """Rates of currencies, and the runs that close each month's rebates."""
     _rates(spec, rows)
     for month in months_between(spec.start, spec.end):
         closed = midnight(add_months(month, 1)) + timedelta(days=9, hours=18)
         rows.add("rebate_run", f"rebates-{month:%Y-%m}", month, closed, closed)
-    for partner in partners:
-        _sales(spec, partner, rows)
-    return rows
 
 
 def _rates(spec: WorldSpec, rows: Rows) -> None:
@@ -96,11 +84,14 @@ def _rates(spec: WorldSpec, rows: Rows) -> None:
             rate *= 1 + chance.uniform(-0.012, 0.012)
 
 
-def _sales(spec: WorldSpec, partner: WorldPartner, rows: Rows) -> None:
+def add_sales(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
+    """Sales, returns, their cost, and the monthly rebates."""
+    if not spec.sales:
+        return
     chance = spec.chance(partner.partner_id, "sales")
     product_share = chance.gauss(_PRODUCT_SHARE, _PRODUCT_SPREAD)
     first, last = partner.active_days(spec.start, spec.end)
-    gap = 28 / (SALES_PER_28_DAYS * partner.volume)
+    gap = 28 / (spec.sales * partner.volume)
     passed, number = chance.random() * gap, 0
     by_month: defaultdict[date, float] = defaultdict(float)
     while passed < (last - first).days:

@@ -16,6 +16,9 @@ from models.plan import PartnerId, Selector
 SOURCE = "synthetic"
 """The source system of every synthetic fact."""
 
+MOST_PARTNERS = 1_000_000
+MOST_PER_28_DAYS = 10_000
+
 
 class Slump(Frozen):
     """Planted trouble: leads assigned to these partners in `[start, end)` are followed up in time less often.
@@ -42,13 +45,19 @@ class Slump(Frozen):
 class WorldSpec(Frozen):
     """A world of `partners` partners whose facts run from midnight UTC of `start` for `months` months.
 
-    The same spec gives the same facts. Another partner, month or slump leaves all other facts as they were.
+    `leads`, `deals` and `sales` say how many of them a partner of volume 1 has in 28 days; none with 0.
+
+    The same spec gives the same facts. Another partner or slump leaves all other facts as they were, but for the
+    budgets, which are what all partners are allotted together.
     """
 
     seed: int = 1
     start: date
     months: int = Field(default=15, ge=1, le=60)
-    partners: int = Field(default=240, ge=1, le=5000)
+    partners: int = Field(default=240, ge=1, le=MOST_PARTNERS)
+    leads: float = Field(default=11, ge=0, le=MOST_PER_28_DAYS)
+    deals: float = Field(default=10, ge=0, le=MOST_PER_28_DAYS)
+    sales: float = Field(default=7, ge=0, le=MOST_PER_28_DAYS)
     slumps: tuple[Slump, ...] = ()
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import signal
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from cli.data import BASELINE, first_day
 from cli.home import Place
 from cli.output import Exit
 from store.world_spec import WorldSpec
-from tests.cli.conftest import Terminal
+from tests.cli.conftest import Terminal, finished
 from tests.store.desk import LEAD_HEADER, LEADS, PARTNERS
 
 MADE_UP = "select count(*) from partner where source_system = 'synthetic'"
@@ -111,7 +113,32 @@ async def test_a_second_world_is_refused_and_the_first_stays(terminal: Terminal,
     assert await _count(terminal, MADE_UP) == before
 
 
-@pytest.mark.parametrize("words", [("--partners", "0"), ("--months", "61"), ("--seed", "lucky"), ("--start", "soon")])
+async def test_ctrl_c_while_a_world_is_written_leaves_nothing_behind(nowhere: Terminal, database: str) -> None:
+    words = ("data", "generate", "--partners", "3000", "--months", "1")
+    process = await nowhere.start(*words, ROLLOUTS_DATABASE_DSN=database)
+    assert process.stderr is not None
+    told = await asyncio.wait_for(process.stderr.readline(), 60)
+    assert told == b"3000 partners, 1 months: 10 %\n"
+    process.send_signal(signal.SIGINT)
+    assert (await finished(process)).code == Exit.INTERRUPTED
+    connection = await asyncpg.connect(database)
+    tables = ("partner", "lead", "fx_rate", "intake_run", "watch_change")
+    found = [await connection.fetchval(f"select count(*) from {table}") for table in tables]  # noqa: S608
+    await connection.close()
+    assert found == [0] * len(tables)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--partners", "0"),
+        ("--partners", "1000001"),
+        ("--leads", "-1"),
+        ("--months", "61"),
+        ("--seed", "lucky"),
+        ("--start", "soon"),
+    ],
+)
 async def test_a_world_that_cannot_be_is_refused_before_anything_is_opened(
     nowhere: Terminal, words: tuple[str, str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from statistics import fmean
@@ -15,6 +16,7 @@ from judgement.values import group_value
 from models.evidence import GroupValue, Window
 from models.metric import MetricName
 from models.plan import Selector
+from store import world
 from store.metrics import read_metric
 from store.pool import prepare_connection
 from store.world import Slump, WorldExistsError, WorldReport, WorldSpec, generate_world, roster
@@ -266,7 +268,96 @@ def test_an_impossible_slump_is_refused(change: dict[str, object]) -> None:
         Slump.model_validate({**SLUMP.model_dump(), **change})
 
 
-def test_more_partners_leave_the_others_as_they_were() -> None:
+async def facts_of(conn: Connection, spec: WorldSpec, partners: Sequence[str]) -> dict[str, set[str]]:
+    """Every fact about these partners, and those that are about nobody, in a world that is taken back again."""
+    transaction = conn.transaction()
+    await transaction.start()
+    await generate_world(conn, spec)
+    found: dict[str, set[str]] = {}
+    for table in COLUMNS:
+        about = "partner_id" in COLUMNS[table]
+        rows = await conn.fetch(
+            f"select to_jsonb(t) - 'recorded_at' as row from {table} t"  # noqa: S608
+            + (" where partner_id = any($1)" if about else ""),
+            *([list(partners)] if about else []),
+        )
+        found[table] = {str(row["row"]) for row in rows}
+    await transaction.rollback()
+    return found
+
+
+async def test_more_partners_leave_the_facts_of_the_others_as_they_were(empty: Connection) -> None:
+    names = [one.partner_id for one in roster(TINY)]
+    few = await facts_of(empty, TINY, names)
+    many = await facts_of(empty, TINY.model_copy(update={"partners": 19}), names)
+    assert all(few[table] for table in COLUMNS)
+    # A budget is what all are allotted together.
+    assert [table for table in COLUMNS if few[table] != many[table]] == ["mdf_budget"]
+
+
+async def test_where_a_portion_ends_says_nothing_about_the_facts(
+    empty: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def made(smallest: int, largest: int) -> tuple[dict[str, str], list[tuple[int, int]]]:
+        monkeypatch.setattr(world, "_SMALLEST", smallest)
+        monkeypatch.setattr(world, "_LARGEST", largest)
+        steps: list[tuple[int, int]] = []
+        transaction = empty.transaction()
+        await transaction.start()
+        await generate_world(empty, TINY, lambda *step: steps.append(step))
+        found = await contents(empty)
+        await transaction.rollback()
+        return found, steps
+
+    whole, one_step = await made(10**9, 10**9)
+    by_partner, steps = await made(1, 1)
+    assert whole == by_partner
+    assert one_step == [(12, 12)]
+    assert steps == [(number, 12) for number in range(1, 13)]
+
+
+def test_a_portion_holds_a_bounded_number_of_rows() -> None:
+    spec = WorldSpec(start=START, months=1, partners=2000, leads=0, deals=0, sales=0)
+    most = max(portion.rows.count for portion in world._portions(spec, ()))
+    assert most < world._LARGEST + 1000
+
+
+async def test_what_happens_can_be_made_more_or_less(empty: Connection) -> None:
+    usual = await facts_of(empty, TINY, PILOT)
+    busy = await facts_of(empty, TINY.model_copy(update={"leads": 22, "deals": 0}), PILOT)
+    assert {table for table in COLUMNS if usual[table] != busy[table]} == {"lead", "opportunity"}
+    assert 1.7 < len(busy["lead"]) / len(usual["lead"]) < 2.3
+    assert not busy["opportunity"]
+    quiet = await facts_of(empty, TINY.model_copy(update={"leads": 0, "sales": 0}), PILOT)
+    gone = ("lead", "partner_transaction", "partner_cost", "mdf_allocation", "mdf_request", "mdf_claim")
+    assert [table for table in COLUMNS if not quiet[table]] == [table for table in COLUMNS if table in gone]
+
+
+async def test_a_world_that_is_stopped_on_the_way_leaves_nothing(empty: Connection, database: str) -> None:
+    told = asyncio.Event()
+    making = asyncio.create_task(
+        generate_world(empty, TINY.model_copy(update={"partners": 5000}), lambda *_: told.set())
+    )
+    await told.wait()
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    look = await asyncpg.connect(database)
+    found = [await look.fetchval(f"select count(*) from {table}") for table in (*COLUMNS, "intake_run")]  # noqa: S608
+    await look.close()
+    assert found == [0] * len(found)
+
+
+async def test_a_world_is_in_the_ledger_with_each_of_its_kinds(empty: Connection) -> None:
+    report = await generate_world(empty, TINY)
+    rows = await empty.fetch("select kind, source, origin, rows_new, through_at from intake_run")
+    assert sorted(row["rows_new"] for row in rows) == sorted(report.rows.values())
+    assert {(row["source"], row["origin"]) for row in rows} == {("synthetic", "generated")}
+    through = {row["kind"]: row["through_at"] for row in rows}
+    assert (through["leads"], through["partners"]) == (TINY.ends_at, None)
+
+
+def test_more_partners_leave_the_roster_as_it_was() -> None:
     assert roster(SPEC)[:12] == roster(SPEC.model_copy(update={"partners": 12}))
     assert len({one.name for one in roster(SPEC)}) == 240
 
