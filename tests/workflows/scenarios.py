@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -46,6 +47,20 @@ async def _to_gate(live: Live) -> None:
     await live.until_status(Status.AWAITING_APPROVAL)
 
 
+async def _told_at_enrolments(live: Live) -> list[list[str]]:
+    """Of each enrolment, everything that the log was given up to then: before it, or in the same transaction."""
+    told: list[str] = []
+    found = []
+    for event in (await live.handle.fetch_history()).events:
+        asked = event.activity_task_scheduled_event_attributes
+        if asked.activity_type.name in ("record_decisions", "enrol_partners"):
+            body = json.loads(asked.input.payloads[0].data)
+            told += [one["message"] for one in (body.get("record") or body).get("entries", ())]
+            if asked.activity_type.name == "enrol_partners":
+                found.append(list(told))
+    return found
+
+
 async def happy(live: Live, pool: Pool) -> None:
     await _to_gate(live)
     await live.decide("sponsor", "finance_owner")
@@ -58,6 +73,11 @@ async def happy(live: Live, pool: Pool) -> None:
     assert result.enrolled == ("pilot", "wave-one", "wave-two")
     stored = await live.stored_log(pool)
     assert [row["sequence"] for row in stored] == list(range(1, result.entries + 1))
+    told, why = (
+        await _told_at_enrolments(live),
+        [f"Entered {one}" for one in ("pilot", "scale, wave 1", "scale, wave 2")],
+    )
+    assert [entries[-1].partition(":")[0] for entries in told] == why
     assert await pool.fetchval("select count(*) from enrolment where withdrawn_at is null") == 36
 
 
