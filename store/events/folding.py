@@ -79,15 +79,17 @@ CHANGES: Final = {
     "lead.accepted": Change("accepted_at", first=True),
     "lead.contacted": Change("first_contact_at", first=True),
     "lead.reassigned": Change("reassigned_at", first=True),
+    "lead.rejected": Change("rejected_at", first=True, fields=("rejected_reason",)),
     "lead.recalled": Change("excluded_at", first=True, fields=("excluded_reason",)),
     "deal.qualified": Change("qualified_at", first=True),
     "deal.closed": Change("closed_at", fields=("outcome", "amount")),
     "mdf.request.approved": Change("decided_at", fields=("approved_amount", "approver"), implied=_YES),
     "mdf.request.rejected": Change("decided_at", fields=("approver",), implied=_NO),
-    "mdf.request.released": Change("released_at", first=True),
+    "mdf.request.released": Change("released_at", first=True, fields=("released_reason",)),
     "mdf.claim.approved": Change("decided_at", fields=("approved_amount", "approver", "late_waived_by"), implied=_YES),
     "mdf.claim.rejected": Change("decided_at", fields=("approver",), implied=_NO | {"late_waived_by": None}),
     "mdf.claim.paid": Change("paid_at", fields=("paid_amount",)),
+    "mdf.claim.withdrawn": Change("withdrawn_at", first=True),
     "enablement.due_changed": Change("due_changed_at", fields=("due_on",)),
     "enablement.completed": Change("completed_at", first=True, fields=("valid_until",), implied={"passed": True}),
     "enablement.failed": Change("completed_at", implied={"passed": False, "valid_until": None}),
@@ -156,6 +158,9 @@ def fold(
         return (Fact(kind, subject, _course(state, changes)),)
     for one in changes:
         _apply(state, one)
+    if kind is FactKind.MDF_CLAIMS and state["paid_at"] is not None:
+        # What is paid can no longer be taken back.
+        state["withdrawn_at"] = None
     return (Fact(kind, subject, state),)
 
 

@@ -15,6 +15,7 @@ import asyncpg
 
 from store.events.arrivals import Arrival, Key, State, arrivals, happening, sort_out
 from store.events.columns import joined
+from store.events.deadlines import LeadDeadlines
 from store.events.errors import EventProblem, EventsRefused, shown
 from store.events.folding import BASES, Fact, Happening, fold
 from store.events.types import Event
@@ -94,7 +95,7 @@ async def _take(conn: Connection, source: str, batch: Sequence[Arrival], key_nam
     if fresh:
         moment = await _keep(conn, source, key_name, fresh)
         known = await _events(conn, locked, fresh)
-        waits = waits | await settle(conn, moment, known, locked.waits)
+        waits = waits | await settle(conn, moment, known, locked.waits, fresh)
         await _refuse_overcredited(conn, source, fresh)
     for arrival in batch:
         if waits.get(arrival.key) and states[arrival.place] is State.NEW:
@@ -189,7 +190,13 @@ async def read_events(conn: Connection, keys: Iterable[Key]) -> dict[Key, list[H
     return found
 
 
-async def settle(conn: Connection, moment: datetime, known: dict[Key, list[Happening]], before: Waits) -> Waits:
+async def settle(
+    conn: Connection,
+    moment: datetime,
+    known: dict[Key, list[Happening]],
+    before: Waits,
+    fresh: Sequence[Arrival] = (),
+) -> Waits:
     """Write the facts that can be made of the events of these locked subjects; what the others wait for."""
     folded: dict[Key, tuple[Fact, ...] | None] = {
         key: fold(FactKind(key.kind), key.subject, events) for key, events in known.items()
@@ -200,12 +207,27 @@ async def settle(conn: Connection, moment: datetime, known: dict[Key, list[Happe
     }
     waits |= await _without_request(conn, folded)
     made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
+    deadlines = LeadDeadlines(conn, moment, made)
+    _refuse_without_deadline(await deadlines.fill(), fresh)
     await write_facts(conn, moment, made)
+    await deadlines.settle()
     changed = [(key, wait) for key, wait in waits.items() if wait != before.get(key)]
     if changed:
         rows = [(*key, *(wait or (None, None))) for key, wait in changed]
         await conn.execute(_SETTLE, moment, *map(list, zip(*rows, strict=True)))
     return waits
+
+
+def _refuse_without_deadline(bad: dict[tuple[str, str], str], fresh: Sequence[Arrival]) -> None:
+    if not bad:
+        return
+    places = {(one.key.source_system, one.key.subject): one.place for one in fresh if one.kind is FactKind.LEADS}
+    raise EventsRefused(
+        [
+            EventProblem(event=places.get(lead), field="time", found=shown(why), allowed="a moment that has a deadline")
+            for lead, why in bad.items()
+        ]
+    )
 
 
 async def _with_stored(

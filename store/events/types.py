@@ -27,14 +27,20 @@ class Nothing(Data):
 
 
 class LeadAssigned(Data):
-    """A lead is given to a partner. Deadlines are fixed now, so that a later change of calendar changes no history."""
+    """A lead is given to a partner. Without any deadline it gets those of the policy in force, if there is one."""
 
     partner_id: Text
-    contact_due_at: Instant | None = Field(description="null: no deadline, the lead is under no SLA")
+    contact_due_at: Instant | None = None
     class_: Text | None = Field(default=None, alias="class")
     policy_version: Text | None = None
     created_at: Instant | None = None
     accept_due_at: Instant | None = None
+
+
+class LeadRejected(Data):
+    """The partner turns a lead down."""
+
+    rejected_reason: Words | None = None
 
 
 class LeadRecalled(Data):
@@ -84,6 +90,12 @@ class RequestSubmitted(Data):
     activity_end: Day | None = None
 
 
+class RequestReleased(Data):
+    """What an approved request kept for itself is free again."""
+
+    released_reason: Literal["cancelled", "expired", "withdrawn"] | None = None
+
+
 class Approved(Data):
     """Somebody says yes, to so much."""
 
@@ -129,6 +141,7 @@ class CourseAssigned(Data):
     course_id: Text
     due_on: Day
     prior_credit: bool = False
+    course_version: int | None = Field(default=None, ge=1, le=MOST_VERSIONS)
 
 
 class CourseDueChanged(Data):
@@ -200,6 +213,8 @@ class TransactionRecorded(Data):
     discount_amount: Money | None = None
     tax_amount: Money | None = None
     original_id: Text | None = None
+    recognised_on: Day | None = None
+    deal_id: Text | None = None
 
     @model_validator(mode="after")
     def _signed(self) -> Self:
@@ -252,6 +267,7 @@ DATA: Final[dict[str, tuple[FactKind, type[Data]]]] = {
     "lead.accepted": (FactKind.LEADS, Nothing),
     "lead.contacted": (FactKind.LEADS, Nothing),
     "lead.reassigned": (FactKind.LEADS, Nothing),
+    "lead.rejected": (FactKind.LEADS, LeadRejected),
     "lead.recalled": (FactKind.LEADS, LeadRecalled),
     "deal.registered": (FactKind.OPPORTUNITIES, DealRegistered),
     "deal.qualified": (FactKind.OPPORTUNITIES, DealQualified),
@@ -260,11 +276,12 @@ DATA: Final[dict[str, tuple[FactKind, type[Data]]]] = {
     "mdf.request.submitted": (FactKind.MDF_REQUESTS, RequestSubmitted),
     "mdf.request.approved": (FactKind.MDF_REQUESTS, Approved),
     "mdf.request.rejected": (FactKind.MDF_REQUESTS, Rejected),
-    "mdf.request.released": (FactKind.MDF_REQUESTS, Nothing),
+    "mdf.request.released": (FactKind.MDF_REQUESTS, RequestReleased),
     "mdf.claim.submitted": (FactKind.MDF_CLAIMS, ClaimSubmitted),
     "mdf.claim.approved": (FactKind.MDF_CLAIMS, ClaimApproved),
     "mdf.claim.rejected": (FactKind.MDF_CLAIMS, Rejected),
     "mdf.claim.paid": (FactKind.MDF_CLAIMS, ClaimPaid),
+    "mdf.claim.withdrawn": (FactKind.MDF_CLAIMS, Nothing),
     "enablement.assigned": (FactKind.ENABLEMENT, CourseAssigned),
     "enablement.due_changed": (FactKind.ENABLEMENT, CourseDueChanged),
     "enablement.completed": (FactKind.ENABLEMENT, CourseCompleted),

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from store.events.columns import array, joined, joined_or_null
-from store.events.errors import EventProblem, EventsConflict
+from store.events.errors import EventProblem, EventsConflict, EventsRefused, shown
 from store.events.folding import BASES, COLUMNS, Fact
 from store.intake.kinds import KINDS, FactKind, FieldType
 from store.pool import Connection
@@ -65,6 +65,16 @@ async def _write(conn: Connection, moment: datetime, kind: FactKind, rows: Seque
         await conn.execute(upsert(kind), moment, sources, ids, *columns)
     except asyncpg.UniqueViolationError as taken:
         raise EventsConflict([_taken(KINDS[kind].table, taken)]) from taken
+    except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as broken:
+        # The tables' own rules stay the authority, also where the events' are found to be laxer.
+        table = KINDS[kind].table
+        raise EventsRefused(
+            [
+                EventProblem(
+                    event=None, field=table.replace("_", " "), found=shown(str(broken)), allowed="what the table takes"
+                )
+            ]
+        ) from broken
 
 
 def _text(value: Any) -> str | None:
@@ -111,7 +121,7 @@ def upsert(kind: FactKind) -> str:
 def _only_changes(kind: FactKind, said: Sequence[str], stems: Sequence[str]) -> str:
     if kind not in ONE_MOMENT_EACH:
         return "false"
-    own = {f"{stem}_at" for stem in stems} | {"excluded_reason"}
+    own = {f"{stem}_at" for stem in stems} | {"excluded_reason", "rejected_reason"}
     rest = [name for name in said if name not in own]
     same = [
         f"({', '.join(f'old.{name}' for name in rest)}) is not distinct from "

@@ -232,7 +232,7 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"datacontenttype": "text/xml"}, "datacontenttype"),
     ({"data_base64": "e30="}, "data_base64"),
     ({"data": []}, "data"),
-    ({"data": {"partner_id": "P1"}}, "data.contact_due_at"),
+    ({"data": {"contact_due_at": None}}, "data.partner_id"),
     ({"data": {"partner_id": "P1", "contact_due_at": None, "partnr": 1}}, "data.partnr"),
     ({"data": {"partner_id": 7, "contact_due_at": None}}, "data.partner_id"),
     ({"data": {"partner_id": "P\x001", "contact_due_at": None}}, "data.partner_id"),

@@ -1,0 +1,31 @@
+"""Columns of many values as one text each: what the driver does value by value is half the cost of taking an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+SEPARATOR: Final = "\x1f"
+"""Stands between values. No event can hold it: its texts have no control characters, and JSON escapes them."""
+
+NOTHING: Final = "\x1e"
+"""Stands for NULL."""
+
+
+def joined(values: Iterable[str]) -> str:
+    """Values as one text."""
+    return SEPARATOR.join(values)
+
+
+def joined_or_null(values: Iterable[str | None]) -> str:
+    """The same for values that may be missing, and that may come from a file, which can hold any character."""
+    found = [NOTHING if one is None else one for one in values]
+    text = SEPARATOR.join(found)
+    if text.count(SEPARATOR) == len(found) - 1:
+        return text
+    return SEPARATOR.join(one.replace(SEPARATOR, "\N{REPLACEMENT CHARACTER}") for one in found)
+
+
+def array(place: int) -> str:
+    """The SQL that reads the parameter of this number back."""
+    return rf"string_to_array(${place}, E'\x1f', E'\x1e')"

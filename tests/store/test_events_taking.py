@@ -1,0 +1,223 @@
+"""Batches of events in a real database: whatever way they are cut and ordered, the same facts come of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+
+from store.events import BATCH, EventsRefused, State, take, waiting_events
+from tests.console.conftest import CHECKED, event
+
+TABLES = {
+    "lead": "source_id",
+    "opportunity": "source_id",
+    "opportunity_reopening": "source_id",
+    "mdf_request": "source_id",
+    "mdf_claim": "source_id",
+    "enablement_assignment": "source_id",
+    "compliance_result": "source_id",
+    "compliance_waiver": "source_id",
+    "partner_transaction": "source_id",
+    "partner_cost": "source_id",
+}
+KNOWLEDGE = "known_at, recorded_at, amended_at, source_system, source_id"
+HOURS = [f"2026-03-02T{hour:02}:00:00Z" for hour in range(12)]
+
+
+def story(source: str) -> list[dict[str, Any]]:
+    """Facts of every kind, with corrections and changes of mind; names carry the source, for some are shared by all."""
+
+    def said(type_: str, name: str, hour: int = 0, **more: Any) -> dict[str, Any]:
+        more.setdefault("id", f"{type_} {name} {hour}")
+        return event(type_, f"{source} {name}", HOURS[hour], source=source, **more)
+
+    lead: dict[str, Any] = {"partner_id": "P1", "contact_due_at": HOURS[6]}
+    request: dict[str, Any] = {"partner_id": "P1", "requested_amount": 9, "currency": "EUR"}
+    claim: dict[str, Any] = {"partner_id": "P1", "claimed_amount": 5, "currency": "EUR", "request_id": f"{source} R1"}
+    course: dict[str, Any] = {"partner_id": "P1", "person_id": "H1", "course_id": "c", "due_on": "2026-04-01"}
+    result: dict[str, Any] = {"partner_id": "P1", "check_id": "C1", "check_version": 1, "outcome": "pass"}
+    waiver: dict[str, Any] = {"partner_id": "P1", "check_id": "C1", "approved_by": "a", "reason": "b"}
+    sale: dict[str, Any] = {"partner_id": "P1", "kind": "sale", "transaction_date": "2026-03-01", "currency": "EUR"}
+    cost: dict[str, Any] = {
+        "partner_id": "P1",
+        "kind": "product",
+        "amount": 3,
+        "currency": "EUR",
+        "recognised_on": "2026-03-01",
+    }
+    return [
+        said("lead.assigned", "L1", 1, **lead),
+        said("lead.assigned", "L1", 2, id="lead.assigned L1 1", version=2, **(lead | {"partner_id": "P2"})),
+        said("lead.accepted", "L1", 3),
+        said("lead.contacted", "L1", 8),
+        said("lead.contacted", "L1", 5),
+        said("lead.contacted", "L1", 7, id="lead.contacted L1 5", version=3),
+        said("lead.reassigned", "L1", 9),
+        said("lead.assigned", "L2", 1, **lead),
+        said("lead.recalled", "L2", 2, excluded_reason="junk"),
+        said("lead.contacted", "L3", 2),
+        said("deal.registered", "D1", 0, partner_id="P1", currency="EUR", amount=10),
+        said("deal.qualified", "D1", 1),
+        said("deal.closed", "D1", 2, outcome="won", amount="12.50"),
+        said("deal.reopened", "D1", 3, id=f"{source} reopened"),
+        said("deal.closed", "D1", 4, outcome="lost"),
+        said("mdf.request.submitted", "R1", 0, **request),
+        said("mdf.request.approved", "R1", 1, approved_amount=7),
+        said("mdf.claim.submitted", "M1", 2, **claim),
+        said("mdf.claim.approved", "M1", 3, approved_amount=5),
+        said("mdf.claim.paid", "M1", 4, paid_amount=4),
+        said("enablement.assigned", "E1", 0, **course),
+        said("enablement.failed", "E1", 2),
+        said("enablement.completed", "E1", 3, valid_until="2027-01-01"),
+        said("enablement.due_changed", "E1", 1, due_on="2026-05-01"),
+        said("compliance.result.recorded", "K1", **result),
+        said("compliance.waiver.granted", "W1", valid_from="2026-03-01", valid_until="2026-03-31", **waiver),
+        said("compliance.waiver.revoked", "W1", 3),
+        said("transaction.recorded", "T1", net_amount=100, **sale),
+        said("transaction.recorded", "T1", id="transaction.recorded T1 0", version=2, net_amount=99, **sale),
+        said("cost.recorded", "X1", **cost),
+    ]
+
+
+def batch(events: list[dict[str, Any]]) -> Any:
+    return BATCH.validate_json(json.dumps(events))
+
+
+async def facts(pool: asyncpg.Pool[asyncpg.Record], source: str) -> dict[str, list[str]]:
+    """What the tables say of a source, but for when it became known."""
+    found = {}
+    for table in TABLES:
+        rows = await pool.fetch(
+            f"select (to_jsonb(t) - string_to_array('{KNOWLEDGE}', ', '))::text as row from {table} t"  # noqa: S608
+            " where source_system = $1 order by source_id",
+            source,
+        )
+        texts = [json.loads(row["row"].replace(source, "SOURCE")) for row in rows]
+        found[table] = [
+            json.dumps({name: value for name, value in one.items() if not name.endswith("_known_at")}, sort_keys=True)
+            for one in texts
+        ]
+    return found
+
+
+async def test_however_events_are_cut_ordered_and_repeated_the_same_facts_come_of_them(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    await pool.execute(CHECKED)
+    await take(pool, "straight", batch(story("straight")), "key")
+    expected = await facts(pool, "straight")
+    assert [len(rows) for rows in expected.values()] == [2, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    chance = Random(3)
+    for round_ in range(12):
+        source = f"round{round_}"
+        events = story(source)
+        events += chance.sample(events, 8)
+        chance.shuffle(events)
+        while events:
+            size = chance.choice((1, 2, 3, 5, 8))
+            await take(pool, source, batch(events[:size]), "key")
+            del events[:size]
+        assert await facts(pool, source) == expected
+    async with pool.acquire() as conn:
+        waiting = await waiting_events(conn)
+    assert {(one.kind, one.waits_for, one.subjects, one.events) for one in waiting} == {
+        ("leads", "lead.assigned", 1, 1)
+    }
+
+
+async def test_what_was_read_as_of_a_moment_reads_the_same_ever_after(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Every event in a batch of its own, in an odd order; after each, all moments before are read again."""
+    await pool.execute(CHECKED)
+    events = story("crm")
+    Random(5).shuffle(events)
+    seen: list[tuple[datetime, dict[str, Any]]] = []
+
+    async def read(moment: datetime) -> dict[str, Any]:
+        lead = """
+            select source_id, partner_id, contact_due_at,
+                   case when greatest(first_contact_at, first_contact_known_at) <= $1 then first_contact_at end,
+                   case when greatest(excluded_at, excluded_known_at) <= $1 then excluded_reason end
+            from lead_as_of($1) order by 1
+        """
+        deal = """
+            select source_id, case when greatest(closed_at, closed_known_at) <= $1 then outcome end,
+                   case when greatest(closed_at, closed_known_at) <= $1 then amount end
+            from opportunity_as_of($1)
+        """
+        claim = """
+            select source_id, case when greatest(paid_at, paid_known_at) <= $1 then paid_amount end
+            from mdf_claim_as_of($1)
+        """
+        sales = "select source_id, net_amount from partner_transaction_as_of($1)"
+        return {query: [tuple(row) for row in await pool.fetch(query, moment)] for query in (lead, deal, claim, sales)}
+
+    for one in events:
+        await take(pool, "crm", batch([one]), "key")
+        moment = await pool.fetchval("select clock_timestamp()")
+        for earlier, told in seen:
+            assert await read(earlier) == told, (one, earlier)
+        seen.append((moment, await read(moment)))
+
+
+async def test_a_clock_that_was_set_back_loses_no_version(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    await pool.execute(CHECKED)
+    sale = story("crm")[27:29]
+    await take(pool, "crm", batch(sale[:1]), "key")
+    await pool.execute("update partner_transaction set known_at = now() + interval '1 hour'")
+    await take(pool, "crm", batch(sale[1:]), "key")
+    row = await pool.fetchrow("select net_amount, amended_at > known_at as later from partner_transaction")
+    assert row is not None
+    assert tuple(row) == (99, True)
+    assert await pool.fetchval("select net_amount from superseded.partner_transaction") == 100
+
+
+async def test_a_lead_without_a_deadline_gets_that_of_the_policy_once_and_keeps_it(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    await pool.execute(CHECKED)
+    await pool.execute(
+        "insert into lead_policy (source_system, source_id, policy_version, effective_from, contact_within,"
+        " contact_counts, known_at) values ('ops', 'p', 'v1', '2020-01-01', 120, 'elapsed', '2020-01-01Z')"
+    )
+    await take(pool, "crm", batch([event("lead.assigned", "L1", HOURS[1], partner_id="P1")]), "key")
+    row = await pool.fetchrow("select policy_version, contact_due_at, amended_at from lead")
+    due = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    assert row is not None
+    assert tuple(row) == ("v1", due, None)
+    # A policy that changes later, and what happens to the lead later, leave it as it was assigned.
+    await pool.execute("update lead_policy set contact_within = 60")
+    await take(pool, "crm", batch([event("lead.contacted", "L1", HOURS[2])]), "key")
+    again = await pool.fetchrow("select policy_version, contact_due_at, amended_at from lead")
+    assert again == row
+    # Given to another partner by a correction it is another assignment, under the policy as it is now.
+    moved = event("lead.assigned", "L1", HOURS[4], version=2, partner_id="P2")
+    await take(pool, "crm", batch([moved]), "key")
+    assert await pool.fetchval("select contact_due_at from lead") == due + timedelta(hours=2)
+
+
+async def test_nothing_of_a_batch_is_left_when_it_fails_in_its_last_step(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    await pool.execute(CHECKED)
+    await pool.execute(
+        "create function fail() returns trigger language plpgsql as $$ begin raise check_violation; end $$;"
+        "create trigger fail before insert on partner_cost for each statement execute function fail()"
+    )
+    with pytest.raises(EventsRefused, match="partner cost"):
+        await take(pool, "crm", batch(story("crm")), "key")
+    for table in (*TABLES, "fact_event", "fact_subject"):
+        assert await pool.fetchval(f"select count(*) from {table}") == 0, table  # noqa: S608
+
+
+async def test_one_id_in_two_batches_at_once_names_one_fact(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    await pool.execute(CHECKED)
+    batches = [[event("lead.contacted", f"L{number}", id="the one")] for number in range(4)]
+    told = await asyncio.gather(*(take(pool, "crm", batch(one), "key") for one in batches), return_exceptions=True)
+    taken = [one for one in told if not isinstance(one, BaseException)]
+    assert taken == [[State.WAITING]]
+    assert sum(isinstance(one, EventsRefused) for one in told) == 3
+    assert await pool.fetchval("select count(*) from fact_event") == 1
