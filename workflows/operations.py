@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from models.log import Outcome, Receipt
     from models.rollout import RolloutState
     from workflows.journal import now_of
+    from workflows.kept import Kept
     from workflows.requests import quiet, receipt_of, receive, refuse
 
 ANSWER_WITHIN = timedelta(seconds=60)
@@ -24,10 +25,24 @@ ANSWER_WITHIN = timedelta(seconds=60)
 
 
 class Operations:
-    """The signals and updates of a rollout. The class that inherits it holds `_state` and acts on it."""
+    """The signals and updates of a rollout. The class that inherits it acts on what they leave in `_state`."""
 
-    _state: RolloutState
+    _kept: Kept
     _woken: bool
+    _waiting: bool
+
+    @property
+    def _state(self) -> RolloutState:
+        return self._kept.state
+
+    @_state.setter
+    def _state(self, state: RolloutState) -> None:
+        self._kept.state = state
+
+    def _rest(self) -> None:
+        """Pack the state if nothing goes on with it. A replay need not: it would unpack it again at once."""
+        if self._waiting and not self._woken and not workflow.unsafe.is_replaying():
+            self._kept.pack()
 
     @workflow.signal(name="decide", description="Approve or reject the open gate (owner)")
     def on_decide(self, payload: RawValue) -> None:
@@ -101,6 +116,7 @@ class Operations:
         before = self._state
         self._state, receipt = receive(before, verb, command, now_of(before, workflow.now()))
         self._woken = self._woken or not quiet(before, self._state)
+        self._rest()
         return receipt
 
     def _answer(self, pending: Receipt) -> Receipt | None:

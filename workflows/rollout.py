@@ -4,10 +4,10 @@ moves state; what to do and what it means is decided by the pure functions besid
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributeKey
+from temporalio.common import RawValue, RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attributes import PHASE, PLAN, STATUS, WAVE
     from workflows.course import watched
     from workflows.journal import Now, now_of
+    from workflows.kept import Kept
     from workflows.operations import Operations
     from workflows.pauses import withdrew
     from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
@@ -45,6 +46,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.wire import baselines_from, named, named_one, record_of, recorded
 
 import contextlib
+
+T = TypeVar("T")
 
 ACTIVITY: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=20),
@@ -73,21 +76,24 @@ class PartnerRollout(Operations):
     """One staged rollout. `RolloutState` is all it knows; signals and steps both move it."""
 
     @workflow.init
-    def __init__(self, given: RolloutInput) -> None:
+    def __init__(self, payload: RawValue) -> None:
+        # Raw, because the SDK holds on to what it is given: a plan that has been read takes seven times its room.
+        given: RolloutInput = workflow.payload_converter().from_payload(payload.payload, RolloutInput)
         real = workflow.now()
         self._woken = False
+        self._waiting = False
         self._together = True
         self._shown: dict[SearchAttributeKey[Any], Any] = {}
         self._phase_at_start: Phase | None = None
         if given.state is not None:
-            self._state = given.state
+            self._kept = Kept(given.state)
         else:
             clock = clock_at(real, start=given.clock_start, speed=given.clock_speed)
             now = Now(real=real, programme=clock.programme(real))
-            self._state = initial_state(given.plan, workflow.info().first_execution_run_id, clock, now)
+            self._kept = Kept(initial_state(given.plan, workflow.info().first_execution_run_id, clock, now))
 
     @workflow.run
-    async def run(self, given: RolloutInput) -> RolloutResult:
+    async def run(self, payload: RawValue) -> RolloutResult:
         self._phase_at_start = self._state.phase
         self._together = workflow.patched(TOGETHER)
         while True:
@@ -110,15 +116,19 @@ class PartnerRollout(Operations):
 
     @workflow.query(name="status", description="Where the rollout stands and what happens next")
     def status(self) -> RolloutView:
-        return view(self._state, self._now())
+        return self._answered(view(self._state, self._now()))
 
     @workflow.query(name="decisions", description="The newest entries of the decision log")
     def decisions(self) -> tuple[LogEntry, ...]:
-        return self._state.recent
+        return self._answered(self._state.recent)
 
     @workflow.query(name="allowed_actions", description="Each verb: who may use it now, or why not")
     def allowed_actions(self, identity: str | None = None) -> tuple[AllowedAction, ...]:
-        return allowed_actions(self._state, self._now(), identity)
+        return self._answered(allowed_actions(self._state, self._now(), identity))
+
+    def _answered(self, answer: T) -> T:
+        self._rest()
+        return answer
 
     def _now(self) -> Now:
         return now_of(self._state, workflow.now())
@@ -172,10 +182,15 @@ class PartnerRollout(Operations):
         timeout = None
         if step.until is not None:
             timeout = self._state.clock.real_wait(self._now().programme, step.until)
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._woken, timeout=timeout, timeout_summary="nearest moment of the plan"
-            )
+        self._waiting = True
+        self._rest()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._woken, timeout=timeout, timeout_summary="nearest moment of the plan"
+                )
+        finally:
+            self._waiting = False
         self._woken = False
 
     def _key(self) -> RolloutKey:
