@@ -46,6 +46,7 @@ KINDS = {
     ),
     "rollout": ("get", "where it stands, as the workflow's query `status` answers"),
     "explanation": ("explain", "status, sentence, next, holds, pause, gate, awaited, evidence, actions"),
+    "evidence": ("evidence", "an assessment whole: items, each with comparison, contributions and quality"),
     "receipt": (
         "approve and every other request",
         "request_id, outcome (applied, pending, refused), message, sequence",

@@ -19,6 +19,7 @@ _KEEP = statement("rollouts/keep_evidence")
 _KEEP_READINGS = statement("rollouts/keep_readings")
 _PAST = statement("rollouts/past_readings")
 _FIND = statement("rollouts/find_evidence")
+_NEWEST = statement("rollouts/newest_assessment")
 
 
 class EvidenceChanged(Exception):
@@ -177,6 +178,16 @@ async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measu
     if whole != snapshot or snapshot.digest != digest:
         raise EvidenceChanged(f"the snapshot stored under {digest} has been changed")
     return Measured(snapshot, rows)
+
+
+async def read_assessment(conn: Connection, rollout_id: str, digest: str | None = None) -> Assessment | None:
+    """An assessment of a rollout, whole: by its digest or the beginning of one, otherwise the newest that the rollout
+    made for itself. None where there is none."""
+    asked = digest or await conn.fetchval(_NEWEST, rollout_id)
+    found = await read_evidence(conn, asked) if asked else None
+    if found is None or found.kind != "assessment" or found.key.rollout_id != rollout_id:
+        return None
+    return Assessment.model_validate_json(json.dumps(found.body))
 
 
 async def read_evidence(conn: Connection, digest: str, key: RolloutKey | None = None) -> StoredEvidence | None:

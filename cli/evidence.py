@@ -1,0 +1,115 @@
+"""evidence: what an assessment rests on: whom it is compared with, who moved the numbers, how far the data are good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.home import DEFAULT_HOME, Home, Place
+from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show, table
+from cli.rollouts import Name
+from cli.tree import moment
+from models.base import short
+from models.evidence import Assessment, MetricAssessment
+from models.metric import CATALOGUE
+from models.quality import Severity
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the verb of this module."""
+    app.command(epilog="Example: rollouts evidence gold-tier-rebate")(evidence)
+
+
+@command
+async def evidence(
+    name: Name,
+    digest: Annotated[
+        str | None, typer.Option(help="Digest of an assessment, or its first 8 digits; default: the newest.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also the checks of the data that found nothing.")] = False,
+    home: Home = Path(DEFAULT_HOME),
+    output: Output = Format.TABLE,
+) -> None:
+    """What an assessment rests on, as the store keeps it whole.
+
+    Beside each value that of partners who are not enrolled, and how much more the cohort moved than they did; who moved
+    it, by how much, with the facts; and what the checks of its data found.
+    """
+    found = await _read(Place(home), name, digest)
+    if output is Format.JSON:
+        emit_json("evidence", found.model_dump(mode="json"))
+        return
+    show(f"Evidence {short(found.digest)} of {name} as of {moment(found.as_of)}")
+    _values(found)
+    _movers(found)
+    _data(found, everything=everything)
+
+
+async def _read(place: Place, name: str, digest: str | None) -> Assessment:
+    from cli.database import connection
+    from store.evidence import read_assessment
+
+    async with connection(place) as opened:
+        found = await read_assessment(opened, name, digest)
+    if found is None:
+        asked = f"assessment {digest}" if digest else "assessment"
+        told = f"The store has no {asked} of {name}; `rollouts list` shows all rollouts."
+        raise CliError(told, Exit.BAD_INPUT)
+    return found
+
+
+def _values(found: Assessment) -> None:
+    columns = ("cohort", "metric", "verdict", "value", "baseline", "beside", "its value", "its baseline", "difference")
+    table(*columns, rows=[_value(item) for item in found.items])
+
+
+def _value(item: MetricAssessment) -> tuple[str, ...]:
+    beside = item.comparison
+    numbers = (beside.value, beside.baseline, beside.difference) if beside else (None, None, None)
+    name = f"{beside.cohort} ({beside.partners})" if beside else "nobody"
+    own = (_number(item.value), _number(item.baseline))
+    return (*_of(item), item.verdict.value, *own, name, *map(_number, numbers[:2]), _number(numbers[2], "+"))
+
+
+def _movers(found: Assessment) -> None:
+    show("\nWho moved it since the baseline, in the metric's unit; the whole cohort adds up to the change")
+    rows = [
+        (
+            *_of(item),
+            one.partner_id,
+            *(_number(part, "+") for part in (one.change, one.own, one.mix)),
+            _number(one.then),
+            _number(one.now),
+            ", ".join(one.facts),
+        )
+        for item in found.items
+        for one in item.contributions
+    ]
+    if rows:
+        table("cohort", "metric", "partner", "change", "own", "mix", "then", "now", "facts", rows=rows)
+    else:
+        say("Nobody: there is no baseline to compare with, or the watch looked, who needs no more than the verdict.")
+
+
+def _data(found: Assessment, *, everything: bool) -> None:
+    show("\nHow far the data are good")
+    rows = [
+        (*_of(item), one.check.value, one.severity.value, one.found, one.allowed)
+        for item in found.items
+        for one in item.quality
+        if everything or one.severity is not Severity.GREEN
+    ]
+    if rows:
+        table("cohort", "metric", "check", "severity", "found", "bounds", rows=rows)
+    else:
+        say("No check is amber or red; --all shows what they looked at.")
+
+
+def _of(item: MetricAssessment) -> tuple[str, str]:
+    return item.cohort, CATALOGUE[item.metric].title
+
+
+def _number(number: float | None, sign: str = "") -> str:
+    return "-" if number is None else f"{number:{sign}.2f}"

@@ -1,0 +1,7 @@
+-- $1 rollout. Of its newest chain the newest assessment, a rollout's own before those of the watch.
+select digest
+from evidence
+where kind = 'assessment' and rollout_id = $1
+  and chain_id = (select chain_id from rollout where rollout_id = $1 order by opened_at desc limit 1)
+order by purpose = 'watch', as_of desc, recorded_at desc
+limit 1

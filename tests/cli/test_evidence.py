@@ -1,0 +1,49 @@
+"""evidence: whom a verdict is compared with, who moved the number, and what the checks of the data found."""
+
+from __future__ import annotations
+
+from cli.output import Exit
+from tests.cli.conftest import Rollout, Terminal, Told
+from tests.worker.process import patiently
+
+
+async def _kept(terminal: Terminal, rollout: Rollout) -> Told:
+    """The evidence in JSON, once the rollout has some of its own."""
+
+    async def look() -> Told | None:
+        told = await terminal("evidence", rollout.name, "-o", "json")
+        own = told.code == Exit.OK and any(one.get("comparison") for one in told.data["items"])
+        return told if own else None
+
+    return await patiently(look, lambda: "the rollout never judged anything itself")
+
+
+async def test_evidence_shows_the_comparison_the_movers_and_the_data(terminal: Terminal, rollout: Rollout) -> None:
+    nothing = await terminal("evidence", rollout.name)
+    assert nothing.code == Exit.BAD_INPUT
+    assert f"The store has no assessment of {rollout.name}" in nothing.err
+
+    await rollout.to_pilot()
+    kept = await _kept(terminal, rollout)
+    assert kept.document["kind"] == "evidence"
+    digest = kept.data["digest"].removeprefix("sha256:")[:8]
+
+    told = await terminal("evidence", rollout.name, "--digest", digest, "--all")
+    assert (told.code, told.err) == (Exit.OK, "")
+    first, *_ = told.out.splitlines()
+    assert first.startswith(f"Evidence {digest} of {rollout.name} as of ")
+    values = next(line for line in told.out.splitlines() if line.startswith("pilot   Partner contribution margin"))
+    # Everybody sells at 30 % all the time, and so do those who are never enrolled.
+    assert values.split()[4:] == ["met", "30.00", "30.00", "control", "(12)", "30.00", "30.00", "+0.00"]
+    assert "Who moved it since the baseline" in told.out
+    assert "P001     +" in told.out or "P001     -" in told.out
+    assert "completeness  green" in told.out
+
+    quiet = await terminal("evidence", rollout.name)
+    assert "No check is amber or red" in quiet.err
+
+
+async def test_another_rollout_s_evidence_is_not_this_one_s(terminal: Terminal, rollout: Rollout) -> None:
+    told = await terminal("evidence", "unheard-of", "--digest", "sha256:0000")
+    assert told.code == Exit.BAD_INPUT
+    assert "no assessment sha256:0000 of unheard-of" in told.err
