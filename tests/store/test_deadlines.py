@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+import asyncpg
 import pytest
 
 from store.intake import import_file, parse_mapping
 from store.intake.staging import Connection
-from tests.store.desk import NOON, tally
+from tests.store.desk import NOON, Desk, tally
 from tests.store.world import World
 
 CALENDARS = """\
@@ -96,7 +98,10 @@ class Office:
 
 @pytest.fixture
 async def office(world: World, tmp_path: Path) -> Office:
-    made = Office(cast(Connection, world.conn), tmp_path)
+    return await begin(Office(cast(Connection, world.conn), tmp_path))
+
+
+async def begin(made: Office) -> Office:
     await made.load(CALENDARS, "berlin,Europe/Berlin,DE-BE,09:00-17:00")
     await made.load(POLICIES, "2025,*,2025-01-01,240,960,business,waiting_for_customer,480")
     await made.load(PARTNERS, "p1,berlin", "p2,")
@@ -266,6 +271,40 @@ async def test_a_lead_nobody_can_reckon_is_a_bad_row(office: Office) -> None:
     bad = office.rejected()
     assert bad["reject_column"] == "At"
     assert "no deadline can be reckoned: time ends before the clock does" in bad["reject_reason"]
+
+
+async def test_public_holidays_stored_earlier_stand_whatever_the_library_says_now(office: Office) -> None:
+    """As an older version knew them: 3 March, and not the one of Berlin."""
+    await office.conn.execute("insert into public_holiday_year values ('DE-BE', 2025, '0.1')")
+    await office.conn.execute("insert into public_holiday values ('DE-BE', 2025, '2025-03-03', 'Of old')")
+    await office.load(LEADS, "a,p1,hot,2025-02-28T14:00Z,,,", "b,p1,hot,2025-12-31T14:00Z,,,")
+    assert await office.due() == at("2025-03-05 14:00")
+    # Into the next year, whose first day the library closes.
+    assert await office.due("b") == at("2026-01-05 14:00")
+    years = await office.conn.fetch("select year, library_version = '0.1' from public_holiday_year order by year")
+    assert [tuple(row) for row in years] == [(2025, True), (2026, False)]
+
+
+async def test_a_pause_taken_in_beside_an_import_of_its_lead_is_not_lost(desk: Desk, tmp_path: Path) -> None:
+    office = Office(desk.conn, tmp_path)
+    await begin(office)
+    lead = "a,p1,hot,2025-02-28T14:00Z,,,"
+    await office.load(LEADS, lead)
+    (tmp_path / "other").mkdir()
+    other = Office(await asyncpg.connect(desk.dsn), tmp_path / "other")
+    try:
+        async with office.conn.transaction():
+            await office.load(PAUSES, "1,a,2025-03-03T09:00Z,2025-03-03T12:00Z,waiting_for_customer")
+            contact = asyncio.create_task(
+                other.load(LEADS, f"{lead}2025-03-03T15:00Z", moment=NOON + timedelta(days=3))
+            )
+            while not await office.conn.fetchval("select exists (select from pg_locks where not granted)"):
+                assert not contact.done()
+                await asyncio.sleep(0.01)
+        assert await contact == (0, 1, 0, 0, 0)
+        assert await office.due() == at("2025-03-05 09:00")
+    finally:
+        await other.conn.close()
 
 
 @pytest.mark.parametrize(
