@@ -15,7 +15,6 @@ import structlog
 from activities.agenda import EVERYTHING, Agenda, Metrics
 from activities.errors import borrowed
 from activities.looking import Looker, Seen
-from activities.warning import AHEAD
 from models.metric import MetricName
 from models.names import shard_of
 from models.work import RolloutKey
@@ -42,6 +41,10 @@ ASK = timedelta(seconds=30)
 
 NOTE = timedelta(minutes=1)
 """A quiet watch writes down where it stands this often."""
+
+WARN = timedelta(hours=1)
+"""Programme time between two looks whether leads that are open are due soon: hours of business make it no moment that
+could be told beforehand."""
 
 SLA = frozenset({MetricName.LEAD_FOLLOW_UP_SLA})
 MOMENT = timedelta(microseconds=1)
@@ -222,7 +225,8 @@ class Vigil:
         self._agenda.put(seen.key, "failed", now + (WITHOUT_WORKFLOW if seen.gone else AFTER_FAILURE), metrics)
 
     async def _note_deadlines(self, keys: Iterable[RolloutKey], since: datetime) -> None:
-        """When the next open lead of each rollout is past its deadline, and when it is due soon enough to warn."""
+        """When the next open lead of each rollout is past its deadline; and while there are any, when to look whether
+        they are due soon enough to warn of."""
         entries = [self._entries[key] for key in keys if key in self._entries]
         entries = [entry for entry in entries if entry.metrics & SLA and entry.partners]
         if not entries:
@@ -231,12 +235,9 @@ class Vigil:
             passing = await changes.next_deadlines(
                 conn, [(entry.partners, entry.clock.programme(since)) for entry in entries]
             )
-            nearing = await changes.next_deadlines(
-                conn, [(entry.partners, entry.clock.programme(since) + AHEAD) for entry in entries]
-            )
-        for entry, passes, nears in zip(entries, passing, nearing, strict=True):
+        for entry, passes in zip(entries, passing, strict=True):
             self._at(entry, "deadline", passes + MOMENT if passes else None, since)
-            self._at(entry, "warning", nears - AHEAD + MOMENT if nears else None, since)
+            self._at(entry, "warning", entry.clock.programme(since) + WARN if passes else None, since)
 
     def _at(self, entry: Entry, label: str, programme: datetime | None, since: datetime) -> None:
         if programme is None:

@@ -1,4 +1,4 @@
-"""Warns before a breach: leads due within hours that, if nobody contacts them, take the SLA beyond its limit."""
+"""Warns before a breach: leads due within business hours that, missed, would take the SLA beyond its limit."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from typing import NamedTuple
 from activities.notices import recipients
 from judgement.projection import with_missed
 from judgement.thresholds import judge
+from models.calendar import BusinessClock, NeverOpensError
 from models.evidence import Assessment, CohortReading, MetricAssessment, Snapshot
 from models.metric import CATALOGUE, MetricName, MetricUse
 from models.plan_metric import MetricPlan
 from models.rollout import CohortMembers, Notice
 from store import notices
+from store.calendars.book import CalendarBook
 from store.changes import DueSoon, Stretch, due_soon
 from store.pool import Connection
 from store.rollouts import StoredRollout
 
 AHEAD = timedelta(hours=4)
-"""Programme time the warning looks ahead: half a working day, enough to reach somebody."""
+"""Business time, by each partner's calendar, that the warning looks ahead: half a working day, to reach somebody."""
+
+LOOKED_UP = timedelta(days=14)
+"""Calendars are read so far ahead: no holidays are longer."""
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
 Look = tuple[StoredRollout, Snapshot, Assessment]
@@ -43,13 +48,7 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
     cases = [case for look in looks for case in _cases(*look)]
     if not cases:
         return 0
-    due = await due_soon(
-        conn,
-        [
-            Stretch(case.cohort.partners, case.reading.window.start, case.reading.window.end, _until(case))
-            for case in cases
-        ],
-    )
+    due = await due_soon(conn, await _stretches(conn, cases))
     queued = 0
     for case, leads in zip(cases, due, strict=True):
         missed = with_missed(case.reading, leads.leads) if leads else case.reading
@@ -72,8 +71,27 @@ def _cases(rollout: StoredRollout, snapshot: Snapshot, assessment: Assessment) -
             yield _Case(rollout, plan, cohorts[reading.cohort], reading, item)
 
 
-def _until(case: _Case) -> datetime:
-    return case.reading.window.end + AHEAD
+async def _stretches(conn: Connection, cases: Sequence[_Case]) -> list[Stretch]:
+    """How far each partner's half working day reaches; what is closed now reaches into the next opening."""
+    found: list[Stretch] = []
+    books: dict[datetime, CalendarBook] = {}
+    for case in cases:
+        window = case.reading.window
+        book = books.setdefault(window.end, CalendarBook(conn, window.end))
+        await book.read(case.cohort.partners, window.end, window.end + LOOKED_UP)
+        calendars = {book.calendar_id(partner) for partner in case.cohort.partners}
+        until = {one: _reaches(book.clocks_of(one).business, window.end) for one in calendars}
+        found.append(
+            Stretch({one: until[book.calendar_id(one)] for one in case.cohort.partners}, window.start, window.end)
+        )
+    return found
+
+
+def _reaches(clock: BusinessClock, now: datetime) -> datetime:
+    try:
+        return clock.add(now, AHEAD)
+    except NeverOpensError:
+        return now
 
 
 def _breached(case: _Case, missed: CohortReading) -> bool:
@@ -88,8 +106,8 @@ def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
     stands = "no lead is decided yet" if case.item.value is None else f"it stands at {case.item.value:.1f} %"
     body = (
         f"{title} of {case.cohort.name}: {stands}, agreed {limits}.\n"
-        f"{due.leads} leads without a contact are due until {_until(case):%Y-%m-%d %H:%M} UTC, the first at "
-        f"{due.first_due_at:%H:%M}. If nobody contacts them it falls to {missed.group.value:.1f} %, "
+        f"{due.leads} leads without a contact are due within {AHEAD // timedelta(hours=1)} business hours, the first "
+        f"at {due.first_due_at:%Y-%m-%d %H:%M} UTC. If nobody contacts them it falls to {missed.group.value:.1f} %, "
         "beyond what is agreed.\n"
         f"Partners: {', '.join(due.partners)}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -99,12 +99,12 @@ async def next_deadlines(
 
 
 class Stretch(NamedTuple):
-    """Partners, the window that counts their leads, and the stretch of time `[now, until)` in which leads are due."""
+    """Partners with the moment until which each one's leads are looked at, from `now` on, and the window that counts
+    them."""
 
-    partners: Sequence[str]
+    until: Mapping[str, datetime]
     window_start: datetime
     now: datetime
-    until: datetime
 
 
 class DueSoon(NamedTuple):
@@ -117,14 +117,14 @@ class DueSoon(NamedTuple):
 
 async def due_soon(conn: Connection, asked: Sequence[Stretch]) -> tuple[DueSoon | None, ...]:
     """For each stretch the leads due in it; None where there are none."""
-    numbers, partners = _side_by_side([one.partners for one in asked])
+    numbers, partners = _side_by_side([tuple(one.until) for one in asked])
     rows = await conn.fetch(
         _DUE_SOON,
         numbers,
         partners,
+        [until for one in asked for until in one.until.values()],
         [one.window_start for one in asked],
         [one.now for one in asked],
-        [one.until for one in asked],
     )
     found = {row["group_no"]: DueSoon(row["leads"], row["first_due_at"], tuple(row["partners"])) for row in rows}
     return tuple(found.get(number) for number in range(len(asked)))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 
 import asyncpg
 
 from models.calendar import BusinessCalendar, BusinessClock, read_hours
 from models.deadline import Clocks, LeadTerms, TimeKind
 from store.calendars import library
+from store.pool import Connection
 from store.statements import statement
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _PARTNERS: Final = statement("calendars/partner_calendars")
 _CALENDARS: Final = statement("calendars/calendars")

@@ -9,8 +9,9 @@ from typing import Final
 import asyncpg
 
 from models.deadline import time_on
-from store.calendars.book import CalendarBook, Connection
+from store.calendars.book import CalendarBook
 from store.calendars.pauses import Key, PauseVersion, pauses_of
+from store.pool import Connection
 from store.statements import statement
 
 _BATCH: Final = 5000

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from models.calendar import NeverOpensError
 from models.deadline import LeadTerms, due_at, terms_for
-from store.calendars.book import CalendarBook, Connection
+from store.calendars.book import CalendarBook
+from store.pool import Connection
 
 
 class Assignment(NamedTuple):

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple, TypeAlias
 import asyncpg
 
 from models.deadline import Pause, TimeKind, moved
-from store.calendars.book import CalendarBook, Connection
+from store.calendars.book import CalendarBook
+from store.pool import Connection
 from store.statements import statement
 
 Key: TypeAlias = tuple[str, str]

@@ -8,10 +8,11 @@ from typing import Final
 
 import asyncpg
 
-from store.calendars.book import CalendarBook, Connection
+from store.calendars.book import CalendarBook
 from store.calendars.contacts import time_contacts
 from store.calendars.deadlines import Assignment, Deadlines, reckon
 from store.calendars.pauses import move_deadlines
+from store.pool import Connection
 from store.statements import statement
 
 _BATCH: Final = 5000

@@ -110,16 +110,17 @@ async def late(pool: Pool) -> None:
     await pool.execute(OTHERS, list(PILOT))
 
 
-async def due(pool: Pool, at: datetime, leads: int = 10) -> None:
-    """Each partner of the pilot has leads that nobody has contacted, due at a moment."""
+async def due(pool: Pool, at: datetime, leads: int = 10, known: datetime | None = None) -> None:
+    """Each partner of the pilot has leads that nobody has contacted, due at a moment and known a day before it."""
     await pool.execute(
         "insert into lead (source_system, source_id, partner_id, assigned_at, contact_due_at, known_at)"
         " select 'test', partner || '-due-' || number, partner, $2::timestamptz - interval '1 day', $2,"
-        " $2 - interval '1 day'"
+        " coalesce($4, $2 - interval '1 day')"
         " from unnest($1::text[]) partner, generate_series(1, $3) number",
         list(PILOT),
         at,
         leads,
+        known,
     )
 
 
@@ -328,12 +329,7 @@ async def test_clocks_that_differ_lose_nothing(facts: Pool, dev_server: Workflow
         await first(box, ReportEvidence)
         await everything_is_dealt_with(facts)
         known = datetime.now(UTC) + ahead
-        await facts.execute(
-            "update lead set first_contact_at = assigned_at + interval '3 days', amended_at = $2"
-            " where partner_id = any($1)",
-            list(PILOT),
-            known,
-        )
+        await due(facts, datetime.now(UTC) - HOUR, known=known)
         word = await first(box, ReportBreach)
     assert isinstance(word, ReportBreach)
     assert word.as_of >= known

@@ -48,7 +48,7 @@ def fast_plan(**changes: Any) -> RolloutPlan:
         "id": f"fast-{uuid4().hex[:8]}",
         "approvals": data["approvals"],
         "cohorts": data["cohorts"],
-        "phases": {"baseline_window": "90d", "pilot": "5d", "validate": "5d", "cadence": "1d", "watchdog": "4d"},
+        "phases": {"baseline_window": "90d", "pilot": "5d", "validate": "5d", "cadence": "1d", "watchdog": "60d"},
         "reviews": {"first": "10d", "every": "600d", "grace": "600d", "roles": ["sponsor"]},
         "stop_conditions": [{"condition": "a regulator objects"}],
     }

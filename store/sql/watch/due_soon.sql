@@ -1,18 +1,19 @@
--- For each group of partners how many open leads of the window are due in `[from, until)`, when the first of them is,
--- and whose they are, the partner with most of them first.
--- $1 group numbers and $2 partner ids, side by side; $3 window starts, $4 from and $5 until, from the first group on.
+-- For each group of partners how many open leads of the window are due from the group's moment until the partner's, when
+-- the first of them is, and whose they are, the partner with most of them first.
+-- $1 group numbers, $2 partner ids and $3 the partners' moments, side by side; $4 window starts and $5 the groups'
+-- moments, from the first group on.
 select asked.group_no, sum(lead.leads)::bigint as leads, min(lead.due_at) as first_due_at,
        (array_agg(asked.partner_id order by lead.leads desc, asked.partner_id))[:5] as partners
-from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+from unnest($1::int[], $2::text[], $3::timestamptz[]) as asked (group_no, partner_id, until)
 cross join lateral (
     select count(*) as leads, min(contact_due_at) as due_at
     from lead
     where partner_id = asked.partner_id
-      and contact_due_at >= ($4::timestamptz[])[asked.group_no + 1]
-      and contact_due_at < ($5::timestamptz[])[asked.group_no + 1]
-      and assigned_at >= ($3::timestamptz[])[asked.group_no + 1]
-      and assigned_at <= ($4::timestamptz[])[asked.group_no + 1]
-      and greatest(known_at, amended_at) <= ($4::timestamptz[])[asked.group_no + 1]
+      and contact_due_at >= ($5::timestamptz[])[asked.group_no + 1]
+      and contact_due_at < asked.until
+      and assigned_at >= ($4::timestamptz[])[asked.group_no + 1]
+      and assigned_at <= ($5::timestamptz[])[asked.group_no + 1]
+      and greatest(known_at, amended_at) <= ($5::timestamptz[])[asked.group_no + 1]
       and first_contact_at is null and reassigned_at is null and excluded_at is null and rejected_at is null
 ) as lead
 where lead.leads > 0
