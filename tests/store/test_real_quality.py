@@ -1,0 +1,108 @@
+"""The checks over the two real data sets: what is odd in them is flagged, and they are not drowned in false alarms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from activities.measuring import Ask, measure_all
+from cli.plan import read_plan
+from judgement.quality import findings, told
+from judgement.thresholds import judge
+from models.evidence import CohortReading, Verdict
+from models.plan import RolloutPlan
+from models.quality import Check, Finding, QualityBound, Severity
+from store.enrolments import resolve
+from store.intake import ImportReport
+from store.pool import create_pool
+from tests.real_data import ROOT, needs_real_data
+
+pytestmark = needs_real_data
+
+STEP = timedelta(days=56)
+
+
+@pytest.fixture(scope="module")
+async def real(real_database: str) -> AsyncIterator[asyncpg.Pool]:
+    async with await create_pool(real_database, command_timeout=60) as pool:
+        yield pool
+
+
+async def readings(
+    pool: asyncpg.Pool, plan: RolloutPlan, start: str, *moments: datetime
+) -> list[tuple[datetime, CohortReading]]:
+    """The plan's one metric of all its cohorts, as it was known at each of the moments."""
+    async with pool.acquire() as conn:
+        cohorts = await resolve(conn, plan.cohort_specs(), moment(start))
+        windows = {one.metric: one.window for one in plan.metrics}
+        found = [await measure_all(conn, [Ask(at, cohorts, windows)]) for at in moments]
+    return [(at, one) for at, [measured] in zip(moments, found, strict=True) for one in measured.snapshot.readings]
+
+
+def moment(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+def every(step: timedelta, first: str, last: str) -> list[datetime]:
+    return [moment(first) + step * number for number in range((moment(last) - moment(first)) // step)]
+
+
+def checked(plan: RolloutPlan, found: list[tuple[datetime, CohortReading]]) -> list[tuple[datetime, Finding]]:
+    return [(at, one) for at, reading in found for one in findings(reading, plan.metrics[0], None, at)]
+
+
+def alarms(found: list[tuple[datetime, Finding]]) -> Counter[tuple[str, str]]:
+    return Counter((one.check.value, one.severity.value) for _, one in found if one.severity is not Severity.GREEN)
+
+
+async def test_the_month_at_minus_60_percent_is_flagged_before_it_is_judged(
+    real: asyncpg.Pool, resellers: list[ImportReport]
+) -> None:
+    """By hand: in 2011-11 sales less product cost are -60.4 % of sales; the months before lie between 3.2 and 4.5."""
+    plan = read_plan(ROOT / "examples" / "plans" / "adventureworks-margin.yaml")
+    found = await readings(real, plan, "2011-07-01", moment("2011-11-29"), moment("2011-12-02"), moment("2012-03-02"))
+    flagged = [(at, one) for at, one in checked(plan, found) if one.check is Check.PLAUSIBILITY]
+    odd = [(at, one) for at, one in flagged if one.severity is not Severity.GREEN]
+    assert {at for at, _ in odd} == {moment("2011-12-02")}
+    assert {told(one) for _, one in odd} == {
+        "the ledger's margin of 2011-11 in USD is -60.4 %, usual 3.8: amber from 15 points from the usual month"
+    }
+
+
+async def test_owners_may_agree_that_such_a_month_is_not_to_be_trusted(
+    real: asyncpg.Pool, resellers: list[ImportReport]
+) -> None:
+    """As it stands the pilot's quarter is a breach with a warning beside it; by an agreed bound it holds instead."""
+    plan = read_plan(ROOT / "examples" / "plans" / "adventureworks-margin.yaml")
+    at = moment("2011-12-02")
+    [(_, pilot), *_] = await readings(real, plan, "2011-07-01", at)
+    bounds = (QualityBound(check=Check.PLAUSIBILITY, amber=15, red=50),)
+    default = judge(pilot, plan.metrics[0], None, (), at)
+    strict = judge(pilot, plan.metrics[0].model_copy(update={"data_quality": bounds}), None, (), at)
+    assert (default.untrusted, default.warning) == (False, True)
+    assert (strict.untrusted, strict.verdict) == (True, Verdict.CANNOT_TELL)
+    assert strict.reasons[0].startswith("data not to be trusted: the ledger's margin of 2011-11 in USD is -60.4 %")
+
+
+async def test_three_years_of_sales_warn_of_one_month_and_of_resellers_who_buy_no_more(
+    real: asyncpg.Pool, resellers: list[ImportReport]
+) -> None:
+    """Every eight weeks, five cohorts. Orders come in on one day of a month, too seldom for anything to be missing."""
+    plan = read_plan(ROOT / "examples" / "plans" / "adventureworks-margin.yaml")
+    found = await readings(real, plan, "2011-07-01", *every(STEP, "2011-07-01", "2013-12-01"))
+    assert len(found) == 75
+    assert alarms(checked(plan, found)) == {("plausibility", "amber"): 10, ("drift", "amber"): 7}
+
+
+async def test_six_years_of_requests_are_clean(real: asyncpg.Pool, cases: list[ImportReport]) -> None:
+    """Every eight weeks, five cohorts: autumns with a third less are no holes, and nothing is red or amber."""
+    plan = read_plan(ROOT / "examples" / "plans" / "boston311-follow-up.yaml")
+    found = await readings(real, plan, "2014-01-06", *every(STEP, "2014-01-06", "2020-01-01"))
+    assert len(found) == 195
+    assert alarms(checked(plan, found)) == {}
+    complete = [one for _, one in checked(plan, found) if one.check is Check.COMPLETENESS]
+    assert sum("not enough" in one.found for one in complete) == 0
