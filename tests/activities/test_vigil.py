@@ -19,6 +19,7 @@ from activities.delivery import Delivery
 from activities.watching import WatchActivities
 from models.clock import clock_at
 from models.command import Command, ReportBreach, ReportEvidence
+from models.metric import CATALOGUE, MetricName
 from models.names import shard_of
 from models.work import TickRequest, TickResult
 from store import changes, marks
@@ -411,6 +412,13 @@ async def test_changes_that_commit_out_of_order_are_read_once_each(pool: Pool, d
         # Who takes over from what was written down meanwhile sees some of it twice, and all of it.
     await slow.close()
     await quick.close()
+
+
+@pytest.mark.parametrize("metric", sorted(MetricName))
+async def test_whatever_a_metric_reads_is_journalled(pool: Pool, metric: MetricName) -> None:
+    for facts in CATALOGUE[metric].reads:
+        found = await pool.fetch("select tgname from pg_trigger where tgrelid = $1::text::regclass", facts)
+        assert {f"{facts}_{what}" for what in ("inserted", "updated", "deleted")} <= {row[0] for row in found}
 
 
 async def test_what_every_shard_has_dealt_with_is_removed(pool: Pool) -> None:
