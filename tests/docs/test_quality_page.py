@@ -21,7 +21,7 @@ def _row(check: Check) -> list[str]:
 
 
 def _spelled(number: float | None) -> str:
-    return "–" if number is None else f"{number:g}"
+    return "never" if number is None else f"{number:g}"
 
 
 @pytest.mark.parametrize("check", Check)
