@@ -13,7 +13,7 @@ from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
 from models.quality import Check, Severity
 from models.rollout import CohortMembers
 from models.work import FetchRequest
-from store.evidence import read_evidence, read_measured
+from store.evidence import read_evidence, read_measured, seal
 from tests.activities.setting import DAY, MARGIN, PILOT_COHORT, SLA, START, Pool, Setting
 from tests.activities.whole import WholeEffects, WholeMetrics
 from tests.facts import seed_facts, slump
@@ -203,6 +203,11 @@ async def test_the_control_cohort_stands_beside_the_pilot_with_its_own_baseline(
     rows = {(one.cohort, one.metric): one.partners for one in kept.rows}
     assert [one.partner_id for one in rows["control", SLA]] == list(CONTROL)
     assert kept.snapshot.comparison[0].window == kept.snapshot.readings[0].window
+    whole = kept.snapshot
+    assert seal(whole.as_of, whole.readings, kept.rows, whole.comparison).digest == whole.digest
+    other = whole.comparison[0].model_copy(update={"cohort": "others"})
+    assert seal(whole.as_of, whole.readings, kept.rows, (other, *whole.comparison[1:])).digest != whole.digest
+    assert seal(whole.as_of, whole.readings, kept.rows).digest != whole.digest
 
 
 async def test_without_a_control_cohort_whoever_is_not_enrolled_yet_is_compared(

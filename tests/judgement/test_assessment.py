@@ -10,6 +10,7 @@ from judgement.assessment import assess, sealed
 from models.base import digest_json
 from models.evidence import Verdict
 from models.plan import RolloutPlan
+from models.quality import Counts
 from tests.judgement.readings import AS_OF, DAY, MARGIN, SCORE, SLA, baseline, reading, snapshot
 from tests.plans import make_plan, plan_data
 
@@ -76,6 +77,13 @@ def test_a_stop_condition_fires_on_current_evidence_of_a_sufficient_sample(
     assert [(one.metric, one.cohort, one.value) for one in found.stop] == (
         [(SLA, "pilot", 39.0)] if not changes else []
     )
+
+
+def test_a_stop_condition_does_not_fire_on_data_that_cannot_be_trusted(plan: RolloutPlan) -> None:
+    """A stop cannot be taken back: half of the facts stand there twice, and who knows what the rest is worth."""
+    twice = reading(39.0).model_copy(update={"quality": Counts(duplicates=120)})
+    found = assess(plan, snapshot(twice), (), {})
+    assert (found.stop, found.items[0].untrusted) == ((), True)
 
 
 def test_a_stop_condition_at_its_limit_does_not_fire(plan: RolloutPlan) -> None:
