@@ -13,7 +13,7 @@ from bench.figures import Bar, Comparison, Findings, Profile
 from bench.ground import Ground
 from bench.polling import HOUR, Polling, PollingActivities, PollingRollout
 from bench.rollouts import BEGIN, DAY
-from bench.simulated import Simulated, simulate
+from bench.simulated import Simulated, simulate, simulate_usual
 from store.pool import create_pool
 from worker.settings import WorkerSettings
 
@@ -23,7 +23,7 @@ AGAINST = "one timer and an activity per metric, each hour"
 
 async def run(ground: Ground) -> Findings:
     """Both on servers whose clock skips: our rollout whole, the polling for some days at whose rate it would go on."""
-    rollout = await ground.once(simulate)
+    rollout, usual = await ground.once(simulate), await ground.once(simulate_usual)
     hours = 4 if ground.quick else 72
     ground.tell(f"polling for {hours} simulated hours")
     polling, seconds = await _poll(ground, rollout, hours)
@@ -32,17 +32,21 @@ async def run(ground: Ground) -> Findings:
     return Findings(
         comparisons=(
             *costs,
+            *_costs(cost(usual.events), polling, "the plan of `rollouts plan new`", " of the usual plan"),
             *_with_watch(ours, rollout, polling),
-            Comparison(
-                what=f"simulating {ours.span / DAY:.0f} days",
-                unit="s",
-                ours=(rollout.seconds,),
-                against=AGAINST,
-                theirs=(seconds * (ours.span / polling.span),),
-                bar=Bar(limit=10, unit="s"),
+            *(
+                Comparison(
+                    what=f"simulating {cost(one.events).span / DAY:.0f} days{name}",
+                    unit="s",
+                    ours=(one.seconds,),
+                    against=AGAINST,
+                    theirs=(seconds * (cost(one.events).span / polling.span),),
+                    bar=Bar(limit=15, unit="s"),
+                )
+                for one, name in ((rollout, ""), (usual, " of the usual plan"))
             ),
         ),
-        profiles=(_profile(rollout),),
+        profiles=(_profile(rollout), _profile(usual)),
     )
 
 
@@ -72,9 +76,9 @@ async def _pilot(rollout: Simulated) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _costs(ours: Cost, polling: Cost, held: str) -> tuple[Comparison, ...]:
+def _costs(ours: Cost, polling: Cost, held: str, whose: str = "") -> tuple[Comparison, ...]:
     whole, month, polled = polling.over(ours.span), ours.over(MONTH), polling.over(MONTH)
-    days = f"{ours.span / DAY:.0f} days"
+    days = f"{ours.span / DAY:.0f} days{whose}"
     fate = f"a server terminates it at {LONGEST:,} events, on day {LONGEST / polling.over(DAY).events:.0f}"
 
     def compare(what: str, unit: str, mine: float, other: float, limit: float, note: str = "") -> Comparison:
@@ -83,9 +87,11 @@ def _costs(ours: Cost, polling: Cost, held: str) -> tuple[Comparison, ...]:
 
     return (
         compare(f"events in {days}", "events", ours.events, whole.events, 1000, f"{held}; {fate}"),
-        compare("events a month", "events", month.events, polled.events, 240),
+        compare(f"events a month{whose}", "events", month.events, polled.events, 240),
         compare(f"bytes in {days}", "KiB", ours.bytes / 1024, whole.bytes / 1024, 120),
-        compare("actions a month", "actions", month.actions, polled.actions, 75, "people's queries come on top"),
+        compare(
+            f"actions a month{whose}", "actions", month.actions, polled.actions, 75, "people's queries come on top"
+        ),
     )
 
 
@@ -112,4 +118,4 @@ def _profile(rollout: Simulated) -> Profile:
     found = bytes_by_activity(rollout.events)
     whole = sum(found.values())
     rows = tuple((name, f"{size / 1024:.0f} KiB", f"{size / whole:.0%}") for name, size in found.most_common(8))
-    return Profile(title="where the bytes are", columns=("events", "size", "share"), rows=rows)
+    return Profile(title=f"where the bytes of {rollout.plan.id} are", columns=("events", "size", "share"), rows=rows)

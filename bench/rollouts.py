@@ -14,8 +14,11 @@ from bench.ground import Ground, until
 from cli.data import fill
 from cli.gateway import Gateway
 from cli.plan import read_plan
+from cli.plan_template import plan_template
+from cli.planfile import parse_plan
 from models.command import COMMANDS, Choice, Command, Verb
-from models.plan import GateName, RolloutPlan
+from models.plan import GateName, OptionKey, RolloutPlan
+from models.quality import Check, QualityBound
 from models.rollout import RolloutView
 
 BEGIN = datetime(2025, 4, 1, tzinfo=UTC)
@@ -25,6 +28,7 @@ WORLD_BEGINS = date(2025, 1, 1)
 PARTNERS = 240
 DAY = timedelta(days=1)
 _PLAN = Path(__file__).parent.parent / "examples" / "plans" / "gold-tier-rebate.yaml"
+_COMPLETE = QualityBound(check=Check.COMPLETENESS, amber=100)
 _AT_FIRST_GATE = """
 select rollout_id, baselines -> 0 ->> 'evidence_digest' as evidence from rollout
 where rollout_id = any ($1) and phase = 'prepare' and status = 'awaiting approval'
@@ -33,11 +37,28 @@ where rollout_id = any ($1) and phase = 'prepare' and status = 'awaiting approva
 
 def plan_for(name: str, *, short: bool = False) -> RolloutPlan:
     """The example plan under another id, of such lengths that it takes 90 days; a fortnight and one wave if `short`."""
-    plan = read_plan(_PLAN)
-    pilot, validate, bake, waves = (7 * DAY, 2 * DAY, 5 * DAY, 1) if short else (34 * DAY, 14 * DAY, 14 * DAY, 3)
+    return _lasting(read_plan(_PLAN), name, pilot=34 * DAY, waves=3, short=short)
+
+
+def usual_plan(name: str, *, short: bool = False) -> RolloutPlan:
+    """The same of the plan that `rollouts plan new` writes: as many metrics and owners, one wave less. The thresholds
+    are those of the example, which a calm world keeps."""
+    plan = parse_plan(plan_template(name, OptionKey.STAGED.value), f"the template {name}")
+    example = read_plan(_PLAN)
+    calm = {"metrics": example.metrics, "stop_conditions": example.stop_conditions}
+    return _lasting(plan.model_copy(update=calm), name, pilot=48 * DAY, waves=2, short=short)
+
+
+def _lasting(plan: RolloutPlan, name: str, *, pilot: timedelta, waves: int, short: bool) -> RolloutPlan:
+    """The pilot, a fortnight to validate, and a fortnight for each wave; everything shorter if `short`."""
+    validate = bake = 14 * DAY
+    if short:
+        pilot, validate, bake, waves = 7 * DAY, 2 * DAY, 5 * DAY, 1
     planned = tuple(one.model_copy(update={"bake": bake}) for one in plan.cohorts.waves[:waves])
     changes = {
         "id": name,
+        # Courses of a made-up world come in lumps, which looks like weeks with something missing.
+        "metrics": tuple(one.model_copy(update={"data_quality": (_COMPLETE,)}) for one in plan.metrics),
         "phases": plan.phases.model_copy(update={"pilot": pilot, "validate_for": validate}),
         "cohorts": plan.cohorts.model_copy(update={"waves": planned}),
         "reviews": plan.reviews.model_copy(update={"first": pilot - DAY}),

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 
 from activities import all_activities
 from bench.ground import Ground, until
-from bench.rollouts import BEGIN, DAY, act, confirm_all, plan_for, world
+from bench.rollouts import BEGIN, DAY, act, confirm_all, plan_for, usual_plan, world
 from models.names import ROLLOUT, TASK_QUEUE, WATCH, WATCH_ID, rollout_workflow_id
 from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
@@ -40,14 +40,23 @@ class Simulated(NamedTuple):
 
 
 async def simulate(ground: Ground) -> Simulated:
+    """The example plan, with its five cohorts."""
+    return await _simulate(ground, plan_for("simulated", short=ground.quick))
+
+
+async def simulate_usual(ground: Ground) -> Simulated:
+    """The plan of `rollouts plan new`, with its four cohorts."""
+    return await _simulate(ground, usual_plan("usual", short=ground.quick))
+
+
+async def _simulate(ground: Ground, plan: RolloutPlan) -> Simulated:
     """Run it with the owners acting once a simulated day; 90 days, a fortnight if quick.
 
     Raises:
         RuntimeError: it did not complete, so that its history is not the one that was to be measured.
     """
     dsn = await world(ground)
-    ground.tell("simulating a rollout, a day at a time")
-    plan = plan_for("simulated", short=ground.quick)
+    ground.tell(f"simulating the rollout {plan.id}, a day at a time")
     pool = await create_pool(dsn, max_size=8)
     async with (
         pool,

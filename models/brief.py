@@ -99,7 +99,7 @@ def baselines_of(snapshot: Snapshot) -> tuple[Baseline, ...]:
 
 
 class MetBrief(Lean):
-    """A metric that is met, and that nothing more is to be said of."""
+    """A metric that is met. Reasons are given where there is a warning."""
 
     metric: MetricName
     value: float
@@ -107,11 +107,13 @@ class MetBrief(Lean):
     n_partners: int
     n_facts: int
     breaches: Breaches = Breaches()
+    warning: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 class AssessmentBrief(Lean):
-    """An assessment: by cohort what is met, and at length whatever is not, or is met with a reservation; what the
-    checks of the data found is among its reasons, and in full only in the evidence.
+    """An assessment: by cohort what is met, and at length whatever is not; what the checks of the data found is among
+    the reasons, and in full only in the evidence.
 
     Every cohort that was judged is a key of `met`, also one that has nothing to show for it.
     """
@@ -176,7 +178,8 @@ def _reading(one: CohortReading) -> ReadingBrief:
 
 def _met(item: MetricAssessment) -> MetBrief | None:
     """None for what has more to be said of."""
-    plain = item.minimum_sample_reached and item.data_current and not (item.warning or item.beyond_threshold)
+    more = item.beyond_threshold or item.untrusted or item.partners or item.leads
+    plain = item.minimum_sample_reached and item.data_current and not more
     if item.verdict is not Verdict.MET or item.value is None or not plain:
         return None
     return MetBrief(
@@ -186,6 +189,8 @@ def _met(item: MetricAssessment) -> MetBrief | None:
         n_partners=item.n_partners,
         n_facts=item.n_facts,
         breaches=item.breaches,
+        warning=item.warning,
+        reasons=item.reasons if item.warning else (),
     )
 
 
@@ -199,7 +204,7 @@ def _item(plan: RolloutPlan, cohort: str, one: MetBrief) -> MetricAssessment:
         use=metric.purpose,
         on_breach=metric.on_breach,
         verdict=Verdict.MET,
-        reasons=(),
+        reasons=one.reasons,
         value=one.value,
         thresholds=tuple(map(str, metric.thresholds)),
         baseline=one.baseline,
@@ -210,6 +215,7 @@ def _item(plan: RolloutPlan, cohort: str, one: MetBrief) -> MetricAssessment:
         data_through=None,
         data_age=None,
         breaches=one.breaches,
+        warning=one.warning,
         must=metric.must,
         weight=metric.weight,
     )

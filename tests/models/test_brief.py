@@ -122,11 +122,17 @@ def test_what_is_not_met_is_told_with_every_reason(verdict: Verdict) -> None:
 
 @pytest.mark.parametrize(
     "reservation",
-    [{"warning": True}, {"minimum_sample_reached": False}, {"data_current": False}, {"beyond_threshold": True}],
+    [{"untrusted": True}, {"minimum_sample_reached": False}, {"data_current": False}, {"beyond_threshold": True}],
 )
 def test_what_is_met_with_a_reservation_is_told_with_it(reservation: dict[str, Any]) -> None:
     item = judged("pilot", METRICS[0], **reservation)
     assert there_and_back(assessment(item)).items == (item,)
+
+
+def test_a_warning_is_told_with_its_reasons() -> None:
+    item = judged("pilot", METRICS[0], warning=True)
+    [found] = there_and_back(assessment(item)).items
+    assert (found.verdict, found.warning, found.reasons) == (Verdict.MET, True, item.reasons)
 
 
 def test_a_stop_condition_that_is_fulfilled_is_told() -> None:
