@@ -75,8 +75,8 @@ class Looker:
         self._client = client
 
     async def look(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> tuple[Seen, ...]:
-        """Measure, judge, keep, tell, remember; in this order, so that a crash in between repeats a word, under the
-        same request id, and never swallows one. One rollout's trouble must not blind the watch to the others."""
+        """Measure, judge, keep, tell, remember, warn; in this order, so that a crash in between repeats a word, under
+        the same request id, and never swallows one. One rollout's trouble must not blind the watch to the others."""
         keys, seen = list(due), list[Seen]()
         for first in range(0, len(keys), TOGETHER):
             seen += await self._together({key: due[key] for key in keys[first : first + TOGETHER]}, real_now)
@@ -91,6 +91,7 @@ class Looker:
             return [seen for key in due for seen in await self._together({key: due[key]}, real_now)]
         told = await self._tell(judged)
         await self._remember([one for one, problem in zip(judged, told, strict=True) if problem is None])
+        await self._warn(judged)
         return [
             _failed(one.task.rollout.key, problem) if problem else _looked(one)
             for one, problem in zip(judged, told, strict=True)
@@ -115,7 +116,6 @@ class Looker:
                 for task, one in zip(tasks, measured, strict=True)
             ]
             await _keep(conn, judged)
-            await warn_ahead(conn, [(one.task.rollout, one.measured.snapshot, one.assessment) for one in judged])
         return judged
 
     async def _tell(self, judged: Sequence[_Judged]) -> list[BaseException | None]:
@@ -150,6 +150,14 @@ class Looker:
         if new:
             async with borrowed(self._pool) as conn:
                 await marks.write_marks(conn, new)
+
+    async def _warn(self, judged: Sequence[_Judged]) -> None:
+        """A warning is no reason for a look to fail: the next look warns as well."""
+        try:
+            async with borrowed(self._pool) as conn:
+                await warn_ahead(conn, [(one.task.rollout, one.measured.snapshot, one.assessment) for one in judged])
+        except Exception as problem:
+            log.warning("nobody_warned", problem=str(problem)[:300])
 
 
 def _judged(task: Task, measured: Measured, mark: WatchMark | None, past: evidence.Past) -> _Judged:

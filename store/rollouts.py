@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from models.base import Frozen, Instant
@@ -66,7 +67,7 @@ async def read_plan(conn: Connection, key: RolloutKey) -> RolloutPlan | None:
     body = await conn.fetchval(
         "select plan from rollout where (rollout_id, chain_id) = ($1, $2)", key.rollout_id, key.chain_id
     )
-    return RolloutPlan.model_validate_json(json.dumps(body)) if body is not None else None
+    return _plan(json.dumps(body)) if body is not None else None
 
 
 async def open_keys(conn: Connection) -> tuple[RolloutKey, ...]:
@@ -181,6 +182,12 @@ async def baselines_from(conn: Connection, key: RolloutKey, digest: str) -> tupl
     return found
 
 
+@lru_cache(maxsize=200)
+def _plan(text: str) -> RolloutPlan:
+    """Checking a plan's rules takes as long as measuring a metric, and the watch reads the same plans all day."""
+    return RolloutPlan.model_validate_json(text)
+
+
 def _stored(row: Any) -> StoredRollout:
     standing = Standing(
         phase=row["phase"],
@@ -195,7 +202,7 @@ def _stored(row: Any) -> StoredRollout:
     )
     return StoredRollout(
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),
-        plan=RolloutPlan.model_validate_json(json.dumps(row["plan"])),
+        plan=_plan(json.dumps(row["plan"])),
         plan_digest=row["plan_digest"],
         clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
         standing=standing,
