@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import random
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -223,3 +224,91 @@ async def test_data_reach_to_the_latest_event_known(world: World) -> None:
     moments = ("2026-02-11", "2026-02-12")
     reach = [(await world.read(COMPLETION, "a", as_of=at(moment))).data_through for moment in moments]
     assert reach == [at("2026-01-01"), at("2026-02-12") - timedelta(days=2)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_agrees_with_the_definition_written_a_second_time(world: World, seed: int) -> None:
+    rng = random.Random(seed)
+
+    def some() -> datetime:
+        # Whole days around the one asked for, so that equal moments and last days are hit often.
+        return at("2026-01-01") + timedelta(days=rng.randint(0, 15))
+
+    def moment(chance: float) -> datetime | None:
+        return some() if rng.random() < chance else None
+
+    as_of = at("2026-01-08")
+    people = {
+        await world.add("person", partner_id="a", active_to=gone): gone for gone in (None, None, day("2026-01-08"))
+    }
+    left = {person for person, gone in people.items() if gone}
+    rows: list[dict[str, Any]] = []
+    for number in range(250):
+        completed, waived, withdrawn, changed = moment(0.6), moment(0.15), moment(0.15), moment(0.2)
+        row: dict[str, Any] = {
+            "person_id": rng.choice(list(people)),
+            "course_id": f"course {rng.randint(1, 90)}",
+            "assigned_at": some() - timedelta(days=7),
+            "due_on": (some() - timedelta(days=2)).date(),
+            "previous_due_on": some().date() if changed else None,
+            "due_changed_at": changed,
+            "completed_at": completed,
+            "completed_known_at": completed and moment(0.3),
+            "passed": rng.random() < 0.6,
+            "valid_until": (some() - timedelta(days=6)).date() if completed and rng.random() < 0.6 else None,
+            "waived_by": waived and "lead",
+            "waived_at": waived,
+            "withdrawn_at": withdrawn,
+            "source_id": f"assignment-{number:03}",
+        }
+        rows.append(row)
+        await world.add("enablement_assignment", partner_id="a", **row)
+    expected = _counted(rows, as_of, left)
+    reading = await world.reading(COMPLETION, "a", as_of=as_of)
+    assert {name: reading.parts[name] for name in expected} == expected
+    assert reading.denominator == sum(expected[name] for name in COUNTED)
+    assert min(expected.values()) > 0
+
+
+COUNTED = ("completed", "overdue", "expired", "failed")
+
+
+def _counted(rows: list[dict[str, Any]], as_of: datetime, left: set[str]) -> dict[str, int]:
+    """Each assignment's state, and of one person's of one course the last that counts."""
+    found = dict.fromkeys((*COUNTED, "not_due", "waived", "withdrawn", "assigned_after_due"), 0)
+    standing: dict[tuple[str, str], tuple[Any, str]] = {}
+    for row in rows:
+        if row["assigned_at"] > as_of:
+            continue
+        state = _state(row, as_of, row["person_id"] in left)
+        if state in COUNTED:
+            key, place = (row["person_id"], row["course_id"]), (row["assigned_at"], row["source_id"])
+            standing[key] = max(standing.get(key, (place, state)), (place, state))
+        else:
+            found[state] += 1
+    for _, state in standing.values():
+        found[state] += 1
+    return found
+
+
+def _state(row: dict[str, Any], as_of: datetime, left: bool) -> str:
+    changed = row["due_changed_at"]
+    due = row["previous_due_on"] if changed and changed > as_of else row["due_on"]
+    passes = at(due.isoformat()) + timedelta(days=1)
+    completed = row["completed_at"]
+    if completed and max(completed, row["completed_known_at"] or completed) > as_of:
+        completed = None
+    lapsed = row["valid_until"] is not None and at(row["valid_until"].isoformat()) + timedelta(days=1) <= as_of
+    if row["assigned_at"] >= passes:
+        return "assigned_after_due"
+    if row["waived_at"] and row["waived_at"] <= as_of:
+        return "waived"
+    if left or (row["withdrawn_at"] and row["withdrawn_at"] <= as_of and row["withdrawn_at"] < passes):
+        return "withdrawn"
+    if completed and row["passed"] and not lapsed:
+        return "completed"
+    if passes > as_of:
+        return "not_due"
+    if completed is None:
+        return "overdue"
+    return "expired" if row["passed"] else "failed"
