@@ -110,8 +110,7 @@ def test_defaults_face_the_bad_side_and_warnings_come_before_them(metric: Metric
 
 @every_metric
 def test_a_metric_has_tests_with_numbers_worked_out_by_hand(metric: MetricName) -> None:
-    named = [path for path in (ROOT / "tests" / "store").glob("test_metric_*.py") if _is_about(path, metric)]
-    assert len(named) == 1
+    assert any(_is_about(path, metric) for path in (ROOT / "tests" / "store").glob("test_metric_*.py"))
 
 
 def _is_about(path: Path, metric: MetricName) -> bool:
