@@ -8,7 +8,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -163,7 +163,7 @@ class CsvSource:
         up to a whole buffer ahead of the line it is at, so the file is read once more."""
         if not self._is_utf8:
             return f"{self.path}: the text"
-        with self.path.open("rb") as raw:
+        with suppress(OSError, EOFError, zlib.error), self.path.open("rb") as raw:
             lines = gzip.GzipFile(fileobj=raw, mode="rb") if self.path.suffix == ".gz" else raw
             for number, line in enumerate(lines, 1):
                 try:
