@@ -110,7 +110,7 @@ def _of_a_ratio(pairs: Sequence[_Pair], factor: float) -> list[Contribution]:
     for one in pairs:
         (n, d), (n0, d0) = _sides((one.now,)), _sides((one.then,))
         change = (n - base * d) / whole[1] - (n0 - base * d0) / before[1]
-        ratio, ratio0 = (n / d if d else None), (n0 / d0 if d0 else None)
+        ratio, ratio0 = _ratio(n, d), _ratio(n0, d0)
         # Who was not there then has no ratio of their own to change: all of it is that they came.
         own = (ratio - ratio0) * d / whole[1] if ratio is not None and ratio0 is not None else 0.0
         found.append(
@@ -153,6 +153,14 @@ def _of_a_product(pairs: Sequence[_Pair], scale: float) -> list[Contribution]:
             Contribution(partner_id=one.partner_id, change=own + faster, own=own, mix=faster, then=None, now=None)
         )
     return found
+
+
+def _ratio(numerator: float, denominator: float) -> float | None:
+    """None where there is nothing to divide by, or so little that the ratio is beyond all numbers."""
+    if denominator == 0:
+        return None
+    found = numerator / denominator
+    return found if math.isfinite(100 * found) else None
 
 
 def _sides(rows: Iterable[PartnerReading | None]) -> tuple[float, float]:

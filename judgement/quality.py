@@ -12,7 +12,7 @@ from judgement.volumes import age
 from models.evidence import CohortReading, PartnerReading
 from models.metric import CATALOGUE, Direction, MetricName, Scale
 from models.plan_metric import MetricPlan
-from models.quality import DEFAULTS, UNITS, Bounds, Check, Finding, OddMonth, Severity, SourceVolume
+from models.quality import DEFAULTS, FLOWS, UNITS, Bounds, Check, Finding, OddMonth, Severity, SourceVolume
 
 ABSENT = frozenset({Check.FRESHNESS, Check.COMPLETENESS})
 """Checks whose red means that facts are not there: *no evidence*. Of the others the facts are there and contradict
@@ -145,7 +145,7 @@ def _fresh(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> Iterabl
 
 def _complete(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     for one in reading.quality.sources:
-        if one.partners > 0:
+        if one.partners > 0 and reading.metric in FLOWS:
             yield _whole(one, bounds_of(plan, Check.COMPLETENESS, one.source))
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from models.metric import MetricName
 from models.plan_rule import Broken, BrokenRule, Rule
-from models.quality import Check
+from models.quality import FLOWS, Check
 
 if TYPE_CHECKING:
     from models.plan import RolloutPlan
 
 ONLY_OF = MappingProxyType(
     {
+        Check.COMPLETENESS: FLOWS,
         Check.PLAUSIBILITY: frozenset({MetricName.CONTRIBUTION_MARGIN}),
         Check.BACKDATING: frozenset({MetricName.LEAD_FOLLOW_UP_SLA}),
         Check.DUPLICATES: frozenset(

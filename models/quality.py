@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from models.base import Frozen
+from models.metric_terms import MetricName
 
 
 class Check(StrEnum):
@@ -70,6 +71,11 @@ DEFAULTS = MappingProxyType(
     }
 )
 """Bounds where the plan is silent."""
+
+
+FLOWS = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY, MetricName.CONTRIBUTION_MARGIN})
+"""Metrics of what happened in a window. The others are states: courses and checks are given out in waves, and a month
+without any is no hole in the data."""
 
 
 class SourceVolume(Frozen):

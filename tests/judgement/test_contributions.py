@@ -142,7 +142,10 @@ def rows(draw: st.DrawFn, metric: MetricName) -> list[PartnerReading]:
         scores = {name: draw(st.none() | st.floats(0, 100)) for name in names}
         weights = {"weight_applicable": 10.0, "weight_assessed": 10.0}
         return [partner(name, score, None if score is None else 1.0, **weights) for name, score in scores.items()]
-    return [partner(name, draw(st.floats(-1e6, 1e6)), draw(st.floats(0, 1e6)), cost_lines=1.0) for name in names]
+    return [
+        partner(name, draw(st.floats(-1e6, 1e6)), draw(st.just(0.0) | st.floats(0.01, 1e6)), cost_lines=1.0)
+        for name in names
+    ]
 
 
 @st.composite
@@ -161,7 +164,8 @@ def test_contributions_add_up_to_the_change_in_whatever_order_the_rows_come(
     if values[0] is None or values[1] is None:
         assert found == ()
         return
-    size = max(abs(values[0]), abs(values[1]), *(abs(one.change) for one in found), 1.0)
+    # As exact as numbers of this size are.
+    size = max(abs(values[0]), abs(values[1]), *(abs(part) for one in found for part in (one.change, one.own)), 1.0)
     assert sum(one.change for one in found) == pytest.approx(values[0] - values[1], abs=1e-6 * size)
     assert all(one.own + one.mix == pytest.approx(one.change, abs=1e-6 * size) for one in found)
     turned = list(now)

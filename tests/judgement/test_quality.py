@@ -93,6 +93,12 @@ def test_where_nothing_is_usual_nothing_is_missing_and_it_is_said() -> None:
     assert "not enough regular history" in said
 
 
+def test_states_have_no_usual_volume() -> None:
+    """Courses are given out in waves: a month without any is no hole."""
+    enablement = with_counts(90.0, MetricName.ENABLEMENT_COMPLETION, sources=(source(missing=200.0, short=2),))
+    assert checked(enablement, Check.COMPLETENESS) == []
+
+
 def test_a_month_at_minus_60_percent_is_flagged_and_silences_nothing_by_itself() -> None:
     odd = (OddMonth(month=date(2011, 11, 1), currency="USD", value=-60.4, usual=3.8),)
     of = with_counts(-19.2, MARGIN, odd_months=odd)

@@ -76,8 +76,8 @@ def test_without_a_regular_history_nothing_is_usual(told: dict[int, Told]) -> No
 
 
 def test_the_newest_week_is_compared_with_what_was_known_of_others_when_they_were_as_new() -> None:
-    """A third of each week is told late. By its own end the newest has told as much as they had."""
-    late = {number: Told(100.0, 60.0) for number in range(20)} | {0: Told(60.0, 60.0)}
+    """Two thirds of each week are told late. By its own end the newest has told as much as they had."""
+    late = {number: Told(100.0, 33.0) for number in range(20)} | {0: Told(33.0, 33.0)}
     assert seen(late).short == 0
     # The same week against what is known of the others now would be short; an older one is.
     assert seen(late | {1: Told(40.0, 40.0)}).short == 1
