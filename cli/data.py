@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.data_calendar import calendar
 from cli.data_status import status
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
@@ -16,6 +17,7 @@ from cli.progress import Advance, bar
 from store.intake.kinds import FactKind
 
 app = typer.Typer(help="Partner facts: import files, see where they stand, generate a world.", no_args_is_help=True)
+app.command("calendar", epilog="Example: rollouts data calendar berlin-office --year 2026")(calendar)
 app.command("status", epilog="Example: rollouts data status --strict")(status)
 
 MONTHS_BACK = 15

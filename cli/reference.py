@@ -55,6 +55,10 @@ KINDS = {
     "decisions": ("decisions", "the log's entries, the oldest first"),
     "plan-validation": ("plan validate", "a list: file, valid, digest, problems with line and column"),
     "plan": ("plan show", "the plan as it was read, and its digest"),
+    "calendar": (
+        "data calendar",
+        "hours by weekday, time_zone, partners; days of the year, library_version (null: the year is not stored)",
+    ),
     "import": (
         "data import",
         "run_id; rows read, inserted, updated, unchanged, skipped, rejected; reject_file, first_reasons",

@@ -20,7 +20,7 @@ _POLICIES: Final = statement("calendars/policies")
 _PUBLIC: Final = statement("calendars/public_holidays")
 _YEARS: Final = statement("calendars/public_holiday_years")
 _TAKE_IN: Final = statement("calendars/take_in_year")
-_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY: Final = timedelta(days=1)
 
 ELAPSED: Final = BusinessClock(BusinessCalendar())
@@ -89,7 +89,7 @@ class CalendarBook:
         public = self._public.get(row["public_holidays"], frozenset())
         return BusinessCalendar(
             time_zone=row["time_zone"],
-            week=tuple(read_hours(tuple(row[day] or ())) for day in _WEEKDAYS),
+            week=tuple(read_hours(tuple(row[day] or ())) for day in WEEKDAYS),
             closed=(public - frozenset(row["opened"])) | frozenset(row["closed"]),
         )
 

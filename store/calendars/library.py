@@ -38,7 +38,9 @@ def days_of(region: str, year: int) -> dict[date, str]:
     import holidays
 
     country, _, part = known_region(region).partition("-")
-    return dict(holidays.country_holidays(country, subdiv=part or None, years=year, expand=False).items())
+    # Named the same on every machine, whatever language it speaks.
+    found = holidays.country_holidays(country, subdiv=part or None, years=year, expand=False, language="en_US")
+    return dict(found.items())
 
 
 @lru_cache(maxsize=1)
