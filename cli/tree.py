@@ -15,6 +15,7 @@ from models.evidence import MetricAssessment, Verdict
 from models.log import EntryKind, LogEntry
 from models.metric import CATALOGUE
 from models.plan import OptionKey
+from models.quality import DOUBT
 from models.rollout import TERMINAL, CohortView, Phase, PhaseRecord, RolloutView, Status
 
 ICON = {
@@ -116,7 +117,8 @@ def metric_line(item: MetricAssessment) -> str:
     value = "-" if item.value is None else f"{item.value:,.1f}"
     agreed = " and ".join(item.thresholds)
     baseline = "" if item.baseline is None else f"  baseline {item.baseline:,.1f}"
-    warning = "  ⚠ in the warning band" if item.warning else ""
+    doubts = "; ".join(reason for reason in item.reasons if reason.startswith(DOUBT))
+    warning = f"  ⚠ {doubts or 'in the warning band'}" if item.warning else ""
     beyond = "  ⚠ beyond, tolerated" if item.beyond_threshold else ""
     return f"{head} {value:>9} {spec.unit}  agreed {agreed}{baseline}{warning}{beyond}{_breaches(item)}"
 

@@ -14,7 +14,7 @@ from models.base import format_duration
 from models.evidence import Baseline, Breaches, CohortReading, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
-from models.quality import Finding, Severity
+from models.quality import DOUBT, Finding, Severity
 
 GROWS_WITH_WINDOW = frozenset(name for name, spec in CATALOGUE.items() if spec.grows_with_window)
 """Metrics whose value is larger over a longer window: something is counted, not rated."""
@@ -147,7 +147,7 @@ def _doubt(checked: Sequence[Finding], against: _Against) -> Verdict | None:
 def _distrust(checked: Sequence[Finding]) -> tuple[str, ...]:
     """What speaks against the data, the gravest first."""
     red = [f"data not to be trusted: {told(one)}" for one in checked if one.severity is Severity.RED]
-    return (*red, *(f"data in doubt: {told(one)}" for one in checked if one.severity is Severity.AMBER))
+    return (*red, *(f"{DOUBT}: {told(one)}" for one in checked if one.severity is Severity.AMBER))
 
 
 def _tolerating(

@@ -34,6 +34,10 @@ class Severity(StrEnum):
     RED = "red"
 
 
+DOUBT = "data in doubt"
+"""How a reason begins that tells of an amber finding."""
+
+
 class Bounds(NamedTuple):
     """From which number on a check is amber, and from which red; None: never."""
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cli.output import Exit
+from cli.tree import metric_line
 from tests.cli.conftest import Rollout, Terminal, Told
+from tests.plans import make_plan
 from tests.worker.process import patiently
+from tests.workflows.simulator import Simulator
 
 
 async def _kept(terminal: Terminal, rollout: Rollout) -> Told:
@@ -47,3 +52,22 @@ async def test_another_rollout_s_evidence_is_not_this_one_s(terminal: Terminal, 
     told = await terminal("evidence", "unheard-of", "--digest", "sha256:0000")
     assert told.code == Exit.BAD_INPUT
     assert "no assessment sha256:0000 of unheard-of" in told.err
+
+
+@pytest.mark.parametrize(
+    ("reasons", "shown"),
+    [
+        (("50.00 %, agreed >= 20",), "⚠ in the warning band"),
+        (
+            ("data in doubt: 3 of 240 facts stand there twice: amber from 1", "50.00 %, agreed >= 20"),
+            "⚠ data in doubt: 3 of 240 facts stand there twice: amber from 1",
+        ),
+    ],
+)
+def test_a_metric_that_is_met_on_doubtful_data_says_so_on_its_line(reasons: tuple[str, ...], shown: str) -> None:
+    simulator = Simulator(make_plan())
+    simulator.to_pilot()
+    simulator.report(changed=True)
+    assert simulator.state.assessment is not None
+    item = simulator.state.assessment.items[0].model_copy(update={"warning": True, "reasons": reasons})
+    assert metric_line(item).endswith(shown)
