@@ -77,7 +77,7 @@ def contributions(
     if CATALOGUE[metric].grouping is Grouping.FROM_PARTS:
         found = _of_a_product(pairs, scale)
     else:
-        found = _of_a_ratio(pairs, _factor(metric))
+        found = _of_a_ratio(pairs, _factor(metric), scale)
     total = sum(one.change for one in found)
     if not math.isfinite(total):
         return ()
@@ -101,14 +101,14 @@ def _factor(metric: MetricName) -> float:
     return 1.0 if CATALOGUE[metric].grouping is Grouping.MEAN_OF_SCORES else 100.0
 
 
-def _of_a_ratio(pairs: Sequence[_Pair], factor: float) -> list[Contribution]:
-    whole, before = _sides(one.now for one in pairs), _sides(one.then for one in pairs)
+def _of_a_ratio(pairs: Sequence[_Pair], factor: float, scale: float) -> list[Contribution]:
+    whole, before = _sides(one.now for one in pairs), _sides((one.then for one in pairs), scale)
     if whole[1] == 0 or before[1] == 0:
         return []
     base = before[0] / before[1]
     found = []
     for one in pairs:
-        (n, d), (n0, d0) = _sides((one.now,)), _sides((one.then,))
+        (n, d), (n0, d0) = _sides((one.now,)), _sides((one.then,), scale)
         change = (n - base * d) / whole[1] - (n0 - base * d0) / before[1]
         ratio, ratio0 = _ratio(n, d), _ratio(n0, d0)
         # Who was not there then has no ratio of their own to change: all of it is that they came.
@@ -163,10 +163,10 @@ def _ratio(numerator: float, denominator: float) -> float | None:
     return found if math.isfinite(100 * found) else None
 
 
-def _sides(rows: Iterable[PartnerReading | None]) -> tuple[float, float]:
-    """Sums of numerators and denominators."""
+def _sides(rows: Iterable[PartnerReading | None], scale: float = 1.0) -> tuple[float, float]:
+    """Sums of numerators, counted by `scale`, and denominators."""
     there = [one for one in rows if one is not None]
-    return sum(one.numerator or 0.0 for one in there), sum(one.denominator or 0.0 for one in there)
+    return scale * sum(one.numerator or 0.0 for one in there), sum(one.denominator or 0.0 for one in there)
 
 
 def _part(row: PartnerReading | None, name: str) -> float:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from cli.plan_show import whole_plan
-from judgement.contributions import worst_partners
+from judgement.contributions import contributions, worst_partners
 from judgement.values import group_value
 from models.evidence import PartnerReading, Verdict
 from models.metric import CATALOGUE, Direction, MetricName
@@ -93,6 +93,18 @@ def test_no_value_and_old_data_do_not_pass_for_low(metric: MetricName) -> None:
 def test_churn_names_those_who_left_and_nobody_who_stayed() -> None:
     stayed, left, gone = partner("a", 0, 1), partner("b", 1, 1), partner("c", 1, 1)
     assert [one.partner_id for one in worst_partners(CHURN, (stayed, gone, left), 5)] == ["b", "c"]
+
+
+def test_what_moved_churn_adds_up_to_the_change_against_the_scaled_baseline() -> None:
+    # Three of ten lost in ninety days are one of ten in thirty. Two of ten lost since are ten points more.
+    then = [partner(f"p{number}", float(number < 3), 1) for number in range(10)]
+    now = [partner(f"p{number}", float(number in (5, 6)), 1) for number in range(10)]
+    found = contributions(CHURN, now, then, scale=1 / 3)
+    assert sum(one.change for one in found) == pytest.approx(10.0)
+    assert [(one.partner_id, one.change) for one in found[:2]] == [
+        ("p5", pytest.approx(10.0)),
+        ("p6", pytest.approx(10.0)),
+    ]
 
 
 def test_leakage_names_those_who_give_away_most_beyond_their_share() -> None:
