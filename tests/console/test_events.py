@@ -395,24 +395,38 @@ async def test_a_database_that_is_away_or_busy_is_told_as_such_and_to_be_tried_a
 
 
 async def test_batches_about_the_same_facts_wait_in_a_line_and_lose_nothing(sender: Sender) -> None:
-    """Twelve at once, each about all of the leads in an order of its own."""
+    """Twelve at once, each about all of the leads in an order of its own, and slow enough to meet."""
     leads = [f"L{number}" for number in range(4)]
-    moments = {number: f"2026-03-02T{number:02}:00:00Z" for number in range(12)}
+    await sender.states(*map(assigned, leads))
+    await sender.pool.execute(
+        "create function dawdle() returns trigger language plpgsql as $$"
+        " begin perform pg_sleep(0.02); return null; end $$;"
+        "create trigger dawdle after update on lead for each statement execute function dawdle()"
+    )
 
     async def one(number: int) -> list[str]:
         order = leads[number % 4 :] + leads[: number % 4]
         if number % 2:
             order.reverse()
-        batch = [event("lead.contacted", lead, moments[number], id=f"{number} {lead}") for lead in order]
-        return await sender.states(*batch, *(assigned(lead) for lead in order if number == 5))
+        hour = (number * 7 + 8) % 12
+        batch = [event("lead.contacted", lead, f"2026-03-02T{hour:02}:00:00Z", id=f"{number} {lead}") for lead in order]
+        return await sender.states(*batch)
 
-    states = [state for told in await asyncio.gather(*map(one, moments)) for state in told]
-    assert len(states) == 12 * 4 + 4
+    told = await asyncio.gather(*map(one, range(12)))
+    assert told == [["new"] * 4] * 12
     for lead in leads:
-        # The earliest of twelve contacts: an update that got lost would leave a later one.
-        assert (await sender.row("lead", lead))["first_contact_at"].hour == 0
-    assert await sender.pool.fetchval("select count(*) from fact_event") == 12 * 4 + 4
-    assert await sender.pool.fetchval("select count(*) from fact_subject where waits_for is not null") == 0
+        versions = await sender.pool.fetch(
+            "with versions as ("
+            "  select source_id, first_contact_at, amended_at, known_at from superseded.lead union all"
+            "  select source_id, first_contact_at, amended_at, known_at from lead"
+            ") select first_contact_at from versions where source_id = $1 order by coalesce(amended_at, known_at)",
+            lead,
+        )
+        # Each knew of all contacts before it: the first one never becomes a later one, not even for a moment.
+        hours = [row["first_contact_at"].hour for row in versions if row["first_contact_at"]]
+        assert hours == sorted(hours, reverse=True)
+        assert hours[-1] == 0
+    assert await sender.pool.fetchval("select count(*) from fact_event") == 13 * 4
 
 
 async def test_claims_and_their_request_at_the_same_time_always_find_each_other(sender: Sender) -> None:

@@ -131,38 +131,54 @@ async def test_however_events_are_cut_ordered_and_repeated_the_same_facts_come_o
     }
 
 
-async def test_what_was_read_as_of_a_moment_reads_the_same_ever_after(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Every event in a batch of its own, in an odd order; after each, all moments before are read again."""
+AS_OF = (
+    """
+    select source_id, partner_id, contact_due_at,
+           case when greatest(first_contact_at, first_contact_known_at) <= $1 then first_contact_at end,
+           case when greatest(excluded_at, excluded_known_at) <= $1 then excluded_reason end
+    from lead_as_of($1) where source_system = $2 order by 1
+    """,
+    """
+    select source_id, case when greatest(closed_at, closed_known_at) <= $1 then outcome end,
+           case when greatest(closed_at, closed_known_at) <= $1 then amount end
+    from opportunity_as_of($1) where source_system = $2
+    """,
+    """
+    select source_id, case when greatest(paid_at, paid_known_at) <= $1 then paid_amount end
+    from mdf_claim_as_of($1) where source_system = $2
+    """,
+    "select source_id, net_amount from partner_transaction_as_of($1) where source_system = $2",
+    """
+    select source_id, due_on, case when greatest(completed_at, completed_known_at) <= $1 then passed end
+    from enablement_assignment_as_of($1) where source_system = $2
+    """,
+)
+"""What readers see of each table, as of a moment and of one source."""
+
+
+@pytest.mark.parametrize("order", ["as told", "backwards", "mixed"])
+async def test_what_was_read_as_of_a_moment_reads_the_same_ever_after(
+    pool: asyncpg.Pool[asyncpg.Record], order: str
+) -> None:
+    """Every event in a batch of its own; after each, all moments before are read again."""
     await pool.execute(CHECKED)
     events = story("crm")
-    Random(5).shuffle(events)
-    seen: list[tuple[datetime, dict[str, Any]]] = []
+    if order == "backwards":
+        events.reverse()
+    elif order == "mixed":
+        Random(5).shuffle(events)
+    seen: list[tuple[datetime, list[Any]]] = []
 
-    async def read(moment: datetime) -> dict[str, Any]:
-        lead = """
-            select source_id, partner_id, contact_due_at,
-                   case when greatest(first_contact_at, first_contact_known_at) <= $1 then first_contact_at end,
-                   case when greatest(excluded_at, excluded_known_at) <= $1 then excluded_reason end
-            from lead_as_of($1) order by 1
-        """
-        deal = """
-            select source_id, case when greatest(closed_at, closed_known_at) <= $1 then outcome end,
-                   case when greatest(closed_at, closed_known_at) <= $1 then amount end
-            from opportunity_as_of($1)
-        """
-        claim = """
-            select source_id, case when greatest(paid_at, paid_known_at) <= $1 then paid_amount end
-            from mdf_claim_as_of($1)
-        """
-        sales = "select source_id, net_amount from partner_transaction_as_of($1)"
-        return {query: [tuple(row) for row in await pool.fetch(query, moment)] for query in (lead, deal, claim, sales)}
+    async def read(moment: datetime) -> list[Any]:
+        return [[tuple(row) for row in await pool.fetch(query, moment, "crm")] for query in AS_OF]
 
     for one in events:
         await take(pool, "crm", batch([one]), "key")
-        moment = await pool.fetchval("select clock_timestamp()")
         for earlier, told in seen:
             assert await read(earlier) == told, (one, earlier)
+        moment = await pool.fetchval("select clock_timestamp()")
         seen.append((moment, await read(moment)))
+    assert len({str(told) for _, told in seen}) > 5
 
 
 async def test_a_clock_that_was_set_back_loses_no_version(pool: asyncpg.Pool[asyncpg.Record]) -> None:
