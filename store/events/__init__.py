@@ -3,7 +3,7 @@
 from store.events.arrivals import State
 from store.events.errors import EventProblem, EventsConflict, EventsRefused
 from store.events.reading import TakenEvent, WaitingEvents, read_event, waiting_events
-from store.events.taking import take
+from store.events.taking import settle_waiting, take
 from store.events.types import BATCH, EVENTS, ONE, Event
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TakenEvent",
     "WaitingEvents",
     "read_event",
+    "settle_waiting",
     "take",
     "waiting_events",
 ]

@@ -27,6 +27,7 @@ from store.statements import statement
 _BEGIN: Final = statement("events/begin_subjects")
 _LOCK: Final = statement("events/lock_subjects")
 _WAITING_FOR: Final = statement("events/waiting_claims")
+_WAITING: Final = statement("events/waiting_for")
 _KNOWN: Final = statement("events/known_versions")
 _KEEP: Final = statement("events/keep_events")
 _EVENTS_OF: Final = statement("events/events_of")
@@ -216,6 +217,22 @@ async def settle(
         rows = [(*key, *(wait or (None, None))) for key, wait in changed]
         await conn.execute(_SETTLE, moment, *map(list, zip(*rows, strict=True)))
     return waits
+
+
+async def settle_waiting(conn: Connection, kind: FactKind) -> int:
+    """Make the facts that can be made now that a file brought facts of this kind; how many.
+
+    Call it after the import's transaction, not inside it: it locks in the order of events, not in that of a file.
+    """
+    if kind not in BASES:
+        return 0
+    async with conn.transaction():
+        rows = await conn.fetch(_WAITING, BASES[kind].type)
+        locked = await lock(conn, [Key(*row) for row in rows])
+        still = [key for key, wait in locked.waits.items() if wait]
+        moment = await conn.fetchval("select clock_timestamp()")
+        waits = await settle(conn, moment, await read_events(conn, still), locked.waits)
+    return sum(wait is None for wait in waits.values())
 
 
 def _refuse_without_deadline(bad: dict[tuple[str, str], str], fresh: Sequence[Arrival]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from store.events import BATCH, EventsRefused, State, take, waiting_events
+from store.events import BATCH, EventsRefused, State, settle_waiting, take, waiting_events
+from store.intake.kinds import FactKind
 from tests.console.conftest import CHECKED, event
 
 TABLES = {
@@ -215,6 +216,38 @@ async def test_a_lead_without_a_deadline_gets_that_of_the_policy_once_and_keeps_
     moved = event("lead.assigned", "L1", HOURS[4], version=2, partner_id="P2")
     await take(pool, "crm", batch([moved]), "key")
     assert await pool.fetchval("select contact_due_at from lead") == due + timedelta(hours=2)
+
+
+async def settled(pool: asyncpg.Pool[asyncpg.Record], kind: FactKind) -> int:
+    async with pool.acquire() as conn:
+        return await settle_waiting(conn, kind)
+
+
+async def test_what_waits_for_a_fact_that_a_file_brings_is_settled_after_the_file(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    await pool.execute(CHECKED)
+    claim: dict[str, Any] = {"partner_id": "P1", "claimed_amount": 5, "currency": "EUR", "request_id": "R1"}
+    waiting = [
+        event("lead.contacted", "L1"),
+        event("lead.contacted", "L2"),
+        event("mdf.claim.submitted", "M1", **claim),
+    ]
+    assert await take(pool, "crm", batch(waiting), "key") == [State.WAITING] * 3
+    assert await settled(pool, FactKind.LEADS) == 0
+    await pool.execute(
+        "insert into lead (source_system, source_id, partner_id, assigned_at, known_at)"
+        " values ('crm', 'L1', 'P1', '2026-03-01Z', '2026-03-01Z');"
+        "insert into mdf_request (request_id, partner_id, requested_amount, currency, submitted_at, source_system,"
+        " source_id, known_at) values ('R1', 'P1', 9, 'EUR', '2026-03-01Z', 'fund', 'R1', '2026-03-01Z')"
+    )
+    assert await settled(pool, FactKind.LEADS) == 1
+    assert await pool.fetchval("select first_contact_at from lead") == datetime(2026, 3, 2, 12, tzinfo=UTC)
+    assert await settled(pool, FactKind.MDF_REQUESTS) == 1
+    assert await pool.fetchval("select claimed_amount from mdf_claim") == 5
+    async with pool.acquire() as conn:
+        (one,) = await waiting_events(conn)
+    assert (one.kind, one.subjects) == ("leads", 1)
 
 
 async def test_nothing_of_a_batch_is_left_when_it_fails_in_its_last_step(pool: asyncpg.Pool[asyncpg.Record]) -> None:
