@@ -18,7 +18,6 @@ from cli.plan_template import plan_template
 from cli.planfile import parse_plan
 from models.command import COMMANDS, Choice, Command, Verb
 from models.plan import GateName, OptionKey, RolloutPlan
-from models.quality import Check, QualityBound
 from models.rollout import RolloutView
 
 BEGIN = datetime(2025, 4, 1, tzinfo=UTC)
@@ -28,7 +27,6 @@ WORLD_BEGINS = date(2025, 1, 1)
 PARTNERS = 240
 DAY = timedelta(days=1)
 _PLAN = Path(__file__).parent.parent / "examples" / "plans" / "gold-tier-rebate.yaml"
-_COMPLETE = QualityBound(check=Check.COMPLETENESS, amber=100)
 _AT_FIRST_GATE = """
 select rollout_id, baselines -> 0 ->> 'evidence_digest' as evidence from rollout
 where rollout_id = any ($1) and phase = 'prepare' and status = 'awaiting approval'
@@ -57,8 +55,6 @@ def _lasting(plan: RolloutPlan, name: str, *, pilot: timedelta, waves: int, shor
     planned = tuple(one.model_copy(update={"bake": bake}) for one in plan.cohorts.waves[:waves])
     changes = {
         "id": name,
-        # Courses of a made-up world come in lumps, which looks like weeks with something missing.
-        "metrics": tuple(one.model_copy(update={"data_quality": (_COMPLETE,)}) for one in plan.metrics),
         "phases": plan.phases.model_copy(update={"pilot": pilot, "validate_for": validate}),
         "cohorts": plan.cohorts.model_copy(update={"waves": planned}),
         "reviews": plan.reviews.model_copy(update={"first": pilot - DAY}),
