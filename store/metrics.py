@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +32,18 @@ _RESTATABLE = re.compile(
     r"\b(lead|opportunity|partner_transaction|partner_cost|mdf_claim|enablement_assignment|compliance_result)_as_of\("
 )
 _AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _METRIC.items()}
+
+MANY = 1000
+"""Partners from which on their facts are joined by hashing."""
+
+# A plan is made for the partners and the moment asked for. Compiling it costs more than it saves; grouping by partner
+# needs less memory than the planner fears.
+_READING = """
+select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+       set_config('work_mem', '64MB', true), set_config('hash_mem_multiplier', '8', true)
+"""
+_BY_HASHING = "select set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)"
+_AS_BEFORE = "select set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true)"
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
 _NOT_PARTS = frozenset({"group_no", *_OF_A_READING})
@@ -106,7 +119,9 @@ async def read_rows(
         as_told: as if nothing that was said of a fact had been said anew in the week before `as_of`.
     """
     sql = _AS_TOLD[metric] if as_told else _METRIC[metric]
-    found = await conn.fetch(sql, *_members(groups), window.start, window.end, as_of)
+    numbers, partners = _members(groups)
+    async with planned(conn, len(partners)):
+        found = await conn.fetch(sql, numbers, partners, window.start, window.end, as_of)
     rows: list[list[PartnerReading]] = [[] for _ in groups]
     for row in found:
         parts = {name: part for name, part in row.items() if name not in _NOT_PARTS and part is not None}
@@ -150,6 +165,27 @@ async def read_sla_drivers(
     """`read_drivers` of one group."""
     [found] = await read_drivers(conn, (partner_ids,), window=window, as_of=as_of, limit=limit)
     return found
+
+
+def statement(metric: MetricName) -> str:
+    """The statement that reads a metric of many groups; its parameters stand at the top of its file."""
+    return _METRIC[metric]
+
+
+@asynccontextmanager
+async def planned(conn: Connection, partners: int) -> AsyncIterator[None]:
+    """How one read of so many partners is planned: for what is asked, and by hashing where partners are many.
+
+    Joins of facts as of a moment look smaller to the planner than they are; looking up one row at a time is then what
+    it chooses, and what never ends. Holds within a transaction; how others join in it stays as it was.
+    """
+    await conn.execute(_READING)
+    if partners < MANY:
+        yield
+        return
+    await conn.execute(_BY_HASHING)
+    yield
+    await conn.execute(_AS_BEFORE)
 
 
 def _members(groups: Sequence[Collection[str]]) -> tuple[list[int], list[str]]:

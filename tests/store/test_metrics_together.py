@@ -117,3 +117,36 @@ async def test_a_partner_in_two_groups_counts_their_facts_once_in_each(world: Wo
     await world.add("partner_transaction", partner_id="a", transaction_date=at("2026-02-01").date(), net_amount=70)
     found = await read_metrics(world.conn, MARGIN, (("a",), ("a", "b"), ("b",)), window=Q1, as_of=Q1_END)
     assert [[row.denominator for row in one.rows] for one in found] == [[70.0], [70.0], []]
+
+
+async def test_a_claim_against_another_partners_request_bears_the_copay_of_that_request(world: World) -> None:
+    """Half of the 100 claimed is the partner's own; who was promised the money is not asked about."""
+    decided = {"decision": "approved", "approved_amount": 100, "submitted_at": at("2026-02-01")}
+    await world.add(
+        "mdf_request",
+        request_id="of-b",
+        partner_id="b",
+        requested_amount=100,
+        copay_share=0.5,
+        decided_at=at("2026-02-02"),
+        **decided,
+    )
+    await world.add(
+        "mdf_claim", partner_id="a", request_id="of-b", claimed_amount=100, decided_at=at("2026-02-03"), **decided
+    )
+    [alone] = await read_metrics(world.conn, MetricName.MDF_SPEND, (("a",),), window=Q1, as_of=Q1_END)
+    assert [row.parts["unbudgeted"] for row in alone.rows] == [50.0]
+
+
+@pytest.mark.parametrize("metric", MetricName)
+async def test_many_partners_read_by_hashing_are_what_few_are(
+    facts: asyncpg.Connection, metric: MetricName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, groups = Window(start=MOMENTS[0], end=MOMENTS[-1]), groups_of(9)
+    few = await read_metrics(facts, metric, groups, window=window, as_of=window.end)
+    monkeypatch.setattr("store.metrics.MANY", 1)
+    async with facts.transaction():
+        many = await read_metrics(facts, metric, groups, window=window, as_of=window.end)
+        left = await facts.fetchval("select current_setting('enable_nestloop')")
+    assert many == few
+    assert left == "on"

@@ -8,6 +8,15 @@ with member as (
 asked as (
     select $5::timestamptz at time zone 'UTC' as moment
 ),
+assigned as materialized (
+    select * from enablement_assignment_as_of($5::timestamptz) where partner_id = any ($2) and assigned_at <= $5
+),
+-- A person may work for another partner than the one they were assigned for. Given as a list, because a join would not
+-- reach the index behind a table as of a moment.
+staff as materialized (
+    select person_id, active_to from person_as_of($5)
+    where person_id = any (array(select distinct person_id from assigned))
+),
 seen as (
     select
         a.partner_id, a.person_id, a.course_id, a.assigned_at, a.source_id, a.passed, a.prior_credit,
@@ -22,9 +31,10 @@ seen as (
         coalesce(greatest(a.withdrawn_at, a.withdrawn_known_at) <= $5 and a.withdrawn_at < deadline.passes_at, false)
             or coalesce(person.active_to <= asked.moment, false)
             or coalesce(partner.active_to <= asked.moment, false) as withdrawn
-    from enablement_assignment_as_of($5::timestamptz) a
-    join person_as_of($5) person on person.person_id = a.person_id
-    join partner_as_of($5) partner on partner.partner_id = a.partner_id
+    from assigned a
+    join staff person on person.person_id = a.person_id
+    join (select partner_id, active_to from partner_as_of($5) where partner_id = any ($2)) as partner
+        on partner.partner_id = a.partner_id
     cross join asked
     -- A certificate that says nothing of its own is valid for as long as the course says: in the version it names, or
     -- the one in force when it was completed.
@@ -44,7 +54,6 @@ seen as (
             else a.due_on
         end + 1)::timestamp at time zone 'UTC' as passes_at
     ) as deadline
-    where a.partner_id = any ($2) and a.assigned_at <= $5
 ),
 judged as (
     select

@@ -2,24 +2,28 @@
 -- Follows lead_states.sql. Pending, excluded and invalid leads are counted beside it, so that nobody can
 -- improve the number unseen by excluding leads, or by writing contacts down days later. Parts named contact_* are
 -- the whole group's: hours from assignment to first contact of the leads contacted.
-, counted as (
+, tally as (
+    select partner_id, state, excluded_after_due, backdated, count(*) as leads, array_agg(contact_hours) as contact_hours
+    from lead_state
+    group by partner_id, state, excluded_after_due, backdated
+),
+counted as (
     select
         partner_id,
-        count(*) filter (where state = 'met') as met,
-        count(*) filter (where state = 'late') as late,
-        count(*) filter (where state = 'open_breach') as open_breach,
-        count(*) filter (where state = 'pending') as pending,
-        count(*) filter (where state = 'invalid') as invalid,
-        count(*) filter (where state = 'excluded_no_sla') as excluded_no_sla,
-        count(*) filter (where state = 'excluded_reassigned') as excluded_reassigned,
-        count(*) filter (where state = 'excluded_rejected') as excluded_rejected,
-        count(*) filter (where state = 'excluded_recalled') as excluded_recalled,
-        count(*) filter (where state = 'excluded_duplicate') as excluded_duplicate,
-        count(*) filter (where state = 'excluded_junk') as excluded_junk,
-        count(*) filter (where excluded_after_due) as excluded_after_due,
-        count(*) filter (where state = 'met' and backdated) as met_backdated,
-        array_agg(contact_hours) filter (where state in ('met', 'late')) as contact_hours
-    from lead_state
+        coalesce(sum(leads) filter (where state = 'met'), 0)::bigint as met,
+        coalesce(sum(leads) filter (where state = 'late'), 0)::bigint as late,
+        coalesce(sum(leads) filter (where state = 'open_breach'), 0)::bigint as open_breach,
+        coalesce(sum(leads) filter (where state = 'pending'), 0)::bigint as pending,
+        coalesce(sum(leads) filter (where state = 'invalid'), 0)::bigint as invalid,
+        coalesce(sum(leads) filter (where state = 'excluded_no_sla'), 0)::bigint as excluded_no_sla,
+        coalesce(sum(leads) filter (where state = 'excluded_reassigned'), 0)::bigint as excluded_reassigned,
+        coalesce(sum(leads) filter (where state = 'excluded_rejected'), 0)::bigint as excluded_rejected,
+        coalesce(sum(leads) filter (where state = 'excluded_recalled'), 0)::bigint as excluded_recalled,
+        coalesce(sum(leads) filter (where state = 'excluded_duplicate'), 0)::bigint as excluded_duplicate,
+        coalesce(sum(leads) filter (where state = 'excluded_junk'), 0)::bigint as excluded_junk,
+        coalesce(sum(leads) filter (where excluded_after_due), 0)::bigint as excluded_after_due,
+        coalesce(sum(leads) filter (where state = 'met' and backdated), 0)::bigint as met_backdated
+    from tally
     group by partner_id
 ),
 contact as (
@@ -27,8 +31,9 @@ contact as (
         m.group_no,
         percentile_cont(array[0.5, 0.9]) within group (order by taken.hours) as hours
     from member m
-    join counted c using (partner_id)
-    cross join unnest(c.contact_hours) as taken (hours)
+    join tally t using (partner_id)
+    cross join unnest(t.contact_hours) as taken (hours)
+    where t.state in ('met', 'late')
     group by m.group_no
 )
 select

@@ -12,12 +12,12 @@ with member as (
 rate as (
     select f.currency, f.month, f.rate
     from fx_rate_as_of($5::timestamptz) f
-    join reporting_currency r on r.currency = f.reporting_currency
+    where f.reporting_currency = (select currency from reporting_currency)
 ),
 allocation as (
     select
         a.allocation_id, a.partner_id, b.claim_deadline,
-        a.amount * case when a.currency = home.currency then 1 else rate.rate end as amount,
+        a.amount * case when a.currency = (select currency from reporting_currency) then 1 else rate.rate end as amount,
         case b.fund_type when 'accrual' then 1 else
             least(extract(epoch from ($5 at time zone 'UTC') - b.period_start) / period.seconds, 1)
         end as elapsed,
@@ -25,7 +25,6 @@ allocation as (
                            - greatest($3::timestamptz at time zone 'UTC', b.period_start)) / period.seconds as in_window
     from mdf_allocation_as_of($5) a
     join mdf_budget_as_of($5) b using (budget_id)
-    cross join reporting_currency home
     cross join lateral (select extract(epoch from b.period_end::timestamp - b.period_start) as seconds) as period
     left join rate on rate.currency = a.currency and rate.month = date_trunc('month', b.period_start)::date
     where a.partner_id = any ($2)
@@ -33,68 +32,97 @@ allocation as (
       and b.period_end > $3::timestamptz at time zone 'UTC'
       and b.period_start < $5 at time zone 'UTC'
 ),
+asked_claim as materialized (
+    select
+        source_system, source_id, partner_id, request_id, currency, claimed_amount, approved_amount, paid_amount,
+        submitted_at, decision, decided_at, decided_known_at, paid_at, paid_known_at, withdrawn_at, withdrawn_known_at,
+        settles_request, late_waived_by, lower(invoice_ref) as invoice
+    from mdf_claim_as_of($5)
+    where partner_id = any ($2) and submitted_at <= $5
+),
+own_request as materialized (
+    select r.request_id, r.partner_id, r.allocation_id, r.currency, r.approved_amount, r.copay_share, r.decision,
+           r.decided_at, r.decided_known_at, r.released_at, r.released_known_at
+    from mdf_request_as_of($5) r
+    where r.partner_id = any ($2)
+),
+-- A claim may stand against another partner's request. Keys of what else is read are given as a list: a join would not
+-- reach the indexes behind a table as of a moment.
+asked_request as materialized (
+    select * from own_request
+    union all
+    select r.request_id, r.partner_id, r.allocation_id, r.currency, r.approved_amount, r.copay_share, r.decision,
+           r.decided_at, r.decided_known_at, r.released_at, r.released_known_at
+    from mdf_request_as_of($5) r
+    where r.request_id = any (array(
+        select c.request_id from asked_claim c
+        where c.request_id is not null and not exists (select from own_request o where o.request_id = c.request_id)
+    ))
+),
+-- Until when claims may come in, whoever's allocation it is.
+fund as materialized (
+    select a.allocation_id, (b.claim_deadline + 1)::timestamp at time zone 'UTC' as claims_close_at
+    from mdf_allocation_as_of($5) a
+    join mdf_budget_as_of($5) b using (budget_id)
+    where a.allocation_id = any (array(select distinct allocation_id from asked_request where allocation_id is not null))
+),
 -- What is approved: at the rate of the day it was decided. cap is the most we pay for it, after co-pay.
 request as (
     select
-        r.request_id, r.partner_id, r.allocation_id, r.currency,
-        case when r.currency = home.currency then 1 else rate.rate end as rate,
-        r.approved_amount * case when r.currency = home.currency then 1 else rate.rate end as cap,
-        coalesce(greatest(r.released_at, r.released_known_at) <= $5, false) as released,
-        (
-            select (b.claim_deadline + 1)::timestamp at time zone 'UTC'
-            from mdf_allocation_as_of($5) a
-            join mdf_budget_as_of($5) b using (budget_id)
-            where a.allocation_id = r.allocation_id
-        ) as claims_close_at
-    from mdf_request_as_of($5) r
-    cross join reporting_currency home
+        r.request_id, r.partner_id, r.allocation_id, r.currency, fund.allocation_id is not null as budgeted,
+        fund.claims_close_at, factor.rate, r.approved_amount * factor.rate as cap,
+        coalesce(greatest(r.released_at, r.released_known_at) <= $5, false) as released
+    from asked_request r
+    left join fund using (allocation_id)
     left join rate
         on rate.currency = r.currency and rate.month = date_trunc('month', r.decided_at at time zone 'UTC')::date
+    cross join lateral (
+        select case when r.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
+    ) as factor
     where r.partner_id = any ($2)
       and r.decision = 'approved' and greatest(r.decided_at, r.decided_known_at) <= $5
 ),
+-- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid. One that was
+-- rejected or taken back may be handed in again.
+repeated as (
+    select c.source_system, c.source_id
+    from asked_claim c
+    where exists (
+        select from mdf_claim_as_of($5) other
+        where lower(other.invoice_ref) = any (array(select invoice from asked_claim where invoice is not null))
+          and lower(other.invoice_ref) = c.invoice
+          and other.submitted_at <= $5
+          and not coalesce(other.decision = 'rejected'
+                           and greatest(other.decided_at, other.decided_known_at) <= $5, false)
+          and not coalesce(greatest(other.withdrawn_at, other.withdrawn_known_at) <= $5, false)
+          and (other.submitted_at, other.source_system, other.source_id) < (c.submitted_at, c.source_system, c.source_id)
+    )
+),
 claim_seen as (
     select
-        c.*, r.allocation_id,
-        (
-            select (b.claim_deadline + 1)::timestamp at time zone 'UTC'
-            from mdf_allocation_as_of($5) a
-            join mdf_budget_as_of($5) b using (budget_id)
-            where a.allocation_id = r.allocation_id
-        ) as claims_close_at,
+        c.partner_id, c.request_id, c.currency, c.submitted_at, c.decided_at, c.paid_at, c.paid_amount,
+        c.settles_request, c.late_waived_by, r.allocation_id, fund.allocation_id is not null as budgeted,
+        fund.claims_close_at,
         -- Co-pay first, then the lower of claim and approval.
         least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
         coalesce(greatest(c.paid_at, c.paid_known_at) <= $5, false) as is_paid,
         coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $5, false)
             and not gone.is_void as is_approved,
         gone.is_void,
-        -- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid. One that was
-        -- rejected or taken back may be handed in again.
-        exists (
-            select from mdf_claim_as_of($5) other
-            where lower(other.invoice_ref) = lower(c.invoice_ref)
-              and other.submitted_at <= $5
-              and not coalesce(other.decision = 'rejected'
-                               and greatest(other.decided_at, other.decided_known_at) <= $5, false)
-              and not coalesce(greatest(other.withdrawn_at, other.withdrawn_known_at) <= $5, false)
-              and (other.submitted_at, other.source_system, other.source_id)
-                  < (c.submitted_at, c.source_system, c.source_id)
-        ) as duplicate
-    from mdf_claim_as_of($5) c
-    left join lateral (
-        -- There is one at most; the limit keeps the planner from reading all of them.
-        select q.allocation_id, q.copay_share from mdf_request_as_of($5) q where q.request_id = c.request_id limit 1
-    ) as r on true
+        repeated.source_id is not null as duplicate
+    from asked_claim c
+    left join repeated using (source_system, source_id)
+    left join asked_request r on r.request_id = c.request_id
+    left join fund on fund.allocation_id = r.allocation_id
     cross join lateral (
         select coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $5, false)
                or coalesce(greatest(c.withdrawn_at, c.withdrawn_known_at) <= $5, false) as is_void
     ) as gone
-    where c.partner_id = any ($2) and c.submitted_at <= $5
 ),
 -- What was paid at the rate of the day of payment, what is owed at that of the decision.
 claim as (
     select
-        c.partner_id, c.request_id, c.allocation_id, c.submitted_at,
+        c.partner_id, c.request_id, c.allocation_id, c.budgeted, c.submitted_at, r.request_id is not null as requested,
         c.duplicate and not c.is_void as duplicate,
         c.is_paid and c.paid_at >= $3 and c.paid_at < $4 as paid_in_window,
         case when c.is_paid then c.paid_amount * factor.rate end as paid,
@@ -111,11 +139,12 @@ claim as (
         c.is_paid and c.paid_amount > c.due_amount as overpaid,
         (c.is_paid or c.is_approved) and c.late_waived_by is null and c.submitted_at >= c.claims_close_at as late
     from claim_seen c
-    cross join reporting_currency home
     left join request r using (request_id)
     left join rate on rate.currency = c.currency and rate.month = date_trunc(
         'month', case when c.is_paid then c.paid_at else c.decided_at end at time zone 'UTC')::date
-    cross join lateral (select case when c.currency = home.currency then 1 else rate.rate end as rate) as factor
+    cross join lateral (
+        select case when c.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
+    ) as factor
 ),
 claimed as (
     select
@@ -128,13 +157,13 @@ claimed as (
         bool_or(settles) as settled,
         min(submitted_at) filter (where not is_void) as first_submitted_at
     from claim
-    where request_id is not null
+    where requested
     group by request_id
 ),
 -- One row per approved request with its claims, and one per claim that no approved request stands behind.
 commitment as (
     select
-        r.partner_id, r.allocation_id, r.cap is null as missing_fx,
+        r.partner_id, r.allocation_id, r.budgeted, r.cap is null as missing_fx,
         coalesce(c.paid, 0) as paid,
         coalesce(c.paid_in_window, 0) as paid_in_window,
         money.owed,
@@ -156,10 +185,10 @@ commitment as (
     ) as money
     union all
     select
-        c.partner_id, c.allocation_id, false,
+        c.partner_id, c.allocation_id, c.budgeted, false,
         coalesce(c.paid, 0), case when c.paid_in_window then coalesce(c.paid, 0) else 0 end, coalesce(c.owed, 0), 0
     from claim c
-    where not exists (select from request r where r.request_id = c.request_id)
+    where not c.requested
 ),
 budgeted as (
     select
@@ -176,10 +205,7 @@ budgeted as (
 unbudgeted as (
     select c.partner_id, c.paid_in_window + c.owed + c.reserved as amount
     from commitment c
-    where c.paid_in_window + c.owed + c.reserved > 0
-      and not exists (
-          select from mdf_allocation_as_of($5) a where a.allocation_id = c.allocation_id
-      )
+    where not c.budgeted and c.paid_in_window + c.owed + c.reserved > 0
 ),
 item as (
     select partner_id, elapsed >= 0.25 or coalesce(committed > amount, false) as counts, committed > amount as overspent,

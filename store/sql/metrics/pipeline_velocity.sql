@@ -9,121 +9,157 @@ with member as (
 rate as (
     select f.currency, f.month, f.rate
     from fx_rate_as_of($5::timestamptz) f
-    join reporting_currency r on r.currency = f.reporting_currency
+    where f.reporting_currency = (select currency from reporting_currency)
+),
+-- Closes that were undone later than the moment asked for: then they stood.
+undone as (
+    select distinct on (r.source_system, r.opportunity_id)
+        r.source_system, r.opportunity_id, r.closed_at, r.outcome, r.amount
+    from opportunity_reopening_as_of($5) r
+    where greatest(r.closed_at, r.closed_known_at) <= $5
+      and greatest(r.reopened_at, r.reopened_known_at) > $5
+    order by r.source_system, r.opportunity_id, r.closed_at desc
 ),
 -- The last close known, where the deal has not been reopened since.
 seen as (
     select
         o.partner_id, o.origin, o.currency, o.last_activity_at,
         case when o.qualified_at <= $5 then o.qualified_at end as qualified_at,
-        coalesce(last.closed_at, earlier.closed_at) as closed_at,
-        coalesce(last.outcome, earlier.outcome) as outcome,
-        case when last.outcome is not null then o.amount else earlier.amount end as amount
+        case when last.known then o.closed_at else earlier.closed_at end as closed_at,
+        case when last.known then o.outcome else earlier.outcome end as outcome,
+        case when last.known then o.amount else earlier.amount end as amount
     from opportunity_as_of($5) o
-    left join lateral (
-        select o.closed_at, o.outcome
-        where greatest(o.closed_at, o.closed_known_at) <= $5
-    ) as last on true
-    left join lateral (
-        select r.closed_at, r.outcome, r.amount
-        from opportunity_reopening_as_of($5) r
-        where r.source_system = o.source_system and r.opportunity_id = o.source_id
-          and greatest(r.closed_at, r.closed_known_at) <= $5
-          and greatest(r.reopened_at, r.reopened_known_at) > $5
-        order by r.closed_at desc
-        limit 1
-    ) as earlier on true
+    left join undone earlier on earlier.source_system = o.source_system and earlier.opportunity_id = o.source_id
+    cross join lateral (
+        select coalesce(greatest(o.closed_at, o.closed_known_at) <= $5, false) as known
+    ) as last
     where o.partner_id = any ($2)
 ),
 deal as (
     select
-        s.partner_id, s.qualified_at, s.last_activity_at, s.closed_at,
+        partner_id, closed_at, currency, amount,
         case
-            when s.origin = 'influenced' then 'influenced'
-            when s.outcome in ('cancelled', 'duplicate') then s.outcome
-            when s.qualified_at is null then 'unqualified'
-            when s.closed_at < s.qualified_at then 'invalid'
-            else coalesce(s.outcome, 'open')
+            when origin = 'influenced' then case when span.holds then 'influenced' else 'elsewhere' end
+            when outcome in ('cancelled', 'duplicate') then case when span.holds then outcome else 'elsewhere' end
+            when qualified_at is null
+                then case when span.holds or closed_at is null then 'unqualified' else 'elsewhere' end
+            when closed_at < qualified_at then case when span.holds then 'invalid' else 'elsewhere' end
+            when outcome = 'won' then case when span.holds then 'won' else 'won elsewhere' end
+            when outcome = 'lost' then case when span.holds then 'lost' else 'lost elsewhere' end
+            when coalesce(case when last_activity_at <= $5 then last_activity_at end, qualified_at)
+                < $5 - interval '60 days' then 'idle'
+            else 'busy'
         end as state,
-        s.closed_at >= $3::timestamptz and s.closed_at < $4::timestamptz as in_window,
-        greatest(extract(epoch from s.closed_at - s.qualified_at) / 86400, 1) as cycle_days,
-        s.amount * case when s.currency = home.currency then 1 else rate.rate end as value
-    from seen s
-    cross join reporting_currency home
-    left join rate
-        on rate.currency = s.currency and rate.month = date_trunc('month', s.closed_at at time zone 'UTC')::date
+        span.holds and outcome = 'won' as won_in_window,
+        greatest(extract(epoch from closed_at - qualified_at) / 86400, 1) as cycle_days,
+        -- The same as a float, for the percentiles of very many; an open deal's until the moment.
+        greatest(date_part('epoch', coalesce(closed_at, $5) - qualified_at) / 86400, 1) as days
+    from seen
+    cross join lateral (
+        select coalesce(closed_at >= $3::timestamptz and closed_at < $4::timestamptz, false) as holds
+    ) as span
 ),
--- Of the whole group: how long its deals take, and what is stale by that measure.
-cycles as (
+-- The one pass over the deals. Days stay a list, because their percentiles are the whole group's.
+tally as (
     select
-        m.group_no,
-        percentile_cont(0.75) within group (order by d.cycle_days) filter (where d.state = 'won') as won_p75,
-        percentile_cont(0.5) within group (order by d.cycle_days) filter (where d.state = 'won' and d.in_window)
-            as won_median,
-        -- Of fewer than a hundred deals the 99th percentile is just the slowest one.
-        case when count(*) >= 100 then percentile_cont(0.99) within group (order by d.cycle_days) end as closed_p99
-    from member m
-    join deal d using (partner_id)
-    where d.state in ('won', 'lost')
-    group by m.group_no
+        partner_id, state, count(*) as deals, array_agg(days) as days,
+        sum(case when won_in_window then cycle_days end) as cycle_days,
+        array_agg(amount) filter (where won_in_window) as amounts,
+        array_agg(currency::text) filter (where won_in_window) as currencies,
+        array_agg(date_trunc('month', closed_at at time zone 'UTC')::date) filter (where won_in_window) as months
+    from deal
+    group by partner_id, state
 ),
--- Idle for 60 days, or older than nearly every deal that ever closed.
-stale as (
-    select m.group_no, d.partner_id, count(*) as deals
-    from member m
-    join deal d using (partner_id)
-    left join cycles using (group_no)
-    where d.state = 'open' and (
-        coalesce(case when d.last_activity_at <= $5 then d.last_activity_at end, d.qualified_at)
-            < $5 - interval '60 days'
-        or extract(epoch from $5 - d.qualified_at) / 86400 > cycles.closed_p99)
-    group by m.group_no, d.partner_id
+-- Money by currency and month of the close: a sum times its rate is the sum of what is changed one by one.
+earned as (
+    select w.partner_id, coalesce(sum(w.amount * factor.rate), 0) as won_value,
+           coalesce(sum(w.deals) filter (where factor.rate is null), 0) as missing_fx
+    from (
+        select t.partner_id, one.currency, one.month, sum(one.amount) as amount, count(*) as deals
+        from tally t
+        cross join unnest(t.amounts, t.currencies, t.months) as one (amount, currency, month)
+        where t.state = 'won'
+        group by t.partner_id, one.currency, one.month
+    ) as w
+    left join rate on rate.currency = w.currency and rate.month = w.month
+    cross join lateral (
+        select case when w.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
+    ) as factor
+    group by w.partner_id
 ),
-summed as (
+counted as (
     select
         partner_id,
-        count(*) filter (where state in ('won', 'lost') and in_window) as closed,
-        count(*) filter (where state = 'won' and in_window) as won,
-        count(*) filter (where state = 'lost' and in_window) as lost,
-        count(*) filter (where state = 'won' and in_window and value is null) as missing_fx,
-        coalesce(sum(value) filter (where state = 'won' and in_window), 0) as won_value,
-        coalesce(sum(cycle_days) filter (where state = 'won' and in_window), 0) as cycle_days,
-        count(*) filter (where state = 'open') as open,
-        count(*) filter (where state = 'unqualified' and (in_window or closed_at is null)) as unqualified,
-        count(*) filter (where state = 'cancelled' and in_window) as cancelled,
-        count(*) filter (where state = 'duplicate' and in_window) as duplicate,
-        count(*) filter (where state = 'influenced' and in_window) as influenced,
-        count(*) filter (where state = 'invalid' and in_window) as invalid
-    from deal
+        coalesce(sum(deals) filter (where state = 'won'), 0)::bigint as won,
+        coalesce(sum(deals) filter (where state = 'lost'), 0)::bigint as lost,
+        coalesce(sum(cycle_days) filter (where state = 'won'), 0) as cycle_days,
+        coalesce(sum(deals) filter (where state in ('idle', 'busy')), 0)::bigint as open,
+        coalesce(sum(deals) filter (where state = 'idle'), 0)::bigint as idle,
+        coalesce(sum(deals) filter (where state = 'unqualified'), 0)::bigint as unqualified,
+        coalesce(sum(deals) filter (where state = 'cancelled'), 0)::bigint as cancelled,
+        coalesce(sum(deals) filter (where state = 'duplicate'), 0)::bigint as duplicate,
+        coalesce(sum(deals) filter (where state = 'influenced'), 0)::bigint as influenced,
+        coalesce(sum(deals) filter (where state = 'invalid'), 0)::bigint as invalid
+    from tally
     group by partner_id
+),
+-- Of the whole group: how long its deals take.
+cycles as (
+    select
+        closed.group_no,
+        percentile_cont(0.75) within group (order by d.days) filter (where closed.won) as won_p75,
+        percentile_cont(0.5) within group (order by d.days) filter (where closed.state = 'won') as won_median,
+        -- Of fewer than a hundred deals the 99th percentile is just the slowest one.
+        case when count(*) >= 100 then percentile_cont(0.99) within group (order by d.days) end as closed_p99
+    from (
+        select m.group_no, t.state, t.state in ('won', 'won elsewhere') as won, t.days
+        from member m
+        join tally t using (partner_id)
+        where t.state in ('won', 'won elsewhere', 'lost', 'lost elsewhere')
+        -- Sorted before the lists are unfolded: there are far fewer of them than of deals.
+        order by m.group_no
+    ) as closed
+    cross join unnest(closed.days) as d (days)
+    group by closed.group_no
+),
+-- Open deals that are not idle, but older than nearly every deal of the group that ever closed.
+old as (
+    select m.group_no, t.partner_id, count(*) as deals
+    from member m
+    join cycles using (group_no)
+    join tally t using (partner_id)
+    cross join unnest(t.days) as d (days)
+    where t.state = 'busy' and d.days > cycles.closed_p99
+    group by m.group_no, t.partner_id
 )
 select
     m.group_no,
-    s.partner_id,
-    s.won_value::float8 as numerator,
-    (s.cycle_days / nullif(s.won, 0))::float8 as denominator,
-    s.closed as facts,
-    s.closed as opportunities,
-    s.won,
-    s.lost,
-    s.won_value::float8 as won_value,
-    s.cycle_days::float8 as cycle_days,
-    s.open,
-    coalesce(stale.deals, 0) as stale_open,
-    s.unqualified,
-    s.cancelled,
-    s.duplicate,
-    s.influenced,
-    s.invalid,
-    s.missing_fx,
+    c.partner_id,
+    coalesce(e.won_value, 0)::float8 as numerator,
+    (c.cycle_days / nullif(c.won, 0))::float8 as denominator,
+    c.won + c.lost as facts,
+    c.won + c.lost as opportunities,
+    c.won,
+    c.lost,
+    coalesce(e.won_value, 0)::float8 as won_value,
+    c.cycle_days::float8 as cycle_days,
+    c.open,
+    c.idle + coalesce(old.deals, 0) as stale_open,
+    c.unqualified,
+    c.cancelled,
+    c.duplicate,
+    c.influenced,
+    c.invalid,
+    coalesce(e.missing_fx, 0)::bigint as missing_fx,
     cycles.won_p75 as cycle_p75_days,
     cycles.won_median as cycle_median_days,
     length.days::float8 as window_days,
     -- A window shorter than most cycles only shows the fast deals.
     case when length.days < cycles.won_p75 then 1 else 0 end as immature
 from member m
-join summed s using (partner_id)
+join counted c using (partner_id)
+left join earned e using (partner_id)
 left join cycles using (group_no)
-left join stale using (group_no, partner_id)
+left join old using (group_no, partner_id)
 cross join (select extract(epoch from $4::timestamptz - $3::timestamptz) / 86400 as days) as length
-order by m.group_no, s.partner_id
+order by m.group_no, c.partner_id
