@@ -73,6 +73,7 @@ REFUSED: tuple[tuple[str, bytes, str], ...] = (
     ("in.csv", b"Id,Name\np1,Caf\xe9\n", r"in\.csv:2: byte 0xe9 is not utf-8; set csv\.encoding in the mapping"),
     ("in.csv", b"Id,Name\n" + b"p1,One\n" * 9000 + b"\xff", r"in\.csv:9002: byte 0xff is not utf-8"),
     ("in.csv.gz", gzip.compress(b"Id,Name\np1,Caf\xe9\n"), r"in\.csv\.gz:2: byte 0xe9 is not utf-8"),
+    ("in.csv.gz", gzip.compress(b"Id,Name\n\xff")[:-1], r"in\.csv\.gz: the text is not utf-8"),
     ("in.csv", b'Id,Name\np1,"One\n', r"in\.csv:2: broken CSV: unexpected end of data"),
     ("in.csv", b'Id,Name\np1,"One" and\n', r"in\.csv:2: broken CSV: ',' expected after"),
     ("in.csv", b'Id,Name\np1,"One' + b"x" * 200_000, r"in\.csv:2: broken CSV: field larger.*is a quote left open\?"),
