@@ -1,4 +1,4 @@
-"""Rows a second into the table of leads: `data import`, against a bare COPY of the file and against executemany."""
+"""Rows a second of `data import` and `data generate`, against a bare COPY of the same rows and against executemany."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from bench.figures import Comparison, Findings
 from bench.ground import Ground
 from bench.rollouts import BEGIN
 from store.intake import FactKind, import_file, parse_mapping
+from store.world import WorldSpec, generate_world
+from store.world_rows import COLUMNS
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -66,12 +68,20 @@ async def run(ground: Ground) -> Findings:
         mine, other = (tuple(rows / 1000 / taken for taken in seconds[way]) for way in (ours, theirs))
         return Comparison(what=what, unit="1000 rows/s", ours=mine, against=against, theirs=other)
 
+    made, copied = await _worlds(ground, rounds)
     copy, many = "COPY of the same file, same keys and indexes", f"executemany, {BATCH} rows at a time"
     return Findings(
         comparisons=(
             compare("import of new facts", copy, _import, _copy),
             compare("the same file again", copy, _import_again, _copy),
             compare("import of new facts", many, _import, _executemany),
+            Comparison(
+                what="a made-up world",
+                unit="1000 rows/s",
+                ours=made,
+                against="COPY of the same rows into the same tables, with all that follows from them",
+                theirs=copied,
+            ),
         )
     )
 
@@ -115,3 +125,32 @@ def _write(file: Path, rows: int) -> None:
             assigned = BEGIN + number * timedelta(minutes=5)
             moments = (assigned, assigned + timedelta(hours=24), assigned + timedelta(hours=1 + number % 26))
             out.writerow((f"L{number}", f"P{number % PARTNERS + 1}", *(moment.isoformat() for moment in moments)))
+
+
+async def _worlds(ground: Ground, rounds: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Thousands of rows a second: making a world and writing it, and writing the same rows as they lie on disk."""
+    spec = WorldSpec(seed=7, start=BEGIN.date(), months=1 if ground.quick else 12, partners=5 if ground.quick else 120)
+    made, copied = list[float](), list[float]()
+    for _ in range(rounds):
+        first = await asyncpg.connect(await ground.database())
+        second = await asyncpg.connect(await ground.database())
+        try:
+            began = time.perf_counter()
+            rows = sum((await generate_world(first, spec)).rows.values())
+            made.append(rows / 1000 / (time.perf_counter() - began))
+            files = {table: ground.directory / f"{table}.copy" for table in COLUMNS}
+            for table, file in files.items():
+                await first.copy_from_table(table, output=file, columns=_written(table))
+            began = time.perf_counter()
+            async with second.transaction():
+                for table, file in files.items():
+                    await second.copy_to_table(table, source=file, columns=_written(table))
+            copied.append(rows / 1000 / (time.perf_counter() - began))
+        finally:
+            await first.close()
+            await second.close()
+    return tuple(made), tuple(copied)
+
+
+def _written(table: str) -> tuple[str, ...]:
+    return (*COLUMNS[table], "source_system")
