@@ -47,6 +47,7 @@ async def import_(
 
     Bad rows go to a reject file with line, column and reason, to be corrected and imported with the same mapping.
     """
+    from store.events import settle_waiting
     from store.intake import IntakeError, IntakeLost, MappingRefused, import_file, load_mapping
 
     try:
@@ -56,6 +57,7 @@ async def import_(
                 report = await import_file(
                     opened, kind, file, rules, strict=strict, reject_path=rejects, progress=progress
                 )
+            await settle_waiting(opened, kind)
     except MappingRefused as problem:
         raise CliError("\n".join(problem.problems), Exit.BAD_INPUT) from problem
     except IntakeError as problem:

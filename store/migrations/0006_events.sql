@@ -21,6 +21,7 @@ create table fact_event (
     primary key (source_system, event_id, version)
 );
 create index fact_event_by_subject on fact_event (source_system, kind, subject);
+create index fact_event_received on fact_event (source_system, received_at);
 create trigger fact_event_append_only before update or delete or truncate on fact_event
     for each statement execute function refuse_change();
 
