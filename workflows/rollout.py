@@ -52,7 +52,7 @@ T = TypeVar("T")
 ACTIVITY: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(seconds=45),
-    "heartbeat_timeout": timedelta(seconds=5),
+    "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=250),
         maximum_interval=timedelta(seconds=5),
