@@ -97,6 +97,15 @@ async def watched(pool: Pool, server: WorkflowEnvironment) -> AsyncIterator[Watc
             await watching_it.ends()
 
 
+@asynccontextmanager
+async def settled(pool: Pool, server: WorkflowEnvironment) -> AsyncIterator[tuple[Mailbox, Watching]]:
+    """A rollout that has been looked at, with nothing left to do for the watch; who ends the watch is the test."""
+    async with workflow_of(server, await opened(pool)) as box, watched(pool, server) as watching_it:
+        await first(box, ReportEvidence)
+        await everything_is_dealt_with(pool)
+        yield box, watching_it
+
+
 async def first(box: Mailbox, kind: type[Command], after: int = 0) -> Command:
     """The first word of a kind among those after the first few."""
 
@@ -190,10 +199,7 @@ async def test_a_rollout_that_opens_is_looked_at_at_once(facts: Pool, dev_server
 
 
 async def test_facts_of_others_and_other_facts_wake_nobody(facts: Pool, dev_server: WorkflowEnvironment) -> None:
-    setting = await opened(facts)
-    async with workflow_of(dev_server, setting) as box, watched(facts, dev_server) as watch:
-        await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+    async with settled(facts, dev_server) as (_, watch):
         before = await facts.fetchval("select count(*) from judged_reading")
         await facts.execute(OTHERS, ["P021", "P041"])
         await facts.execute(
@@ -237,11 +243,7 @@ async def test_what_changes_while_the_connection_is_lost_is_found_when_it_is_bac
 async def test_what_changes_while_nobody_watches_is_found_by_the_next(
     facts: Pool, dev_server: WorkflowEnvironment
 ) -> None:
-    setting = await opened(facts)
-    async with workflow_of(dev_server, setting) as box:
-        watch = stay(facts, dev_server)
-        await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+    async with settled(facts, dev_server) as (box, watch):
         await watch.dies()
         await late(facts)
         async with watched(facts, dev_server):
@@ -253,13 +255,9 @@ async def test_what_changes_while_nobody_watches_is_found_by_the_next(
 async def test_a_deadline_that_passes_while_nobody_watches_is_found_by_the_next(
     facts: Pool, dev_server: WorkflowEnvironment
 ) -> None:
-    setting = await opened(facts)
     at = datetime.now(UTC) + timedelta(seconds=3)
     await due(facts, at)
-    async with workflow_of(dev_server, setting) as box:
-        watch = stay(facts, dev_server)
-        await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+    async with settled(facts, dev_server) as (box, watch):
         await watch.dies()
         assert [type(word) for word in await box.words()] == [ReportEvidence]
         await asyncio.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()) + 0.1)
@@ -270,11 +268,7 @@ async def test_a_deadline_that_passes_while_nobody_watches_is_found_by_the_next(
 async def test_who_dies_between_telling_and_remembering_tells_the_same_again(
     facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting = await opened(facts)
-    async with workflow_of(dev_server, setting) as box:
-        watch = stay(facts, dev_server)
-        await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+    async with settled(facts, dev_server) as (box, watch):
         write, died = marks.write_marks, asyncio.Event()
 
         async def die(*_: object) -> None:
@@ -307,11 +301,7 @@ async def test_a_rollout_that_cannot_be_told_is_told_once_it_can(
 async def test_where_nobody_knows_how_far_the_watch_was_everything_is_looked_at(
     facts: Pool, dev_server: WorkflowEnvironment
 ) -> None:
-    setting = await opened(facts)
-    async with workflow_of(dev_server, setting) as box:
-        watch = stay(facts, dev_server)
-        await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+    async with settled(facts, dev_server) as (box, watch):
         await watch.ends()
         # As after a restore into another cluster, whose transactions are counted from the beginning.
         await facts.execute("update watch_position set position = position + 1000000000")
@@ -325,10 +315,7 @@ async def test_where_nobody_knows_how_far_the_watch_was_everything_is_looked_at(
 @pytest.mark.parametrize("ahead", [timedelta(seconds=3), timedelta(seconds=-3)])
 async def test_clocks_that_differ_lose_nothing(facts: Pool, dev_server: WorkflowEnvironment, ahead: timedelta) -> None:
     """Whoever brings the facts has a clock that is ahead of the watch's, or behind it."""
-    setting = await opened(facts)
-    async with workflow_of(dev_server, setting) as box, watched(facts, dev_server):
-        await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+    async with settled(facts, dev_server) as (box, _):
         known = datetime.now(UTC) + ahead
         await due(facts, datetime.now(UTC) - HOUR, known=known)
         word = await first(box, ReportBreach)
