@@ -194,10 +194,11 @@ def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[F
     there may not vanish when its close is corrected to a later moment.
     """
     reopenings: list[Fact] = []
+    won_for: str | None = None
     for one in ordered:
         at = one.at
         if one.type == "deal.reopened":
-            undone = {name: state[name] for name in ("closed_at", "outcome", "amount")}
+            undone = {"closed_at": state["closed_at"], "outcome": state["outcome"], "amount": won_for}
             if state["closed_at"] is None:
                 undone = {"closed_at": at, "outcome": "cancelled", "amount": None}
             row = {"opportunity_id": subject, **undone, "reopened_at": at}
@@ -206,6 +207,8 @@ def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[F
             continue
         if one.type == "deal.closed":
             state["closed_at"], state["outcome"] = at, one.data["outcome"]
+            # Of a deal that was not won no amount counts; what others said of it by now is no part of this close.
+            won_for = one.data["amount"] if one.data["outcome"] == "won" else None
         elif one.type == "deal.qualified":
             state["qualified_at"] = state["qualified_at"] or at
         if one.data.get("amount") is not None:
