@@ -1,4 +1,4 @@
-"""A fact committed, or a deadline passing, until the rollout is paused; against a bare signal and an activity."""
+"""A fact committed, or a deadline passing, until the rollout is paused, against a bare signal and an activity."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HALVES = (("history", "replay", "crowded", "scale"), ("approval", "watch", "intake", "events", "takeover"))
+HALVES = (("history", "replay", "crowded", "scale"), ("approval", "reaction", "watch", "intake", "events", "takeover"))
 """Each runs in a process of its own, side by side; the first two share a simulated rollout."""
 
 NAMES = tuple(name for half in HALVES for name in half)
