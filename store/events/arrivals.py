@@ -78,7 +78,9 @@ def arrivals(source: str, events: Sequence[Event]) -> list[Arrival]:
 
 
 def _arrival(place: int, source: str, event: Event) -> Arrival:
-    data = {name.rstrip("_"): value for name, value in event.data.__dict__.items() if value is not None}
+    data = {name: value for name, value in event.data.__dict__.items() if value is not None}
+    if "class_" in data:
+        data["class"] = data.pop("class_")
     # In the order of the model's fields, each value in its one spelling: the same thing has the same text.
     text = event.data.__pydantic_serializer__.to_json(event.data, by_alias=True, exclude_none=True).decode()
     said = f"{event.type}\0{event.subject}\0{event.time}\0{text}"

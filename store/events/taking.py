@@ -38,6 +38,7 @@ _OVERCREDITED: Final = statement("events/overcredited")
 CLOCKS_DIFFER: Final = timedelta(days=1)
 """How far ahead of our clock an event may have happened."""
 
+_KINDS: Final = {kind.value: kind for kind in BASES}
 _TRIES: Final = 4
 _SHARED: Final = ""
 """Stands for the source of what all sources call by one name."""
@@ -200,11 +201,11 @@ async def settle(
 ) -> Waits:
     """Write the facts that can be made of the events of these locked subjects; what the others wait for."""
     folded: dict[Key, tuple[Fact, ...] | None] = {
-        key: fold(FactKind(key.kind), key.subject, events) for key, events in known.items()
+        key: fold(_KINDS[key.kind], key.subject, events) for key, events in known.items()
     }
     folded |= await _with_stored(conn, known, [key for key, facts in folded.items() if facts is None])
     waits: Waits = {
-        key: None if facts else Wait(BASES[FactKind(key.kind)].type, key.subject) for key, facts in folded.items()
+        key: None if facts else Wait(BASES[_KINDS[key.kind]].type, key.subject) for key, facts in folded.items()
     }
     waits |= await _without_request(conn, folded)
     made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
@@ -255,7 +256,7 @@ async def _with_stored(
         return {}
     wanted: dict[FactKind, list[tuple[str, str]]] = {}
     for key in missing:
-        wanted.setdefault(FactKind(key.kind), []).append((key.source_system, key.subject))
+        wanted.setdefault(_KINDS[key.kind], []).append((key.source_system, key.subject))
     found: dict[Key, tuple[Fact, ...] | None] = {}
     for (source, kind, subject), text in (await stored_rows(conn, wanted)).items():
         key = Key(source, kind.value, subject)

@@ -59,7 +59,7 @@ async def write_facts(conn: Connection, moment: datetime, rows: Sequence[Row]) -
 
 async def _write(conn: Connection, moment: datetime, kind: FactKind, rows: Sequence[Row]) -> None:
     facts = [row.fact.columns for row in rows]
-    columns = [joined_or_null([_text(one[name]) for one in facts]) for name in COLUMNS[kind]]
+    columns = [joined_or_null(_texts(kind, name, [one[name] for one in facts])) for name in COLUMNS[kind]]
     sources, ids = joined([row.source_system for row in rows]), joined([row.fact.source_id for row in rows])
     try:
         await conn.execute(upsert(kind), moment, sources, ids, *columns)
@@ -77,10 +77,11 @@ async def _write(conn: Connection, moment: datetime, kind: FactKind, rows: Seque
         ) from broken
 
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return "true" if value is True else "false" if value is False else str(value)
+def _texts(kind: FactKind, name: str, values: Sequence[Any]) -> Sequence[str | None]:
+    """Values of a column as text; most are text already."""
+    if KINDS[kind].by_name[name].type not in (FieldType.BOOLEAN, FieldType.INTEGER):
+        return values
+    return [None if one is None else str(one).lower() for one in values]
 
 
 def _taken(table: str, taken: asyncpg.UniqueViolationError) -> EventProblem:
