@@ -67,7 +67,7 @@ class Duck:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._duck = duckdb.connect()
-        self._duck.execute("set timezone = 'UTC'")
+        self._duck.execute("set timezone = 'UTC'; create schema superseded")
 
     def close(self) -> None:
         """Let go of the files."""
@@ -97,6 +97,8 @@ class Duck:
 
     def _as_of(self, table: str) -> None:
         """The table as it was known at a moment, as migration 0003 says it."""
+        for place in (table, f"superseded.{table}"):
+            self._duck.execute(f"create view {place} as from '{self._file(place.replace('.', '_'))}'")
         known = "" if table in _REACHES_BACK else "known_at <= moment and "
         amended = f"{known}(amended_at is null or amended_at <= moment)"
         self._duck.execute(

@@ -12,7 +12,7 @@ from temporalio.worker import Worker
 
 from activities import all_activities
 from bench.crowd import multiply, open_pilot
-from bench.figures import Bar, Comparison, Findings, p95
+from bench.figures import Bar, Comparison, Findings, Profile, p95, plain
 from bench.ground import Ground, until
 from bench.raw import RawGate, step
 from bench.rollouts import BEGIN, approval, confirm_all, plan_for, world
@@ -58,7 +58,8 @@ async def run(ground: Ground) -> Findings:
             many = _Round(ground, conn, client, bare, "many")
             await many.measure(samples)
     return Findings(
-        comparisons=(*few.compared(f"{2 * samples} open rollouts"), *many.compared(f"{crowd:,} open rollouts more"))
+        comparisons=(*few.compared(f"{2 * samples} open rollouts"), *many.compared(f"{crowd:,} open rollouts more")),
+        profiles=(few.profile(), many.profile()),
     )
 
 
@@ -74,6 +75,7 @@ class _Round:
         self._by_fact: list[float] = []
         self._by_deadline: list[float] = []
         self._signals: list[float] = []
+        self._ways: list[dict[str, float]] = []
 
     async def measure(self, samples: int) -> None:
         """One after the other: a bare signal, a fact, a deadline."""
@@ -123,16 +125,21 @@ class _Round:
         return plans
 
     async def _plan(self, number: int) -> RolloutPlan:
-        """The example plan for partners of its own."""
+        """The example plan for partners of its own; nobody else is in it, so that only these are measured."""
         plan = plan_for(f"reaction-{self._name}-{number}")
         first = number * COHORT + (0 if self._name == "few" else 600)
         rows = await self._conn.fetch(
             "select partner_id from partner where active_to is null order by partner_id offset $1 limit $2",
             first % 200 if self._ground.quick else first,
-            COHORT,
+            2 * COHORT,
         )
-        pilot = CohortSpec(name=plan.cohorts.pilot.name, partners=tuple(row["partner_id"] for row in rows))
-        return plan.model_copy(update={"cohorts": plan.cohorts.model_copy(update={"pilot": pilot})})
+        mine = tuple(row["partner_id"] for row in rows)
+        changes = {
+            "pilot": CohortSpec(name=plan.cohorts.pilot.name, partners=mine[:COHORT]),
+            "control": None,
+            "waves": (plan.cohorts.waves[0].model_copy(update={"partners": mine[COHORT:], "select": None}),),
+        }
+        return plan.model_copy(update={"cohorts": plan.cohorts.model_copy(update=changes)})
 
     async def _signal(self, name: str) -> float:
         gate = await self._bare.start_workflow(RawGate.run, id=f"bare-{name}", task_queue="bare")
@@ -149,7 +156,40 @@ class _Round:
         """Leads that turn out to have been missed: milliseconds from their commit until the rollout is paused."""
         now = await self._programme_now(plan)
         await self._overdue(plan, now - timedelta(hours=1), now - timedelta(seconds=1))
-        return await self._paused(plan, time.time())
+        committed = time.time()
+        paused = await self._paused(plan, committed)
+        self._ways.append({**await self._way(plan, committed), "paused": paused})
+        return paused
+
+    async def _way(self, plan: RolloutPlan, since: float) -> dict[str, float]:
+        """When what stands in the rollout's history happened, in milliseconds."""
+        found: dict[str, float] = {}
+        names: dict[int, str] = {}
+        async for event in self._client.get_workflow_handle(rollout_workflow_id(plan.id)).fetch_history_events():
+            at = (event.event_time.ToNanoseconds() / 1e9 - since) * 1000
+            if at < 0:
+                continue
+            if event.HasField("workflow_execution_signaled_event_attributes"):
+                found.setdefault("the watch tells the rollout", at)
+            elif event.HasField("activity_task_scheduled_event_attributes"):
+                names[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
+            elif event.HasField("activity_task_started_event_attributes"):
+                name = names.get(event.activity_task_started_event_attributes.scheduled_event_id)
+                found.setdefault(f"{name} begins", at)
+            elif event.HasField("activity_task_completed_event_attributes"):
+                name = names.get(event.activity_task_completed_event_attributes.scheduled_event_id)
+                found.setdefault(f"{name} is done", at)
+        return found
+
+    def profile(self) -> Profile:
+        """The median of each step on the way from a fact to the pause."""
+        steps = [step for step in self._ways[0] if all(step in way for way in self._ways)]
+        rows = sorted((median(way[step] for way in self._ways), step) for step in steps)
+        return Profile(
+            title=f"from a fact to the pause, ms after the commit, {self._name}",
+            columns=("", "at"),
+            rows=tuple((step, plain(at)) for at, step in rows),
+        )
 
     async def _deadline(self, plan: RolloutPlan) -> float:
         """Leads that nobody contacts: milliseconds from their deadline until the rollout is paused."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -172,12 +173,18 @@ async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measu
     )
     if body is None:
         return None
-    snapshot = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
-    rows = tuple(PartnerRows.model_validate_json(json.dumps(one)) for one in body["rows"])
-    whole = seal(snapshot.as_of, snapshot.readings, rows, snapshot.comparison)
+    # Thousands of partners' rows are seconds of work, during which the worker must give signs of life.
+    snapshot, rows, whole = await asyncio.to_thread(_opened, body)
     if whole != snapshot or snapshot.digest != digest:
         raise EvidenceChanged(f"the snapshot stored under {digest} has been changed")
     return Measured(snapshot, rows)
+
+
+def _opened(body: dict[str, Any]) -> tuple[Snapshot, tuple[PartnerRows, ...], Snapshot]:
+    """A stored snapshot with its rows, and what they come to when they are sealed anew."""
+    snapshot = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
+    rows = tuple(PartnerRows.model_validate_json(json.dumps(one)) for one in body["rows"])
+    return snapshot, rows, seal(snapshot.as_of, snapshot.readings, rows, snapshot.comparison)
 
 
 async def read_assessment(conn: Connection, rollout_id: str, digest: str | None = None) -> Assessment | None:

@@ -33,6 +33,9 @@ _RESTATABLE = re.compile(
 )
 _AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _METRIC.items()}
 
+STATEMENT_SECONDS = 60.0
+"""A connection's usual limit is made for statements about one rollout, not about facts of twenty thousand partners."""
+
 MANY = 1000
 """Partners from which on their facts are joined by hashing."""
 
@@ -121,7 +124,7 @@ async def read_rows(
     sql = _AS_TOLD[metric] if as_told else _METRIC[metric]
     numbers, partners = _members(groups)
     async with planned(conn, len(partners)):
-        found = await conn.fetch(sql, numbers, partners, window.start, window.end, as_of)
+        found = await conn.fetch(sql, numbers, partners, window.start, window.end, as_of, timeout=STATEMENT_SECONDS)
     rows: list[list[PartnerReading]] = [[] for _ in groups]
     for row in found:
         parts = {name: part for name, part in row.items() if name not in _NOT_PARTS and part is not None}

@@ -87,7 +87,8 @@ BEAT = timedelta(seconds=1)
 """Pause between two signs of life of an activity; one that is done sooner gives none."""
 
 
-SHORT = timedelta(seconds=30)
+SHORT = timedelta(minutes=2)
+"""What may take longer gives signs of life of its own."""
 
 
 class HeartbeatInterceptor(Interceptor):

@@ -67,6 +67,13 @@ cancels no activity either."""
 TOGETHER = "record-along"
 """Marks the runs that began since looks go before the record, and enrolments take it along."""
 
+MEASURING: dict[str, Any] = {
+    **ACTIVITY,
+    "start_to_close_timeout": timedelta(seconds=100),
+    "schedule_to_close_timeout": timedelta(seconds=150),
+}
+"""Reading and judging: of twenty thousand partners six metrics take tens of seconds."""
+
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
 
@@ -197,7 +204,8 @@ class PartnerRollout(Operations):
         return RolloutKey(rollout_id=self._state.plan.id, chain_id=self._state.chain_id)
 
     async def _call(self, name: str, request: Any, result: Any, summary: str) -> Any:
-        return await workflow.execute_activity(name, request, result_type=result, summary=summary, **ACTIVITY)
+        options = MEASURING if name in ("fetch_metrics", "assess_thresholds") else ACTIVITY
+        return await workflow.execute_activity(name, request, result_type=result, summary=summary, **options)
 
     async def _open(self, step: Step) -> None:
         state = self._state

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 TICKS_A_RUN = 500
 """Ticks after which the watch continues as new even where the server would not suggest it yet."""
 
-LOOK = timedelta(seconds=60)
+LOOK = timedelta(seconds=120)
 """Time a single look may take."""
 
 SILENCE = timedelta(seconds=10)

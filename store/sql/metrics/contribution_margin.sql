@@ -21,15 +21,31 @@ revenue as (
       and t.transaction_date >= $3::timestamptz at time zone 'UTC'
       and t.transaction_date < $4::timestamptz at time zone 'UTC'
 ),
--- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody.
+-- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody. Both halves
+-- of the table as of a moment stand here by themselves: of the first a list of keys is quickest, of the second the
+-- versions in force then are hardly any.
+credited as (
+    select source_system, transaction_id
+    from (
+        select t.source_system, t.transaction_id, t.credit_share
+        from partner_transaction t
+        where t.source_system = any (array(select distinct source_system from revenue))
+          and t.transaction_id = any (array(select transaction_id from revenue where attribution = 'sourced'))
+          and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
+        union all
+        select t.source_system, t.transaction_id, t.credit_share
+        from superseded.partner_transaction t
+        where t.superseded_at > $5
+          and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
+    ) as known
+    group by source_system, transaction_id
+    having sum(credit_share) > 1.000001
+),
 over_credited as (
     select r.partner_id, count(*) as lines
     from revenue r
-    where r.attribution = 'sourced' and (
-        select sum(t.credit_share)
-        from partner_transaction_as_of($5) t
-        where t.source_system = r.source_system and t.transaction_id = r.transaction_id and t.attribution = 'sourced'
-    ) > 1.000001
+    join credited using (source_system, transaction_id)
+    where r.attribution = 'sourced'
     group by r.partner_id
 ),
 line as (

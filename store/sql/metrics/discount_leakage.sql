@@ -28,16 +28,25 @@ line as (
       and t.transaction_date >= $3::timestamptz at time zone 'UTC'
       and t.transaction_date < $4::timestamptz at time zone 'UTC'
 ),
--- Shares over one mean that the same line is counted for two partners.
-over_credited as (
-    select distinct l.source_system, l.transaction_id
-    from line l
-    cross join lateral (
-        select sum(t.credit_share) as share
-        from partner_transaction_as_of($5) t
-        where t.source_system = l.source_system and t.transaction_id = l.transaction_id and t.attribution = 'sourced'
-    ) as everybody
-    where everybody.share > 1.000001
+-- Shares over one mean that the same line is counted for two partners. Both halves of
+-- the table as of a moment stand here by themselves: of the first a list of keys is quickest, of the second the
+-- versions in force then are hardly any.
+credited as (
+    select source_system, transaction_id
+    from (
+        select t.source_system, t.transaction_id, t.credit_share
+        from partner_transaction t
+        where t.source_system = any (array(select distinct source_system from line))
+          and t.transaction_id = any (array(select transaction_id from line))
+          and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
+        union all
+        select t.source_system, t.transaction_id, t.credit_share
+        from superseded.partner_transaction t
+        where t.superseded_at > $5
+          and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
+    ) as known
+    group by source_system, transaction_id
+    having sum(credit_share) > 1.000001
 ),
 summed as (
     select
@@ -45,12 +54,12 @@ summed as (
         count(*) filter (where listed) as lines,
         count(*) filter (where not listed) as lines_without_list,
         count(*) filter (where listed and missing_fx) as missing_fx,
-        count(*) filter (where o.transaction_id is not null) as over_credited,
+        count(*) filter (where c.transaction_id is not null) as over_credited,
         count(*) filter (where listed and discount > 0 and l.kind = 'sale') as discounted_lines,
         coalesce(sum(list_value), 0) as list_value,
         coalesce(sum(discount), 0) as discount
     from line l
-    left join over_credited o using (source_system, transaction_id)
+    left join credited c using (source_system, transaction_id)
     group by l.partner_id
 )
 select
