@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from temporalio.client import Client
 
 from activities.delivery import Delivery
+from activities.looking import Looker
 from activities.watching import WatchActivities
 from bench.crowd import Crowd, gather
 from bench.dbtime import Pool, StatementTimes, Took, measured
@@ -47,6 +48,8 @@ async def run(ground: Ground) -> Findings:
         for number in range(1, rounds + 1):
             read = Reading(crowd, crowd.now + number * DAY)
             took["look"].append(await _look(crowd, client, read.at))
+            took["tick"].append(await _tick(crowd, client, read.at, 1))
+            took["tick of all"].append(await _tick(crowd, client, read.at, count))
             took["together"].append(await measured(crowd.dsn, read.together))
             took["sla"].append(await measured(crowd.dsn, read.sla))
             took["sla together"].append(await measured(crowd.dsn, read.sla_together))
@@ -80,6 +83,19 @@ async def _look(crowd: Crowd, client: Client, at: datetime, seen: StatementTimes
             raise RuntimeError(f"only {result.evaluated} of {len(crowd.pilots)} rollouts were evaluated: {result}")
 
     return await measured(crowd.dsn, work, seen)
+
+
+async def _tick(crowd: Crowd, client: Client, at: datetime, count: int) -> Took:
+    """What leads that have come make the watch do: look at the SLA of the rollouts that watch their partners, in the
+    moment after a whole look, so that nobody has to be told anything."""
+    due = dict.fromkeys(list(crowd.pilots)[:count], frozenset(SLA))
+
+    async def work(pool: Pool) -> None:
+        seen = await Looker(pool, client).look(due, at + timedelta(minutes=1))
+        if sum(one.evaluated for one in seen) != count:
+            raise RuntimeError(f"not all of {count} rollouts were evaluated")
+
+    return await measured(crowd.dsn, work)
 
 
 class Reading:
@@ -132,6 +148,8 @@ def _compared(took: Mapping[str, list[Took]], size: str) -> tuple[Comparison, ..
 
     one_by_one = "SLA of every rollout by itself, database"
     return (
+        compare("a tick, leads of one rollout's partners, database", "tick", TOGETHER, "sla together", BAR),
+        compare("a tick, leads of everybody's partners, database", "tick of all", TOGETHER, "sla together", BAR),
         compare("a whole look, database", "look", TOGETHER, "together", BAR),
         compare("a whole look, by the clock", "look", TOGETHER, "together"),
         compare(one_by_one, "sla", TOGETHER, "sla together"),
