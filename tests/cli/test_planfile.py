@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli.planfile import MAX_BYTES, PlanError, load_plan, parse_plan
+from models.metric import MetricName
 from models.plan import RolloutPlan
 from tests.plans import make_plan, plan_data
 
@@ -50,8 +51,7 @@ def test_a_valid_plan_is_read_as_it_is_written() -> None:
             "- metric: lead_folow_up_sla",
             "lead_folow_up_sla",
             "metrics.0.metric: found 'lead_folow_up_sla', did you mean lead_follow_up_sla?; allowed: "
-            "contribution_margin, pipeline_velocity, compliance_score, mdf_spend, enablement_completion, "
-            "lead_follow_up_sla",
+            + ", ".join(MetricName),
         ),
         (
             "  pilot: 30d",

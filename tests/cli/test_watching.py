@@ -11,8 +11,9 @@ from cli.output import Exit
 from models.command import Verb
 from models.plan import Fate, StopResolution
 from models.rollout import Status
-from tests.cli.conftest import PATIENCE, Rollout, Terminal, finished, write_plan
+from tests.cli.conftest import PATIENCE, Rollout, Terminal, Told, finished, write_plan
 from tests.plans import make_plan, plan_data
+from tests.worker.process import patiently
 
 WITHDRAW = StopResolution(finished=Fate.KEEP, current=Fate.WITHDRAW, pending=Fate.KEEP)
 
@@ -38,9 +39,14 @@ async def test_a_plan_is_started_once_and_another_version_or_clock_under_its_id_
     assert refused.code == Exit.REFUSED
     assert f"Another version of {plan.id} runs or ran" in refused.err
 
-    listed, shown = await asyncio.gather(terminal.program("list", "-o", "json"), terminal("list"))
+    # The list is the store's, where the rollout registers by itself.
+    async def registered() -> Told | None:
+        shown = await terminal("list")
+        return shown if plan.id in shown.out else None
+
+    await patiently(registered, lambda: f"{plan.id} is not listed")
+    listed = await terminal.program("list", "-o", "json")
     assert [one["digest"] for one in listed.data if one["rollout"] == plan.id] == [plan.digest]
-    assert plan.id in shown.out
 
 
 async def test_a_plan_that_does_not_hold_is_refused_with_its_place(terminal: Terminal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
@@ -113,7 +114,9 @@ async def test_an_import_that_stands_in_a_deadlock_is_tried_again(desk: Desk) ->
     await desk.conn.execute(lock, "b")
     importing = begun(desk, "in.csv", lines(["a", "b"], "2025-02-02T10:00Z"), LIVE, hours=1)
     await until_it_waits(desk)
-    await desk.conn.execute(lock, "a")
+    # Whom of the two the database lets go is its own affair; whoever it is, the import ends right.
+    with contextlib.suppress(asyncpg.DeadlockDetectedError):
+        await desk.conn.execute(lock, "a")
     await transaction.rollback()
     assert tally(await soon(importing)) == (0, 2, 0, 0, 0)
 
