@@ -14,7 +14,7 @@ from models.quality import Counts, Restated, SourceVolume
 from models.rollout import CohortMembers
 from store.metrics import read_rows
 from store.pool import Connection
-from store.quality import Period, Raw, read_quality
+from store.quality import Heard, Period, Raw, read_quality
 
 
 async def count_quality(
@@ -38,10 +38,7 @@ async def count_quality(
         restated = raw.restated[at]
         found.append(
             Counts(
-                sources=tuple(
-                    volumes.get(name, SourceVolume(source=name)).model_copy(update={"partners": partners})
-                    for name, partners in sorted(raw.heard[at].partners.items())
-                ),
+                sources=_sources(volumes, raw.heard[at]),
                 odd_months=months,
                 duplicates=facts,
                 duplicate_partners=raw.twice[at].partners or owners,
@@ -50,6 +47,16 @@ async def count_quality(
             )
         )
     return found
+
+
+def _sources(volumes: Mapping[str, SourceVolume], heard: Heard) -> tuple[SourceVolume, ...]:
+    """The cohort's sources. Volumes are those of whole days: what a source has told of today stands beside them."""
+    found = []
+    for name, partners in sorted(heard.partners.items()):
+        known = volumes.get(name, SourceVolume(source=name))
+        through = max(known.through or heard.through[name], heard.through[name])
+        found.append(known.model_copy(update={"partners": partners, "through": through}))
+    return tuple(found)
 
 
 def _volumes(volumes: Mapping[str, Sequence[Period]], window: timedelta) -> dict[str, SourceVolume]:

@@ -25,15 +25,16 @@ from store.pool import Connection, create_pool
 from worker.namespace import Watch, ensure_watch
 
 AGAINST = "a bare signal and an empty activity, same server and process"
-COHORT = 12
-LEADS = 8
+COHORT = 24
+LEADS = 10
 """Overdue leads of each partner that come in one transaction: enough to take a cohort beyond its limit, and
 not so many that the plan's stop condition is fulfilled."""
 
 PACE = Watch(timedelta(minutes=5))
 _OVERDUE = """
 insert into lead (source_system, source_id, partner_id, assigned_at, contact_due_at, known_at)
-select 'bench', partner || '/' || $2 || '/' || number, partner, $3::timestamptz - interval '2 days', $3, $4
+select 'bench', partner || '/' || $2 || '/' || number, partner,
+       $3::timestamptz - interval '2 days' - number * interval '7 minutes', $3, $4
 from unnest($1::text[]) as partner, generate_series(1, $5) as number
 """
 _IN_PILOT = "select count(*) from rollout where rollout_id = any ($1) and phase = 'pilot' and watched <> '[]'"
@@ -120,16 +121,20 @@ class _Round:
                 await gateway.handle(plan.id).signal("decide", yes)
             return bool(await self._conn.fetchval(_IN_PILOT, ids) == count)
 
-        await until(at_gate, within=60 + 5 * count, pause=1.0)
+        try:
+            await until(at_gate, within=60 + 5 * count, pause=1.0)
+        except TimeoutError:
+            rows = await self._conn.fetch("select distinct sentence from rollout where rollout_id = any ($1)", ids)
+            raise RuntimeError(f"not all of them began: {[row[0] for row in rows]}") from None
         await asyncio.sleep(1.0 if self._ground.quick else 5.0)
         return plans
 
     async def _plan(self, number: int) -> RolloutPlan:
         """The example plan for partners of its own; nobody else is in it, so that only these are measured."""
         plan = plan_for(f"reaction-{self._name}-{number}")
-        first = number * COHORT + (0 if self._name == "few" else 600)
+        first = number * COHORT + (0 if self._name == "few" else 1200)
         rows = await self._conn.fetch(
-            "select partner_id from partner where active_to is null order by partner_id offset $1 limit $2",
+            "select partner_id from partner where active_to is null order by md5(partner_id) offset $1 limit $2",
             first % 200 if self._ground.quick else first,
             2 * COHORT,
         )
@@ -222,7 +227,12 @@ class _Round:
                 )
             )
 
-        await until(noted, within=60, pause=0.1)
+        try:
+            await until(noted, within=60, pause=0.1)
+        except TimeoutError:
+            sentence = await self._conn.fetchval("select sentence from rollout where rollout_id = $1", plan.id)
+            seen = await self._conn.fetchval("select picture from watch_mark where rollout_id = $1", plan.id)
+            raise RuntimeError(f"{plan.id} is not paused: {sentence} Seen: {seen}") from None
         at = await self._conn.fetchval(
             "select at from decision_log where rollout_id = $1 and kind = 'pause' order by sequence limit 1", plan.id
         )
@@ -233,7 +243,7 @@ async def _fill_up(ground: Ground, conn: Connection, client: Client, count: int)
     """Other open rollouts in their pilots, spread over all partners; nobody runs their workflows, which makes no
     difference to the watch."""
     ground.tell(f"opening {count:,} more rollouts")
-    rows = await conn.fetch("select partner_id from partner where active_to is null order by 1")
+    rows = await conn.fetch("select partner_id from partner where active_to is null order by md5(partner_id)")
     partners, plan = [row["partner_id"] for row in rows], plan_for("crowd")
     started = datetime.now(UTC)
     for number in range(count):

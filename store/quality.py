@@ -73,9 +73,10 @@ class Some(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """From which sources a group's newest facts come, and who of it has fallen silent."""
+    """From which sources a group's newest facts come and of which day they are, and who of it has fallen silent."""
 
     partners: Mapping[str, int]
+    through: Mapping[str, date]
     gone: Gone
 
 
@@ -149,6 +150,7 @@ def _heard(rows: Sequence[Any], groups: int) -> tuple[Heard, ...]:
     return tuple(
         Heard(
             partners={row["source_system"]: row["partners"] for row in of_group if row["source_system"]},
+            through={row["source_system"]: row["through"] for row in of_group if row["source_system"]},
             gone=Gone(
                 had=sum(row["heard"] + row["silent"] for row in of_group),
                 silent=sum(row["silent"] for row in of_group),

@@ -302,3 +302,25 @@ async def test_the_watch_s_own_look_needs_no_rows(pool: Pool, metrics: WholeMetr
     plain = assess(setting.plan, kept.snapshot, frozen, {})
     assert [one.verdict for one in plain.items] == [one.verdict for one in whole.items]
     assert all(one.comparison is None for one in plain.items)
+
+
+async def test_a_source_that_begins_today_is_not_a_silent_one(pool: Pool, metrics: WholeMetrics) -> None:
+    """Volumes are counted by whole days: of today they know nothing."""
+    setting = await rollout(pool)
+    noon = START + timedelta(hours=12)
+    await pool.execute(
+        "insert into lead"
+        " (source_system, source_id, partner_id, assigned_at, contact_due_at, first_contact_at, known_at)"
+        " select 'new-crm', id, id, $2::timestamptz + interval '9 hours', $2 + interval '33 hours',"
+        " $2 + interval '10 hours', $2 + interval '10 hours' from unnest($1::text[]) id",
+        list(PILOT[:6]),
+        START,
+    )
+    snapshot = await metrics.fetch_metrics(setting.fetching(noon))
+    async with pool.acquire() as conn:
+        measured = await read_measured(conn, setting.key, snapshot.digest)
+    assert measured is not None
+    (reading,) = (one for one in measured.snapshot.readings if one.metric is SLA)
+    told = {one.source: one for one in reading.quality.sources}
+    assert told["new-crm"].partners == 6
+    assert told["new-crm"].through == START.date()

@@ -1,7 +1,8 @@
--- Of each group and source: the partners whose newest closed deal known came from it, and how many of those were heard
--- of in the window. silent are the ones who were not, though they were in each of the three windows before. $1 group
--- numbers, $2 partner ids beside them, $3 window start, $4 as of, $5 length of a window.
+-- Of each group and source: the partners whose newest closed deal known came from it, the newest day it tells of, and
+-- how many of those were heard of in the window. silent are the ones who were not, though they were in each of the
+-- three windows before. $1 group numbers, $2 partner ids beside them, $3 window start, $4 as of, $5 length of a window.
 select m.group_no, newest.source_system, count(newest.source_system) as partners,
+       max(newest.at)::date as through,
        count(*) filter (where newest.at >= asked.starts) as heard,
        count(*) filter (where silent.here) as silent,
        count(*) filter (where p.active_to <= asked.as_of at time zone 'UTC') as "left",
