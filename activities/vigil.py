@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import islice
 
 import asyncpg
 import structlog
@@ -26,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 DEBOUNCE = timedelta(milliseconds=20)
 """Least time between two looks for changes: what comes in between is looked at together."""
+
+AT_ONCE = 50
+"""Looks taken from the agenda in one round: a thousand rollouts whose cadences fall together must not keep a fact that
+comes meanwhile waiting for all of them."""
 
 OFTEN = timedelta(milliseconds=200)
 """Least real time between two looks at a rollout for its deadlines; on a fast programme clock they pass in crowds."""
@@ -181,7 +186,7 @@ class Vigil:
 
     def _due(self, found: Iterable[Change], now: datetime) -> dict[RolloutKey, Metrics]:
         due: dict[RolloutKey, Metrics] = {}
-        for item in self._agenda.due(now):
+        for item in islice(self._agenda.due(now), AT_ONCE):
             due[item.key] = _both(due.get(item.key, frozenset()), item.metrics)
         for change in found:
             metrics = self._reads.get(change.facts, frozenset())

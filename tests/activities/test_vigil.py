@@ -198,6 +198,20 @@ async def test_a_rollout_that_opens_is_looked_at_at_once(facts: Pool, dev_server
             await setting.watch(open=False)
 
 
+async def test_a_crowd_of_cadences_is_taken_in_portions_and_all_get_their_turn(
+    facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vigil, "AT_ONCE", 1)
+    settings = [await opened(facts, f"plan-{number}") for number in range(3)]
+    async with contextlib.AsyncExitStack() as stack:
+        boxes = [await stack.enter_async_context(workflow_of(dev_server, one)) for one in settings]
+        watch = await stack.enter_async_context(watched(facts, dev_server))
+        for box in boxes:
+            await first(box, ReportEvidence)
+        result = await watch.ends()
+    assert (result.evaluated, result.signalled) == (3, 3)
+
+
 async def test_facts_of_others_and_other_facts_wake_nobody(facts: Pool, dev_server: WorkflowEnvironment) -> None:
     async with settled(facts, dev_server) as (_, watch):
         before = await facts.fetchval("select count(*) from judged_reading")
