@@ -31,8 +31,9 @@ from store.rollouts import StoredRollout
 
 log = structlog.get_logger(__name__)
 
-TOGETHER = 100
-"""Rollouts measured in one go; what they need in memory, and what one that fails spoils, stays bounded."""
+TOGETHER = 25
+"""Rollouts measured in one go. They share what each statement costs by itself, and their partners are still so few that
+facts are found by index; what they need in memory, and what one that fails spoils, stays bounded."""
 
 SIGNALS_AT_ONCE = 20
 SIGNAL_WITHIN = timedelta(seconds=5)

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 DEBOUNCE = timedelta(milliseconds=20)
 """Least time between two looks for changes: what comes in between is looked at together."""
 
-AT_ONCE = 50
+AT_ONCE = 25
 """Looks taken from the agenda in one round: a thousand rollouts whose cadences fall together must not keep a fact that
 comes meanwhile waiting for all of them."""
 
