@@ -103,8 +103,8 @@ def _with_watch(ours: Cost, polling: Cost) -> tuple[Comparison, ...]:
     slowest: timedelta = WorkerSettings.model_fields["watch_slowest"].default
     stays, signs = MONTH / slowest, MONTH / (SILENCE * PASSED_ON)
     note = (
-        f"the watch stays awake {slowest.total_seconds() / 60:g} min at a time: {stays:,.0f} actions a month for all, and"
-        f" {signs:,.0f} signs of life where those are billed, too"
+        f"the watch stays awake {slowest.total_seconds() / 60:g} min at a time: {stays:,.0f} actions a month for all,"
+        f" and {signs:,.0f} signs of life where those are billed, too"
     )
     return tuple(
         Comparison(
