@@ -104,7 +104,7 @@ def _sql(name: str) -> str:
 
 
 async def _rows(connection: Connection, metric: MetricName, cohort: Sequence[str]) -> list[asyncpg.Record]:
-    async with connection.transaction(isolation="repeatable_read", readonly=True), planned(connection, len(cohort)):
+    async with connection.transaction(isolation="repeatable_read", readonly=True), planned(connection):
         found: list[asyncpg.Record] = await connection.fetch(
             statement(metric), [0] * len(cohort), cohort, WINDOW.start, WINDOW.end, AS_OF, timeout=600
         )

@@ -36,16 +36,14 @@ _AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _MET
 STATEMENT_SECONDS = 60.0
 """A connection's usual limit is made for statements about one rollout, not about facts of twenty thousand partners."""
 
-MANY = 1000
-"""Partners from which on their facts are joined by hashing."""
-
 # A plan is made for the partners and the moment asked for. Compiling it costs more than it saves; grouping by partner
-# needs less memory than the planner fears.
+# needs less memory than the planner fears. Joins of facts as of a moment look smaller to it than they are; looking up
+# one row at a time is then what it chooses, and what never ends.
 _READING = """
 select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
-       set_config('work_mem', '64MB', true), set_config('hash_mem_multiplier', '8', true)
+       set_config('work_mem', '64MB', true), set_config('hash_mem_multiplier', '8', true),
+       set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)
 """
-_BY_HASHING = "select set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)"
 _AS_BEFORE = "select set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true)"
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
@@ -123,7 +121,7 @@ async def read_rows(
     """
     sql = _AS_TOLD[metric] if as_told else _METRIC[metric]
     numbers, partners = _members(groups)
-    async with planned(conn, len(partners)):
+    async with planned(conn):
         found = await conn.fetch(sql, numbers, partners, window.start, window.end, as_of, timeout=STATEMENT_SECONDS)
     rows: list[list[PartnerReading]] = [[] for _ in groups]
     for row in found:
@@ -176,17 +174,12 @@ def statement(metric: MetricName) -> str:
 
 
 @asynccontextmanager
-async def planned(conn: Connection, partners: int) -> AsyncIterator[None]:
-    """How one read of so many partners is planned: for what is asked, and by hashing where partners are many.
+async def planned(conn: Connection) -> AsyncIterator[None]:
+    """How one read of metrics is planned: for what is asked, and joining by hashing.
 
-    Joins of facts as of a moment look smaller to the planner than they are; looking up one row at a time is then what
-    it chooses, and what never ends. Holds within a transaction; how others join in it stays as it was.
+    Holds within a transaction; how others join in it stays as it was.
     """
     await conn.execute(_READING)
-    if partners < MANY:
-        yield
-        return
-    await conn.execute(_BY_HASHING)
     yield
     await conn.execute(_AS_BEFORE)
 

@@ -186,6 +186,20 @@ async def test_shares_over_one_are_no_value_also_for_one_of_the_partners(world: 
     assert (await world.value(MARGIN, "reseller")).reason == "over_credited"
 
 
+async def test_shares_are_those_known_at_the_moment_also_after_they_were_put_right(world: World) -> None:
+    """0.5 + 0.75 is over one from the day the second is known until the first is corrected to 0.25."""
+    for partner, share in (("distributor", "0.5"), ("reseller", "0.75")):
+        await sale(world, 1000, partner=partner, transaction_id="deal", credit_share=share)
+        await cost(world, 600, partner=partner, credit_share=share)
+    await world.conn.execute("update partner_transaction set known_at = '2026-04-03Z' where partner_id = 'reseller'")
+    await world.conn.execute(
+        "update partner_transaction set credit_share = 0.25, amended_at = '2026-04-08Z'"
+        " where partner_id = 'distributor'"
+    )
+    for moment, reason in (("2026-04-02", None), ("2026-04-05", "over_credited"), ("2026-04-09", None)):
+        assert (await world.value(MARGIN, as_of=at(moment))).reason == reason, moment
+
+
 async def test_influence_does_not_use_up_the_credit_of_a_deal(world: World) -> None:
     for partner, attribution in (("reseller", "sourced"), ("consultant", "influenced"), ("integrator", "influenced")):
         await sale(world, 1000, partner=partner, transaction_id="deal", attribution=attribution)
