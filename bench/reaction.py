@@ -26,7 +26,7 @@ from worker.namespace import Watch, ensure_watch
 
 AGAINST = "a bare signal and an empty activity, same server and process"
 COHORT = 24
-LEADS = 10
+LEADS = 6
 """Overdue leads of each partner that come in one transaction: enough to take a cohort beyond its limit, and
 not so many that the plan's stop condition is fulfilled."""
 
