@@ -34,6 +34,7 @@ def create_app(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings) ->
     app.include_router(router)
     app.get("/healthz", tags=["health"])(_alive)
     app.get("/readyz", tags=["health"])(_ready)
+    # FastAPI's own way to a description of one's own is to put it in place of the method.
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 

@@ -155,19 +155,6 @@ async def read_drivers(
     return tuple(map(tuple, leads))
 
 
-async def read_sla_drivers(
-    conn: Connection,
-    *,
-    partner_ids: Collection[str],
-    window: Window,
-    as_of: datetime,
-    limit: int = 20,
-) -> tuple[LeadDriver, ...]:
-    """`read_drivers` of one group."""
-    [found] = await read_drivers(conn, (partner_ids,), window=window, as_of=as_of, limit=limit)
-    return found
-
-
 def statement(metric: MetricName) -> str:
     """The statement that reads a metric of many groups; its parameters stand at the top of its file."""
     return _METRIC[metric]

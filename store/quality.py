@@ -34,7 +34,25 @@ _TABLES = MappingProxyType(
 )
 """The tables of facts behind a metric; the first is counted. Metrics that are not here are checked by their values."""
 
-_NEWEST = {metric: statement(f"quality/newest/{metric}") for metric in _TABLES}
+_FLOWS = MappingProxyType(
+    {
+        MetricName.LEAD_FOLLOW_UP_SLA: ("assigned_at", "x.known_at"),
+        MetricName.PIPELINE_VELOCITY: ("closed_at", "greatest(x.known_at, x.closed_known_at)"),
+        MetricName.CONTRIBUTION_MARGIN: ("transaction_date", "x.known_at"),
+    }
+)
+"""When a fact of what flows happened, and when that became known; what is not here is a state."""
+
+
+def _newest(metric: MetricName) -> str:
+    """Built of the project's own names only."""
+    kind = "newest_of_flow" if metric in _FLOWS else "newest_of_state"
+    at, known = _FLOWS.get(metric, ("", ""))
+    sql = statement(f"quality/{kind}")
+    return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
+
+
+_NEWEST = {metric: _newest(metric) for metric in _TABLES}
 _TWICE = {
     metric: statement(f"quality/twice/{metric}")
     for metric in (MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY)

@@ -70,20 +70,6 @@ async def read_plan(conn: Connection, key: RolloutKey) -> RolloutPlan | None:
     return _plan(json.dumps(body)) if body is not None else None
 
 
-async def open_keys(conn: Connection) -> tuple[RolloutKey, ...]:
-    """Every rollout that is not over, the oldest first."""
-    rows = await conn.fetch("select rollout_id, chain_id from rollout where open order by opened_at, chain_id")
-    return tuple(RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]) for row in rows)
-
-
-async def read_rollout(conn: Connection, key: RolloutKey) -> StoredRollout | None:
-    """One chain of a rollout."""
-    row = await conn.fetchrow(
-        "select * from rollout where (rollout_id, chain_id) = ($1, $2)", key.rollout_id, key.chain_id
-    )
-    return _stored(row) if row else None
-
-
 async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[StoredRollout, ...]:
     """These chains of rollouts, in no particular order."""
     rows = await conn.fetch(
@@ -98,12 +84,6 @@ async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[S
 async def list_rollouts(conn: Connection) -> tuple[StoredRollout, ...]:
     """Every rollout, the newest first."""
     return tuple(_stored(row) for row in await conn.fetch("select * from rollout order by opened_at desc, chain_id"))
-
-
-async def get_rollout(conn: Connection, rollout_id: str) -> StoredRollout | None:
-    """The newest chain of a rollout."""
-    row = await conn.fetchrow("select * from rollout where rollout_id = $1 order by opened_at desc limit 1", rollout_id)
-    return _stored(row) if row else None
 
 
 async def update_standing(conn: Connection, key: RolloutKey, standing: Standing, sequence: int) -> None:

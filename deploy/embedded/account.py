@@ -79,14 +79,6 @@ def temporary_directory(prefix: str = "partner-rollouts-") -> Path:
     return path
 
 
-def default_directory() -> Path:
-    """Where embedded servers keep their data unless told otherwise."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/partner-rollouts")
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "partner-rollouts"
-
-
 def reachable_copy(home: Path, account: Account) -> Path:
     """`home` itself if the account can reach it, otherwise a copy in a temporary directory, made once.
 

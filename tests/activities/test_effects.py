@@ -18,6 +18,7 @@ from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import rollouts
 from store.log import read_log
+from store.roster import read_roster
 from tests.activities.setting import DAY, PILOT_COHORT, START, Pool, Setting, entry, naming, selecting
 from tests.activities.whole import WholeEffects
 from tests.plans import CONTROL, PILOT, WAVE_1, make_plan
@@ -70,8 +71,7 @@ async def test_opening_registers_once_and_wakes_the_watch_each_time(
     await env.run(effects.open_rollout, setting.opening())
     async with pool.acquire() as conn:
         (stored,) = await rollouts.list_rollouts(conn)
-        assert await rollouts.get_rollout(conn, "test-plan") == stored
-        assert await rollouts.get_rollout(conn, "another-plan") is None
+        assert await rollouts.read_rollouts(conn, [setting.key]) == (stored,)
     assert (stored.plan, stored.plan_digest) == (setting.plan, setting.plan.digest)
     assert stored.plan.digest == setting.plan.digest
     assert (stored.clock, stored.key, stored.standing.open) == (setting.clock, setting.key, True)
@@ -86,12 +86,9 @@ async def test_a_later_start_of_the_same_plan_ends_what_was_left_open(pool: Pool
     second = await Setting(pool, chain="chain-2").register()
     await first.register()
     async with pool.acquire() as conn:
-        assert await rollouts.open_keys(conn) == (second.key,)
-        newest = await rollouts.get_rollout(conn, "test-plan")
-        over = await rollouts.read_rollout(conn, first.key)
-    assert newest is not None
-    assert newest.key == second.key
-    assert over is not None
+        assert [entry.key for entry in await read_roster(conn)] == [second.key]
+        assert [one.key for one in await rollouts.list_rollouts(conn)] == [second.key, first.key]
+        (over,) = await rollouts.read_rollouts(conn, [first.key])
     assert (over.standing.open, over.standing.watched) == (False, ())
     assert "superseded" in over.standing.sentence
 
@@ -286,8 +283,7 @@ async def test_another_entry_of_the_same_number_is_a_conflict(setting: Setting, 
     assert (caught.value.type, caught.value.non_retryable) == ("LogConflict", True)
     async with setting.pool.acquire() as conn:
         assert [one.message for one in await read_log(conn, "test-plan")] == ["approved"]
-        stored = await rollouts.get_rollout(conn, "test-plan")
-    assert stored is not None
+        (stored,) = await rollouts.list_rollouts(conn)
     assert stored.standing.status == "running"
 
 
@@ -305,8 +301,7 @@ async def test_the_newest_standing_stands(setting: Setting, effects: WholeEffect
     await effects.record_decisions(setting.recording(entry(1), entry(2), status="paused", watched=(PILOT_COHORT,)))
     await effects.record_decisions(late)
     async with setting.pool.acquire() as conn:
-        stored = await rollouts.get_rollout(conn, "test-plan")
-    assert stored is not None
+        (stored,) = await rollouts.list_rollouts(conn)
     assert stored.standing == setting.standing(status="paused", watched=(PILOT_COHORT,))
 
 

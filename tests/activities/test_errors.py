@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import asyncpg
 import pytest
@@ -39,9 +39,9 @@ async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
         shutil.rmtree(directory)
 
 
-async def caught(attempt: object) -> ApplicationError:
+async def caught(attempt: Awaitable[object]) -> ApplicationError:
     with pytest.raises(ApplicationError) as found:
-        await attempt  # type: ignore[misc]
+        await attempt
     return found.value
 
 

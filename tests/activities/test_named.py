@@ -54,8 +54,7 @@ def record(setting: Setting, *numbers: int, **changes: Any) -> RecordRequest:
 
 async def stored(setting: Setting) -> StoredRollout:
     async with setting.pool.acquire() as conn:
-        found = await rollouts.read_rollout(conn, setting.key)
-    assert found is not None
+        (found,) = await rollouts.read_rollouts(conn, [setting.key])
     return found
 
 

@@ -34,7 +34,7 @@ async def rollout(pool: Pool, *, control: bool = True, **plan: Any) -> Setting:
     if not control:
         del data["cohorts"]["control"]
     setting = await Setting(pool, make_plan(**data)).register()
-    await WholeEffects(pool, None).resolve_cohorts(setting.resolving())  # type: ignore[arg-type]
+    await WholeEffects.of_the_store(pool).resolve_cohorts(setting.resolving())
     return setting
 
 
@@ -215,7 +215,7 @@ async def test_without_a_control_cohort_whoever_is_not_enrolled_yet_is_compared(
 ) -> None:
     setting = await rollout(pool, control=False)
     frozen = await baselines(setting, metrics)
-    effects = WholeEffects(pool, None)  # type: ignore[arg-type]
+    effects = WholeEffects.of_the_store(pool)
     await effects.enrol_partners(setting.enrolling(at=START))
     wave = CohortMembers(name="wave-one", partners=WAVE_1)
     await effects.enrol_partners(setting.enrolling(wave, phase="scale", wave=1, at=START + 20 * DAY))

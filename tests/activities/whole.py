@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from activities.effects import EffectActivities
 from activities.metrics import MetricActivities
 from models.evidence import Assessment, Snapshot
@@ -22,6 +24,12 @@ class WholeMetrics(MetricActivities):
 
 
 class WholeEffects(EffectActivities):
+    """`of_the_store` is for what asks nothing of Temporal, so that no server has to be there."""
+
+    @classmethod
+    def of_the_store(cls, pool: asyncpg.Pool[asyncpg.Record]) -> WholeEffects:
+        return cls(pool, None)  # type: ignore[arg-type]  # no client: only open_rollout needs one
+
     async def resolve_cohorts(self, request: ResolveRequest) -> tuple[CohortMembers, ...]:
         found = await super().resolve_cohorts(request)
         assert isinstance(found, tuple)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -22,7 +23,7 @@ def test_the_reference_is_what_the_commands_say() -> None:
 
 
 @pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[words for words, _ in COMMANDS])
-def test_every_command_has_an_example_that_can_be_typed(words: str, command: object) -> None:
+def test_every_command_has_an_example_that_can_be_typed(words: str, command: Any) -> None:
     example = getattr(command, "epilog", None) or ""
     assert example.startswith("Example: ")
     typed = shlex.split(example.removeprefix("Example: ").partition(" > ")[0])
@@ -32,7 +33,7 @@ def test_every_command_has_an_example_that_can_be_typed(words: str, command: obj
     assert typed[1:][: len(words.split())] == words.split()
     options = typed[1 + len(words.split()) :]
     # Raises where it is not accepted.
-    command.make_context(words, options)  # type: ignore[attr-defined]
+    command.make_context(words, options)
 
 
 def test_every_kind_of_document_that_a_command_prints_is_described_and_no_other() -> None:

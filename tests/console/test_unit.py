@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import shutil
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,28 +13,19 @@ from cli.main import app
 from cli.output import Exit
 from console import LOOPBACK
 from console.settings import ConsoleSettings
-from tests.docs.documents import ROOT
+from tests.deploy.units import FOLDER, complaints, service_of, with_systemd
 
-UNIT = ROOT / "deploy" / "systemd" / "partner-rollouts-console.service"
-ANALYZE = shutil.which("systemd-analyze")
+UNIT = FOLDER / "partner-rollouts-console.service"
 
 
 @pytest.fixture(scope="module")
 def service() -> configparser.SectionProxy:
-    unit = configparser.ConfigParser(interpolation=None, strict=True)
-    unit.optionxform = str  # type: ignore[assignment, method-assign]
-    unit.read(UNIT)
-    return unit["Service"]
+    return service_of(UNIT)
 
 
-@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
+@with_systemd
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    here = tmp_path / UNIT.name
-    here.write_text(UNIT.read_text().replace("/opt/partner-rollouts/bin/rollouts", sys.executable))
-    assert ANALYZE is not None
-    done = subprocess.run([ANALYZE, "verify", "--man=no", str(here)], capture_output=True, text=True, check=False)
-    assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
-    assert done.returncode == 0
+    assert complaints(UNIT, "/opt/partner-rollouts/bin/rollouts", tmp_path) == []
 
 
 def test_its_command_is_one_that_there_is_and_listens_on_loopback(service: configparser.SectionProxy) -> None:

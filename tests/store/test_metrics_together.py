@@ -12,7 +12,7 @@ import pytest
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import read_drivers, read_metric, read_metrics, read_sla_drivers
+from store.metrics import read_drivers, read_metric, read_metrics
 from store.pool import prepare_connection
 from store.world import WorldSpec, generate_world, roster
 from tests.store.world import Q1, Q1_END, World, at
@@ -82,9 +82,9 @@ async def test_leads_behind_a_breach_read_together_are_what_each_group_has_alone
 ) -> None:
     groups, window = groups_of(seed), Window(start=MOMENTS[0], end=MOMENTS[-1])
     as_of = window.end
-    alone = [await read_sla_drivers(facts, partner_ids=one, window=window, as_of=as_of, limit=4) for one in groups]
+    alone = [await read_drivers(facts, [one], window=window, as_of=as_of, limit=4) for one in groups]
     together = await read_drivers(facts, groups, window=window, as_of=as_of, limit=4)
-    assert together == tuple(alone)
+    assert together == tuple(found for [found] in alone)
     assert len(together[-1]) == 4
 
 

@@ -1,5 +1,5 @@
--- As of leads; what is measured here is a state, of which nobody falls silent: any one fact tells the source
--- and a day from which on it tells.
+-- As of what flows; what is measured here is a state, of which nobody falls silent: any one fact tells the source and a
+-- day from which on it tells. :table holds the facts; store/quality.py fills it in.
 select m.group_no, newest.source_system, count(newest.source_system) as partners,
        max(newest.at)::date as through,
        count(newest.source_system) as heard, 0::bigint as silent,
@@ -8,7 +8,7 @@ from unnest($1::int[], $2::text[]) as m (group_no, partner_id)
 join partner p using (partner_id)
 left join lateral (
     select f.source_system, f.known_at as at
-    from mdf_claim f
+    from :table f
     where f.partner_id = m.partner_id and f.known_at <= $4
     limit 1
 ) as newest on $3::timestamptz is not null and $5::interval is not null
