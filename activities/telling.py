@@ -10,6 +10,7 @@ from models.base import digest_json
 from models.command import WATCH_ACTOR, ReportBreach, ReportEvidence, Verb
 from models.evidence import Assessment, MetricAssessment, Verdict
 from models.metric import MetricUse
+from models.quality import Check, Severity
 from models.work import RolloutKey
 from store.marks import Picture, WatchMark
 
@@ -98,7 +99,16 @@ def picture(assessment: Assessment) -> Picture:
         _name(item): (item.verdict.value, str(item.data_current), str(item.minimum_sample_reached))
         for item in assessment.items
     }
-    return found | {f"{one.cohort}/{one.metric.value}/{one.condition}": ("stop",) for one in assessment.stop}
+    found |= {f"{one.cohort}/{one.metric.value}/{one.condition}": ("stop",) for one in assessment.stop}
+    return found | {
+        f"{_name(item)}/restated": (severity,) for item in assessment.items if (severity := _restated(item))
+    }
+
+
+def _restated(item: MetricAssessment) -> str | None:
+    """How far the value moved because facts were said anew: that calls for a new assessment, also of what stays met."""
+    found = (one.severity for one in item.quality if one.check is Check.RESTATEMENT)
+    return next((one.value for one in found if one is not Severity.GREEN), None)
 
 
 def summary(assessment: Assessment) -> str:

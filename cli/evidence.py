@@ -86,9 +86,12 @@ def _movers(found: Assessment) -> None:
         )
         for item in found.items
         for one in item.contributions
+        if round(one.change, 2)
     ]
     if rows:
         table("cohort", "metric", "partner", "change", "own", "mix", "then", "now", "facts", rows=rows)
+    elif any(item.contributions for item in found.items):
+        say("Nobody: nothing has moved by as much as 0.01.")
     else:
         say("Nobody: there is no baseline to compare with, or the watch looked, who needs no more than the verdict.")
 
@@ -112,4 +115,5 @@ def _of(item: MetricAssessment) -> tuple[str, str]:
 
 
 def _number(number: float | None, sign: str = "") -> str:
-    return "-" if number is None else f"{number:{sign}.2f}"
+    # What rounds to nothing is nothing, and has no sign.
+    return "-" if number is None else f"{round(number, 2) + 0.0:{sign}.2f}"

@@ -15,7 +15,7 @@ _WRITE = statement("watch/write_marks")
 
 Picture: TypeAlias = dict[str, tuple[str, ...]]
 """What a rollout cares about, by `cohort/metric`: the verdict, and whether data are current and the sample reached.
-Fulfilled stop conditions stand beside them."""
+Fulfilled stop conditions stand beside them, and how far a value moved because facts were restated."""
 
 
 class WatchMark(Frozen):

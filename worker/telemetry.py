@@ -158,6 +158,8 @@ def _moment(seconds: float) -> str:
 
 def _lift_context(_: object, __: str, event: EventDict) -> EventDict:
     """Name the workflow or activity a line of the SDK is about, in the words that our own lines use."""
+    # The HTTP server says everything twice, the second time in colours.
+    event.pop("color_message", None)
     for key in [key for key in event if key.startswith(("temporal_", "__temporal_"))]:
         known = event.pop(key)
         if isinstance(known, Mapping):

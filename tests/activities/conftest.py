@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -15,3 +15,11 @@ async def setting(pool: Pool) -> Setting:
     """A registered rollout; its partners exist and have facts from December to the end of March."""
     await seed_facts(pool, date(2025, 12, 1), date(2026, 4, 1))
     return await Setting(pool).register()
+
+
+@pytest.fixture
+async def facts(pool: Pool) -> Pool:
+    """Two months of regular facts up to the last midnight."""
+    today = datetime.now(UTC).date()
+    await seed_facts(pool, today - timedelta(days=60), today)
+    return pool

@@ -28,7 +28,7 @@ from store.migrate import migrate
 from store.pool import create_pool
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import Pool
-from tests.activities.test_vigil import everything_is_dealt_with, first, late, opened
+from tests.activities.stays import everything_is_dealt_with, first, late, opened
 from tests.facts import seed_facts
 from tests.workflows.process import Site, site, terminate
 from worker.plugin import rollouts_plugin
@@ -50,7 +50,7 @@ async def own() -> AsyncIterator[EmbeddedPostgres]:
 
 @pytest.fixture
 async def dsn(own: EmbeddedPostgres) -> str:
-    """A database of this test's own on it, with five weeks of regular facts up to the last midnight."""
+    """A database of this test's own on it, with two months of regular facts up to the last midnight."""
     name = f"watch_{next(_numbers)}"
     conn = await asyncpg.connect(own.dsn_for("postgres"))
     await conn.execute(f"create database {name}")

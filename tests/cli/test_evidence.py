@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from cli.evidence import _movers
 from cli.output import Exit
 from cli.tree import metric_line
+from models.evidence import Assessment, Contribution, MetricAssessment, Verdict
+from models.metric import MetricName, MetricUse
+from models.plan_metric import OnBreach
 from tests.cli.conftest import Rollout, Terminal, Told
 from tests.plans import make_plan
 from tests.worker.process import patiently
 from tests.workflows.simulator import Simulator
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 async def _kept(terminal: Terminal, rollout: Rollout) -> Told:
@@ -34,14 +42,15 @@ async def test_evidence_shows_the_comparison_the_movers_and_the_data(terminal: T
     digest = kept.data["digest"].removeprefix("sha256:")[:8]
 
     told = await terminal("evidence", rollout.name, "--digest", digest, "--all")
-    assert (told.code, told.err) == (Exit.OK, "")
+    assert told.code == Exit.OK
     first, *_ = told.out.splitlines()
     assert first.startswith(f"Evidence {digest} of {rollout.name} as of ")
     values = next(line for line in told.out.splitlines() if line.startswith("pilot   Partner contribution margin"))
     # Everybody sells at 30 % all the time, and so do those who are never enrolled.
     assert values.split()[4:] == ["met", "30.00", "30.00", "control", "(12)", "30.00", "30.00", "+0.00"]
     assert "Who moved it since the baseline" in told.out
-    assert "P001     +" in told.out or "P001     -" in told.out
+    assert "Nobody: nothing has moved by as much as 0.01." in told.err
+    assert all(len(one["contributions"]) == 5 for one in kept.data["items"])
     assert "completeness  green" in told.out
 
     quiet = await terminal("evidence", rollout.name)
@@ -71,3 +80,32 @@ def test_a_metric_that_is_met_on_doubtful_data_says_so_on_its_line(reasons: tupl
     assert simulator.state.assessment is not None
     item = simulator.state.assessment.items[0].model_copy(update={"warning": True, "reasons": reasons})
     assert metric_line(item).endswith(shown)
+
+
+def test_those_who_moved_a_number_are_shown_and_those_who_did_not_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    mover = Contribution(
+        partner_id="P001", change=-1.262, own=-1.24, mix=-0.0004, then=97.96, now=72.22, facts=("lead L1", "lead L2")
+    )
+    still = mover.model_copy(update={"partner_id": "P002", "change": -0.0001})
+    shown = MetricAssessment(
+        cohort="pilot",
+        metric=MetricName.LEAD_FOLLOW_UP_SLA,
+        use=MetricUse.GUARDRAIL,
+        on_breach=OnBreach.PAUSE,
+        verdict=Verdict.NOT_MET,
+        reasons=("beyond",),
+        value=70.86,
+        thresholds=(">= 85",),
+        baseline=94.44,
+        n_partners=24,
+        n_facts=374,
+        minimum_sample_reached=True,
+        data_current=True,
+        data_through=START,
+        data_age=timedelta(0),
+        contributions=(mover, still),
+    )
+    _movers(Assessment(evidence_id="a", digest="d", snapshot_digest="s", as_of=START, items=(shown,)))
+    *_, row = capsys.readouterr().out.splitlines()
+    assert row.split(maxsplit=9)[5:] == ["-1.26", "-1.24", "+0.00", "97.96", "72.22  lead L1, lead L2"]
+    assert "P001" in row

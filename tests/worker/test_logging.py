@@ -41,7 +41,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_a_line_has_when_how_serious_who_and_what_first(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO", "json")
     structlog.get_logger("worker.main").info("worker started", task_queue="q")
-    logging.getLogger("asyncpg.pool").warning("%d connections", 3, extra={"host": "db"})
+    logging.getLogger("asyncpg.pool").warning("%d connections", 3, extra={"host": "db", "color_message": "\x1b[36m3"})
     logging.getLogger("asyncpg.pool").debug("not at this level")
     ours, theirs = lines(capsys)
     assert {key: ours[key] for key in ours if key != "timestamp"} == {
@@ -52,6 +52,7 @@ def test_a_line_has_when_how_serious_who_and_what_first(capsys: pytest.CaptureFi
     }
     assert ours["timestamp"].endswith("Z")
     assert (theirs["level"], theirs["event"], theirs["host"]) == ("warning", "3 connections", "db")
+    assert "color_message" not in theirs
 
 
 def test_whatever_is_logged_or_printed_by_python_itself_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

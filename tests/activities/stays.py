@@ -1,0 +1,134 @@
+"""Stays of the watch as a worker gives it some, and rollouts in real time for it to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
+
+from activities.delivery import Delivery
+from activities.watching import WatchActivities
+from models.clock import clock_at
+from models.command import Command, ReportEvidence
+from models.work import TickRequest, TickResult
+from tests.activities.mailbox import Mailbox, workflow_of
+from tests.activities.setting import PILOT_COHORT, Pool, Setting
+from tests.plans import PILOT, make_plan
+from tests.worker.process import patiently
+
+HOUR = timedelta(hours=1)
+OTHERS = "update lead set first_contact_at = assigned_at + interval '3 days' where partner_id = any($1)"
+
+
+async def opened(pool: Pool, name: str = "test-plan") -> Setting:
+    """A rollout in real time that watches its pilot."""
+    setting = Setting(pool, make_plan(id=name))
+    setting.clock = clock_at(datetime.now(UTC))
+    await setting.register()
+    await setting.watch(PILOT_COHORT, tolerance_since=setting.clock.real_start)
+    return setting
+
+
+@dataclasses.dataclass
+class Watching:
+    """A stay of the watch, as a worker gives it one."""
+
+    task: asyncio.Task[TickResult]
+    env: ActivityEnvironment
+
+    async def ends(self) -> TickResult:
+        self.env.worker_shutdown()
+        return await self.task
+
+    async def dies(self) -> None:
+        """Without a chance to write anything down."""
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+def stay(
+    pool: Pool, server: WorkflowEnvironment, shard: int = 0, shards: int = 1, ahead: timedelta = timedelta(0)
+) -> Watching:
+    """`ahead`: how much later Temporal's clock is than ours."""
+    now = datetime.now(UTC) + ahead
+    env = ActivityEnvironment()
+    env.info = dataclasses.replace(env.info, started_time=now)
+    watch = WatchActivities(pool, server.client, Delivery(pool, ()))
+    request = TickRequest(real_now=now, slowest=HOUR, stay=HOUR, shard=shard, shards=shards)
+    return Watching(asyncio.create_task(env.run(watch.evaluate_open_rollouts, request)), env)
+
+
+@asynccontextmanager
+async def watched(pool: Pool, server: WorkflowEnvironment) -> AsyncIterator[Watching]:
+    watching_it = stay(pool, server)
+    try:
+        yield watching_it
+    finally:
+        if not watching_it.task.done():
+            await watching_it.ends()
+
+
+@asynccontextmanager
+async def settled(pool: Pool, server: WorkflowEnvironment) -> AsyncIterator[tuple[Mailbox, Watching]]:
+    """A rollout that has been looked at, with nothing left to do for the watch; who ends the watch is the test."""
+    async with workflow_of(server, await opened(pool)) as box, watched(pool, server) as watching_it:
+        await first(box, ReportEvidence)
+        await everything_is_dealt_with(pool)
+        yield box, watching_it
+
+
+async def first(box: Mailbox, kind: type[Command], after: int = 0) -> Command:
+    """The first word of a kind among those after the first few."""
+
+    async def look() -> Command | None:
+        return next((word for word in (await box.words())[after:] if isinstance(word, kind)), None)
+
+    return await patiently(look, lambda: f"no {kind.__name__} came")
+
+
+async def late(pool: Pool) -> None:
+    """Everybody in the pilot turns out to have followed up late."""
+    await pool.execute(OTHERS, list(PILOT))
+
+
+async def due(pool: Pool, at: datetime, leads: int = 10, known: datetime | None = None) -> None:
+    """Each partner of the pilot has leads that nobody has contacted, due at a moment and known a day before it."""
+    await pool.execute(
+        "insert into lead (source_system, source_id, partner_id, assigned_at, contact_due_at, known_at)"
+        " select 'test', partner || '-due-' || number, partner, $2::timestamptz - interval '1 day', $2,"
+        " coalesce($4, $2 - interval '1 day')"
+        " from unnest($1::text[]) partner, generate_series(1, $3) number",
+        list(PILOT),
+        at,
+        leads,
+        known,
+    )
+
+
+async def everything_is_dealt_with(pool: Pool) -> None:
+    """The watch has come to the newest change."""
+
+    async def look() -> bool | None:
+        return (
+            await pool.fetchval(
+                "select not exists (select from watch_change where xid >= (select min(position) from watch_position))"
+                " and exists (select from watch_position)"
+            )
+            or None
+        )
+
+    await patiently(look, lambda: "the watch did not come to the end of the journal")
+
+
+async def listener(pool: Pool) -> int | None:
+    """The backend that tells the watch of changes."""
+    found: int | None = await pool.fetchval(
+        "select pid from pg_stat_activity where datname = current_database() and query ilike 'listen%'"
+    )
+    return found
