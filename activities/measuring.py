@@ -158,12 +158,7 @@ async def keep_judgement(
         if measured is not None:
             await evidence.keep_snapshot(conn, key, purpose, measured.snapshot, measured.rows)
         await evidence.keep_assessment(conn, key, purpose, assessment)
-        await keep_count(conn, key, purpose, assessment)
-
-
-async def keep_count(conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment) -> None:
-    """Keep what the readings of an assessment add to the count of breaches."""
-    await evidence.keep_readings(conn, purpose, [counted(key, assessment)])
+        await evidence.keep_readings(conn, purpose, [counted(key, assessment)])
 
 
 def counted(key: RolloutKey, assessment: Assessment) -> Counted:

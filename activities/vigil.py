@@ -28,6 +28,10 @@ log = structlog.get_logger(__name__)
 DEBOUNCE = timedelta(milliseconds=20)
 """Least time between two looks for changes: what comes in between is looked at together."""
 
+AHEAD_OF_US = timedelta(hours=1)
+"""By how much a clock may differ from ours. What is known later than that was written for later on purpose, a made-up
+world for instance, and is seen at a cadence."""
+
 AT_ONCE = 25
 """Looks taken from the agenda in one round: a thousand rollouts whose cadences fall together must not keep a fact that
 comes meanwhile waiting for all of them."""
@@ -82,6 +86,7 @@ class Vigil:
         self._of_partner: dict[str, set[RolloutKey]] = defaultdict(set)
         self._agenda = Agenda()
         self._failing: set[RolloutKey] = set()
+        self._known_by: datetime | None = None
 
     @property
     def looked_after(self) -> int:
@@ -171,7 +176,7 @@ class Vigil:
         for partner in entry.partners:
             self._of_partner[partner].add(entry.key)
         if entry.partners:
-            self._agenda.put(entry.key, "cadence", _next_look(entry, now))
+            self._agenda.put(entry.key, "cadence", entry.next_look(now))
         else:
             self._agenda.forget(entry.key)
 
@@ -196,6 +201,8 @@ class Vigil:
                 later = self._entries[key].clock.real(change.horizon) if change.horizon else now
                 if later > now:
                     self._agenda.put(key, f"known {change.facts}", later, metrics)
+                    if later < now + AHEAD_OF_US:
+                        self._known_by = max(self._known_by or later, later)
         return {key: self._all_at_first(key, metrics) for key, metrics in due.items() if key in self._entries}
 
     def _concerned(self, change: Change, metrics: frozenset[MetricName]) -> Iterable[RolloutKey]:
@@ -219,7 +226,7 @@ class Vigil:
             if due[one.key] is EVERYTHING:
                 entry = entry._replace(evaluated_at=entry.clock.programme(now))
                 self._entries[one.key] = entry
-                self._agenda.put(one.key, "cadence", _next_look(entry, now))
+                self._agenda.put(one.key, "cadence", entry.next_look(now))
         followed = [one.key for one in seen if not one.failed and _both(SLA, due[one.key]) == due[one.key]]
         await self._note_deadlines(followed, now)
 
@@ -251,10 +258,12 @@ class Vigil:
             self._agenda.put(entry.key, label, max(entry.clock.real(programme), since + OFTEN), SLA)
 
     async def _write_down(self, journal: Journal, now: datetime, *, busy: bool) -> None:
-        """Where the watch stands. While a rollout could not be looked at it stays where that began, so that whoever
-        takes over looks at it again."""
+        """Where the watch stands. While a rollout could not be looked at, or a fact is not known yet by our clock, it
+        stays where that began, so that whoever takes over looks at it again."""
+        if self._known_by is not None and self._known_by <= now:
+            self._known_by = None
         quiet = self._noted is not None and now < self._noted.deadlines_through + NOTE
-        if self._failing or (quiet and not busy):
+        if self._failing or self._known_by or (quiet and not busy):
             return
         position = Position(xid=journal.xid, deadlines_through=now)
         async with borrowed(self._pool) as conn:
@@ -279,7 +288,3 @@ async def _told(conn: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], news: as
 
 def _both(one: Metrics, other: Metrics) -> Metrics:
     return EVERYTHING if one is EVERYTHING or other is EVERYTHING else one | other
-
-
-def _next_look(entry: Entry, now: datetime) -> datetime:
-    return now if entry.evaluated_at is None else entry.clock.real(entry.evaluated_at + entry.cadence)

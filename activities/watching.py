@@ -91,7 +91,7 @@ class WatchActivities:
         now, tally = request.real_now, _Tally()
         async with borrowed(self._pool) as conn:
             entries = [one for one in await read_roster(conn) if _is_ours(one, request)]
-        due = {entry.key: EVERYTHING for entry in entries if entry.partners and _due_at(entry, now) <= now}
+        due = {entry.key: EVERYTHING for entry in entries if entry.partners and entry.next_look(now) <= now}
         seen = await self._looker.look(due, now)
         tally.count(seen)
         await self._letters()
@@ -141,10 +141,6 @@ def _is_ours(entry: Entry, request: TickRequest) -> bool:
     return shard_of(entry.key.rollout_id, request.shards) == request.shard
 
 
-def _due_at(entry: Entry, now: datetime) -> datetime:
-    return now if entry.evaluated_at is None else entry.clock.real(entry.evaluated_at + entry.cadence)
-
-
 def _wait(entry: Entry, gone: bool | None, looked: bool, request: TickRequest) -> timedelta:
     """Until a rollout is to be looked at again; `gone` None: the look did not fail."""
     if gone is not None:
@@ -152,7 +148,7 @@ def _wait(entry: Entry, gone: bool | None, looked: bool, request: TickRequest) -
     now = request.real_now
     if looked or not entry.partners:
         return entry.clock.real(entry.clock.programme(now) + entry.cadence) - now
-    return _due_at(entry, now) - now
+    return entry.next_look(now) - now
 
 
 def _next(vigil: Vigil, began: datetime, until: datetime, slowest: timedelta) -> datetime:

@@ -31,6 +31,10 @@ class Entry(NamedTuple):
     partners: tuple[str, ...]
     evaluated_at: datetime | None
 
+    def next_look(self, now: datetime) -> datetime:
+        """The real time at which to look at everything again; at once where nobody ever has."""
+        return now if self.evaluated_at is None else self.clock.real(self.evaluated_at + self.cadence)
+
 
 async def read_roster(conn: Connection, rollout_ids: Collection[str] | None = None) -> tuple[Entry, ...]:
     """The open ones among these rollouts, or all open ones, the oldest first."""

@@ -243,6 +243,24 @@ async def test_clocks_that_differ_lose_nothing(facts: Pool, dev_server: Workflow
     assert [type(one) for one in await box.words()] == [ReportEvidence, ReportBreach]
 
 
+async def test_a_fact_that_was_not_known_yet_is_found_by_whoever_takes_over(
+    facts: Pool, dev_server: WorkflowEnvironment
+) -> None:
+    async with settled(facts, dev_server) as (box, watch):
+        read = await facts.fetchval("select position from watch_position")
+        await due(facts, datetime.now(UTC) - HOUR, known=datetime.now(UTC) + timedelta(seconds=4))
+
+        async def looked_in_vain() -> bool | None:
+            return await facts.fetchval("select count(*) > 0 from watch_change") or None
+
+        await patiently(looked_in_vain)
+        await asyncio.sleep(0.5)
+        await watch.dies()
+        assert await facts.fetchval("select position from watch_position") == read
+        async with watched(facts, dev_server):
+            await first(box, ReportBreach)
+
+
 async def test_after_a_resume_the_same_breach_is_news_again(facts: Pool, dev_server: WorkflowEnvironment) -> None:
     setting = await opened(facts)
     await late(facts)

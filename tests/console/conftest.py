@@ -26,6 +26,7 @@ values ('C1', 1, 'high', 7, '2020-01-01', 'crm', 'C1', '2020-01-01Z');
 """
 SMALL = ConsoleSettings(console_body_bytes=20_000, console_batch_events=50)
 NOON = "2026-03-02T12:00:00Z"
+PROBLEM = "application/problem+json"
 
 
 def event(type_: str, subject: str, time: str = NOON, **more: Any) -> dict[str, Any]:
@@ -46,6 +47,15 @@ def event(type_: str, subject: str, time: str = NOON, **more: Any) -> dict[str, 
 def assigned(subject: str, time: str = NOON, **more: Any) -> dict[str, Any]:
     """A lead for the first partner."""
     return event("lead.assigned", subject, time, **({"partner_id": "P1", "contact_due_at": None} | more))
+
+
+def problem(told: httpx.Response, status: int) -> dict[str, Any]:
+    """An error in the form that all of them have."""
+    assert (told.status_code, told.headers["content-type"]) == (status, PROBLEM), told.text
+    body: dict[str, Any] = told.json()
+    assert body["status"] == status
+    assert body["detail"]
+    return body
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,19 @@ class Sender:
             " where table_schema in ('public', 'superseded') and table_name not in ('api_key', 'watch_change')"
         )
         return {row["name"]: await self.pool.fetchval(f"select count(*) from {row['name']}") for row in tables}  # noqa: S608
+
+
+async def refused(sender: Sender, status: int, *events: dict[str, Any]) -> list[dict[str, Any]]:
+    """Send what must not be taken: nothing of it is, and every error says where, what and what instead."""
+    before = await sender.rows()
+    body = problem(await sender.send(*events), status)
+    assert await sender.rows() == before
+    for one in body["errors"]:
+        assert one["field"]
+        assert one["found"]
+        assert one["allowed"]
+    errors: list[dict[str, Any]] = body["errors"]
+    return errors
 
 
 @pytest.fixture
