@@ -56,7 +56,7 @@ async def run(ground: Ground) -> Findings:
             few = _Round(ground, conn, client, bare, "few")
             await few.measure(samples)
             await _fill_up(ground, conn, client, crowd)
-            many = _Round(ground, conn, client, bare, "many")
+            many = _Round(ground, conn, client, bare, "many", after=few.count)
             await many.measure(samples)
     return Findings(
         comparisons=(
@@ -70,8 +70,12 @@ async def run(ground: Ground) -> Findings:
 class _Round:
     """Rollouts of its own in their pilots; each is paused once, by a fact or by a deadline."""
 
-    def __init__(self, ground: Ground, conn: Connection, client: Client, bare: Client, name: str) -> None:
+    def __init__(
+        self, ground: Ground, conn: Connection, client: Client, bare: Client, name: str, *, after: int = 0
+    ) -> None:
         self._ground = ground
+        self._after = after
+        self.count = 0
         self._conn = conn
         self._client = client
         self._bare = bare
@@ -83,7 +87,8 @@ class _Round:
 
     async def measure(self, samples: int) -> None:
         """One after the other: a bare signal, a fact, a deadline. The first of each has warmed everything up."""
-        plans = await self._in_pilot(2 * samples + 2)
+        self.count = 2 * samples + 2
+        plans = await self._in_pilot(self.count)
         self._ground.tell(f"{self._name}: breaching {len(plans)} rollouts, one at a time")
         for number in range(samples + 1):
             self._signals.append(await self._signal(f"{self._name}-{number}"))
@@ -134,15 +139,15 @@ class _Round:
         return plans
 
     async def _plan(self, number: int) -> RolloutPlan:
-        """The example plan for partners of its own; nobody else is in it, so that only these are measured."""
+        """The example plan for a pilot of its own: a lead of another rollout's pilot must not breach this one. Its
+        wave, which never begins, is of partners that others have, too."""
         plan = plan_for(f"reaction-{self._name}-{number}")
-        first = number * COHORT + (0 if self._name == "few" else 1200)
-        rows = await self._conn.fetch(
-            "select partner_id from partner where active_to is null order by md5(partner_id) offset $1 limit $2",
-            first % 150 if self._ground.quick else first,
-            2 * COHORT,
-        )
-        mine = tuple(row["partner_id"] for row in rows)
+        rows = await self._conn.fetch("select partner_id from partner where active_to is null order by md5(partner_id)")
+        active = [row["partner_id"] for row in rows]
+        first = (self._after + number) * COHORT
+        mine = tuple((active + active)[first : first + 2 * COHORT])
+        if first + COHORT > len(active):
+            raise RuntimeError(f"{len(active)} active partners are too few for {self._after + number + 1} pilots")
         changes = {
             "pilot": CohortSpec(name=plan.cohorts.pilot.name, partners=mine[:COHORT]),
             "control": None,

@@ -73,18 +73,18 @@ async def a_worker(server: EmbeddedTemporal, pool: Pool) -> AsyncIterator[Client
     """A worker with the watch, which stays awake for hours."""
     client = await Client.connect(server.address, namespace=server.namespace, plugins=[rollouts_plugin()])
     queue, given = f"watch-{uuid4().hex[:8]}", WatchInput(slowest=timedelta(hours=1), stay=timedelta(hours=1))
-    async with Worker(client, task_queue=queue, activities=all_activities(pool, client)):
-        await client.start_workflow(
-            WATCH,
-            given,
-            id=WATCH_ID,
-            task_queue=queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-        )
-        try:
+    try:
+        async with Worker(client, task_queue=queue, activities=all_activities(pool, client)):
+            await client.start_workflow(
+                WATCH,
+                given,
+                id=WATCH_ID,
+                task_queue=queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+            )
             yield client
-        finally:
-            await terminate(client, WATCH_ID)
+    finally:
+        await terminate(client, WATCH_ID)
 
 
 async def told(box: Mailbox) -> list[str]:
