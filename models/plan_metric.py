@@ -6,12 +6,13 @@ import math
 import re
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from models.base import Duration, Frozen, Grown
 from models.metric import CATALOGUE, MetricName, MetricUse
+from models.plan_change import ChangeRule
 from models.quality import QualityBound
 
 
@@ -138,7 +139,7 @@ class MinimumSample(Frozen):
 class MetricPlan(Grown):
     """What one metric must show in this rollout."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"data_quality"})
+    later: ClassVar[frozenset[str]] = frozenset({"data_quality", "change"})
 
     metric: MetricName = Field(
         description="one of the catalogue; each of the framework's six is here or in `not_measured`"
@@ -148,7 +149,12 @@ class MetricPlan(Grown):
         description="`outcome` lets the rollout go on, `guardrail` pauses it; left out: as in the framework",
     )
     window: Duration = Field(description="trailing window each reading covers")
-    thresholds: tuple[Limit, ...] = Field(min_length=1, description="all of them must hold")
+    thresholds: tuple[Limit, ...] = Field(
+        default=(), description="all of them must hold; may be left out where `change` is agreed"
+    )
+    change: ChangeRule | None = Field(
+        default=None, description="judge the change against comparable partners, beside any thresholds"
+    )
     warning: tuple[Limit, ...] = Field(default=(), description="beyond one of these: a warning, nothing more")
     tolerance: Tolerance = Field(default=Tolerance(), description="breaches that are tolerated")
     minimum_sample: MinimumSample = Field(default=MinimumSample(), description="what a reading must rest on")
@@ -163,6 +169,12 @@ class MetricPlan(Grown):
         default=(), description="bounds of the checks of its data, where the usual ones do not fit"
     )
 
+    @model_validator(mode="after")
+    def _something_agreed(self) -> Self:
+        if not self.thresholds and self.change is None:
+            raise ValueError("agree on at least one of thresholds and change")
+        return self
+
     @property
     def purpose(self) -> MetricUse:
         """Outcome or guardrail, the catalogue's where the plan is silent."""
@@ -170,5 +182,7 @@ class MetricPlan(Grown):
 
     @property
     def needs_baseline(self) -> bool:
-        """Whether any limit is a change against the baseline."""
-        return any(limit.basis is not Basis.ABSOLUTE for limit in (*self.thresholds, *self.warning))
+        """Whether anything is judged against the baseline."""
+        return self.change is not None or any(
+            limit.basis is not Basis.ABSOLUTE for limit in (*self.thresholds, *self.warning)
+        )

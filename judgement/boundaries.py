@@ -1,0 +1,95 @@
+"""How far an estimate must lie from nothing, in standard errors, so that many looks are not many chances."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtrit
+
+from judgement.estimate import Floats
+
+POWER = 2.0
+"""Of the calendar fraction, in the spending of the risk."""
+
+_POINTS = 129
+_REACH = 8.0
+
+
+@lru_cache(maxsize=256)
+def planned(risk: float, looks: int) -> tuple[float, ...]:
+    """One-sided group-sequential boundary for equally spaced looks, in standard errors, one number a look.
+
+    Spends `risk * (look / looks) ** 2` (Kim and DeMets 1987, rho = 2) over information that grows evenly; the usual
+    recursive integration (Armitage, McPherson and Rowe 1969; Jennison and Turnbull 2000, ch. 19), by Simpson's rule.
+
+    Returns:
+        The boundary of each look, the first one first; infinite where too little may be spent to ever cross.
+    """
+    spent = [risk * (look / looks) ** POWER for look in range(looks + 1)]
+    bounds: list[float] = []
+    grid, density = np.zeros(1), np.ones(1)
+    for look in range(1, looks + 1):
+        fraction, step = look / looks, 1.0 / looks
+        ask = spent[look] - spent[look - 1]
+        bound = _solve(grid, density, step, ask)
+        bounds.append(bound / math.sqrt(fraction))
+        grid, density = _onward(grid, density, step, bound, fraction)
+    return tuple(bounds)
+
+
+def _solve(grid: Floats, density: Floats, step: float, ask: float) -> float:
+    """The score that is passed with chance `ask` at this look, by bisection; scores are Brownian in the fraction."""
+    low, high = -_REACH, _REACH * 2
+    scale = math.sqrt(step)
+
+    def passed(bound: float) -> float:
+        return float((density * ndtr((grid - bound) / scale)).sum())
+
+    if passed(high) > ask:
+        return math.inf
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if passed(middle) > ask else (low, middle)
+    return (low + high) / 2
+
+
+def _onward(grid: Floats, density: Floats, step: float, bound: float, fraction: float) -> tuple[Floats, Floats]:
+    """The scores that have not crossed, as weighted points, after one more step."""
+    scale = math.sqrt(step)
+    bottom, top = -_REACH * math.sqrt(fraction), min(bound, _REACH * math.sqrt(fraction))
+    points = np.linspace(bottom, top, _POINTS)
+    width = (top - bottom) / (_POINTS - 1)
+    weights = np.full(_POINTS, 2.0)
+    weights[1::2], weights[0], weights[-1] = 4.0, 1.0, 1.0
+    kernel = np.exp(-(((points[:, None] - grid[None, :]) / scale) ** 2) / 2) / (scale * math.sqrt(2 * math.pi))
+    return points, (kernel @ density) * weights * width / 3
+
+
+def open_ended(risk: float, error: Floats, margin: float) -> Floats:
+    """One-sided normal-mixture boundary, in standard errors, valid at every look for ever.
+
+    With k = (2 margin / error)^2 it is `sqrt(2 (k+1)/k * log(1 + sqrt(k+1) / (2 risk)))`. Source: Robbins 1970;
+    Howard, Ramdas, McAuliffe and Sekhon 2021, one-sided form. Tuned to changes of the size of the margin.
+    """
+    with np.errstate(all="ignore"):
+        k = (2 * margin / error) ** 2
+        found: Floats = np.sqrt(2 * (k + 1) / k * np.log1p(np.sqrt(k + 1) / (2 * risk)))
+    return found
+
+
+def for_few(normal: Floats | float, freedom: Floats | float) -> Floats:
+    """The boundary in a t distribution's quantiles: as unlikely by chance as `normal` is of a normal one.
+
+    `T^-1(Phi(z))` with `freedom` degrees (the significance-level approach, Jennison and Turnbull 2000, ch. 11).
+    """
+    tail = ndtr(-np.asarray(normal, dtype=np.float64))
+    with np.errstate(all="ignore"):
+        found: Floats = np.where(tail > 0, -stdtrit(freedom, tail), np.inf)
+    return found
+
+
+def single_look(risk: float, freedom: Floats | float) -> Floats:
+    """The boundary of one look by itself: the quantile of a t distribution."""
+    return for_few(-ndtri(risk), freedom)
