@@ -26,7 +26,8 @@ Written by `python -m cli.plan_reference` from the models themselves; a test fai
 together stands in [plans.md](plans.md). A field that is not listed here is refused, and so is a key that stands twice.
 
 A **duration** is written `90d`, `2w`, `36h`, `30m` or as a sum such as `1d12h`: whole minutes, a hundred years at most.
-A **limit** is written {limits}, in quotes. Text holds no control characters, 4000 characters at most.
+A **limit** is written {limits}, in quotes;
+a **margin** `5pp` or `10%`. Text holds no control characters, 4000 characters at most.
 """
 
 _RULES_HEAD = """
@@ -111,7 +112,7 @@ def _type(found: Schema, schema: Schema) -> str:
 def _scalar(found: Schema) -> str:
     pattern, kind = found.get("pattern", ""), found["type"]
     if kind == "string":
-        for sign, told in (("[wdhm]", "a duration"), ("(%|pp)", "a limit"), ("a-z0-9-", "a name"), ("a-z_", "a role")):
+        for sign, told in _TOLD_BY_SIGN:
             if sign in pattern:
                 return told
         return {"date": "a date", "date-time": "a moment"}.get(
@@ -122,6 +123,15 @@ def _scalar(found: Schema) -> str:
     told = "a whole number" if kind == "integer" else "a number"
     bounds = [("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "below")]
     return " ".join([told, *(f"{word} {found[name]:g}" for name, word in bounds if name in found)])
+
+
+_TOLD_BY_SIGN = (
+    ("[wdhm]", "a duration"),
+    ("(>=|<=", "a limit"),
+    ("(%|pp)", "a margin"),
+    ("a-z0-9-", "a name"),
+    ("a-z_", "a role"),
+)
 
 
 def _plural(one: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from models.base import Duration, Frozen
 
-METHOD = 1
+METHOD: Literal[1] = 1
 """The method in force. A plan keeps the one that it was signed off with: the number is part of its digest."""
 
 
@@ -50,7 +50,7 @@ MarginText = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(%|pp)\s*$",
+            "pattern": r"^\s*(?=.*[1-9])[0-9]+(\.[0-9]+)?\s*(%|pp)\s*$",
             "description": f"A margin: {MARGINS}.",
         }
     ),
@@ -66,7 +66,9 @@ class ChangeRule(Frozen):
 
     margin: MarginText = Field(description="how much worse is material: `5pp`, or `10%` of the baseline")
     maturity: Duration = Field(
-        default=timedelta(days=5), description="how long until a day's facts are complete; only such days are judged"
+        default=timedelta(days=5),
+        description="how long until a day's facts are complete; only such days are judged",
+        json_schema_extra={"default": "5d"},
     )
     pause_risk: float = Field(
         default=0.05,

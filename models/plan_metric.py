@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from models.base import Duration, Frozen, Grown
 from models.metric import CATALOGUE, MetricName, MetricUse
@@ -139,6 +139,14 @@ class MinimumSample(Frozen):
 class MetricPlan(Grown):
     """What one metric must show in this rollout."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["thresholds"], "properties": {"thresholds": {"minItems": 1}}},
+                {"required": ["change"]},
+            ]
+        }
+    )
     later: ClassVar[frozenset[str]] = frozenset({"data_quality", "change"})
 
     metric: MetricName = Field(

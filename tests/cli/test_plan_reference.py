@@ -21,6 +21,7 @@ from cli.planfile import PlanError, load_plan, parse_plan
 from cli.plannodes import read_nodes
 from models.base import Duration
 from models.plan import OptionKey, RolloutPlan
+from models.plan_change import MarginText
 from models.plan_metric import Limit
 from models.plan_rules import RULES
 from tests.plans import plan_data
@@ -100,6 +101,11 @@ def test_an_id_that_looks_like_something_else_is_an_id(plan_id: str) -> None:
         ("cohorts.pilot.select", {"limit": 3}),
         ("cohorts.pilot.partners", ...),
         ("stop_conditions.0.unless", ...),
+        ("metrics.0.thresholds", ...),
+        ("metrics.0.change", {"margin": "0pp"}),
+        ("metrics.0.change", {"margin": "5"}),
+        ("metrics.0.change", {"margin": "5pp", "pause_risk": 0.3}),
+        ("metrics.0.change", {"margin": "5pp", "method": 2}),
         ("freeze_windows", [{"name": "x", "start": "2026-01-01T00:00:00Z"}]),
     ],
 )
@@ -144,6 +150,11 @@ def test_editors_and_the_reader_agree_on_limits(text: str) -> None:
     assert _agree(TypeAdapter(Limit), text)
 
 
+@given(st.text("0129.%p ", max_size=8) | st.from_regex(r" ?[0-9]{1,3}(\.[0-9])? ?(%|pp)?", fullmatch=True))
+def test_editors_and_the_reader_agree_on_margins(text: str) -> None:
+    assert _agree(TypeAdapter(MarginText), text)
+
+
 def _fields(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     for name, found in schema.get("properties", {}).items():
         yield f"{path}{name}", found
@@ -171,6 +182,9 @@ def test_the_page_has_every_field_with_its_default() -> None:
         "| `limit` | a whole number from 1 | none |",
         "| `unless` | a limit | none |",
         "| `validate` | a duration | **required** |",
-        "| `thresholds` | a list of limits, 1 at least | **required** |",
+        "| `thresholds` | a list of limits | empty |",
+        "| `roles` | a list of roles, 1 at least | **required** |",
+        "| `margin` | a margin | **required** |",
+        "| `maturity` | a duration | `5d` |",
     ):
         assert row in page, row

@@ -17,7 +17,11 @@ from tests.plans import make_plan, plan_data
 
 FULL = {
     "metrics": [
-        {**one, "data_quality": [{"check": "completeness", "source": "crm", "amber": 10, "red": 40}]}
+        {
+            **one,
+            "data_quality": [{"check": "completeness", "source": "crm", "amber": 10, "red": 40}],
+            "change": {"margin": "5pp"},
+        }
         for one in plan_data()["metrics"]
     ],
     "freeze_windows": [{"name": "closing", "start": "2026-12-20T00:00:00Z", "end": "2027-01-06T00:00:00Z"}],
@@ -39,7 +43,7 @@ def _fields(value: Any, path: str = "") -> Iterator[str]:
 def _there(data: Any, path: str) -> bool:
     for step in path.split("."):
         if isinstance(data, str):
-            return True  # a limit or a duration, written in one piece
+            return True  # a limit, a margin or a duration, written in one piece
         data = data[int(step)] if isinstance(data, list) else data.get(step, ...)
         if data is ...:
             return False
