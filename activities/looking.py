@@ -89,6 +89,8 @@ class Looker:
         except Exception as problem:
             if len(due) == 1:
                 return [_failed(key, problem) for key in due]
+            # Whoever waits for the look should know why it takes so long.
+            log.warning("rollouts_looked_at_one_by_one", rollouts=len(due), problem=str(problem)[:300])
             return [seen for key in due for seen in await self._together({key: due[key]}, real_now)]
         told = await self._tell(judged)
         await self._remember([one for one, problem in zip(judged, told, strict=True) if problem is None])

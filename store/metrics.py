@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -164,11 +164,15 @@ def statement(metric: MetricName) -> str:
 async def planned(conn: Connection) -> AsyncIterator[None]:
     """How one read of metrics is planned: for what is asked, and joining by hashing.
 
-    Holds within a transaction; how others join in it stays as it was.
+    Holds within a transaction, and makes one where there is none: without it the settings would be gone before the
+    read, which over many facts then never ends. How others join in the transaction stays as it was.
     """
-    await conn.execute(_READING)
-    yield
-    await conn.execute(_AS_BEFORE)
+    async with AsyncExitStack() as own:
+        if not conn.is_in_transaction():
+            await own.enter_async_context(conn.transaction())
+        await conn.execute(_READING)
+        yield
+        await conn.execute(_AS_BEFORE)
 
 
 def _members(groups: Sequence[Collection[str]]) -> tuple[list[int], list[str]]:

@@ -12,7 +12,7 @@ import pytest
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import read_drivers, read_metric, read_metrics
+from store.metrics import planned, read_drivers, read_metric, read_metrics
 from store.pool import prepare_connection
 from store.world import WorldSpec, generate_world, roster
 from tests.store.world import Q1, Q1_END, World, at
@@ -144,9 +144,20 @@ async def test_how_a_read_is_planned_changes_no_number_and_nothing_after_it(
 ) -> None:
     window, groups = Window(start=MOMENTS[0], end=MOMENTS[-1]), groups_of(9)
     async with facts.transaction():
-        planned = await read_metrics(facts, metric, groups, window=window, as_of=window.end)
+        as_planned = await read_metrics(facts, metric, groups, window=window, as_of=window.end)
         left = await facts.fetchval("select current_setting('enable_nestloop') || current_setting('enable_mergejoin')")
     monkeypatch.setattr("store.metrics._READING", "select 1")
     as_it_likes = await read_metrics(facts, metric, groups, window=window, as_of=window.end)
-    assert planned == as_it_likes
+    assert as_planned == as_it_likes
     assert left == "onon"
+
+
+async def test_a_read_outside_a_transaction_is_planned_like_one_inside(facts: asyncpg.Connection) -> None:
+    settings = "select current_setting('enable_nestloop') || current_setting('plan_cache_mode')"
+    async with facts.transaction(), planned(facts):
+        inside = await facts.fetchval(settings)
+    async with planned(facts):
+        outside = await facts.fetchval(settings)
+    assert inside == outside == "offforce_custom_plan"
+    assert await facts.fetchval(settings) == "onauto"
+    assert not facts.is_in_transaction()
