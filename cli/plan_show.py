@@ -12,6 +12,7 @@ from cli.output import clean
 from models.base import format_duration, short
 from models.metric import CATALOGUE
 from models.plan import ApprovalRule, CohortSpec, GateName, OptionKey, RolloutPlan
+from models.plan_change import ChangeRule
 from models.plan_metric import MetricPlan
 
 
@@ -139,7 +140,7 @@ def _metrics(plan: RolloutPlan) -> Iterator[RenderableType]:
             rows,
             CATALOGUE[one.metric].title,
             one.purpose.value,
-            " and ".join(map(str, one.thresholds)),
+            " and ".join(one.agreed),
             " or ".join(map(str, one.warning)) or "-",
             format_duration(one.window),
             f"{format_duration(one.freshness)} old",
@@ -148,10 +149,27 @@ def _metrics(plan: RolloutPlan) -> Iterator[RenderableType]:
             _consequence(one),
         )
     yield rows
+    for one in plan.metrics:
+        if one.change is not None:
+            yield _line(_change(plan, one, one.change))
     if any(not one.must for one in plan.metrics):
         yield _line(f"Of the weight of outcomes that need not each be met, {plan.weighted_pass:g} must be")
     for left in plan.not_measured:
         yield _line(f"Not measured: {CATALOGUE[left.metric].title}: {left.reason}")
+
+
+def _change(plan: RolloutPlan, one: MetricPlan, rule: ChangeRule) -> str:
+    """How a change is judged, so that whoever signs knows what would pause the rollout."""
+    beside = plan.cohorts.control.name if plan.cohorts.control else "whoever is not enrolled yet"
+    proven = f"by {rule.margin}" if rule.strict else f"at all, and by {rule.margin} at the best estimate"
+    mature = format_duration(rule.maturity)
+    return (
+        f"{CATALOGUE[one.metric].title}, since its baseline against {beside}: not met when it is proven to have got "
+        f"worse {proven}; met when it is proven not to have got worse by {rule.margin}; otherwise nobody can tell. "
+        f"Days count once they are {mature} old. Over all looks a rollout that changes nothing is found worse in "
+        f"{100 * rule.pause_risk:g} of 100 at most, which its guardrails share; one that is worse by the margin is "
+        f"found met in {100 * rule.pass_risk:g} of 100. Method {rule.method}"
+    )
 
 
 def _tolerance(one: MetricPlan) -> str:

@@ -83,3 +83,8 @@ class ChangeRule(Frozen):
         default=False, description="*not met* only where worse by the margin is proven, not merely the best estimate"
     )
     method: Literal[1] = Field(default=METHOD, description="version of the method; written into the plan's digest")
+
+    @property
+    def agreed(self) -> str:
+        """What must hold, in words."""
+        return f"no more than {self.margin} worse than in comparable partners"

@@ -189,6 +189,12 @@ class MetricPlan(Grown):
         return self.use or CATALOGUE[self.metric].use
 
     @property
+    def agreed(self) -> tuple[str, ...]:
+        """Everything that must hold, as people are shown it."""
+        by_change = (self.change.agreed,) if self.change else ()
+        return (*map(str, self.thresholds), *by_change)
+
+    @property
     def needs_baseline(self) -> bool:
         """Whether anything is judged against the baseline."""
         return self.change is not None or any(

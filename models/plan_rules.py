@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from models.base import format_duration
 from models.plan_rule import Broken, BrokenRule, Rule
+from models.plan_rules_change import CHANGE_RULES
 from models.plan_rules_metric import METRIC_RULES
 from models.plan_rules_quality import QUALITY_RULES
 
@@ -245,6 +246,7 @@ RULES: tuple[Rule, ...] = (
     _cohorts_leave_somebody,
     _staged_has_waves,
     *METRIC_RULES,
+    *CHANGE_RULES,
     *QUALITY_RULES,
     _durations_are_whole_minutes,
     _cadence_fits,

@@ -84,11 +84,15 @@ def _thresholds_agree(plan: RolloutPlan) -> Broken:
 
 
 def _thresholds_face_the_right_way(plan: RolloutPlan) -> Broken:
-    """A metric without a threshold on its bad side."""
+    """A metric with thresholds, and none of them on its bad side."""
     for index, metric in enumerate(plan.metrics):
         direction = CATALOGUE[metric.metric].direction
         wanted = _FACES.get(direction)
-        if wanted is not None and all(limit.at_least is not wanted for limit in metric.thresholds):
+        if (
+            wanted is not None
+            and metric.thresholds
+            and all(limit.at_least is not wanted for limit in metric.thresholds)
+        ):
             told = f"no threshold with {'>=' if wanted else '<='}, but for {metric.metric.value} {direction.value}"
             yield BrokenRule(field=f"metrics.{index}.thresholds", message=told)
 

@@ -113,3 +113,16 @@ def plan_data(**changes: Any) -> dict[str, Any]:
 def make_plan(**changes: Any) -> RolloutPlan:
     """A valid plan, with top-level fields replaced."""
     return RolloutPlan.model_validate_json(json.dumps(plan_data(**changes)))
+
+
+def judged_by_change(**rule: Any) -> dict[str, Any]:
+    """What makes the base plan's SLA judged by its change alone, for `make_plan` and `plan_data`: with days enough."""
+    data = copy.deepcopy(BASE)
+    sla, *rest = data["metrics"]
+    sla = {name: value for name, value in sla.items() if name != "thresholds"} | {"change": {"margin": "5pp", **rule}}
+    waves = [{**wave, "bake": "14d"} for wave in data["cohorts"]["waves"]]
+    return {
+        "metrics": [sla, *rest],
+        "phases": {**data["phases"], "baseline_window": "84d"},
+        "cohorts": {**data["cohorts"], "waves": waves},
+    }

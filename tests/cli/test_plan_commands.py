@@ -20,7 +20,7 @@ from cli.plan_reference import SCHEMA_FILE
 from cli.plan_template import plan_template
 from cli.planfile import parse_plan
 from models.base import format_duration, short
-from tests.plans import make_plan, plan_data
+from tests.plans import judged_by_change, make_plan, plan_data
 
 PROGRAM = Path(sys.executable).with_name("rollouts")
 OK, BAD_INPUT = 0, 2
@@ -224,6 +224,24 @@ def test_show_leaves_out_nothing_that_is_signed(folder: Path) -> None:
         assert title in told.out
     for limit in (">= 85", ">= 91", ">= 20", ">= 40"):
         assert limit in told.out
+
+
+def test_show_tells_in_words_how_a_change_is_judged(folder: Path) -> None:
+    plan = make_plan(**judged_by_change(margin="7pp", maturity="4d", pause_risk=0.1, pass_risk=0.02))
+    (folder / "change.yaml").write_text(plan.model_dump_json(by_alias=True), encoding="utf-8")
+    told = " ".join(quickly(folder, "show", "change.yaml").out.split())
+    for part in (
+        "no more than 7pp worse than in comparable partners",
+        "Lead follow-up SLA, since its baseline against control: not met when it is proven to have got worse at all, "
+        "and by 7pp at the best estimate; met when it is proven not to have got worse by 7pp",
+        "once they are 4d old",
+        "found worse in 10 of 100 at most",
+        "found met in 2 of 100. Method 1",
+    ):
+        assert part in told
+    plan = make_plan(**judged_by_change(strict=True))
+    (folder / "change.yaml").write_text(plan.model_dump_json(by_alias=True), encoding="utf-8")
+    assert "proven to have got worse by 5pp; met" in " ".join(quickly(folder, "show", "change.yaml").out.split())
 
 
 @pytest.mark.parametrize(
