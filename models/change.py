@@ -29,6 +29,7 @@ class Gate(StrEnum):
     DOMINANCE = "one partner dominates"
     OUTLIERS = "outliers"
     QUALITY = "data quality"
+    CONTROL = "somebody to compare with"
 
 
 class GateFinding(Frozen):

@@ -61,6 +61,11 @@ def test_a_sum_too_large_for_a_number_has_no_value(metric: MetricName) -> None:
     assert (value.value, value.reason) == (None, "not_a_number")
 
 
+def test_deals_won_in_no_time_have_no_velocity() -> None:
+    value = group_value(VELOCITY, [reading(9.0, None, opportunities=1, won=1, won_value=9, cycle_days=0)])
+    assert (value.value, value.reason) == (None, "not_a_number")
+
+
 def test_parts_add_up_except_those_that_describe_the_whole_group() -> None:
     parts = {"won": 2.0, "lost": 1.0, "opportunities": 3.0, "won_value": 100.0, "cycle_days": 20.0}
     group = {"window_days": 90.0, "cycle_p75_days": 70.0, "immature": 1.0}
