@@ -15,15 +15,18 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.agenda import Metrics
 from activities.errors import borrowed, named_errors
+from activities.maturing import NO_STRETCHES, Stretches, frozen_rows, judged_by_change, stretches, sums_of
 from activities.measuring import Ask, counted, keep_judgement, measure_all
 from activities.telling import Sight, Word, next_mark, next_word
 from activities.warning import warn_ahead
+from activities.weighing import whom_to_compare
 from judgement.assessment import assess
+from judgement.changes import Sums
 from models.evidence import Assessment
 from models.metric import MetricName
 from models.names import rollout_workflow_id
 from models.work import RolloutKey
-from store import evidence, marks, rollouts
+from store import enrolments, evidence, marks, rollouts
 from store.evidence import Measured, PastAsked
 from store.marks import WatchMark
 from store.pool import Connection
@@ -108,14 +111,23 @@ class Looker:
                 for one in await rollouts.read_rollouts(conn, list(due))
                 if one.standing.open and one.standing.watched
             ]
+            changes = await _stretches(conn, tasks)
             measured = await measure_all(
-                conn, [Ask(one.now, one.rollout.standing.watched, _windows(one)) for one in tasks]
+                conn,
+                [
+                    Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[one.rollout.key])
+                    for one in tasks
+                ],
             )
+            sums = {
+                task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
+                for task, one in zip(tasks, measured, strict=True)
+            }
             past = await evidence.past_readings(
                 conn, [PastAsked(task.rollout.key, _since(task), task.now) for task in tasks]
             )
             judged = [
-                _judged(task, one, found.get(task.rollout.key), past[task.rollout.key])
+                _judged(task, one, found.get(task.rollout.key), past[task.rollout.key], sums[task.rollout.key])
                 for task, one in zip(tasks, measured, strict=True)
             ]
             await _keep(conn, judged)
@@ -163,9 +175,30 @@ class Looker:
             log.warning("nobody_warned", problem=str(problem)[:300])
 
 
-def _judged(task: Task, measured: Measured, mark: WatchMark | None, past: evidence.Past) -> _Judged:
+async def _stretches(conn: Connection, tasks: Sequence[Task]) -> dict[RolloutKey, Stretches]:
+    """The matured days to measure, of rollouts that judge a change of what is looked at."""
+    found = {task.rollout.key: NO_STRETCHES for task in tasks}
+    judging = [task for task in tasks if judged_by_change(task.rollout.plan, task.metrics)]
+    enrolled = await enrolments.enrolled_at(conn, [(task.rollout.key, task.now) for task in judging]) if judging else {}
+    for task in judging:
+        rollout, cohorts = task.rollout, task.rollout.standing.watched
+        names = tuple(one.name for one in cohorts)
+        beside = await whom_to_compare(conn, rollout.key, rollout.plan, names, task.now)
+        found[rollout.key] = stretches(rollout.plan, cohorts, beside, enrolled[rollout.key], task.now, task.metrics)
+    return found
+
+
+async def _sums(conn: Connection, task: Task, measured: Measured, changes: Stretches) -> Sums | None:
+    if not changes.matured:
+        return None
     rollout = task.rollout
-    assessment = assess(rollout.plan, measured.snapshot, rollout.standing.baselines, past)
+    before = await frozen_rows(conn, rollout.key, rollout.standing.baselines, judged_by_change(rollout.plan))
+    return sums_of(measured, before, changes.beside)
+
+
+def _judged(task: Task, measured: Measured, mark: WatchMark | None, past: evidence.Past, sums: Sums | None) -> _Judged:
+    rollout = task.rollout
+    assessment = assess(rollout.plan, measured.snapshot, rollout.standing.baselines, past, sums=sums)
     sight = Sight(
         key=rollout.key,
         assessment=assessment,

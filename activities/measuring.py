@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from activities.checking import count_quality
+from activities.maturing import NO_STRETCHES, Stretches
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
 from judgement.values import group_value
@@ -17,7 +18,7 @@ from models.quality import Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
-from store.evidence import Counted, Measured, PartnerRows
+from store.evidence import Counted, Measured, PartnerRows, StretchRows
 from store.metrics import read_data_through, read_drivers, read_rows
 from store.pool import Connection
 
@@ -33,12 +34,13 @@ READ_WITHIN = 60.0
 
 class Ask(NamedTuple):
     """Whose metrics to read as of a moment: some cohorts, and for each metric the length of its window. `beside` is
-    whom to compare them with."""
+    whom to compare them with; `changes` are the matured days that changes are judged from."""
 
     as_of: datetime
     cohorts: Sequence[CohortMembers]
     windows: Mapping[MetricName, timedelta]
     beside: CohortMembers | None = None
+    changes: Stretches = NO_STRETCHES
 
     @property
     def everybody(self) -> tuple[CohortMembers, ...]:
@@ -51,9 +53,10 @@ async def measure(
     cohorts: Sequence[CohortMembers],
     windows: Mapping[MetricName, timedelta],
     beside: CohortMembers | None = None,
+    changes: Stretches = NO_STRETCHES,
 ) -> Measured:
     """`measure_all` of one."""
-    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside),))
+    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes),))
     return found
 
 
@@ -75,8 +78,11 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
             cohorts = [asks[number].everybody[index] for number, index in places]
             readings = await _read(conn, metric, window, cohorts, through[metric, window.end])
             found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})
+        matured = await _read_stretches(conn, asks)
     # Sealing thousands of partners' rows is seconds of work, during which the worker must give signs of life.
-    return await asyncio.to_thread(lambda: tuple(_measured(ask, number, found) for number, ask in enumerate(asks)))
+    return await asyncio.to_thread(
+        lambda: tuple(_measured(ask, number, found, matured[number]) for number, ask in enumerate(asks))
+    )
 
 
 _Place: TypeAlias = tuple[int, int, MetricName]
@@ -91,6 +97,32 @@ def _batches(asks: Sequence[Ask]) -> dict[tuple[MetricName, Window], list[tuple[
             places = batches.setdefault((metric, Window(start=ask.as_of - length, end=ask.as_of)), [])
             places.extend((number, index) for index in range(len(ask.everybody)))
     return batches
+
+
+_Group: TypeAlias = tuple[int, str]
+"""Which ask, and whom of it."""
+
+
+async def _read_stretches(conn: Connection, asks: Sequence[Ask]) -> list[tuple[StretchRows, ...]]:
+    """The rows of matured days of each ask, whatever shares metric and stretch by one statement."""
+    batches: dict[tuple[MetricName, Window, datetime], dict[_Group, tuple[str, ...]]] = {}
+    for number, ask in enumerate(asks):
+        partners = {one.name: one.partners for one in ask.cohorts}
+        beside = ask.changes.beside
+        for one in ask.changes.matured:
+            for since in one.since:
+                if since < one.through:
+                    key = one.metric, Window(start=since, end=one.through), ask.as_of
+                    groups = batches.setdefault(key, {})
+                    groups[number, one.cohort] = partners[one.cohort]
+                    if beside is not None:
+                        groups[number, beside.name] = beside.partners
+    found: list[list[StretchRows]] = [[] for _ in asks]
+    for (metric, window, as_of), groups in batches.items():
+        rows = await read_rows(conn, metric, list(groups.values()), window=window, as_of=as_of)
+        for (number, name), of_group in zip(groups, rows, strict=True):
+            found[number].append(StretchRows(cohort=name, metric=metric, partners=of_group, since=window.start))
+    return [tuple(one) for one in found]
 
 
 async def _read(
@@ -121,12 +153,19 @@ async def _read(
     ]
 
 
-def _measured(ask: Ask, number: int, found: Mapping[_Place, tuple[CohortReading, PartnerRows]]) -> Measured:
+def _measured(
+    ask: Ask,
+    number: int,
+    found: Mapping[_Place, tuple[CohortReading, PartnerRows]],
+    stretches: tuple[StretchRows, ...],
+) -> Measured:
     """Cohort by cohort, each with its metrics in the order of the plan: the digest depends on it."""
     both = [found[number, index, metric] for index in range(len(ask.everybody)) for metric in ask.windows]
     readings, rows = tuple(one for one, _ in both), tuple(partners for _, partners in both)
     own = len(ask.cohorts) * len(ask.windows)
-    return Measured(evidence.seal(ask.as_of, readings[:own], rows, readings[own:]), rows)
+    matured = ask.changes.matured
+    sealed = evidence.seal(ask.as_of, readings[:own], rows, readings[own:], matured, stretches)
+    return Measured(sealed, rows, stretches)
 
 
 def summary(snapshot: Snapshot) -> Snapshot:
@@ -146,6 +185,7 @@ def summary(snapshot: Snapshot) -> Snapshot:
                 for one in snapshot.readings
             ),
             "comparison": (),
+            "changes": (),
         }
     )
 
@@ -156,7 +196,7 @@ async def keep_judgement(
     """Keep an assessment whole, and its snapshot where that is not in the store yet."""
     async with conn.transaction():
         if measured is not None:
-            await evidence.keep_snapshot(conn, key, purpose, measured.snapshot, measured.rows)
+            await evidence.keep_snapshot(conn, key, purpose, measured)
         await evidence.keep_assessment(conn, key, purpose, assessment)
         await evidence.keep_readings(conn, purpose, [counted(key, assessment)])
 

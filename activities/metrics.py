@@ -6,6 +6,7 @@ import asyncpg
 from temporalio import activity
 
 from activities.errors import borrowed, unknown_evidence, unknown_rollout, wrong_plan
+from activities.maturing import NO_STRETCHES, stretches_of
 from activities.measuring import keep_judgement, measure, summary
 from activities.weighing import weigh, whom_to_compare, without_what_is_untrusted
 from judgement.assessment import summary_of
@@ -37,10 +38,15 @@ class MetricActivities:
             # A baseline is measured of all cohorts: whoever is compared later is among them.
             names = () if baseline else tuple(one.name for one in cohorts)
             beside = await whom_to_compare(conn, request.key, plan, names, request.as_of)
-            measured = await measure(conn, request.as_of, cohorts, request.windows, beside)
+            changes = NO_STRETCHES
+            if not baseline:
+                changes = await stretches_of(
+                    conn, request.key, plan, cohorts, beside, request.as_of, request.windows.keys()
+                )
+            measured = await measure(conn, request.as_of, cohorts, request.windows, beside, changes)
             if baseline and plan is not None:
                 measured = without_what_is_untrusted(plan, measured)
-            await evidence.keep_snapshot(conn, request.key, request.purpose, measured.snapshot, measured.rows)
+            await evidence.keep_snapshot(conn, request.key, request.purpose, measured)
         return _answer(request.answer, measured.snapshot)
 
     @activity.defn

@@ -61,7 +61,7 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
 
 def _cases(rollout: StoredRollout, snapshot: Snapshot, assessment: Assessment) -> Iterator[_Case]:
     plan = rollout.plan.metric(SLA)
-    if plan is None or plan.purpose is not MetricUse.GUARDRAIL:
+    if plan is None or not plan.thresholds or plan.purpose is not MetricUse.GUARDRAIL:
         return
     cohorts = {cohort.name: cohort for cohort in rollout.standing.watched}
     items = {item.cohort: item for item in assessment.items if item.metric is SLA}
@@ -102,7 +102,7 @@ def _breached(case: _Case, missed: CohortReading) -> bool:
 
 def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
     key, plan, now = case.rollout.key, case.rollout.plan, case.reading.window.end
-    title, limits = CATALOGUE[SLA].title, " and ".join(case.item.thresholds)
+    title, limits = CATALOGUE[SLA].title, " and ".join(map(str, case.plan.thresholds))
     stands = "no lead is decided yet" if case.item.value is None else f"it stands at {case.item.value:.1f} %"
     body = (
         f"{title} of {case.cohort.name}: {stands}, agreed {limits}.\n"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from activities.maturing import rows_of, sums_of
 from judgement.assessment import assess, sealed
-from judgement.beside import Behind, Rows, with_facts
+from judgement.beside import Behind, with_facts
 from judgement.quality import findings, told
 from models.evidence import Assessment, Baseline, CohortReading, GroupValue, MetricAssessment, Snapshot
 from models.plan import RolloutPlan
@@ -47,8 +48,11 @@ async def weigh(
     """
     snapshot = measured.snapshot
     past = await evidence.past_readings(conn, [PastAsked(key, since, snapshot.as_of)])
-    behind = await _behind(conn, key, plan, measured, baselines)
-    assessment = assess(plan, snapshot, baselines, past[key], behind)
+    beside = await _beside(conn, key, plan, snapshot)
+    then = await evidence.read_measured(conn, key, baselines[0].evidence_digest) if baselines else None
+    before = rows_of(then.rows) if then else {}
+    behind = Behind(rows_of(measured.rows), before, beside.partners if beside and snapshot.comparison else ())
+    assessment = assess(plan, snapshot, baselines, past[key], behind, sums_of(measured, before, beside))
     readings = {(one.cohort, one.metric): one for one in snapshot.readings}
     items = [await _with_facts(conn, item, readings[item.cohort, item.metric]) for item in assessment.items]
     return sealed(assessment.model_copy(update={"items": tuple(items)}))
@@ -75,18 +79,11 @@ def _trusted(plan: RolloutPlan, reading: CohortReading, snapshot: Snapshot) -> C
     return reading.model_copy(update={"group": group})
 
 
-async def _behind(
-    conn: Connection, key: RolloutKey, plan: RolloutPlan, measured: Measured, baselines: Sequence[Baseline]
-) -> Behind:
-    snapshot = measured.snapshot
+async def _beside(conn: Connection, key: RolloutKey, plan: RolloutPlan, snapshot: Snapshot) -> CohortMembers | None:
+    if not snapshot.comparison and all(one.compared is None for one in snapshot.changes):
+        return None
     cohorts = tuple(dict.fromkeys(one.cohort for one in snapshot.readings))
-    beside = await whom_to_compare(conn, key, plan, cohorts, snapshot.as_of) if snapshot.comparison else None
-    then = await evidence.read_measured(conn, key, baselines[0].evidence_digest) if baselines else None
-    return Behind(_rows(measured), _rows(then) if then else {}, beside.partners if beside else ())
-
-
-def _rows(measured: Measured) -> Rows:
-    return {(one.cohort, one.metric): one.partners for one in measured.rows}
+    return await whom_to_compare(conn, key, plan, cohorts, snapshot.as_of)
 
 
 async def _with_facts(conn: Connection, item: MetricAssessment, reading: CohortReading) -> MetricAssessment:

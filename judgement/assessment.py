@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from judgement.beside import Behind, put_beside
+from judgement.changes import Sums, asked
 from judgement.counting import Look
 from judgement.thresholds import judge
 from models.base import digest_json
@@ -23,6 +24,7 @@ def assess(
     baselines: Sequence[Baseline],
     past: Past,
     behind: Behind | None = None,
+    sums: Sums | None = None,
 ) -> Assessment:
     """Judge every reading of a snapshot for which the plan says something.
 
@@ -31,9 +33,11 @@ def assess(
 
     Args:
         behind: the partners' rows; with them the comparison and the contributions stand beside each verdict.
+        sums: what changes are judged from; without it there is no evidence of any.
     """
     frozen = {(one.cohort, one.metric): one for one in baselines}
     compared = {one.metric: one for one in snapshot.comparison}
+    matured = {(one.cohort, one.metric): one for one in snapshot.changes}
     items = []
     for reading in snapshot.readings:
         metric = plan.metric(reading.metric)
@@ -49,6 +53,7 @@ def assess(
             snapshot.as_of,
             one_look=plan.phases.cadence / 2,
             stops=stops,
+            change=asked(plan, metric, matured[key], sums, frozen.get(key)) if sums and key in matured else None,
         )
         if behind is not None:
             item = put_beside(item, reading, compared.get(reading.metric), frozen.get(key), behind)
@@ -86,9 +91,10 @@ def stop_triggers(plan: RolloutPlan, items: Sequence[MetricAssessment]) -> tuple
 
 
 def summary_of(assessment: Assessment) -> Assessment:
-    """What goes into a history. What the checks found is told in the reasons; that and who moved the number stay whole
-    in the store, under the digest."""
-    items = (one.model_copy(update={"quality": (), "contributions": ()}) for one in assessment.items)
+    """What goes into a history. What the checks found and what a change rests on is told in the reasons; that and who
+    moved the number stay whole in the store, under the digest."""
+    left_out: dict[str, object] = {"quality": (), "contributions": (), "change": None}
+    items = (one.model_copy(update=left_out) for one in assessment.items)
     return assessment.model_copy(update={"items": tuple(items)})
 
 

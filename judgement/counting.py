@@ -18,15 +18,16 @@ def counts_as(item: MetricAssessment) -> bool | None:
     """What a judged reading adds to the count: True a breach, False the end of a run of them, None nothing.
 
     A reading that says nothing must not end a run: or else a source that is cut off now and then would keep a
-    lasting breach tolerated for ever.
+    lasting breach tolerated for ever. What a change says counts for neither: it is judged over all looks together.
     """
-    if item.verdict is Verdict.NO_EVIDENCE or item.untrusted:
+    verdict = item.verdict if item.by_change is None else item.by_thresholds
+    if verdict in (Verdict.NO_EVIDENCE, None) or item.untrusted:
         return None
-    if item.verdict is Verdict.NOT_MET:
+    if verdict is Verdict.NOT_MET:
         return True
     if item.beyond_threshold:
         return True if item.use is MetricUse.GUARDRAIL or item.minimum_sample_reached else None
-    return False if item.verdict is Verdict.MET else None
+    return False if verdict is Verdict.MET else None
 
 
 def spaced(looks: Iterable[Look], gap: timedelta) -> tuple[bool, ...]:

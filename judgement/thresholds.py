@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from judgement.changes import with_change
 from judgement.counting import Look, count_breaches, counts_as, spaced, tolerated
+from judgement.material import Asked
 from judgement.quality import ABSENT, findings, told, worst
 from judgement.values import NoValue
 from models.base import format_duration
+from models.change import Gate, GateFinding
 from models.evidence import Baseline, Breaches, CohortReading, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
@@ -48,6 +51,7 @@ def judge(
     *,
     one_look: timedelta = timedelta(0),
     stops: Sequence[Threshold] = (),
+    change: Asked | None = None,
 ) -> MetricAssessment:
     """One reading against what the plan says of its metric.
 
@@ -59,6 +63,7 @@ def judge(
         past: earlier readings that count (see `counts_as`), the oldest first, since the count began.
         one_look: readings closer together than this are one reading.
         stops: limits of the plan's stop conditions on this metric; one that cannot be applied is no pass.
+        change: what was measured of the metric's change, where the plan asks for it; what was not is *no evidence*.
 
     Raises:
         ValueError: the reading is of another metric than the plan's.
@@ -86,7 +91,7 @@ def judge(
             *_circumstances(reading, plan, age, current=current, sample=sample),
         ),
         value=value,
-        thresholds=tuple(str(limit) for limit in plan.thresholds),
+        thresholds=plan.agreed,
         baseline=frozen.value,
         n_partners=reading.group.n_partners,
         n_facts=reading.group.n_facts,
@@ -109,7 +114,18 @@ def judge(
         untrusted=doubt is not None and not against.outright,
         quality=checked,
     )
-    return _tolerating(item, plan, past, as_of, one_look, outright=against.outright)
+    item = _tolerating(item, plan, past, as_of, one_look, outright=against.outright)
+    if plan.change is None:
+        return item
+    return with_change(item, plan, reading, baseline, change, _gates(checked, current=current))
+
+
+def _gates(checked: Sequence[Finding], *, current: bool) -> tuple[GateFinding, ...]:
+    """What the checks of the data leave of a change's verdict: what can only flatter keeps it from being met, anything
+    else that is red from being judged."""
+    stale = [] if current else [GateFinding(gate=Gate.QUALITY, blocks=True, told="the newest data are too old")]
+    red = [one for one in checked if one.severity is Severity.RED]
+    return (*stale, *(GateFinding(gate=Gate.QUALITY, blocks=not one.flattering, told=told(one)) for one in red))
 
 
 def _verdict(
@@ -204,8 +220,8 @@ def _against(
         reasons.append(f"no value: {group.reason or NoValue.NOT_A_NUMBER.value}")
     else:
         holds = [limit.satisfied(value, frozen.value) for limit in plan.thresholds]
-        # Nothing agreed is nothing fulfilled. A plan cannot say so, but all() of nothing would be a pass.
-        beyond, untold = False in holds, None in holds or not holds
+        # Nothing agreed is nothing fulfilled: all() of nothing would be a pass. Where a change is agreed that decides.
+        beyond, untold = False in holds, None in holds or not (holds or plan.change)
         reasons += [_told(limit, value, frozen, held, unit) for limit, held in zip(plan.thresholds, holds, strict=True)]
         for limit in stops:
             if limit.satisfied(value, frozen.value) is None:

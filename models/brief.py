@@ -99,7 +99,7 @@ def baselines_of(snapshot: Snapshot) -> tuple[Baseline, ...]:
 
 
 class MetBrief(Lean):
-    """A metric that is met. Reasons are given where there is a warning."""
+    """A metric that is met. Reasons are given where there is a warning; of a change the sentence about it always."""
 
     metric: MetricName
     value: float
@@ -190,7 +190,7 @@ def _met(item: MetricAssessment) -> MetBrief | None:
         n_facts=item.n_facts,
         breaches=item.breaches,
         warning=item.warning,
-        reasons=item.reasons if item.warning else (),
+        reasons=item.reasons if item.warning else item.reasons[:1] if item.by_change else (),
     )
 
 
@@ -206,7 +206,7 @@ def _item(plan: RolloutPlan, cohort: str, one: MetBrief) -> MetricAssessment:
         verdict=Verdict.MET,
         reasons=one.reasons,
         value=one.value,
-        thresholds=tuple(map(str, metric.thresholds)),
+        thresholds=metric.agreed,
         baseline=one.baseline,
         n_partners=one.n_partners,
         n_facts=one.n_facts,
@@ -218,4 +218,6 @@ def _item(plan: RolloutPlan, cohort: str, one: MetBrief) -> MetricAssessment:
         warning=one.warning,
         must=metric.must,
         weight=metric.weight,
+        by_thresholds=Verdict.MET if metric.change and metric.thresholds else None,
+        by_change=Verdict.MET if metric.change else None,
     )

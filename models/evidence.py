@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from models.base import Frozen, Grown, Instant
+from models.change import MaterialChange
 from models.metric import MetricName, MetricUse
 from models.plan_metric import OnBreach
 from models.quality import Counts, Finding
@@ -66,20 +67,37 @@ class CohortReading(Grown):
     quality: Counts = Counts()
 
 
+class Matured(Frozen):
+    """Which matured days of a metric were measured, of a cohort and of the partners it is compared with.
+
+    `since` is where each stretch begins: when the cohort was enrolled, then each later enlargement of the rollout;
+    all of them end at `through`. `compared` is the name of those beside it, None where nobody is left; `members` is
+    how many partners both have as they were frozen, whether or not they have facts.
+    """
+
+    cohort: str
+    metric: MetricName
+    since: tuple[Instant, ...]
+    through: Instant
+    compared: str | None
+    members: tuple[int, int]
+
+
 class Snapshot(Grown):
     """What was measured as of one moment, in one consistent read. The full rows are in the store under `digest`.
 
     `comparison` are the same metrics over the same windows of partners who are not enrolled: nobody judges them by
-    themselves.
+    themselves. `changes` tells what was measured for metrics that are judged by their change.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"comparison"})
+    later: ClassVar[frozenset[str]] = frozenset({"comparison", "changes"})
 
     evidence_id: str
     digest: str
     as_of: Instant
     readings: tuple[CohortReading, ...]
     comparison: tuple[CohortReading, ...] = ()
+    changes: tuple[Matured, ...] = ()
 
 
 class Verdict(StrEnum):
@@ -135,10 +153,13 @@ class MetricAssessment(Grown):
     `verdict` is not met only when the breach is more than the plan tolerates; `beyond_threshold` tells whether
     this reading, by itself, lies beyond. `warning` tells that it lies in the warning band, or that its data give
     reason for doubt. `untrusted`: a check of the data is red, and the verdict rests on that. `quality` is what the
-    checks found; `contributions` are the partners who moved the number most, by how much.
+    checks found; `contributions` are the partners who moved the number most, by how much. Where a change is judged,
+    `change` is what came of it, and `by_thresholds` and `by_change` are the verdicts of each by itself.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"untrusted", "comparison", "quality", "contributions"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"untrusted", "comparison", "quality", "contributions", "change", "by_thresholds", "by_change"}
+    )
 
     cohort: str
     metric: MetricName
@@ -167,6 +188,9 @@ class MetricAssessment(Grown):
     comparison: Comparison | None = None
     quality: tuple[Finding, ...] = ()
     contributions: tuple[Contribution, ...] = ()
+    change: MaterialChange | None = None
+    by_thresholds: Verdict | None = None
+    by_change: Verdict | None = None
 
 
 class StopTrigger(Frozen):

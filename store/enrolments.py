@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from models.base import Frozen
 from models.plan import CohortSpec, Selector
@@ -18,6 +19,10 @@ _FREEZE = statement("rollouts/freeze_cohort")
 _ENROL = statement("rollouts/enrol")
 _NOT_ENROLLED = statement("rollouts/not_enrolled")
 _WITHDRAW = statement("rollouts/withdraw")
+_ENROLLED_AT = statement("rollouts/enrolled_at")
+
+Enrolled: TypeAlias = Mapping[str | None, datetime]
+"""When each cohort of a rollout was enrolled, by name; None names when its baselines were measured."""
 
 
 class NotRegistered(Exception):
@@ -173,3 +178,19 @@ async def _must_be_open(conn: Connection, key: RolloutKey) -> None:
         raise NotRegistered(f"rollout {key.rollout_id} is not registered in the store")
     if not is_open:
         raise RolloutOver(f"rollout {key.rollout_id} is over: nobody is enrolled any more")
+
+
+async def enrolled_at(
+    conn: Connection, asked: Sequence[tuple[RolloutKey, datetime]]
+) -> dict[RolloutKey, dict[str | None, datetime]]:
+    """When the cohorts of rollouts were enrolled, as of a moment of each; those withdrawn since then as well."""
+    rows = await conn.fetch(
+        _ENROLLED_AT,
+        [key.rollout_id for key, _ in asked],
+        [key.chain_id for key, _ in asked],
+        [as_of for _, as_of in asked],
+    )
+    found: dict[RolloutKey, dict[str | None, datetime]] = {key: {} for key, _ in asked}
+    for row in rows:
+        found[RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])][row["cohort"]] = row["since"]
+    return found

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from models.base import Frozen, Instant, digest_json
-from models.evidence import Assessment, CohortReading, PartnerReading, Snapshot
+from models.evidence import Assessment, CohortReading, Matured, PartnerReading, Snapshot
 from models.metric import MetricName
 from models.work import RolloutKey
 from store.pool import Connection
@@ -35,6 +35,12 @@ class PartnerRows(Frozen):
     partners: tuple[PartnerReading, ...]
 
 
+class StretchRows(PartnerRows):
+    """Every partner's share of the matured days since a moment, of a cohort or of those it is compared with."""
+
+    since: Instant
+
+
 class StoredEvidence(Frozen):
     """A snapshot or assessment as it was kept. `as_of` is programme time, `recorded_at` real time."""
 
@@ -53,8 +59,11 @@ def seal(
     readings: Sequence[CohortReading],
     rows: Sequence[PartnerRows],
     comparison: Sequence[CohortReading] = (),
+    changes: Sequence[Matured] = (),
+    stretches: Sequence[StretchRows] = (),
 ) -> Snapshot:
-    """A snapshot under a digest that covers its readings, those beside them, and the partners' rows behind both."""
+    """A snapshot under a digest that covers its readings, those beside them, what changes are judged from, and the
+    partners' rows behind all of it."""
     body: dict[str, Any] = {
         "as_of": as_of.isoformat(),
         "readings": [one.model_dump(mode="json") for one in readings],
@@ -62,16 +71,29 @@ def seal(
     }
     if comparison:
         body["comparison"] = [one.model_dump(mode="json") for one in comparison]
+    if changes:
+        body["changes"] = [one.model_dump(mode="json") for one in changes]
+        body["stretches"] = [one.model_dump(mode="json") for one in stretches]
     found = digest_json(body)
-    name = f"snapshot-{found.removeprefix('sha256:')[:16]}"
-    return Snapshot(evidence_id=name, digest=found, as_of=as_of, readings=tuple(readings), comparison=tuple(comparison))
+    return Snapshot(
+        evidence_id=f"snapshot-{found.removeprefix('sha256:')[:16]}",
+        digest=found,
+        as_of=as_of,
+        readings=tuple(readings),
+        comparison=tuple(comparison),
+        changes=tuple(changes),
+    )
 
 
-async def keep_snapshot(
-    conn: Connection, key: RolloutKey, purpose: str, snapshot: Snapshot, rows: Sequence[PartnerRows]
-) -> None:
+async def keep_snapshot(conn: Connection, key: RolloutKey, purpose: str, measured: Measured) -> None:
     """Keep a snapshot with the partners' rows behind each reading; twice is once."""
-    body = {"snapshot": snapshot.model_dump(mode="json"), "rows": [one.model_dump(mode="json") for one in rows]}
+    snapshot = measured.snapshot
+    body: dict[str, Any] = {
+        "snapshot": snapshot.model_dump(mode="json"),
+        "rows": [one.model_dump(mode="json") for one in measured.rows],
+    }
+    if snapshot.changes:
+        body["stretches"] = [one.model_dump(mode="json") for one in measured.stretches]
     await _keep(conn, key, "snapshot", purpose, snapshot, body)
 
 
@@ -147,10 +169,11 @@ async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[Ro
 
 
 class Measured(NamedTuple):
-    """A snapshot, and every partner's rows behind it."""
+    """A snapshot, and every partner's rows behind it: those of its readings, and those that changes are judged from."""
 
     snapshot: Snapshot
     rows: tuple[PartnerRows, ...]
+    stretches: tuple[StretchRows, ...] = ()
 
 
 async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snapshot | None:
@@ -174,17 +197,18 @@ async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measu
     if body is None:
         return None
     # Thousands of partners' rows are seconds of work, during which the worker must give signs of life.
-    snapshot, rows, whole = await asyncio.to_thread(_opened, body)
-    if whole != snapshot or snapshot.digest != digest:
+    measured, whole = await asyncio.to_thread(_opened, body)
+    if whole != measured.snapshot or whole.digest != digest:
         raise EvidenceChanged(f"the snapshot stored under {digest} has been changed")
-    return Measured(snapshot, rows)
+    return measured
 
 
-def _opened(body: dict[str, Any]) -> tuple[Snapshot, tuple[PartnerRows, ...], Snapshot]:
+def _opened(body: dict[str, Any]) -> tuple[Measured, Snapshot]:
     """A stored snapshot with its rows, and what they come to when they are sealed anew."""
-    snapshot = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
-    rows = tuple(PartnerRows.model_validate_json(json.dumps(one)) for one in body["rows"])
-    return snapshot, rows, seal(snapshot.as_of, snapshot.readings, rows, snapshot.comparison)
+    one = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
+    rows = tuple(PartnerRows.model_validate_json(json.dumps(part)) for part in body["rows"])
+    stretches = tuple(StretchRows.model_validate_json(json.dumps(part)) for part in body.get("stretches", ()))
+    return Measured(one, rows, stretches), seal(one.as_of, one.readings, rows, one.comparison, one.changes, stretches)
 
 
 async def read_assessment(conn: Connection, rollout_id: str, digest: str | None = None) -> Assessment | None:

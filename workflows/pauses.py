@@ -77,7 +77,8 @@ def resume_decided(
     state: RolloutState, breaches: tuple[MetricAssessment, ...], assessment: Assessment, now: Now
 ) -> RolloutState:
     """Fresh evidence decides whether a resume takes effect: a breach or missing evidence refuses it, unless people
-    have agreed to let the metric be."""
+    have agreed to let the metric be. That a change cannot be judged yet stands in nobody's way: gates still ask for it.
+    """
     request = state.resume_request
     if request is None or state.pause is None:
         return state.model_copy(update={"resume_request": None})
@@ -85,7 +86,7 @@ def resume_decided(
         item
         for item in assessment.items
         if item.metric in state.pause.metrics
-        and (item.verdict is Verdict.NO_EVIDENCE or item.untrusted)
+        and ((item.by_thresholds or item.verdict) is Verdict.NO_EVIDENCE or item.untrusted)
         and not overridden(state, item.metric)
     )
     told = "; ".join(map(describe, (*breaches, *missing)))

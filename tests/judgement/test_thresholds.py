@@ -99,7 +99,7 @@ def test_no_partner_and_no_fact_is_no_pass() -> None:
 
 
 def test_nothing_agreed_is_nothing_fulfilled() -> None:
-    with pytest.raises(ValueError, match="at least 1 item"):
+    with pytest.raises(ValueError, match="agree on at least one of thresholds and change"):
         MetricPlan(metric=SLA, window=DAY, thresholds=(), freshness=DAY)
     assert judged(reading(), agreed().model_copy(update={"thresholds": ()})).verdict is CANNOT_TELL
 
