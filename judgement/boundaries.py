@@ -13,8 +13,11 @@ from judgement.estimate import Floats
 POWER = 2.0
 """Of the calendar fraction, in the spending of the risk."""
 
-_POINTS = 129
-_REACH = 8.0
+_REACH = 6.0
+"""Standard deviations beyond which nothing is looked for."""
+
+_FINE = 0.5
+"""Distance of two points of the grid, in standard deviations of a step."""
 
 
 @lru_cache(maxsize=256)
@@ -57,24 +60,24 @@ def _solve(grid: Floats, density: Floats, step: float, ask: float) -> float:
 
 def _onward(grid: Floats, density: Floats, step: float, bound: float, fraction: float) -> tuple[Floats, Floats]:
     """The scores that have not crossed, as weighted points, after one more step."""
-    scale = math.sqrt(step)
-    bottom, top = -_REACH * math.sqrt(fraction), min(bound, _REACH * math.sqrt(fraction))
-    points = np.linspace(bottom, top, _POINTS)
-    width = (top - bottom) / (_POINTS - 1)
-    weights = np.full(_POINTS, 2.0)
+    scale, spread = math.sqrt(step), _REACH * math.sqrt(fraction)
+    bottom, top = -spread, min(bound, spread)
+    intervals = 2 * math.ceil((top - bottom) / (2 * _FINE * scale))
+    points = np.linspace(bottom, top, intervals + 1)
+    weights = np.full(intervals + 1, 2.0)
     weights[1::2], weights[0], weights[-1] = 4.0, 1.0, 1.0
     kernel = np.exp(-(((points[:, None] - grid[None, :]) / scale) ** 2) / 2) / (scale * math.sqrt(2 * math.pi))
-    return points, (kernel @ density) * weights * width / 3
+    return points, (kernel @ density) * weights * (top - bottom) / intervals / 3
 
 
-def open_ended(risk: float, error: Floats, margin: float) -> Floats:
+def open_ended(risk: float, error: Floats | float, margin: float) -> Floats:
     """One-sided normal-mixture boundary, in standard errors, valid at every look for ever.
 
     With k = (2 margin / error)^2 it is `sqrt(2 (k+1)/k * log(1 + sqrt(k+1) / (2 risk)))`. Source: Robbins 1970;
     Howard, Ramdas, McAuliffe and Sekhon 2021, one-sided form. Tuned to changes of the size of the margin.
     """
     with np.errstate(all="ignore"):
-        k = (2 * margin / error) ** 2
+        k = (2 * margin / np.asarray(error, dtype=np.float64)) ** 2
         found: Floats = np.sqrt(2 * (k + 1) / k * np.log1p(np.sqrt(k + 1) / (2 * risk)))
     return found
 

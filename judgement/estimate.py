@@ -2,47 +2,83 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
+FADES = (0.0, 0.1, 0.3, 1.0, 3.0)
+"""How little a partner's own past is trusted: what it shows counts `d / (d + fade * mean d)`, where d is how much it
+rests on. The fade that leaves the smallest residuals is taken."""
 
-class Form:
+STEEPEST = 1.5
+"""A past counts at most so much; more is chance."""
+
+LEAST_FREEDOM = 1.0
+
+
+class Past(NamedTuple):
+    """What each partner's past lets expect now: its amount, and what it counts. Shape (..., partners)."""
+
+    amount: Floats
+    weight: Floats
+
+
+class Form(Protocol):
     """A value that is a smooth function of sums over partners."""
 
-    sums: int
+    def value(self, mean: Floats) -> Floats:
+        """Of means over partners, of shape (..., sums); NaN where there is no value."""
 
-    def value(self, total: Floats) -> Floats:
-        """Of totals of shape (..., sums); NaN where it has none."""
-        raise NotImplementedError
+    def weight(self, sums: Floats) -> Floats:
+        """What each partner counts in the value, of shape (..., partners)."""
+
+    def past(self, arm: Arm, usual: Floats, fade: float) -> Past | None:
+        """What the past of each partner lets expect, off the value of the means `usual`; None: not with this fade."""
 
 
-class Ratio(Form):
+class Ratio:
     """`factor * sum of numerators / sum of denominators`: proportions, rates, weighted scores, means (of ones)."""
-
-    sums = 2
 
     def __init__(self, factor: float = 100.0) -> None:
         self._factor = factor
 
-    def value(self, total: Floats) -> Floats:
-        numerator, denominator = total[..., 0], total[..., 1]
-        with np.errstate(all="ignore"):
-            return np.where(denominator > 0, self._factor * numerator / denominator, np.nan)
+    def value(self, mean: Floats) -> Floats:
+        numerator, denominator = mean[..., 0], mean[..., 1]
+        return np.where(denominator > 0, self._factor * numerator / denominator, np.nan)
+
+    def weight(self, sums: Floats) -> Floats:
+        found: Floats = sums[..., 1]
+        return found
+
+    def past(self, arm: Arm, usual: Floats, fade: float) -> Past | None:
+        """A partner's own rate, faded towards everybody's, at the size that it has now."""
+        rate, size = (usual[..., 0] / usual[..., 1])[..., None], usual[..., 1, None]
+        own, rests_on, now = arm.before[..., 0], arm.before[..., 1], arm.after[..., 1]
+        faded = self._factor * now * (own - rate * rests_on) / (rests_on + fade * size)
+        return Past(np.where(np.isfinite(faded), faded, 0.0), now)
 
 
-class LogVelocity(Form):
-    """`log(value won * deals won / days of cycle)`: a difference of it is a relative change."""
+class LogVelocity:
+    """`log(value won * deals won / days of cycle)`, per partner: a difference of it is a relative change."""
 
-    sums = 3
+    def value(self, mean: Floats) -> Floats:
+        product = mean[..., 0] * mean[..., 1] / mean[..., 2]
+        return np.log(np.where((product > 0) & np.isfinite(product), product, np.nan))
 
-    def value(self, total: Floats) -> Floats:
-        with np.errstate(all="ignore"):
-            product = total[..., 0] * total[..., 1] / total[..., 2]
-            return np.where((product > 0) & np.isfinite(product), np.log(product), np.nan)
+    def weight(self, sums: Floats) -> Floats:
+        found: Floats = sums[..., 1]
+        return found
+
+    def past(self, arm: Arm, usual: Floats, fade: float) -> Past | None:
+        """To first order. A partner's size is in the value itself, so nothing is weighed anew, and nothing faded."""
+        if fade:
+            return None
+        shares = arm.before / usual[..., None, :]
+        pull = shares[..., 0] + shares[..., 1] - shares[..., 2] - 1
+        return Past(pull, np.ones_like(pull))
 
 
 class Arm(NamedTuple):
@@ -54,50 +90,116 @@ class Arm(NamedTuple):
 
 class Estimate(NamedTuple):
     """`change` is how much more the pilot's value rose than the control's, `error` its standard error, `freedom` the
-    degrees of freedom of that; NaN where they cannot be given. `before` and `after` are the pilot's values."""
+    degrees of freedom of that; NaN where they cannot be given. `slope` is how much of a partner's past counts."""
 
     change: Floats
     error: Floats
     freedom: Floats
-    before: Floats
-    after: Floats
+    slope: Floats
 
 
 def estimate(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
-    """Difference in differences of a smooth function of partner sums, by the delete-one-partner jackknife.
+    """How much more the pilot changed than the control, given what each partner's own past lets expect.
 
-    With F the form over an arm's sums: theta = (F(T after) - F(T before)) - (F(C after) - F(C before)); without a
-    control the second bracket is nothing. Per arm the variance is `(G-1)/G * sum((d_i - mean d)^2)` over the changes
-    d_i that remain without partner i (a partner is a cluster: what is alike within it needs no model of its own).
-    Freedom by Welch and Satterthwaite. Source: Efron and Stein 1981 (jackknife), Welch 1947.
+    With F the value of an arm's means: `theta = (F(T now) - F(C now)) - b * (m(T) - m(C))`, where m is what an arm's
+    past lets expect, off everybody's. With b = 1 and nothing faded it is the difference in differences. Instead b is
+    the slope of the present on the past within the arms (analysis of covariance): a pilot that was picked because it
+    had just done well falls back by itself, and b takes that out, as far as its past shows it.
+
+    Errors are those of the delete-one-partner jackknife: a partner is a cluster, and what is alike within it needs no
+    model. `V = (G-1)/G * sum((u_i - mean u)^2)` of an arm, u_i what the value less b times its expectation loses with
+    partner i; `error^2 = V(T) + V(C) + (m(T) - m(C))^2 * var(b)`. Freedom by Welch and Satterthwaite, each arm's being
+    that of as many equally large partners as count alike, `(sum w)^2 / sum w^2 - 1`.
+
+    Without a control it is the plain change of the pilot.
+
+    Sources: Efron and Stein 1981 (jackknife); Welch 1947; Cochran 1957 (covariance); Carter, Schnepel and Steigerwald
+    2017 (effective number of clusters).
 
     Args:
         pilot, control: leading dimensions are free and alike, to judge many at once.
     """
-    value, variance, freedom = _arm(form, pilot)
-    change, total = value, variance
-    df = freedom
-    if control is not None:
-        beside, other, theirs = _arm(form, control)
-        change, total = value - beside, variance + other
-        with np.errstate(all="ignore"):
-            df = total**2 / (variance**2 / freedom + other**2 / theirs)
-    before, after = form.value(pilot.before.sum(axis=-2)), form.value(pilot.after.sum(axis=-2))
-    return Estimate(change, np.sqrt(total), df, before, after)
+    with np.errstate(all="ignore"):
+        return _alone(form, pilot) if control is None else _compared(form, pilot, control)
 
 
-def _arm(form: Form, arm: Arm) -> tuple[Floats, Floats, Floats]:
-    """Change of an arm, its variance, and the degrees of freedom of that."""
-    partners = arm.before.shape[-2]
-    change = form.value(arm.after.sum(axis=-2)) - form.value(arm.before.sum(axis=-2))
-    if partners < 2:
-        nothing = np.full_like(change, np.nan)
-        return change, nothing, nothing
-    without = form.value(_without_each(arm.after)) - form.value(_without_each(arm.before))
-    spread = ((without - without.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
-    return change, spread * (partners - 1) / partners, np.full_like(change, partners - 1.0)
+def _alone(form: Form, arm: Arm) -> Estimate:
+    change = form.value(arm.after.mean(axis=-2)) - form.value(arm.before.mean(axis=-2))
+    lost = _lost(form, arm.after) - _lost(form, arm.before)
+    freedom = np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM)
+    return Estimate(change, np.sqrt(_variance(lost)), freedom, np.ones_like(change))
 
 
-def _without_each(sums: Floats) -> Floats:
-    """Totals with each partner left out in turn: shape (..., partners, sums)."""
-    return sums.sum(axis=-2, keepdims=True) - sums
+def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
+    partners = pilot.before.shape[-2], control.before.shape[-2]
+    usual = (pilot.before.sum(axis=-2) + control.before.sum(axis=-2)) / sum(partners)
+    arms = (pilot, control)
+    value, other = (form.value(arm.after.mean(axis=-2)) for arm in arms)
+    losses = [_lost(form, arm.after) for arm in arms]
+    freedoms = [np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM) for arm in arms]
+    best: tuple[Floats, ...] | None = None
+    for fade in FADES:
+        pasts = [form.past(arm, usual, fade) for arm in arms]
+        if any(past is None for past in pasts):
+            continue
+        found = _fitted(losses, [past for past in pasts if past], freedoms, value - other)
+        best = (
+            found
+            if best is None
+            else tuple(np.where(found[0] < best[0], *both) for both in zip(found, best, strict=True))
+        )
+    if best is None:
+        raise ValueError("no fade fits the form")
+    return Estimate(*best[1:])
+
+
+def _fitted(losses: list[Floats], pasts: list[Past], freedoms: list[Floats], apart: Floats) -> tuple[Floats, ...]:
+    """The sum of squared residuals with one way to see the past, and the estimate of it."""
+    sizes = [loss.shape[-1] for loss in losses]
+    means = [past.amount.sum(axis=-1) / past.weight.sum(axis=-1) for past in pasts]
+    drops = [_dropped(past) for past in pasts]
+    square = _together(sizes, [drop**2 for drop in drops])
+    product = _together(sizes, [drop * loss for drop, loss in zip(drops, losses, strict=True)])
+    slope = np.where(square > 0, np.clip(product / square, 0.0, STEEPEST), 0.0)
+    left = [loss - slope[..., None] * drop for loss, drop in zip(losses, drops, strict=True)]
+    residual = _together(sizes, [one**2 for one in left])
+    variances = [_variance(one) for one in left]
+    imbalance = means[0] - means[1]
+    uncertain = np.where(square > 0, residual / max(sum(sizes) - 3, 1) / square, 0.0)
+    total = variances[0] + variances[1]
+    freedom = total**2 / (variances[0] ** 2 / freedoms[0] + variances[1] ** 2 / freedoms[1])
+    change = apart - slope * imbalance
+    return residual, change, np.sqrt(total + imbalance**2 * uncertain), np.maximum(freedom, LEAST_FREEDOM), slope
+
+
+def _together(sizes: list[int], terms: list[Floats]) -> Floats:
+    """Sums over both arms, in the scale of single partners: what is lost without one shrinks with their number."""
+    found: Floats = terms[0].sum(axis=-1) * sizes[0] ** 2 + terms[1].sum(axis=-1) * sizes[1] ** 2
+    return found
+
+
+def _lost(form: Form, sums: Floats) -> Floats:
+    """What the value loses without each partner."""
+    partners = sums.shape[-2]
+    without = (sums.sum(axis=-2, keepdims=True) - sums) / (partners - 1)
+    found: Floats = form.value(sums.mean(axis=-2))[..., None] - form.value(without)
+    return found
+
+
+def _dropped(past: Past) -> Floats:
+    """What an arm's expectation loses without each partner."""
+    amount, weight = (side.sum(axis=-1, keepdims=True) for side in past)
+    found: Floats = amount / weight - (amount - past.amount) / (weight - past.weight)
+    return found
+
+
+def _variance(lost: Floats) -> Floats:
+    partners = lost.shape[-1]
+    found: Floats = (partners - 1) / partners * ((lost - lost.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+    return found
+
+
+def _effective(weight: Floats) -> Floats:
+    """As many equally large partners as count alike."""
+    found: Floats = weight.sum(axis=-1) ** 2 / (weight**2).sum(axis=-1)
+    return found

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from judgement.material import Sides
+from judgement.sums import Sides
 from judgement.values import group_value
 from models.change import Gate, GateFinding
 from models.evidence import PartnerReading
