@@ -140,10 +140,9 @@ def _pipeline_velocity(sums: _Sums) -> GroupValue:
     if not won:
         return sums.value(0.0, 0.0, None)
     cycle = sums["cycle_days"] / won
-    if cycle <= 0:
-        return sums.nothing(NoValue.NOT_A_NUMBER)
     sums.beside(average_won_value=sums["won_value"] / won, mean_cycle_days=cycle)
-    return sums.value(sums["won_value"] / cycle, sums["won_value"], cycle)
+    velocity = sums["won_value"] / cycle if cycle > 0 else math.inf
+    return sums.value(velocity, sums["won_value"], cycle)
 
 
 def _compliance_score(sums: _Sums) -> GroupValue:
