@@ -24,7 +24,19 @@ from bench.figures import Comparison, Findings, plain
 from bench.ground import Ground
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, table
 
-BENCHES = ("history", "approval", "reaction", "replay", "watch", "scale", "intake", "events", "takeover", "crowded")
+BENCHES = (
+    "judgement",
+    "history",
+    "approval",
+    "reaction",
+    "replay",
+    "watch",
+    "scale",
+    "intake",
+    "events",
+    "takeover",
+    "crowded",
+)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
