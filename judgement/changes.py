@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from judgement.contributions import contributions
-from judgement.gates import LEAST_DAYS, gates, outliers, without
-from judgement.horizon import pause_share, planned_end
+from judgement.gates import LEAST_DAYS, gates
+from judgement.horizon import enlargements, pause_share, planned_end
 from judgement.material import Asked, Sides, Stretch, judge_change
 from judgement.values import group_value
-from models.change import Gate, GateFinding, MaterialChange
+from models.change import GateFinding, MaterialChange
 from models.evidence import Baseline, CohortReading, Matured, MetricAssessment, PartnerReading, Verdict
 from models.metric import CATALOGUE, Direction, Grouping, MetricName
 from models.plan import RolloutPlan
@@ -56,6 +56,7 @@ def asked(
         for since in matured.since
         if since == first or (matured.through - since).days >= LEAST_DAYS
     ]
+    days = (baseline.window.end - baseline.window.start).days if baseline else None
     return Asked(
         metric=matured.metric,
         rule=metric.change,
@@ -70,8 +71,10 @@ def asked(
             stretches[0].rows,
             members=matured.members,
             matured_days=(matured.through - first).days,
-            baseline_days=(baseline.window.end - baseline.window.start).days if baseline else None,
+            baseline_days=days,
         ),
+        enlargements=enlargements(plan, matured.cohort),
+        baseline_days=days,
     )
 
 
@@ -98,7 +101,7 @@ def with_change(
                 "reasons": (UNMEASURED, *item.reasons),
             }
         )
-    verdict, change, doubtful = _judged(question._replace(gates=(*question.gates, *doubts)), baseline)
+    verdict, change = judge_change(question._replace(gates=(*question.gates, *doubts)))
     low, high = change.interval
     found = item.model_copy(
         update={
@@ -107,7 +110,7 @@ def with_change(
             "by_change": verdict,
             "change": change,
             "interval": None if low is None or high is None else (low, high),
-            "reasons": (change.sentence, *doubtful, *item.reasons),
+            "reasons": (change.sentence, *item.reasons),
         }
     )
     return _with_drivers(found, reading, baseline, question) if verdict is Verdict.NOT_MET else found
@@ -120,28 +123,6 @@ def together(one: Verdict, other: Verdict) -> Verdict:
         if verdict in both:
             return verdict
     return Verdict.MET
-
-
-def _judged(question: Asked, baseline: Baseline | None) -> tuple[Verdict, MaterialChange, tuple[str, ...]]:
-    """The verdict, also with those partners left out whose amounts nobody should believe unseen: if that makes another
-    one nobody can tell, until somebody has looked at them."""
-    rows = question.stretches[0].rows
-    longer = _scale(question.metric, baseline, question.stretches[0].since, question.matured_through)
-    odd = outliers(question.metric, question.before, rows, longer=longer)
-    if not odd:
-        return (*judge_change(question), ())
-    told = f"amounts of {', '.join(odd[:TOLD])} are far beyond the baseline's; somebody should look at them"
-    finding = GateFinding(gate=Gate.OUTLIERS, blocks=False, told=told)
-    verdict, change = judge_change(question._replace(gates=(*question.gates, finding)))
-    rest, _ = judge_change(
-        question._replace(
-            before=without(question.before, odd),
-            stretches=[one._replace(rows=without(one.rows, odd)) for one in question.stretches],
-        )
-    )
-    if rest is verdict:
-        return verdict, change, (told,)
-    return Verdict.CANNOT_TELL, change, (told, f"without them: {rest.value}, with them: {verdict.value}")
 
 
 class _Behind(NamedTuple):

@@ -47,6 +47,14 @@ def pause_share(plan: RolloutPlan, metric: MetricPlan, cohort: str) -> float:
     return of_metrics * (0.5 if cohort == plan.cohorts.pilot.name else 0.5 / waves)
 
 
+def enlargements(plan: RolloutPlan, cohort: str) -> int:
+    """How many cohorts the plan enrols after this one; none where everybody is enrolled at once, or nobody."""
+    if plan.chosen is not OptionKey.STAGED:
+        return 0
+    names = [plan.cohorts.pilot.name, *(one.name for one in plan.cohorts.waves)]
+    return len(names) - 1 - names.index(cohort) if cohort in names else 0
+
+
 def beginnings(plan: RolloutPlan, cohort: str, enrolled: Mapping[str | None, datetime]) -> tuple[datetime, ...]:
     """Where the stretches of a cohort begin: when it was enrolled, and at each later enlargement of the rollout.
 

@@ -50,14 +50,16 @@ async def seed_facts(pool: asyncpg.Pool, start: date, end: date) -> None:
         await connection.execute(_COSTS)
 
 
-async def slump(pool: asyncpg.Pool, partners: tuple[str, ...], start: date, end: date) -> None:
-    """These partners contact the leads assigned in `[start, end)` two days late."""
+async def slump(pool: asyncpg.Pool, partners: tuple[str, ...], start: date, end: date, *, every: int = 1) -> None:
+    """These partners contact the leads assigned in `[start, end)` two days late; `every` third day only, for 3."""
     await pool.execute(
         "update lead set first_contact_at = assigned_at + interval '3 days' "
-        "where partner_id = any($1) and assigned_at >= $2 and assigned_at < $3",
+        "where partner_id = any($1) and assigned_at >= $2 and assigned_at < $3 "
+        "and extract(doy from assigned_at)::int % $4 = 0",
         partners,
         _midnight(start),
         _midnight(end),
+        every,
     )
 
 
@@ -70,3 +72,13 @@ async def silence(pool: asyncpg.Pool, start: date, end: date) -> None:
 
 def _midnight(day: date) -> datetime:
     return datetime.fromisoformat(f"{day.isoformat()}T00:00:00+00:00")
+
+
+async def stumble(pool: asyncpg.Pool) -> None:
+    """Everybody misses some deadlines, some partners more than others: from 4 to 15 leads of a hundred, always the same
+    ones."""
+    await pool.execute(
+        "update lead set first_contact_at = assigned_at + interval '3 days' "
+        "where ('x' || left(md5(source_id), 6))::bit(24)::int % 100 "
+        "< 4 + ('x' || left(md5(partner_id), 6))::bit(24)::int % 12"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from judgement.horizon import beginnings, matured_through, pause_share, planned_end
+from judgement.horizon import beginnings, enlargements, matured_through, pause_share, planned_end
 from models.metric import MetricName
 from models.plan import RolloutPlan
 from tests.models.changes import REDESIGN
@@ -69,8 +69,13 @@ def test_without_waves_the_pilot_has_all_of_the_risk() -> None:
     assert pause_share(alone, alone.metrics[0], "pilot") == 1.0
 
 
+def test_what_will_be_enrolled_later_is_known_beforehand() -> None:
+    assert [enlargements(plan(), name) for name in ("pilot", "wave-one", "wave-two", "control")] == [2, 1, 0, 0]
+    assert [enlargements(plan(**other), "pilot") for other in (REDESIGNED, MAINTAINED)] == [0, 0]
+
+
 def test_a_stretch_begins_with_the_cohort_and_with_each_later_enlargement() -> None:
-    enrolled = {
+    enrolled: dict[str | None, datetime] = {
         None: START - 5 * DAY,
         "pilot": START,
         "wave-one": START + 40 * DAY,
@@ -84,7 +89,11 @@ def test_a_stretch_begins_with_the_cohort_and_with_each_later_enlargement() -> N
 
 def test_cohorts_enrolled_one_right_after_the_other_are_no_enlargement() -> None:
     """Under option C everybody is enrolled at once, cohort by cohort."""
-    enrolled = {"pilot": START, "wave-one": START + timedelta(seconds=1), "wave-two": START + timedelta(hours=3)}
+    enrolled: dict[str | None, datetime] = {
+        "pilot": START,
+        "wave-one": START + timedelta(seconds=1),
+        "wave-two": START + timedelta(hours=3),
+    }
     assert beginnings(plan(**REDESIGNED), "pilot", enrolled) == (START,)
 
 

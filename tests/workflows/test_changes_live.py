@@ -1,0 +1,113 @@
+"""Rollouts that judge a change, on real servers: the pilot's slump pauses, the market's does not."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from datetime import date
+
+import asyncpg
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from models.command import Verb
+from models.evidence import MetricAssessment, Verdict
+from models.log import EntryKind
+from models.metric import MetricName
+from models.rollout import HoldKind, PauseCause, Status
+from store.evidence import read_assessment
+from tests.facts import seed_facts, slump, stumble
+from tests.plans import CONTROL, PILOT, judged_by_change, make_plan
+from tests.workflows.live import FACTS_FROM, FACTS_TO, Live, running
+
+SLUMP = date(2026, 1, 10)
+
+
+@pytest.fixture
+async def lively(pool: asyncpg.Pool[asyncpg.Record]) -> asyncpg.Pool[asyncpg.Record]:
+    await seed_facts(pool, FACTS_FROM, FACTS_TO)
+    await stumble(pool)
+    return pool
+
+
+async def to_pilot(live: Live) -> None:
+    await live.confirm_all()
+    await live.decide("sponsor")
+    await live.until_phase("pilot")
+
+
+async def whole_sla(pool: asyncpg.Pool[asyncpg.Record], live: Live) -> MetricAssessment:
+    """What the rollout found last of the pilot's SLA, as the store keeps it."""
+    async with pool.acquire() as conn:
+        whole = await read_assessment(conn, live.plan.id)
+    assert whole is not None
+    [item] = [one for one in whole.items if one.metric is MetricName.LEAD_FOLLOW_UP_SLA]
+    return item
+
+
+async def said(live: Live) -> str:
+    """All that stands in the history's payloads."""
+    history = (await live.handle.fetch_history()).to_json()
+    return b"".join(b64decode(one) for one in re.findall(r'"data": "([^"]+)"', history)).decode()
+
+
+async def test_a_pilot_that_falls_behind_is_paused_and_told_by_whom(
+    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    await slump(lively, PILOT[:9], SLUMP, FACTS_TO)
+    async with running(time_skipping, lively, make_plan(**judged_by_change())) as live:
+        await to_pilot(live)
+        view = await live.until_status(Status.PAUSED)
+        assert view.pause is not None
+        assert (view.pause.cause, view.pause.metrics) == (PauseCause.GUARDRAIL, (MetricName.LEAD_FOLLOW_UP_SLA,))
+        assert len(view.pause.partners) == 5
+        assert set(view.pause.partners) <= set(PILOT[:9])
+        assert view.pause.leads
+        item = await whole_sla(lively, live)
+        assert item.change is not None
+        assert item.change.method == 1
+        assert item.change.matured_through is not None
+        assert item.change.sentence in view.pause.detail
+        assert item.change.sentence in view.sentence
+        letter = await lively.fetchval("select body from notice where kind = 'paused' limit 1")
+        assert item.change.sentence in letter
+        assert all(name in letter for name in view.pause.partners)
+        [paused] = [one for one in await live.log() if one.kind is EntryKind.PAUSE]
+        assert paused.detail["partners"] == list(view.pause.partners)
+        kept = await lively.fetchval("select plan from rollout where rollout_id = $1", live.plan.id)
+        assert kept["metrics"][0]["change"]["method"] == 1
+        history = await said(live)
+        assert item.change.sentence in history
+        assert '"matured_through"' not in history
+
+
+async def test_a_market_that_falls_as_a_whole_pauses_nobody(
+    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    """Every third day everybody is late, enrolled or not: the pilot goes on, and its change is met in the end."""
+    await slump(lively, (*PILOT, *CONTROL), SLUMP, FACTS_TO, every=3)
+    async with running(time_skipping, lively, make_plan(**judged_by_change(margin="15pp"))) as live:
+        await to_pilot(live)
+        await live.days(14)
+        await live.ask(Verb.REVIEW, "sponsor")
+        await live.until_phase("validate", within_days=80)
+        assert [one for one in await live.log() if one.kind is EntryKind.PAUSE] == []
+        item = await whole_sla(lively, live)
+        assert (item.verdict, item.by_change) == (Verdict.MET, Verdict.MET)
+        assert item.value is not None
+        assert item.value < 75
+
+
+async def test_a_pilot_of_which_nothing_can_be_told_yet_neither_pauses_nor_advances(
+    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    await slump(lively, PILOT[:9], SLUMP, FACTS_TO)
+    async with running(time_skipping, lively, make_plan(**judged_by_change(maturity="6d"))) as live:
+        await to_pilot(live)
+        await live.days(12)
+        view = await live.view()
+        assert (view.phase, view.pause) == ("pilot", None)
+        assert view.assessment is not None
+        found = {one.metric: one.verdict for one in view.assessment.items}
+        assert found[MetricName.LEAD_FOLLOW_UP_SLA] is Verdict.NO_EVIDENCE
+        assert HoldKind.OUTCOME not in {one.kind for one in view.holds}
