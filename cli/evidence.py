@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from cli.output import CliError, Exit, Format, Output, command, emit_json, say, 
 from cli.rollouts import Name
 from cli.tree import moment
 from models.base import short
+from models.change import MaterialChange
 from models.evidence import Assessment, MetricAssessment
 from models.metric import CATALOGUE
 from models.quality import Severity
@@ -35,7 +37,8 @@ async def evidence(
     """What an assessment rests on, as the store keeps it whole.
 
     Beside each value that of partners who are not enrolled, and how much more the cohort moved than they did; who moved
-    it, by how much, with the facts; and what the checks of its data found.
+    it, by how much, with the facts; what is proven of changes that the plan judges; and what the checks of its data
+    found.
     """
     found = await _read(Place(home), name, digest)
     if output is Format.JSON:
@@ -44,6 +47,7 @@ async def evidence(
     show(f"Evidence {short(found.digest)} of {name} as of {moment(found.as_of)}")
     _values(found)
     _movers(found)
+    _changes(found)
     _data(found, everything=everything)
 
 
@@ -94,6 +98,41 @@ def _movers(found: Assessment) -> None:
         say("Nobody: nothing has moved by as much as 0.01.")
     else:
         say("Nobody: there is no baseline to compare with, or the watch looked, who needs no more than the verdict.")
+
+
+def _changes(found: Assessment) -> None:
+    """What is proven of each change, and by which measure: nothing where the plan judges none."""
+    judged = [(item, item.change) for item in found.items if item.change is not None]
+    if not judged:
+        return
+    show("\nChanges since the baseline against comparable partners, of matured days since enrolment")
+    columns = ("cohort", "metric", "verdict", "estimate", "interval", "margin", "boundary", "partners", "facts")
+    table(*columns, "largest", "matured through", "method", rows=[_change(*one) for one in judged])
+    for item, change in judged:
+        show(f"{item.cohort}: {change.sentence}")
+        for gate in change.gates:
+            show(f"  {'stands in the way' if gate.blocks else 'keeps it from being met'}: {gate.told} ({gate.gate})")
+
+
+def _change(item: MetricAssessment, change: MaterialChange) -> tuple[str, ...]:
+    low, high = (_number(end, "+") for end in change.interval)
+    boundary = "-" if change.boundary is None else f"{_number(change.critical)} errors, {change.boundary}"
+    largest = "-" if change.top_partner is None else f"{change.top_partner} {_number(change.top_share)} %"
+    # The day is the last whole one: the stretch ends at the midnight after it.
+    through = "-" if change.matured_through is None else f"{change.matured_through - timedelta(days=1):%Y-%m-%d}"
+    return (
+        *_of(item),
+        item.by_change.value if item.by_change else "-",
+        "-" if change.estimate is None else f"{_number(change.estimate, '+')} {change.unit}",
+        f"{low} to {high}",
+        _number(change.margin),
+        boundary,
+        f"{change.partners} against {change.compared}",
+        str(change.facts),
+        largest,
+        through,
+        str(change.method),
+    )
 
 
 def _data(found: Assessment, *, everything: bool) -> None:

@@ -120,7 +120,8 @@ def metric_line(item: MetricAssessment) -> str:
     doubts = "; ".join(reason for reason in item.reasons if reason.startswith(DOUBT))
     warning = f"  ⚠ {doubts or 'in the warning band'}" if item.warning else ""
     beyond = "  ⚠ beyond, tolerated" if item.beyond_threshold else ""
-    return f"{head} {value:>9} {spec.unit}  agreed {agreed}{baseline}{warning}{beyond}{_breaches(item)}"
+    change = f"  {item.reasons[0]}" if item.by_change and item.reasons else ""
+    return f"{head} {value:>9} {spec.unit}  agreed {agreed}{baseline}{change}{warning}{beyond}{_breaches(item)}"
 
 
 def _breaches(item: MetricAssessment) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from cli.evidence import _movers
+from cli.evidence import _changes, _movers
 from cli.output import Exit
 from cli.tree import metric_line
+from models.change import Boundary, Gate, GateFinding, MaterialChange
 from models.evidence import Assessment, Contribution, MetricAssessment, Verdict
 from models.metric import MetricName, MetricUse
 from models.plan_metric import OnBreach
@@ -82,30 +84,103 @@ def test_a_metric_that_is_met_on_doubtful_data_says_so_on_its_line(reasons: tupl
     assert metric_line(item).endswith(shown)
 
 
+def assessed(**more: Any) -> MetricAssessment:
+    fields = {
+        "cohort": "pilot",
+        "metric": MetricName.LEAD_FOLLOW_UP_SLA,
+        "use": MetricUse.GUARDRAIL,
+        "on_breach": OnBreach.PAUSE,
+        "verdict": Verdict.NOT_MET,
+        "reasons": ("beyond",),
+        "value": 70.86,
+        "thresholds": (">= 85",),
+        "baseline": 94.44,
+        "n_partners": 24,
+        "n_facts": 374,
+        "minimum_sample_reached": True,
+        "data_current": True,
+        "data_through": START,
+        "data_age": timedelta(0),
+    }
+    return MetricAssessment(**{**fields, **more})
+
+
+def evidence_of(*items: MetricAssessment) -> Assessment:
+    return Assessment(evidence_id="a", digest="d", snapshot_digest="s", as_of=START, items=items)
+
+
 def test_those_who_moved_a_number_are_shown_and_those_who_did_not_are_not(capsys: pytest.CaptureFixture[str]) -> None:
     mover = Contribution(
         partner_id="P001", change=-1.262, own=-1.24, mix=-0.0004, then=97.96, now=72.22, facts=("lead L1", "lead L2")
     )
     still = mover.model_copy(update={"partner_id": "P002", "change": -0.0001})
-    shown = MetricAssessment(
-        cohort="pilot",
-        metric=MetricName.LEAD_FOLLOW_UP_SLA,
-        use=MetricUse.GUARDRAIL,
-        on_breach=OnBreach.PAUSE,
-        verdict=Verdict.NOT_MET,
-        reasons=("beyond",),
-        value=70.86,
-        thresholds=(">= 85",),
-        baseline=94.44,
-        n_partners=24,
-        n_facts=374,
-        minimum_sample_reached=True,
-        data_current=True,
-        data_through=START,
-        data_age=timedelta(0),
-        contributions=(mover, still),
-    )
-    _movers(Assessment(evidence_id="a", digest="d", snapshot_digest="s", as_of=START, items=(shown,)))
+    _movers(evidence_of(assessed(contributions=(mover, still))))
     *_, row = capsys.readouterr().out.splitlines()
     assert row.split(maxsplit=9)[5:] == ["-1.26", "-1.24", "+0.00", "97.96", "72.22  lead L1, lead L2"]
     assert "P001" in row
+
+
+CHANGE = MaterialChange(
+    method=1,
+    sentence="Lead follow-up SLA is 6.1 points worse than in comparable partners; agreed margin 5.0: not met",
+    unit="points",
+    margin=5.0,
+    estimate=-6.13,
+    interval=(-10.04, -2.31),
+    error=1.4,
+    freedom=18.2,
+    critical=2.731,
+    boundary=Boundary.PLANNED,
+    since=START,
+    matured_through=START + timedelta(days=25),
+    partners=24,
+    compared=31,
+    facts=374,
+    top_partner="P007",
+    top_share=12.4,
+    gates=(GateFinding(gate=Gate.OUTLIERS, blocks=False, told="amounts of P009 are for a person to look at"),),
+)
+
+
+def test_a_judged_change_is_shown_with_all_that_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    _changes(evidence_of(assessed(change=CHANGE, by_change=Verdict.NOT_MET), assessed(cohort="wave-one")))
+    head, columns, row, sentence, gate = capsys.readouterr().out.strip().splitlines()
+    assert head == "Changes since the baseline against comparable partners, of matured days since enrolment"
+    assert columns.split("  ")[0] == "cohort"
+    cells = [cell.strip() for cell in row.split("  ") if cell.strip()]
+    assert cells == [
+        "pilot",
+        "Lead follow-up SLA",
+        "not met",
+        "-6.13 points",
+        "-10.04 to -2.31",
+        "5.00",
+        "2.73 errors, group sequential, over the planned looks",
+        "24 against 31",
+        "374",
+        "P007 12.40 %",
+        "2026-01-29",
+        "1",
+    ]
+    assert sentence == f"pilot: {CHANGE.sentence}"
+    assert gate == "  keeps it from being met: amounts of P009 are for a person to look at (outliers)"
+
+
+def test_a_change_of_which_nothing_is_known_is_shown_as_that(capsys: pytest.CaptureFixture[str]) -> None:
+    shut = GateFinding(gate=Gate.MATURE, blocks=True, told="3 days have matured, 7 are needed")
+    nothing = MaterialChange(method=1, sentence="nothing can be said", unit="points", gates=(shut,))
+    _changes(evidence_of(assessed(change=nothing, by_change=Verdict.NO_EVIDENCE)))
+    out = capsys.readouterr().out
+    assert "no evidence  -  " in " ".join(out.split("\n"))
+    assert "stands in the way: 3 days have matured, 7 are needed (mature days)" in out
+
+
+def test_nothing_is_said_of_changes_where_none_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    _changes(evidence_of(assessed()))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_change_that_is_met_says_so_on_its_line() -> None:
+    agreed = ("no more than 5pp worse than in comparable partners",)
+    met = assessed(verdict=Verdict.MET, by_change=Verdict.MET, reasons=("SLA is not different",), thresholds=agreed)
+    assert metric_line(met).endswith(f"agreed {agreed[0]}  baseline 94.4  SLA is not different")
