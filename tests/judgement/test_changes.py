@@ -124,7 +124,7 @@ def test_facts_that_contradict_themselves_prove_no_change() -> None:
 
 
 def test_what_can_only_flatter_keeps_a_change_from_being_met_and_excuses_none_for_the_worse() -> None:
-    flattered = {"numerator": 200.0, "denominator": 222.0, "parts": {"met_backdated": 150.0}}
+    flattered: dict[str, Any] = {"numerator": 200.0, "denominator": 222.0, "parts": {"met_backdated": 150.0}}
     good, bad = found(sums(), **flattered), found(sums(pilot=0.3), **flattered)
     assert (good.by_change, good.verdict, good.untrusted) == (CANNOT_TELL, CANNOT_TELL, True)
     assert (bad.by_change, bad.verdict, bad.untrusted) == (NOT_MET, NOT_MET, False)
