@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -24,19 +25,34 @@ _FINE = 0.5
 def planned(risk: float, looks: int) -> tuple[float, ...]:
     """One-sided group-sequential boundary for equally spaced looks, in standard errors, one number a look.
 
-    Spends `risk * (look / looks) ** 2` (Kim and DeMets 1987, rho = 2) over information that grows evenly; the usual
-    recursive integration (Armitage, McPherson and Rowe 1969; Jennison and Turnbull 2000, ch. 19), by Simpson's rule.
+    Spends `risk * (look / looks) ** 2` (Kim and DeMets 1987, rho = 2) over information that grows evenly.
+
+    Raises:
+        ValueError: a risk outside 0 to 1/2, or no look.
+    """
+    if not 0 < risk < 0.5 or looks < 1:
+        raise ValueError(
+            f"a risk of {risk} over {looks} looks: a risk lies between 0 and 0.5, and one look is the least"
+        )
+    return spending([risk * (look / looks) ** POWER for look in range(1, looks + 1)])
+
+
+def spending(spent: Sequence[float]) -> tuple[float, ...]:
+    """The boundary that spends so much of a risk by each of equally spaced looks, in standard errors.
+
+    The usual recursive integration of the density of scores that have not crossed (Armitage, McPherson and Rowe 1969;
+    Jennison and Turnbull 2000, chapter 19), by Simpson's rule.
 
     Returns:
-        The boundary of each look, the first one first; infinite where too little may be spent to ever cross.
+        One number a look; infinite where too little may be spent to ever cross.
     """
-    spent = [risk * (look / looks) ** POWER for look in range(looks + 1)]
+    looks, before = len(spent), 0.0
     bounds: list[float] = []
     grid, density = np.zeros(1), np.ones(1)
-    for look in range(1, looks + 1):
+    for look, so_far in enumerate(spent, start=1):
         fraction, step = look / looks, 1.0 / looks
-        ask = spent[look] - spent[look - 1]
-        bound = _solve(grid, density, step, ask)
+        bound = _solve(grid, density, step, so_far - before)
+        before = so_far
         bounds.append(bound / math.sqrt(fraction))
         grid, density = _onward(grid, density, step, bound, fraction)
     return tuple(bounds)

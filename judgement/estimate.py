@@ -18,6 +18,9 @@ STEEPEST = 1.5
 
 LEAST_FREEDOM = 1.0
 
+NO_SPREAD = 1e-9
+"""Of the values: an error below that is what rounding leaves of partners who are all alike."""
+
 
 class Past(NamedTuple):
     """What each partner's past lets expect now: its amount, and what it counts. Shape (..., partners)."""
@@ -127,7 +130,8 @@ def _alone(form: Form, arm: Arm) -> Estimate:
     change = form.value(arm.after.mean(axis=-2)) - form.value(arm.before.mean(axis=-2))
     lost = _lost(form, arm.after) - _lost(form, arm.before)
     freedom = np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM)
-    return Estimate(change, np.sqrt(_variance(lost)), freedom, np.ones_like(change))
+    error = _above_rounding(np.sqrt(_variance(lost)), form.value(arm.after.mean(axis=-2)), change)
+    return Estimate(change, error, freedom, np.ones_like(change))
 
 
 def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
@@ -150,7 +154,8 @@ def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
         )
     if best is None:
         raise ValueError("no fade fits the form")
-    return Estimate(*best[1:])
+    change, error, freedom, slope = best[1:]
+    return Estimate(change, _above_rounding(error, value, other), freedom, slope)
 
 
 def _fitted(losses: list[Floats], pasts: list[Past], freedoms: list[Floats], apart: Floats) -> tuple[Floats, ...]:
@@ -172,9 +177,13 @@ def _fitted(losses: list[Floats], pasts: list[Past], freedoms: list[Floats], apa
     return residual, change, np.sqrt(total + imbalance**2 * uncertain), np.maximum(freedom, LEAST_FREEDOM), slope
 
 
+def _above_rounding(error: Floats, *values: Floats) -> Floats:
+    return np.where(error <= NO_SPREAD * sum(map(abs, values)), 0.0, error)
+
+
 def _together(sizes: list[int], terms: list[Floats]) -> Floats:
     """Sums over both arms, in the scale of single partners: what is lost without one shrinks with their number."""
-    found: Floats = terms[0].sum(axis=-1) * sizes[0] ** 2 + terms[1].sum(axis=-1) * sizes[1] ** 2
+    found: Floats = terms[0].sum(axis=-1) * (sizes[0] - 1) ** 2 + terms[1].sum(axis=-1) * (sizes[1] - 1) ** 2
     return found
 
 
