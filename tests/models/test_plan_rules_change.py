@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from models.metric import MetricName
@@ -142,3 +144,10 @@ def test_a_tolerance_without_thresholds_is_refused() -> None:
 def test_thresholds_still_face_the_bad_side_and_none_need_not() -> None:
     [(field, _)] = told((SLA, {"margin": "5pp"}), *LONG, ("metrics.0.thresholds", ["<= 90"]))
     assert field == "metrics.0.thresholds"
+
+
+def test_the_example_of_the_page_on_plans_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+    block = page.split("### By its change")[1].split("```yaml\n")[1].split("```")[0]
+    [metric] = yaml.safe_load(block)
+    valid(("metrics.0", metric), *LONG)

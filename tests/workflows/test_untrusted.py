@@ -70,3 +70,32 @@ def test_a_pause_is_not_resumed_on_data_that_nobody_can_trust(rollout: Doubtful)
     rollout.verdicts, rollout.red = {}, set()
     rollout.ask(Verb.RESUME, "revops_owner")
     assert rollout.state.pause is None
+
+
+@dataclass
+class Young(Simulator):
+    """A rollout that judges a change as well, of which nothing has matured."""
+
+    by_thresholds: Verdict = Verdict.MET
+
+    def _item(self, cohort: str, metric: MetricName) -> MetricAssessment:
+        item = super()._item(cohort, metric)
+        return item.model_copy(update={"by_thresholds": self.by_thresholds, "by_change": Verdict.NO_EVIDENCE})
+
+
+@pytest.mark.parametrize("by_thresholds", [Verdict.MET, Verdict.NO_EVIDENCE])
+def test_a_change_that_cannot_be_judged_yet_keeps_nobody_from_resuming_and_opens_no_gate(
+    by_thresholds: Verdict,
+) -> None:
+    """Days mature only while the rollout goes on; data that are missing for the threshold refuse it as ever."""
+    rollout = Young(make_plan())
+    rollout.to_pilot()
+    rollout.verdicts = {SLA: Verdict.NOT_MET}
+    rollout.report(changed=True)
+    assert rollout.state.pause is not None
+    rollout.verdicts, rollout.by_thresholds = {SLA: Verdict.NO_EVIDENCE}, by_thresholds
+    rollout.ask(Verb.RESUME, "revops_owner")
+    assert (rollout.state.pause is None) == (by_thresholds is Verdict.MET)
+    rollout.ask(Verb.REVIEW, "sponsor")
+    rollout.wait(timedelta(days=40))
+    assert rollout.state.phase is Phase.PILOT
