@@ -50,7 +50,8 @@ class Ratio:
 
     def value(self, mean: Floats) -> Floats:
         numerator, denominator = mean[..., 0], mean[..., 1]
-        return np.where(denominator > 0, self._factor * numerator / denominator, np.nan)
+        with np.errstate(all="ignore"):
+            return np.where(denominator > 0, self._factor * numerator / denominator, np.nan)
 
     def weight(self, sums: Floats) -> Floats:
         found: Floats = sums[..., 1]
@@ -68,8 +69,9 @@ class LogVelocity:
     """`log(value won * deals won / days of cycle)`, per partner: a difference of it is a relative change."""
 
     def value(self, mean: Floats) -> Floats:
-        product = mean[..., 0] * mean[..., 1] / mean[..., 2]
-        return np.log(np.where((product > 0) & np.isfinite(product), product, np.nan))
+        with np.errstate(all="ignore"):
+            product = mean[..., 0] * mean[..., 1] / mean[..., 2]
+            return np.log(np.where((product > 0) & np.isfinite(product), product, np.nan))
 
     def weight(self, sums: Floats) -> Floats:
         found: Floats = sums[..., 1]
