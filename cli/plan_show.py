@@ -173,8 +173,17 @@ def _change(plan: RolloutPlan, one: MetricPlan, rule: ChangeRule) -> str:
 
 
 def _tolerance(one: MetricPlan) -> str:
-    in_all = "" if one.tolerance.in_all is None else f", {one.tolerance.in_all} in all"
-    return f"{one.tolerance.in_a_row} in a row{in_all}"
+    tolerance = one.tolerance
+    told = [f"{tolerance.in_a_row} in a row"]
+    if tolerance.in_all is not None:
+        told.append(f"{tolerance.in_all} in all")
+    if tolerance.cannot_tell is not None:
+        told.append(f"{tolerance.cannot_tell} that cannot tell")
+    if tolerance.no_evidence_in_a_row is not None:
+        told.append(f"{tolerance.no_evidence_in_a_row} in a row without evidence")
+    if tolerance.met_in_a_row > 1:
+        told.append(f"met only after {tolerance.met_in_a_row} in a row")
+    return ", ".join(told)
 
 
 def _consequence(one: MetricPlan) -> str:

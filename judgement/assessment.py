@@ -7,15 +7,14 @@ from typing import TypeAlias
 
 from judgement.beside import Behind, put_beside
 from judgement.changes import Sums, asked
-from judgement.counting import Look
 from judgement.thresholds import judge
 from models.base import digest_json
-from models.evidence import Assessment, Baseline, MetricAssessment, Snapshot, StopTrigger
+from models.evidence import Assessment, Baseline, Look, MetricAssessment, Snapshot, StopTrigger
 from models.metric import MetricName
 from models.plan import RolloutPlan
 
 Past: TypeAlias = Mapping[tuple[str, MetricName], Sequence[Look]]
-"""Earlier readings that count, by cohort and metric, the oldest first."""
+"""Earlier looks, by cohort and metric, the oldest first."""
 
 
 def assess(

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from judgement.changes import with_change
-from judgement.counting import Look, count_breaches, counts_as, spaced, tolerated
 from judgement.material import Asked
 from judgement.quality import ABSENT, findings, told, worst
+from judgement.tolerance import over_looks, tolerating
 from judgement.values import NoValue
 from models.base import format_duration
 from models.change import Gate, GateFinding
-from models.evidence import Baseline, Breaches, CohortReading, MetricAssessment, Verdict
+from models.evidence import Baseline, CohortReading, Look, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
 from models.quality import DOUBT, Finding, Severity
@@ -60,7 +60,7 @@ def judge(
     protecting is never advisory. Every reason is given, not only the first.
 
     Args:
-        past: earlier readings that count (see `counts_as`), the oldest first, since the count began.
+        past: earlier looks, the oldest first, since the count began.
         one_look: readings closer together than this are one reading.
         stops: limits of the plan's stop conditions on this metric; one that cannot be applied is no pass.
         change: what was measured of the metric's change, where the plan asks for it; what was not is *no evidence*.
@@ -114,10 +114,10 @@ def judge(
         untrusted=doubt is not None and not against.outright,
         quality=checked,
     )
-    item = _tolerating(item, plan, past, as_of, one_look, outright=against.outright)
-    if plan.change is None:
-        return item
-    return with_change(item, plan, reading, baseline, change, _gates(checked, current=current))
+    item = tolerating(item, plan.tolerance, past, as_of, one_look, outright=against.outright)
+    if plan.change is not None:
+        item = with_change(item, plan, reading, baseline, change, _gates(checked, current=current))
+    return over_looks(item, plan.tolerance, past, as_of, one_look)
 
 
 def _gates(checked: Sequence[Finding], *, current: bool) -> tuple[GateFinding, ...]:
@@ -164,33 +164,6 @@ def _distrust(checked: Sequence[Finding]) -> tuple[str, ...]:
     """What speaks against the data, the gravest first."""
     red = [f"data not to be trusted: {told(one)}" for one in checked if one.severity is Severity.RED]
     return (*red, *(f"{DOUBT}: {told(one)}" for one in checked if one.severity is Severity.AMBER))
-
-
-def _tolerating(
-    item: MetricAssessment,
-    plan: MetricPlan,
-    past: Sequence[Look],
-    as_of: datetime,
-    one_look: timedelta,
-    *,
-    outright: bool,
-) -> MetricAssessment:
-    """The same item with its breaches counted, this reading among them; a tolerated one is never *met*."""
-    present = counts_as(item)
-    looks = [*past, (as_of, present)] if present is not None else past
-    breaches = count_breaches(spaced(looks, one_look))
-    update: dict[str, object] = {"breaches": breaches}
-    if item.verdict is Verdict.NOT_MET and not outright and tolerated(breaches, plan.tolerance):
-        update["verdict"] = Verdict.CANNOT_TELL
-        update["reasons"] = (*item.reasons, _tolerance_told(breaches, plan))
-    return item.model_copy(update=update)
-
-
-def _tolerance_told(breaches: Breaches, plan: MetricPlan) -> str:
-    told = f"beyond, tolerated: {breaches.in_a_row} of {plan.tolerance.in_a_row} in a row"
-    if plan.tolerance.in_all is not None:
-        told += f", {breaches.in_all} of {plan.tolerance.in_all} in all"
-    return told
 
 
 def comparable(baseline: Baseline | None, reading: CohortReading) -> Comparable:

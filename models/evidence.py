@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from models.base import Frozen, Grown, Instant
 from models.change import MaterialChange
@@ -109,6 +109,15 @@ class Verdict(StrEnum):
     NO_EVIDENCE = "no evidence"
 
 
+class Look(NamedTuple):
+    """An earlier reading as it was judged by itself: `beyond` is what it adds to the count of breaches, True one, False
+    the end of a run of them, None nothing."""
+
+    at: datetime
+    verdict: Verdict
+    beyond: bool | None
+
+
 class Breaches(Frozen):
     """How often this metric of this cohort was beyond its threshold in the present phase."""
 
@@ -154,11 +163,13 @@ class MetricAssessment(Grown):
     this reading, by itself, lies beyond. `warning` tells that it lies in the warning band, or that its data give
     reason for doubt. `untrusted`: a check of the data is red, and the verdict rests on that. `quality` is what the
     checks found; `contributions` are the partners who moved the number most, by how much. Where a change is judged,
-    `change` is what came of it, and `by_thresholds` and `by_change` are the verdicts of each by itself.
+    `change` is what came of it, and `by_thresholds` and `by_change` are the verdicts of each by itself. `looked` is the
+    verdict of this look by itself where the looks before it make another of it: *met* too few times in a row yet, or
+    nothing said for longer than agreed.
     """
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"untrusted", "comparison", "quality", "contributions", "change", "by_thresholds", "by_change"}
+        {"untrusted", "comparison", "quality", "contributions", "change", "by_thresholds", "by_change", "looked"}
     )
 
     cohort: str
@@ -191,6 +202,17 @@ class MetricAssessment(Grown):
     change: MaterialChange | None = None
     by_thresholds: Verdict | None = None
     by_change: Verdict | None = None
+    looked: Verdict | None = None
+
+    @property
+    def by_itself(self) -> Verdict:
+        """What this look says, apart from how often."""
+        return self.looked or self.verdict
+
+    @property
+    def blind(self) -> bool:
+        """Whether it is *not met* because nothing could be said for longer than agreed."""
+        return self.verdict is Verdict.NOT_MET and self.looked is not None
 
 
 class StopTrigger(Frozen):

@@ -117,12 +117,34 @@ Limit = Annotated[
 """A threshold, written the way people agree it."""
 
 
-class Tolerance(Frozen):
+class Tolerance(Grown):
     """How many breaches are tolerated before the verdict is *not met*, which is strictly more. Readings that say
     nothing count for neither side, and readings less than half a cadence apart are one."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"met_in_a_row", "cannot_tell", "no_evidence_in_a_row"})
+
     in_a_row: int = Field(default=0, ge=0, description="breaches in a row that are tolerated")
     in_all: int | None = Field(default=None, ge=0, description="breaches in the phase or wave that are tolerated")
+    met_in_a_row: int = Field(
+        default=1, ge=1, description="looks in a row that must be *met* before *met* is said; anything else begins anew"
+    )
+    cannot_tell: int | None = Field(
+        default=None,
+        ge=0,
+        description="guardrails only: looks of the phase or wave that are *cannot tell* and tolerated; with more of "
+        "them it is blind, which is *not met*",
+    )
+    no_evidence_in_a_row: int | None = Field(
+        default=None,
+        ge=0,
+        description="guardrails only: looks in a row that are *no evidence* and tolerated; with more of them it is "
+        "blind, which is *not met*",
+    )
+
+    @property
+    def watches_for_blindness(self) -> bool:
+        """Whether it is agreed for how long nothing may be said."""
+        return self.cannot_tell is not None or self.no_evidence_in_a_row is not None
 
 
 class MinimumSample(Frozen):

@@ -14,6 +14,7 @@ from models.plan_rule import Broken, BrokenRule, Rule
 from models.plan_rules_change import CHANGE_RULES
 from models.plan_rules_metric import METRIC_RULES
 from models.plan_rules_quality import QUALITY_RULES
+from models.plan_rules_tolerance import TOLERANCE_RULES
 
 if TYPE_CHECKING:
     from models.plan import ApprovalRule, CohortSpec, RolloutPlan, Selector
@@ -248,6 +249,7 @@ RULES: tuple[Rule, ...] = (
     *METRIC_RULES,
     *CHANGE_RULES,
     *QUALITY_RULES,
+    *TOLERANCE_RULES,
     _durations_are_whole_minutes,
     _cadence_fits,
     _first_review_comes,

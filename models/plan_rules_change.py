@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from models.base import format_duration
 from models.metric import CATALOGUE, Direction, MetricName, MetricSpec, Scale
 from models.plan_change import ChangeRule, Margin
-from models.plan_metric import OnBreach, Tolerance
+from models.plan_metric import OnBreach
 from models.plan_rule import Broken, BrokenRule, Rule
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def _somebody_is_compared(plan: RolloutPlan) -> Broken:
 
 
 def _tolerances_count_breaches(plan: RolloutPlan) -> Broken:
-    """A tolerance of a metric without thresholds: a change is judged over all looks at once, so there is nothing to
-    tolerate."""
+    """Breaches tolerated of a metric without thresholds: a change is judged over all looks at once, so there is nothing
+    to tolerate."""
     for index, one in enumerate(plan.metrics):
-        if not one.thresholds and one.tolerance != Tolerance():
+        if not one.thresholds and (one.tolerance.in_a_row, one.tolerance.in_all) != (0, None):
             told = f"{one.metric.value} has no thresholds to be beyond of; a change is judged over all looks together"
             yield BrokenRule(field=f"metrics.{index}.tolerance", message=told)
 

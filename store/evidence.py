@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from models.base import Frozen, Instant, digest_json
-from models.evidence import Assessment, CohortReading, Matured, PartnerReading, Snapshot
+from models.evidence import Assessment, CohortReading, Look, Matured, PartnerReading, Snapshot, Verdict
 from models.metric import MetricName
 from models.work import RolloutKey
 from store.pool import Connection
@@ -120,7 +120,8 @@ class Counted(NamedTuple):
 
 
 async def keep_readings(conn: Connection, purpose: str, counted: Sequence[Counted]) -> None:
-    """Write down what the readings of assessments add to the count of breaches; the first word on a moment stands."""
+    """Write down what each look said by itself, and what it adds to the count of breaches; the first word on a moment
+    stands."""
     rows = [
         (
             one.key.rollout_id,
@@ -129,7 +130,7 @@ async def keep_readings(conn: Connection, purpose: str, counted: Sequence[Counte
             item.metric.value,
             one.assessment.as_of,
             item.value,
-            item.verdict.value,
+            item.by_itself.value,
             one.counts.get((item.cohort, item.metric)),
             one.assessment.snapshot_digest,
         )
@@ -148,12 +149,12 @@ class PastAsked(NamedTuple):
     before: datetime
 
 
-Past: TypeAlias = dict[tuple[str, MetricName], list[tuple[datetime, bool]]]
-"""For each cohort and metric the readings that count, the oldest first: when, and whether beyond."""
+Past: TypeAlias = dict[tuple[str, MetricName], list[Look]]
+"""For each cohort and metric the earlier looks, the oldest first."""
 
 
 async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[RolloutKey, Past]:
-    """The earlier readings of rollouts that count."""
+    """The earlier looks of rollouts, each as it was judged by itself."""
     rows = await conn.fetch(
         _PAST,
         [one.key.rollout_id for one in asked],
@@ -164,7 +165,8 @@ async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[Ro
     found: dict[RolloutKey, Past] = {one.key: defaultdict(list) for one in asked}
     for row in rows:
         key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
-        found[key][row["cohort"], MetricName(row["metric"])].append((row["as_of"], row["beyond"]))
+        look = Look(row["as_of"], Verdict(row["verdict"]), row["beyond"])
+        found[key][row["cohort"], MetricName(row["metric"])].append(look)
     return found
 
 

@@ -208,6 +208,34 @@ async def test_a_source_cut_off_does_not_end_a_run_of_breaches(tolerant: Setting
     assert await days(tolerant, metrics, 6) == [Verdict.NOT_MET]
 
 
+async def test_nothing_said_for_longer_than_agreed_is_blind_until_something_is(
+    setting: Setting, metrics: WholeMetrics
+) -> None:
+    """Tolerates two looks in a row without evidence, which the store counts as what they were: the third, and each one
+    after it, is blind."""
+    tolerance = {"no_evidence_in_a_row": 2}
+    blind = await Setting(setting.pool, make_plan(id="blind", metrics=with_sla(tolerance=tolerance))).register()
+    await setting.pool.execute("create table lead_away as table lead")
+    await silence(setting.pool, date(2025, 1, 1), date(2027, 1, 1))
+    none, no = Verdict.NO_EVIDENCE, Verdict.NOT_MET
+    assert await days(blind, metrics, 3, 4, 5, 6) == [none, none, no, no]
+    kept = "select verdict, beyond from judged_reading where metric = 'lead_follow_up_sla' and rollout_id = 'blind'"
+    assert {tuple(row) for row in await setting.pool.fetch(kept)} == {("no evidence", None)}
+    await setting.pool.execute("insert into lead select * from lead_away")
+    assert await days(blind, metrics, 7) == [Verdict.MET]
+
+
+async def test_met_is_said_after_so_many_looks_of_the_store_as_are_agreed(
+    setting: Setting, metrics: WholeMetrics
+) -> None:
+    patient = await Setting(
+        setting.pool, make_plan(id="patient", metrics=with_sla(tolerance={"met_in_a_row": 3}))
+    ).register()
+    tell, met = Verdict.CANNOT_TELL, Verdict.MET
+    assert await days(patient, metrics, 3, 4, 5, 6) == [tell, tell, met, met]
+    assert await days(patient, metrics, 7, since=6) == [tell]
+
+
 async def test_an_earlier_snapshot_is_judged_as_it_was_then(tolerant: Setting, metrics: WholeMetrics) -> None:
     snapshot = await metrics.fetch_metrics(tolerant.fetching(START + 3 * DAY, days=3))
     request = tolerant.assessing(snapshot.digest, since=START)

@@ -39,12 +39,12 @@ EVERYTHING = {
         {
             **plan_data()["metrics"][0],
             "warning": [">= 91"],
-            "tolerance": {"in_a_row": 2, "in_all": 9},
+            "tolerance": {"in_a_row": 2, "in_all": 9, "cannot_tell": 6, "no_evidence_in_a_row": 4},
             "minimum_sample": {"partners": 7, "facts": 17},
             "freshness": "13d",
             "on_breach": "stop",
         },
-        {**plan_data()["metrics"][1], "must": False, "weight": 2.5},
+        {**plan_data()["metrics"][1], "must": False, "weight": 2.5, "tolerance": {"met_in_a_row": 3}},
     ],
     "approvals": {
         **plan_data()["approvals"],

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from judgement.counting import Look
 from judgement.thresholds import judge
 from models.evidence import (
     Baseline,
     CohortReading,
     GroupValue,
     LeadDriver,
+    Look,
     MetricAssessment,
     PartnerReading,
     Snapshot,
+    Verdict,
     Window,
 )
 from models.metric import MetricName
@@ -106,7 +107,20 @@ def judged(
 
 def looks(*beyond: bool, every: timedelta = DAY) -> tuple[Look, ...]:
     """Earlier readings, one a day, the last of them a day ago."""
-    return tuple((AS_OF - every * (len(beyond) - place), one) for place, one in enumerate(beyond))
+    return said(*(Verdict.NOT_MET if one else Verdict.MET for one in beyond), every=every)
+
+
+def beyond(at: datetime) -> Look:
+    """An earlier breach."""
+    return Look(at, Verdict.NOT_MET, True)
+
+
+def said(*verdicts: Verdict, every: timedelta = DAY) -> tuple[Look, ...]:
+    """Earlier readings with these verdicts by themselves."""
+    counts = {Verdict.NOT_MET: True, Verdict.MET: False}
+    return tuple(
+        Look(AS_OF - every * (len(verdicts) - place), one, counts.get(one)) for place, one in enumerate(verdicts)
+    )
 
 
 def snapshot(*readings: CohortReading) -> Snapshot:

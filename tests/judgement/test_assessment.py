@@ -11,7 +11,7 @@ from models.base import digest_json
 from models.evidence import Verdict
 from models.plan import RolloutPlan
 from models.quality import Counts
-from tests.judgement.readings import AS_OF, DAY, MARGIN, SCORE, SLA, baseline, reading, snapshot
+from tests.judgement.readings import AS_OF, DAY, MARGIN, SCORE, SLA, baseline, beyond, reading, snapshot
 from tests.plans import make_plan, plan_data
 
 
@@ -49,23 +49,23 @@ def test_a_reading_is_compared_with_the_baseline_of_its_own_cohort() -> None:
 def test_a_failed_period_never_becomes_the_next_baseline() -> None:
     """However often a low value was seen before, it is measured against what was frozen at the start."""
     plan = with_metric("lead_follow_up_sla", thresholds=[">= -5%"])
-    sunk = {("pilot", SLA): [(AS_OF - day * DAY, True) for day in range(9, 0, -1)]}
+    sunk = {("pilot", SLA): [beyond(AS_OF - day * DAY) for day in range(9, 0, -1)]}
     found = assess(plan, snapshot(reading(70.0)), (baseline(90.0),), sunk)
     assert (found.items[0].baseline, found.items[0].verdict) == (90.0, Verdict.NOT_MET)
 
 
 def test_breaches_are_counted_per_cohort_and_metric() -> None:
     plan = with_metric("lead_follow_up_sla", tolerance={"in_a_row": 1})
-    past = {("pilot", SLA): [(AS_OF - DAY, True)], ("wave-one", MARGIN): [(AS_OF - DAY, True)]}
+    past = {("pilot", SLA): [beyond(AS_OF - DAY)], ("wave-one", MARGIN): [beyond(AS_OF - DAY)]}
     found = assess(plan, snapshot(reading(80.0), reading(80.0, cohort="wave-one")), (), past)
     assert [item.verdict for item in found.items] == [Verdict.NOT_MET, Verdict.CANNOT_TELL]
 
 
 def test_looks_within_half_a_cadence_are_one() -> None:
     plan = with_metric("lead_follow_up_sla", tolerance={"in_a_row": 1})
-    past = {("pilot", SLA): [(AS_OF - plan.phases.cadence / 3, True)]}
+    past = {("pilot", SLA): [beyond(AS_OF - plan.phases.cadence / 3)]}
     assert assess(plan, snapshot(reading(80.0)), (), past).items[0].verdict is Verdict.CANNOT_TELL
-    past = {("pilot", SLA): [(AS_OF - 0.6 * plan.phases.cadence, True)]}
+    past = {("pilot", SLA): [beyond(AS_OF - 0.6 * plan.phases.cadence)]}
     assert assess(plan, snapshot(reading(80.0)), (), past).items[0].verdict is Verdict.NOT_MET
 
 

@@ -21,9 +21,11 @@ from tests.judgement.readings import (
     VELOCITY,
     agreed,
     baseline,
+    beyond,
     judged,
     looks,
     reading,
+    said,
     window,
 )
 
@@ -328,15 +330,17 @@ def test_a_good_reading_is_met_whatever_was_before() -> None:
 
 
 def test_a_cut_source_does_not_end_a_run_of_breaches() -> None:
-    """The readings without evidence between two breaches are not in `past`: they count for neither side."""
+    """Readings without evidence, or that cannot tell, count for neither side between two breaches."""
     plan = agreed(tolerance=Tolerance(in_a_row=1))
     silent = judged(reading(None), plan, past=looks(True))
     assert (silent.verdict, silent.breaches.in_a_row) == (NO_EVIDENCE, 1)
-    assert judged(reading(80.0), plan, past=looks(True)).verdict is NOT_MET
+    for between in ((), (NO_EVIDENCE,), (CANNOT_TELL, NO_EVIDENCE)):
+        item = judged(reading(80.0), plan, past=said(NOT_MET, *between))
+        assert (item.verdict, item.breaches.in_a_row) == (NOT_MET, 2)
 
 
 def test_looks_within_minutes_are_one() -> None:
     plan = agreed(tolerance=Tolerance(in_a_row=1))
-    moments_ago = ((AS_OF - timedelta(minutes=3), True),)
+    moments_ago = (beyond(AS_OF - timedelta(minutes=3)),)
     assert judged(reading(80.0), plan, past=moments_ago, one_look=DAY / 2).verdict is CANNOT_TELL
     assert judged(reading(80.0), plan, past=looks(True), one_look=DAY / 2).verdict is NOT_MET

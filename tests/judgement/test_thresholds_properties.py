@@ -8,11 +8,11 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgement.counting import Look, counts_as
-from models.evidence import Baseline, CohortReading, Verdict
+from judgement.counting import counts_as
+from models.evidence import Baseline, CohortReading, Look, Verdict
 from models.metric import MetricName, MetricUse
-from models.plan_metric import Basis, MetricPlan, MinimumSample, Threshold, Tolerance
-from tests.judgement.readings import AS_OF, DAY, agreed, baseline, judged, reading
+from models.plan_metric import Basis, MetricPlan, MinimumSample, OnBreach, Threshold, Tolerance
+from tests.judgement.readings import AS_OF, DAY, agreed, baseline, beyond, judged, reading
 
 numbers = st.one_of(
     st.none(),
@@ -25,6 +25,17 @@ thresholds = st.builds(
     inclusive=st.booleans(),
     number=st.one_of(st.floats(-100, 120), st.sampled_from([0.0, 85.0, -5.0])),
     basis=st.sampled_from(Basis),
+)
+
+
+some = st.integers(0, 3)
+tolerances = st.builds(
+    Tolerance,
+    in_a_row=some,
+    in_all=st.none() | some,
+    met_in_a_row=st.integers(1, 3),
+    cannot_tell=st.none() | some,
+    no_evidence_in_a_row=st.none() | some,
 )
 
 
@@ -53,7 +64,7 @@ def plans(draw: st.DrawFn, metric: MetricName) -> MetricPlan:
             "use": draw(st.one_of(st.none(), st.sampled_from(MetricUse))),
             "freshness": draw(st.timedeltas(timedelta(hours=1), 10 * DAY)),
             "minimum_sample": MinimumSample(partners=draw(st.integers(1, 8)), facts=draw(st.integers(1, 80))),
-            "tolerance": Tolerance(in_a_row=draw(st.integers(0, 3)), in_all=draw(st.none() | st.integers(0, 3))),
+            "tolerance": draw(tolerances),
         }
     )
 
@@ -61,7 +72,9 @@ def plans(draw: st.DrawFn, metric: MetricName) -> MetricPlan:
 @st.composite
 def pasts(draw: st.DrawFn) -> tuple[Look, ...]:
     ages = sorted(draw(st.lists(st.timedeltas(timedelta(minutes=1), 20 * DAY), max_size=8)), reverse=True)
-    return tuple((AS_OF - age, draw(st.booleans())) for age in ages)
+    # What was beyond and tolerated is kept as *cannot tell*; what was red or silent counts for neither side.
+    kinds = st.sampled_from([*((one, None) for one in Verdict), (Verdict.MET, False), (Verdict.CANNOT_TELL, True)])
+    return tuple(Look(AS_OF - age, *draw(kinds)) for age in ages)
 
 
 @st.composite
@@ -109,10 +122,25 @@ def test_not_met_is_a_breach_of_current_data(
     case: tuple[CohortReading, MetricPlan, Baseline | None, tuple[Look, ...]],
 ) -> None:
     item = judged(*case, one_look=DAY / 2)
-    if item.verdict is Verdict.NOT_MET:
+    if item.verdict is Verdict.NOT_MET and not item.blind:
         assert item.data_current
         assert item.beyond_threshold
         assert counts_as(item) is True
+
+
+@given(cases())
+def test_blind_is_a_guardrail_of_which_nothing_could_be_said(
+    case: tuple[CohortReading, MetricPlan, Baseline | None, tuple[Look, ...]],
+) -> None:
+    _, plan, _, _ = case
+    item = judged(*case, one_look=DAY / 2)
+    if item.blind:
+        assert plan.purpose is MetricUse.GUARDRAIL
+        assert plan.tolerance.watches_for_blindness
+        assert item.by_itself in (Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE)
+        assert item.reasons[0].startswith("blind: ")
+        assert item.on_breach is not OnBreach.STOP
+        assert counts_as(item) is None
 
 
 @given(cases())
@@ -130,6 +158,8 @@ def test_one_more_breach_in_the_past_excuses_nothing(
     case: tuple[CohortReading, MetricPlan, Baseline | None, tuple[Look, ...]], age: timedelta
 ) -> None:
     found, plan, frozen, past = case
-    more = tuple(sorted((*past, (AS_OF - age, True))))
-    if judged(found, plan, frozen, past).verdict is Verdict.NOT_MET:
+    more = tuple(sorted((*past, beyond(AS_OF - age)), key=lambda look: look.at))
+    item = judged(found, plan, frozen, past)
+    # A breach is at least something that was seen.
+    if item.verdict is Verdict.NOT_MET and not item.blind:
         assert judged(found, plan, frozen, more).verdict is Verdict.NOT_MET
