@@ -113,6 +113,28 @@ async def test_a_source_that_falls_silent_is_a_change(setting: Setting, watch: W
     assert changes == ["2 met", "1 met, 1 no evidence"]
 
 
+async def test_a_guardrail_without_evidence_for_longer_than_agreed_is_told_as_a_breach(
+    setting: Setting, watch: WatchActivities, dev_server: WorkflowEnvironment
+) -> None:
+    """The newest lead is of 31 January, and data may be seven days old: from the look of 8 February on there is no
+    evidence. Three looks without are tolerated; the fourth, of 11 February, is blind."""
+    sla, *rest = plan_data()["metrics"]
+    plan = make_plan(id="blind-plan", metrics=[{**sla, "tolerance": {"no_evidence_in_a_row": 3}}, *rest])
+    blind = await Setting(setting.pool, plan).register()
+    await blind.watch(PILOT_COHORT)
+    await silence(setting.pool, date(2026, 2, 1), date(2026, 4, 1))
+    async with workflow_of(dev_server, blind) as box:
+        for day in range(14):
+            await tick(watch, day)
+        words = await box.words()
+    changes = [one.as_of for one in words if isinstance(one, ReportEvidence) and one.changed]
+    (breach,) = (one for one in words if isinstance(one, ReportBreach))
+    assert (changes, breach.as_of) == ([START, START + 6 * DAY], START + 9 * DAY)
+    assert breach.reason.startswith(
+        "lead_follow_up_sla of pilot is not met: blind: no evidence for 4 looks in a row, tolerates 3; "
+    )
+
+
 async def test_a_stop_condition_is_a_change(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:
     """The SLA is not met from the first look on; falling below the stop condition's limit is told as well."""
     await slump(setting.pool, PILOT, date(2026, 1, 20), date(2026, 4, 1))

@@ -22,6 +22,8 @@ FULL = {
             **one,
             "data_quality": [{"check": "completeness", "source": "crm", "amber": 10, "red": 40}],
             "change": {"margin": "5pp"},
+            "use": "guardrail",
+            "tolerance": {"met_in_a_row": 2, "cannot_tell": 15, "no_evidence_in_a_row": 15},
         }
         for one in plan_data()["metrics"]
     ],

@@ -16,17 +16,22 @@ from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
 
 SLA, MARGIN = MetricName.LEAD_FOLLOW_UP_SLA, MetricName.CONTRIBUTION_MARGIN
+BLIND = "blind: no evidence for 5 looks in a row, tolerates 4"
 WHY = "data not to be trusted: source crm: 60 % of what is usual is missing"
 
 
 @dataclass
 class Doubtful(Simulator):
-    """A rollout of which some metrics are judged on red data."""
+    """A rollout of which some metrics are judged on red data, or not at all for longer than agreed."""
 
     red: set[MetricName] = field(default_factory=set)
+    blind: set[MetricName] = field(default_factory=set)
 
     def _item(self, cohort: str, metric: MetricName) -> MetricAssessment:
         item = super()._item(cohort, metric)
+        if metric in self.blind:
+            none = {"verdict": Verdict.NOT_MET, "looked": Verdict.NO_EVIDENCE, "reasons": (BLIND,)}
+            return item.model_copy(update=none)
         if metric not in self.red:
             return item
         return item.model_copy(update={"untrusted": True, "reasons": (WHY,)})
@@ -99,3 +104,16 @@ def test_a_change_that_cannot_be_judged_yet_keeps_nobody_from_resuming_and_opens
     rollout.ask(Verb.REVIEW, "sponsor")
     rollout.wait(timedelta(days=40))
     assert rollout.state.phase is Phase.PILOT
+
+
+def test_a_blind_guardrail_pauses_until_it_sees_or_people_let_it_be(rollout: Doubtful) -> None:
+    rollout.to_pilot()
+    rollout.blind = {SLA}
+    rollout.report(changed=True)
+    assert rollout.state.pause is not None
+    assert BLIND in rollout.state.pause.detail
+    rollout.ask(Verb.RESUME, "revops_owner")
+    assert rollout.state.pause is not None, "nothing has been seen since"
+    rollout.blind = set()
+    rollout.ask(Verb.RESUME, "revops_owner")
+    assert rollout.state.pause is None
