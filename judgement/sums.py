@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,21 +39,23 @@ def is_relative(metric: MetricName) -> bool:
 
 def arm(metric: MetricName, before: Sequence[PartnerReading], after: Sequence[PartnerReading]) -> Arm:
     """Sums of every partner with a row on either side, in order of their ids; without a row they are nothing."""
-    then, now = ({row.partner_id: _sums(metric, row) for row in rows} for rows in (before, after))
-    nothing = (0.0,) * (len(_WON) if is_relative(metric) else 2)
+    width, read = _reader(metric)
+    then, now = ({row.partner_id: read(row) for row in rows} for rows in (before, after))
+    nothing = (0.0,) * width
     partners = sorted({*then, *now})
-    return Arm(*(_array([side.get(one, nothing) for one in partners], len(nothing)) for side in (then, now)))
+    return Arm(*(_array([side.get(one, nothing) for one in partners], width) for side in (then, now)))
 
 
 def _array(rows: Sequence[tuple[float, ...]], width: int) -> Floats:
     return np.array(rows, dtype=np.float64).reshape(len(rows), width)
 
 
-def _sums(metric: MetricName, row: PartnerReading) -> tuple[float, ...]:
+def _reader(metric: MetricName) -> tuple[int, Callable[[PartnerReading], tuple[float, ...]]]:
+    """How many sums the metric follows from, and what reads them from a row."""
     match CATALOGUE[metric].grouping:
         case Grouping.FROM_PARTS:
-            return tuple(row.parts.get(name, 0.0) for name in _WON)
+            return len(_WON), lambda row: tuple(row.parts.get(name, 0.0) for name in _WON)
         case Grouping.MEAN_OF_SCORES:
-            return (0.0, 0.0) if row.numerator is None else (row.numerator, 1.0)
+            return 2, lambda row: (0.0, 0.0) if row.numerator is None else (row.numerator, 1.0)
         case _:
-            return (row.numerator or 0.0, row.denominator or 0.0)
+            return 2, lambda row: (row.numerator or 0.0, row.denominator or 0.0)
