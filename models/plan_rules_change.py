@@ -22,8 +22,11 @@ LEAST_BASELINE = 4 * WEEK
 LEAST_MATURED = WEEK + timedelta(days=1)
 """A whole week of matured days; the day of enrolment is only partly one."""
 
-COUNTED = frozenset({MetricName.PARTNER_CHURN})
-"""Metrics that are counted over the whole window: over a few days they are not what they are over a baseline."""
+COUNTED = frozenset(
+    name for name, spec in CATALOGUE.items() if spec.grows_with_window and spec.scale is not Scale.AMOUNT
+)
+"""Shares that grow with the window: over a few days they are not what they are over a baseline, for no change at all.
+Of amounts the part they changed is judged, from which the length of the window falls out."""
 
 
 def _margins_can_be_told(plan: RolloutPlan) -> Broken:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities import measuring
 from activities.delivery import Delivery
 from activities.looking import Looker
+from activities.maturing import stretches
+from activities.measuring import Ask, measure_all
 from activities.watching import WatchActivities
 from judgement.changes import UNMEASURED
 from models.brief import AssessmentBrief
@@ -21,6 +24,7 @@ from models.rollout import CohortMembers
 from models.work import FetchRequest, TickRequest
 from store import enrolments, rollouts
 from store.evidence import Measured, read_assessment, read_measured, seal
+from store.metrics import read_rows
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import DAY, PILOT_COHORT, SLA, START, Pool, Setting
 from tests.activities.whole import WholeEffects, WholeMetrics
@@ -162,6 +166,38 @@ async def test_a_source_that_is_cut_off_is_no_evidence_although_the_days_before_
     assert (await frozen.sla(38)).verdict is Verdict.NO_EVIDENCE
 
 
+async def test_who_enrols_nobody_is_compared_since_the_baseline(lively: Pool) -> None:
+    """Option A: the would-be pilot is measured, so that the next cycle knows what moves by itself."""
+    data = judged_by_change()
+    data["phases"] |= {"validate": "60d"}
+    frozen = await Frozen(lively, make_plan(**data, chosen="A")).begin()
+    await slump(lively, PILOT[:9], SINCE, TO)
+    item = await frozen.sla(30)
+    assert item.change is not None
+    assert (item.verdict, item.change.since) == (Verdict.NOT_MET, START)
+
+
+async def test_rollouts_enrolled_at_the_same_moment_are_read_together(
+    frozen: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One statement for what shares metric and days, however many rollouts and cohorts that is."""
+    asked: list[tuple[str, int]] = []
+
+    async def counting(conn: Any, metric: Any, groups: Any, **more: Any) -> Any:
+        asked.append((metric.value, len(groups)))
+        return await read_rows(conn, metric, groups, **more)
+
+    monkeypatch.setattr(measuring, "read_rows", counting)
+    cohorts, as_of = (PILOT_COHORT,), START + 30 * DAY
+    beside = CohortMembers(name="control", partners=CONTROL)
+    changes = stretches(frozen.plan, cohorts, beside, {"pilot": START}, as_of, None)
+    async with frozen.pool.acquire() as conn:
+        found = await measure_all(conn, [Ask(as_of, cohorts, {SLA: 28 * DAY}, changes=changes)] * 3)
+    assert asked == [(SLA.value, 3), (SLA.value, 6)]
+    assert len({one.snapshot.digest for one in found}) == 1
+    assert [one.cohort for one in found[2].stretches] == ["pilot", "control"]
+
+
 # Beside thresholds.
 
 
@@ -223,13 +259,13 @@ async def test_the_snapshot_keeps_what_was_judged_under_its_digest(frozen: Froze
     known = (whole.as_of, whole.readings, kept.rows, whole.comparison)
     assert seal(*known, whole.changes, kept.stretches).digest == assessment.snapshot_digest
     changed = kept.stretches[0].model_copy(update={"since": START + DAY})
-    for changes, stretches in (
+    for changes, rows in (
         (whole.changes, (changed, *kept.stretches[1:])),
         (whole.changes, kept.stretches[1:]),
         ((matured.model_copy(update={"members": (12, 11)}),), kept.stretches),
         ((), ()),
     ):
-        assert seal(*known, changes, stretches).digest != assessment.snapshot_digest
+        assert seal(*known, changes, rows).digest != assessment.snapshot_digest
 
 
 async def test_a_later_enlargement_begins_a_stretch_of_its_own(frozen: Frozen) -> None:
