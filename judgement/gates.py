@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from judgement.sums import Sides
@@ -66,6 +66,9 @@ _AMOUNTS: dict[MetricName, tuple[str, ...]] = {
 
 _EITHER_SIGN = frozenset({MetricName.CONTRIBUTION_MARGIN, MetricName.DISCOUNT_LEAKAGE})
 """Metrics whose sums may be negative: losses, returns, sales above list."""
+
+
+_OF_A_ROW = ("numerator", "denominator")
 
 
 class _Arm(NamedTuple):
@@ -124,19 +127,18 @@ def outliers(metric: MetricName, before: Sides, now: Sides, *, longer: float = 1
     """
     stretch = longer if math.isfinite(longer) and longer > 1 else 1.0
     caps = {name: CAP_TIMES * stretch * cap for name in _AMOUNTS.get(metric, ()) if (cap := _cap(before, name)) > 0}
-    return tuple(
-        sorted(
-            {
-                row.partner_id
-                for row in (*now.cohort, *now.compared)
-                if _impossible(metric, row) or any(abs(_amount(row, name)) > cap for name, cap in caps.items())
-            }
-        )
-    )
+    impossible = _impossible(metric)
+    rows = (*now.cohort, *now.compared)
+    found = {row.partner_id for row in rows if impossible(row)}
+    for name, cap in caps.items():
+        found |= {row.partner_id for row in rows if abs(_amount(row, name)) > cap}
+    return tuple(sorted(found))
 
 
 def without(sides: Sides, partners: Collection[str]) -> Sides:
     """The rows of everybody else."""
+    if not partners:
+        return sides
     return Sides(*(tuple(row for row in rows if row.partner_id not in partners) for rows in sides))
 
 
@@ -289,7 +291,7 @@ def _weight(metric: MetricName, row: PartnerReading) -> float:
 
 def _amount(row: PartnerReading, name: str) -> float:
     """A number of a row by name; 0 where it has none."""
-    found = getattr(row, name) if name in ("numerator", "denominator") else row.parts.get(name)
+    found = getattr(row, name) if name in _OF_A_ROW else row.parts.get(name)
     return 0.0 if found is None else float(found)
 
 
@@ -308,15 +310,20 @@ def _cap(before: Sides, name: str) -> float:
     return sizes[low] + (place - low) * (sizes[high] - sizes[low])
 
 
-def _impossible(metric: MetricName, row: PartnerReading) -> bool:
-    numbers = [_amount(row, "numerator"), _amount(row, "denominator"), *row.parts.values()]
-    if not all(map(math.isfinite, numbers)) or row.facts < 0:
-        return True
-    numerator, denominator = numbers[:2]
-    if metric in COUNTED and numerator > denominator:
-        return True
-    named = (_amount(row, name) for name in _AMOUNTS.get(metric, ()))
-    return metric not in _EITHER_SIGN and min(numerator, denominator, *named) < 0
+def _impossible(metric: MetricName) -> Callable[[PartnerReading], bool]:
+    """Whether a row of the metric holds what cannot be."""
+    named = [name for name in _AMOUNTS.get(metric, ()) if name not in _OF_A_ROW]
+    counted, signed = metric in COUNTED, metric in _EITHER_SIGN
+
+    def impossible(row: PartnerReading) -> bool:
+        numerator, denominator, parts = row.numerator or 0.0, row.denominator or 0.0, row.parts
+        if not all(map(math.isfinite, (numerator, denominator, *parts.values()))) or row.facts < 0:
+            return True
+        if counted and numerator > denominator:
+            return True
+        return not signed and (numerator < 0 or denominator < 0 or any(parts.get(name, 0.0) < 0 for name in named))
+
+    return impossible
 
 
 def _total(numbers: Iterable[float | None]) -> float:
