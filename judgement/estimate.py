@@ -23,7 +23,8 @@ NO_SPREAD = 1e-9
 
 
 class Past(NamedTuple):
-    """What each partner's past lets expect now: its amount, and what it counts. Shape (..., partners)."""
+    """What each partner's past lets expect now: its amount, of shape (ways to fade it, ..., partners), and what it
+    counts, of shape (..., partners)."""
 
     amount: Floats
     weight: Floats
@@ -38,8 +39,8 @@ class Form(Protocol):
     def weight(self, sums: Floats) -> Floats:
         """What each partner counts in the value, of shape (..., partners)."""
 
-    def past(self, arm: Arm, usual: Floats, fade: float) -> Past | None:
-        """What the past of each partner lets expect, off the value of the means `usual`; None: not with this fade."""
+    def past(self, arm: Arm, usual: Floats) -> Past:
+        """What the past of each partner lets expect, off the value of the means `usual`."""
 
 
 class Ratio:
@@ -57,11 +58,12 @@ class Ratio:
         found: Floats = sums[..., 1]
         return found
 
-    def past(self, arm: Arm, usual: Floats, fade: float) -> Past | None:
+    def past(self, arm: Arm, usual: Floats) -> Past:
         """A partner's own rate, faded towards everybody's, at the size that it has now."""
         rate, size = (usual[..., 0] / usual[..., 1])[..., None], usual[..., 1, None]
         own, rests_on, now = arm.before[..., 0], arm.before[..., 1], arm.after[..., 1]
-        faded = self._factor * now * (own - rate * rests_on) / (rests_on + fade * size)
+        fades = np.array(FADES).reshape(-1, *(1,) * now.ndim)
+        faded = self._factor * now * (own - rate * rests_on) / (rests_on + fades * size)
         return Past(np.where(np.isfinite(faded), faded, 0.0), now)
 
 
@@ -77,13 +79,11 @@ class LogVelocity:
         found: Floats = sums[..., 1]
         return found
 
-    def past(self, arm: Arm, usual: Floats, fade: float) -> Past | None:
+    def past(self, arm: Arm, usual: Floats) -> Past:
         """To first order. A partner's size is in the value itself, so nothing is weighed anew, and nothing faded."""
-        if fade:
-            return None
         shares = arm.before / usual[..., None, :]
         pull = shares[..., 0] + shares[..., 1] - shares[..., 2] - 1
-        return Past(pull, np.ones_like(pull))
+        return Past(pull[None], np.ones_like(pull))
 
 
 class Arm(NamedTuple):
@@ -143,25 +143,15 @@ def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
     value, other = (form.value(arm.after.mean(axis=-2)) for arm in arms)
     losses = [_lost(form, arm.after) for arm in arms]
     freedoms = [np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM) for arm in arms]
-    best: tuple[Floats, ...] | None = None
-    for fade in FADES:
-        pasts = [form.past(arm, usual, fade) for arm in arms]
-        if any(past is None for past in pasts):
-            continue
-        found = _fitted(losses, [past for past in pasts if past], freedoms, value - other)
-        best = (
-            found
-            if best is None
-            else tuple(np.where(found[0] < best[0], *both) for both in zip(found, best, strict=True))
-        )
-    if best is None:
-        raise ValueError("no fade fits the form")
-    change, error, freedom, slope = best[1:]
+    residual, *found = _fitted(losses, [form.past(arm, usual) for arm in arms], freedoms, value - other)
+    # A fade without residuals that can be compared must not win over one with some.
+    best = np.argmin(np.where(np.isnan(residual), np.inf, residual), axis=0)[None]
+    change, error, freedom, slope = (np.take_along_axis(one, best, axis=0)[0] for one in found)
     return Estimate(change, _above_rounding(error, value, other), freedom, slope)
 
 
 def _fitted(losses: list[Floats], pasts: list[Past], freedoms: list[Floats], apart: Floats) -> tuple[Floats, ...]:
-    """The sum of squared residuals with one way to see the past, and the estimate of it."""
+    """For each way to fade the past the sum of squared residuals, and the estimate."""
     sizes = [loss.shape[-1] for loss in losses]
     means = [past.amount.sum(axis=-1) / past.weight.sum(axis=-1) for past in pasts]
     drops = [_dropped(past) for past in pasts]
