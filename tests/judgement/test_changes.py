@@ -30,8 +30,8 @@ def row(partner: str, met: float, of: float) -> PartnerReading:
 
 
 def sides(partners: Sequence[str], of: float, met: float, *, less: float = 0, some: int = 0) -> list[PartnerReading]:
-    """Partners who meet a part of their leads, each a little more or less, and now otherwise than then; the first `some`
-    of them `less` more."""
+    """Partners who meet a part of their leads, each a little more or less, now otherwise than then; the first `some` of
+    them `less` more."""
     turn = int(of) // 10
     return [
         row(one, (met + 0.005 * (number * turn % 7 - 3) - (less if number < some else 0)) * of, of)

@@ -17,7 +17,7 @@ from models.metric import MetricName
 from models.rollout import HoldKind, PauseCause, Status
 from store.evidence import read_assessment
 from tests.facts import seed_facts, slump, stumble
-from tests.plans import CONTROL, PILOT, judged_by_change, make_plan
+from tests.plans import CONTROL, PILOT, WAVE_1, judged_by_change, make_plan
 from tests.workflows.live import FACTS_FROM, FACTS_TO, Live, running
 
 SLUMP = date(2026, 1, 10)
@@ -111,3 +111,34 @@ async def test_a_pilot_of_which_nothing_can_be_told_yet_neither_pauses_nor_advan
         found = {one.metric: one.verdict for one in view.assessment.items}
         assert found[MetricName.LEAD_FOLLOW_UP_SLA] is Verdict.NO_EVIDENCE
         assert HoldKind.OUTCOME not in {one.kind for one in view.holds}
+
+
+async def test_a_wave_is_judged_from_its_own_enrolment_on_and_beside_the_control_cohort(
+    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    """The pilot does as before all the way; the first wave falls behind as soon as it is enrolled."""
+    wide = {"margin": "15pp", "pass_risk": 0.2}
+    async with running(time_skipping, lively, make_plan(**judged_by_change(**wide))) as live:
+        await to_pilot(live)
+        await live.days(14)
+        await live.ask(Verb.REVIEW, "sponsor")
+        await live.until_phase("validate", within_days=40)
+        await live.decide("sponsor", "finance_owner")
+        view = await live.until_phase("scale", 1)
+        await slump(lively, WAVE_1, view.programme_now.date(), FACTS_TO, every=2)
+        await live.ask(Verb.REVIEW, "sponsor")
+        view = await live.until_status(Status.PAUSED)
+        assert view.pause is not None
+        assert set(view.pause.partners) <= set(WAVE_1)
+        assert len(view.pause.partners) == 5
+        async with lively.acquire() as conn:
+            whole = await read_assessment(conn, live.plan.id)
+        assert whole is not None
+        found = {one.cohort: one for one in whole.items if one.metric is MetricName.LEAD_FOLLOW_UP_SLA}
+        assert (found["pilot"].by_change, found["wave-one"].by_change) == (Verdict.MET, Verdict.NOT_MET)
+        pilot, wave = found["pilot"].change, found["wave-one"].change
+        assert pilot is not None
+        assert wave is not None
+        assert pilot.since is not None
+        assert wave.since is not None
+        assert pilot.since < wave.since
