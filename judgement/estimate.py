@@ -144,8 +144,9 @@ def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
     losses = [_lost(form, arm.after) for arm in arms]
     freedoms = [np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM) for arm in arms]
     residual, *found = _fitted(losses, [form.past(arm, usual) for arm in arms], freedoms, value - other)
-    # A fade without residuals that can be compared must not win over one with some.
-    best = np.argmin(np.where(np.isnan(residual), np.inf, residual), axis=0)[None]
+    # The first of those that fit equally well: rounding must not choose.
+    comparable = np.where(np.isnan(residual), np.inf, residual)
+    best = np.argmax(comparable <= comparable.min(axis=0) + NO_SPREAD * _spread(losses), axis=0)[None]
     change, error, freedom, slope = (np.take_along_axis(one, best, axis=0)[0] for one in found)
     return Estimate(change, _above_rounding(error, value, other), freedom, slope)
 
@@ -171,6 +172,11 @@ def _fitted(losses: list[Floats], pasts: list[Past], freedoms: list[Floats], apa
 
 def _above_rounding(error: Floats, *values: Floats) -> Floats:
     return np.where(error <= NO_SPREAD * sum(map(abs, values)), 0.0, error)
+
+
+def _spread(losses: list[Floats]) -> Floats:
+    """The sum of squares before anything is explained."""
+    return _together([loss.shape[-1] for loss in losses], [loss**2 for loss in losses])
 
 
 def _together(sizes: list[int], terms: list[Floats]) -> Floats:
