@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from cli.evidence import _changes, _movers
+from cli.gateway import Gateway
 from cli.output import Exit
 from cli.tree import metric_line
 from models.change import Boundary, Gate, GateFinding, MaterialChange
@@ -15,7 +17,7 @@ from models.evidence import Assessment, Contribution, MetricAssessment, Verdict
 from models.metric import MetricName, MetricUse
 from models.plan_metric import OnBreach
 from tests.cli.conftest import Rollout, Terminal, Told
-from tests.plans import make_plan
+from tests.plans import judged_by_change, make_plan
 from tests.worker.process import patiently
 from tests.workflows.simulator import Simulator
 
@@ -57,6 +59,24 @@ async def test_evidence_shows_the_comparison_the_movers_and_the_data(terminal: T
 
     quiet = await terminal("evidence", rollout.name)
     assert "No check is amber or red" in quiet.err
+
+
+async def test_evidence_of_a_change_says_what_still_stands_in_its_way(terminal: Terminal, gateway: Gateway) -> None:
+    """A pilot enrolled just now: nothing has matured, and nothing passes for that."""
+    plan = make_plan(**judged_by_change(), id=f"plan-{uuid4().hex[:8]}")
+    assert await gateway.start(plan, START, 1.0)
+    rollout = Rollout(gateway, plan)
+    await rollout.to_pilot()
+    kept = await _kept(terminal, rollout)
+    [sla] = [one for one in kept.data["items"] if one["metric"] == "lead_follow_up_sla"]
+    assert (sla["verdict"], sla["by_change"]) == ("no evidence", "no evidence")
+    assert (sla["change"]["method"], sla["change"]["gates"][0]["gate"]) == (1, "mature days")
+    told = await terminal("evidence", plan.id)
+    assert "Changes since the baseline against comparable partners" in told.out
+    assert f"pilot: {sla['change']['sentence']}" in told.out
+    assert "stands in the way: 0 days have matured, 7 are needed (mature days)" in told.out
+    status = await terminal("get", plan.id)
+    assert "no evidence: nothing can be said of a change of Lead follow-up SLA" in status.out
 
 
 async def test_another_rollout_s_evidence_is_not_this_one_s(terminal: Terminal, rollout: Rollout) -> None:

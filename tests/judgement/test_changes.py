@@ -15,9 +15,10 @@ from judgement.material import Asked
 from models.evidence import LeadDriver, Matured, MetricAssessment, PartnerReading, Verdict
 from models.metric import MetricName
 from models.plan import RolloutPlan
+from models.plan_change import ChangeRule, Margin
 from models.plan_metric import MetricPlan
 from models.quality import Counts
-from tests.judgement.readings import AS_OF, DAY, SLA, baseline, group, judged, reading, snapshot
+from tests.judgement.readings import AS_OF, DAY, SLA, VELOCITY, agreed, baseline, group, judged, reading, snapshot
 from tests.plans import CONTROL, PILOT, judged_by_change, make_plan
 
 MET, NOT_MET, CANNOT_TELL, NO_EVIDENCE = Verdict.MET, Verdict.NOT_MET, Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE
@@ -218,3 +219,45 @@ def test_a_young_stretch_is_left_out_and_the_first_never_is() -> None:
     young = question(plan(), sums(), since=(THROUGH + DAY,))
     assert [one.since for one in young.stretches] == [THROUGH + DAY]
     assert young.gates
+
+
+def deals(partners: Sequence[str], number: float, *, less: float = 0, some: int = 0) -> list[PartnerReading]:
+    """Partners who win so many deals worth 1,000 each after 30 days, give or take; the first `some` a part less."""
+    found = []
+    for place, one in enumerate(partners):
+        won = number * (1 - (less if place < some else 0)) * (1 + 0.02 * (place * int(number) % 5 - 2))
+        parts = {"opportunities": 2 * won, "won": won, "lost": won, "won_value": 1000 * won, "cycle_days": 30 * won}
+        found.append(PartnerReading(partner_id=one, numerator=None, denominator=None, facts=int(2 * won), parts=parts))
+    return found
+
+
+def velocity(less: float, market: float = 0.0) -> MetricAssessment:
+    """Four weeks of baseline with twelve deals each, and three weeks since then with nine."""
+    agreed_on = agreed(metric=VELOCITY).model_copy(
+        update={"thresholds": (), "change": ChangeRule(margin=Margin(number=10, relative=True))}
+    )
+    rows = Sums(
+        before={("pilot", VELOCITY): deals(PILOT, 12), ("control", VELOCITY): deals(CONTROL, 12)},
+        since={
+            ("pilot", VELOCITY, SINCE): deals(PILOT, 9 * (1 - market), less=less, some=12),
+            ("control", VELOCITY, SINCE): deals(CONTROL, 9 * (1 - market)),
+        },
+        compared=CONTROL,
+    )
+    matured = Matured(
+        cohort="pilot", metric=VELOCITY, since=(SINCE,), through=THROUGH, compared="control", members=(12, 12)
+    )
+    frozen = baseline(12000.0, VELOCITY)
+    return judged(reading(9000.0, VELOCITY), agreed_on, frozen, change=asked(plan(), agreed_on, matured, rows, frozen))
+
+
+def test_an_amount_is_judged_by_the_part_it_changed_whatever_the_length_of_the_days() -> None:
+    item = velocity(less=0.5)
+    assert item.by_change is NOT_MET
+    assert item.change is not None
+    assert item.change.unit == "%"
+    assert item.change.estimate == pytest.approx(-50, abs=3)
+    assert set(item.partners) <= set(PILOT)
+    assert len(item.partners) == 5
+    assert velocity(less=0.0).verdict is MET
+    assert velocity(less=0.0, market=0.2).by_change is MET
