@@ -1,8 +1,50 @@
-"""What a reading would come to if the leads that are due soon were missed: for a warning before the breach."""
+"""What a lead follow-up SLA can still come to: at best, and if the leads that are due soon were missed."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from models.evidence import CohortReading, GroupValue
+from models.metric import MetricName
+
+
+class AtBest(NamedTuple):
+    """The value if everything that is open goes well, in percent; how many leads are open, and in words."""
+
+    value: float
+    open: float
+    told: str
+
+
+def at_best(reading: CohortReading) -> AtBest | None:
+    """What an SLA comes to if every lead that is open turns out to be met.
+
+    `100 x (met + pending + recent) / (decided + pending)`, percent: pending leads have their deadline before them, of
+    recent breaches a contact in time may still become known. None where nothing is open: then the value is what it is.
+    """
+    parts = reading.group.parts
+    pending, recent = parts.get("pending", 0.0), parts.get("open_breach_recent", 0.0)
+    met, decided = reading.group.numerator, reading.group.denominator
+    if reading.metric is not MetricName.LEAD_FOLLOW_UP_SLA or met is None or decided is None:
+        return None
+    if pending + recent <= 0 or decided + pending <= 0:
+        return None
+    told = [f"all {pending:g} pending leads are met"] if pending else []
+    if recent:
+        told.append(f"a contact in time becomes known of all {recent:g} that were missed within a day")
+    return AtBest(100 * (met + pending + recent) / (decided + pending), pending + recent, " and ".join(told))
+
+
+def past_deadline(reading: CohortReading) -> float | None:
+    """What an SLA comes to without the leads that were met before their deadline, `100 x (met - early) / (decided -
+    early)`, percent: while others of that age are pending, they flatter it. None where that says nothing else."""
+    early = reading.group.parts.get("met_early", 0.0)
+    met, decided = reading.group.numerator, reading.group.denominator
+    if reading.metric is not MetricName.LEAD_FOLLOW_UP_SLA or met is None or decided is None:
+        return None
+    if early <= 0 or decided <= early:
+        return None
+    return 100 * (met - early) / (decided - early)
 
 
 def with_missed(reading: CohortReading, leads: int) -> CohortReading:
@@ -13,12 +55,13 @@ def with_missed(reading: CohortReading, leads: int) -> CohortReading:
     met, decided = reading.group.numerator or 0.0, (reading.group.denominator or 0.0) + leads
     if decided <= 0:
         return reading
+    parts = reading.group.parts
     group = GroupValue(
         value=100 * met / decided,
         numerator=met,
         denominator=decided,
         n_partners=reading.group.n_partners,
         n_facts=reading.group.n_facts + leads,
-        parts=reading.group.parts,
+        parts={**parts, "pending": max(0.0, parts.get("pending", 0.0) - leads)},
     )
     return reading.model_copy(update={"group": group})

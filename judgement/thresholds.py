@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from judgement.changes import with_change
 from judgement.material import Asked
+from judgement.projection import at_best, past_deadline
 from judgement.quality import ABSENT, findings, told, worst
 from judgement.tolerance import over_looks, tolerating
 from judgement.values import NoValue
@@ -57,7 +58,8 @@ def judge(
 
     The order of the questions: are the data current, is there a value, is it within the thresholds, is a breach
     tolerated, is the sample large enough. A guardrail beyond its threshold is *not met* whatever its sample:
-    protecting is never advisory. Every reason is given, not only the first.
+    protecting is never advisory. An SLA on a small sample is beyond once that is certain, whatever becomes of the leads
+    that are open. Every reason is given, not only the first.
 
     Args:
         past: earlier looks, the oldest first, since the count began.
@@ -76,7 +78,7 @@ def judge(
     least = plan.minimum_sample
     sample = reading.group.n_partners >= least.partners and reading.group.n_facts >= least.facts
     frozen = comparable(baseline, reading)
-    against = _against(reading, plan, value, frozen, stops)
+    against = _against(reading, plan, value, frozen, stops, sample=sample)
     checked = findings(reading, plan, frozen.value, as_of)
     doubt = _doubt(checked, against)
     item = MetricAssessment(
@@ -184,11 +186,17 @@ def comparable(baseline: Baseline | None, reading: CohortReading) -> Comparable:
 
 
 def _against(
-    reading: CohortReading, plan: MetricPlan, value: float | None, frozen: Comparable, stops: Sequence[Threshold]
+    reading: CohortReading,
+    plan: MetricPlan,
+    value: float | None,
+    frozen: Comparable,
+    stops: Sequence[Threshold],
+    *,
+    sample: bool,
 ) -> _Against:
     """The reading beside each threshold, and the breaches and doubts that no threshold shows."""
     group, unit = reading.group, CATALOGUE[reading.metric].unit
-    beyond, untold, reasons = False, False, []
+    beyond, untold, undecided, reasons = False, False, False, []
     if value is None:
         reasons.append(f"no value: {group.reason or NoValue.NOT_A_NUMBER.value}")
     else:
@@ -200,6 +208,10 @@ def _against(
             if limit.satisfied(value, frozen.value) is None:
                 untold = True
                 reasons.append(f"the stop condition {limit} cannot be judged: {_why_untold(frozen)}")
+        if beyond:
+            certain, told_of = _certain(reading, plan, frozen, value)
+            reasons += told_of
+            undecided = not certain and not sample
     critical = group.parts.get("critical_failed", 0.0)
     if critical > 0:
         reasons.append(f"{critical:g} critical checks failed")
@@ -210,10 +222,10 @@ def _against(
     if frozen.note:
         reasons.append(frozen.note)
     outright = critical > 0 or unbudgeted
-    doubtful = None if beyond else _doubtful(reading, plan, frozen)
+    doubtful = None if beyond else _doubtful(reading, plan, frozen) or _flattered(reading, plan, frozen)
     if doubtful:
         reasons.append(doubtful)
-    return _Against(beyond or outright, untold, outright, tuple(reasons), doubtful)
+    return _Against((beyond and not undecided) or outright, untold or undecided, outright, tuple(reasons), doubtful)
 
 
 def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> str | None:
@@ -229,6 +241,30 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> s
         return None
     told = f"{late:g} contacts written down days later and {excluded:g} leads excluded after their deadline"
     return f"holds only by {told}: {without:.2f} without them"
+
+
+def _certain(
+    reading: CohortReading, plan: MetricPlan, frozen: Comparable, value: float
+) -> tuple[bool, tuple[str, ...]]:
+    """Whether a value that lies beyond will do so whatever becomes of the leads that are open, and that in words. Only
+    a lower limit can still be reached by them."""
+    best = at_best(reading)
+    if best is None:
+        return True, ()
+    broken = [limit for limit in plan.thresholds if limit.satisfied(value, frozen.value) is False]
+    if any(not limit.at_least or limit.satisfied(best.value, frozen.value) is False for limit in broken):
+        return True, (f"certain: even if {best.told}, it is {best.value:.2f}",)
+    return False, (f"not certain: if {best.told}, it is {best.value:.2f}",)
+
+
+def _flattered(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> str | None:
+    """Leads met before their deadline, without which a threshold would not hold: those of their age that are not met
+    do not count yet. It is said, and decides nothing."""
+    past = past_deadline(reading)
+    if past is None or all(limit.satisfied(past, frozen.value) is not False for limit in plan.thresholds):
+        return None
+    early = reading.group.parts["met_early"]
+    return f"holds only by {early:g} leads met before their deadline: {past:.2f} of those past it"
 
 
 def _told(limit: Threshold, value: float, frozen: Comparable, holds: bool | None, unit: str) -> str:

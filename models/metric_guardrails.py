@@ -136,6 +136,8 @@ LEAD_FOLLOW_UP_SLA = MetricSpec(
         part("excluded", COUNT, "all that are left out for a reason, no SLA among them"),
         part("excluded_after_due", COUNT, "of them excluded only after their deadline"),
         part("met_backdated", COUNT, "met by a contact written down more than three days later"),
+        part("met_early", COUNT, "met, and the deadline has not passed; others of that age are still pending"),
+        part("open_breach_recent", COUNT, "open breach of less than a day: a contact in time may still become known"),
         part("contact_hours_median", HOURS, "assignment to first contact, of the leads contacted", of_group=True),
         part("contact_hours_p90", HOURS, "nine of ten took no longer", of_group=True),
     ),

@@ -148,7 +148,8 @@ class Tolerance(Grown):
 
 
 class MinimumSample(Frozen):
-    """Below this a metric is *cannot tell*; a guardrail beyond its threshold is *not met* all the same."""
+    """Below this a metric is *cannot tell*; a guardrail beyond its threshold is *not met* all the same, and a lead
+    follow-up SLA once leads that are still open cannot change that."""
 
     partners: int = Field(default=1, ge=1, description="partners with facts behind the value")
     facts: int = Field(

@@ -27,7 +27,10 @@ lead_state as (
         extract(epoch from seen.contact_at - l.assigned_at) / 3600 as contact_hours,
         -- The lead was known without a contact, and then one turned up that was days old.
         coalesce(l.first_contact_known_at > greatest(l.first_contact_at + interval '3 days', l.known_at), false)
-            as backdated
+            as backdated,
+        l.contact_due_at >= $5 as early,
+        -- A contact in time may still become known: feeds bring the day before.
+        l.contact_due_at < $5 and l.contact_due_at >= $5 - interval '1 day' as recent
     from lead_as_of($5::timestamptz) l
     cross join lateral (
         select

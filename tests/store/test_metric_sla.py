@@ -55,6 +55,8 @@ async def test_every_state_is_told_apart_and_only_decided_leads_count(world: Wor
         "excluded_junk": 1,
         "excluded_after_due": 0,
         "met_backdated": 0,
+        "met_early": 0,
+        "open_breach_recent": 1,
         # Contacted after 23, 24 and 24.001 hours; the 90th percentile lies 0.8 of the way from the second to the third.
         "contact_hours_median": pytest.approx(24.0),
         "contact_hours_p90": pytest.approx(24.0008),
@@ -200,6 +202,39 @@ async def test_contacts_written_down_days_later_are_counted_apart(world: World) 
     await lead(world, first_contact_at=at("2026-01-07"), first_contact_known_at=at("2026-02-01"))
     parts = (await world.reading(SLA, "a")).parts
     assert (parts["met"], parts["late"], parts["met_backdated"]) == (3, 1, 1)
+
+
+async def test_leads_met_before_their_deadline_count_and_are_counted_apart(world: World) -> None:
+    """Those that are not met by then are pending, and in no sum: who reads the number before the deadline sees the good
+    half. At the deadline itself it has not passed."""
+    await contacted(world, 3)
+    await lead(world)
+    due = at("2026-01-06 09:00")
+    for as_of, early, denominator in (
+        (due - timedelta(hours=1), 1, 1),
+        (due, 1, 1),
+        (due + timedelta(minutes=1), 0, 2),
+    ):
+        reading = await world.reading(SLA, "a", as_of=as_of)
+        assert (reading.parts["met_early"], reading.numerator, reading.denominator) == (early, 1, denominator)
+
+
+async def test_a_breach_is_recent_for_a_day_in_which_a_contact_may_become_known(world: World) -> None:
+    """Contacted an hour before its deadline, which the feed tells 20 hours after it. It is a breach until then."""
+    due = at("2026-01-06 09:00")
+    told = due + timedelta(hours=20)
+    await lead(world, first_contact_at=due - timedelta(hours=1), first_contact_known_at=told)
+    await lead(world)
+    minute = timedelta(minutes=1)
+    for as_of, breaches, recent in ((due, 0, 0), (due + minute, 2, 2), (told - minute, 2, 2), (told, 1, 1)):
+        parts = (await world.reading(SLA, "a", as_of=as_of)).parts
+        assert (parts["open_breach"], parts["open_breach_recent"]) == (breaches, recent)
+    day = due + timedelta(days=1)
+    for as_of, recent in ((day, 1), (day + minute, 0)):
+        assert (await world.reading(SLA, "a", as_of=as_of)).parts["open_breach_recent"] == recent
+    # Late is late, however lately.
+    await contacted(world, 25, "late")
+    assert (await world.reading(SLA, "late", as_of=due + timedelta(hours=2))).parts["open_breach_recent"] == 0
 
 
 async def test_without_any_contact_there_is_no_time_to_contact(world: World) -> None:

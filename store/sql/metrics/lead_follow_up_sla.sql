@@ -1,11 +1,14 @@
 -- Lead follow-up SLA, percent: first contacted in time / (those + late + uncontacted past the deadline).
 -- Follows lead_states.sql. Pending, excluded and invalid leads are counted beside it, so that nobody can
--- improve the number unseen by excluding leads, or by writing contacts down days later. Parts named contact_* are
--- the whole group's: hours from assignment to first contact of the leads contacted.
+-- improve the number unseen by excluding leads, or by writing contacts down days later. So are the leads of which
+-- the other half is not known yet: met before their deadline, while those not met before it are pending; and breaches
+-- so recent that a contact may still become known. Parts named contact_* are the whole group's: hours from assignment to first contact of the leads contacted.
 , tally as (
-    select partner_id, state, excluded_after_due, backdated, count(*) as leads, array_agg(contact_hours) as contact_hours
+    select
+        partner_id, state, excluded_after_due, backdated, early, recent,
+        count(*) as leads, array_agg(contact_hours) as contact_hours
     from lead_state
-    group by partner_id, state, excluded_after_due, backdated
+    group by partner_id, state, excluded_after_due, backdated, early, recent
 ),
 counted as (
     select
@@ -22,7 +25,9 @@ counted as (
         coalesce(sum(leads) filter (where state = 'excluded_duplicate'), 0)::bigint as excluded_duplicate,
         coalesce(sum(leads) filter (where state = 'excluded_junk'), 0)::bigint as excluded_junk,
         coalesce(sum(leads) filter (where excluded_after_due), 0)::bigint as excluded_after_due,
-        coalesce(sum(leads) filter (where state = 'met' and backdated), 0)::bigint as met_backdated
+        coalesce(sum(leads) filter (where state = 'met' and backdated), 0)::bigint as met_backdated,
+        coalesce(sum(leads) filter (where state = 'met' and early), 0)::bigint as met_early,
+        coalesce(sum(leads) filter (where state = 'open_breach' and recent), 0)::bigint as open_breach_recent
     from tally
     group by partner_id
 ),
@@ -57,6 +62,8 @@ select
         + c.excluded_junk as excluded,
     c.excluded_after_due,
     c.met_backdated,
+    c.met_early,
+    c.open_breach_recent,
     contact.hours[1] as contact_hours_median,
     contact.hours[2] as contact_hours_p90
 from member m
