@@ -225,7 +225,7 @@ def _against(
     doubtful = None if beyond else _doubtful(reading, plan, frozen) or _flattered(reading, plan, frozen)
     if doubtful:
         reasons.append(doubtful)
-    return _Against((beyond and not undecided) or outright, untold or undecided, outright, tuple(reasons), doubtful)
+    return _Against((beyond and not undecided) or outright, untold, outright, tuple(reasons), doubtful)
 
 
 def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> str | None:
@@ -246,13 +246,13 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> s
 def _certain(
     reading: CohortReading, plan: MetricPlan, frozen: Comparable, value: float
 ) -> tuple[bool, tuple[str, ...]]:
-    """Whether a value that lies beyond will do so whatever becomes of the leads that are open, and that in words. Only
-    a lower limit can still be reached by them."""
+    """Whether a value that lies beyond will do so whatever becomes of the leads that are open, and that in words."""
     best = at_best(reading)
     if best is None:
         return True, ()
+    # An upper limit that is broken stays so: at best the value is only higher.
     broken = [limit for limit in plan.thresholds if limit.satisfied(value, frozen.value) is False]
-    if any(not limit.at_least or limit.satisfied(best.value, frozen.value) is False for limit in broken):
+    if any(limit.satisfied(best.value, frozen.value) is False for limit in broken):
         return True, (f"certain: even if {best.told}, it is {best.value:.2f}",)
     return False, (f"not certain: if {best.told}, it is {best.value:.2f}",)
 
