@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from judgement import gates
 from judgement.quality import ABSENT, AMOUNT_IMPROVED
+from models.change import Gate
 from models.plan_metric import MetricPlan
 from models.quality import DEFAULTS, Check
 from tests.judgement.readings import agreed
@@ -42,3 +44,31 @@ def test_every_field_of_a_bound_is_one_that_plans_have() -> None:
     assert agreed().data_quality == ()
     for name in re.findall(r"- \{check: (\w+)", PAGE):
         assert name in {check.value for check in Check}
+
+
+@pytest.mark.parametrize(
+    ("gate", "numbers"),
+    [
+        (Gate.BASELINE, [gates.LEAST_VOLUME]),
+        (Gate.MATURE, [gates.LEAST_DAYS]),
+        (Gate.PARTNERS, [gates.LEAST_PARTNERS, gates.ENOUGH_PARTNERS]),
+        (Gate.VOLUME, [gates.LEAST_VOLUME]),
+        (Gate.EVENTS, [gates.LEAST_EVENTS, gates.LEAST_EVENTS]),
+        (Gate.COMPLETE, [gates.LEAST_COMPLETE]),
+        (Gate.ALIKE, [gates.MOST_UNLIKE, 1 / gates.BY_CHANCE]),
+        (Gate.DRIFT, []),
+        (Gate.QUALITY, []),
+        (Gate.DOMINANCE, [gates.DOMINANT]),
+        (Gate.OUTLIERS, [gates.CAP_TIMES, 100 * gates.CAP_QUANTILE]),
+        (Gate.CONTROL, []),
+    ],
+)
+def test_the_page_says_when_each_gate_is_open(gate: Gate, numbers: list[float]) -> None:
+    (found,) = re.findall(rf"^\| {re.escape(gate.value)} \| (.*) \| .* \|$", PAGE, re.MULTILINE)
+    assert [float(one) for one in re.findall(r"[0-9.]+", found)] == [pytest.approx(one) for one in numbers]
+
+
+def test_no_gate_is_left_out() -> None:
+    table = PAGE.split("## Before a change is judged")[1].split("\n## ")[0]
+    named = re.findall(r"^\| ([a-z ]*?) \|", table, re.MULTILINE)
+    assert sorted(named) == sorted(["gate", *(gate.value for gate in Gate)])

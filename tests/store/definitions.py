@@ -417,6 +417,18 @@ SLA = (
     ),
     _lead("an automatic reply is no contact", "an_automatic_reply_is_no_contact"),
     _lead("contacts written down days later are an alarm", "contacts_written_down_days_later_are_counted_apart"),
+    _lead(
+        "leads contacted early flatter while others of their age are pending",
+        "leads_met_before_their_deadline_count_and_are_counted_apart",
+    ),
+    _lead(
+        "an unknown contact is certainly missed only after the feed's latency",
+        "a_breach_is_recent_for_a_day_in_which_a_contact_may_become_known",
+    ),
+    _held(
+        "decided leads beyond the limit with the minimum volume, or certain whatever happens to the pending ones",
+        "judgement/test_sla.py::test_a_breach_is_one_on_enough_leads_or_once_it_is_certain",
+    ),
     _held(
         "which takes a pass away or warns",
         "judgement/test_thresholds.py::test_a_number_that_only_doubtful_facts_hold_up_is_met_with_a_warning",
