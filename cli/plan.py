@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say
+from cli.plan_power import power
 from models.base import short
 from models.plan import OptionKey, RolloutPlan
 
-app = typer.Typer(help="Plans: check, show, start a new one.", no_args_is_help=True)
+app = typer.Typer(help="Plans: check, show, plan with numbers, start a new one.", no_args_is_help=True)
+app.command(epilog="Example: rollouts plan power my-plan.yaml --svg power.svg")(power)
 
 STANDARD = Path("-")
 """Standard input or output in place of a file."""
@@ -102,11 +104,11 @@ async def new(
     if target == STANDARD:
         typer.echo(text, nl=False)
         return
-    _write(target, text, force=force)
+    write(target, text, force=force)
     say(f"written {target}; edit it, then `rollouts plan validate {target}`")
 
 
-def _write(target: Path, text: str, *, force: bool) -> None:
+def write(target: Path, text: str, *, force: bool) -> None:
     """The whole text, or nothing: neither half a plan nor less than there was."""
     if target.exists() and not force:
         raise CliError(f"{target} exists; --force writes over it.", Exit.BAD_INPUT)

@@ -1,0 +1,127 @@
+"""The past of a metric as a table of numbers: per-partner sums of blocks one after the other, ready to be resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from judgement.estimate import Floats, Form, LogVelocity, Ratio
+from judgement.values import group_value
+from models.evidence import PartnerReading
+from models.metric import CATALOGUE, Grouping, MetricName, NoValue
+
+WEEK = 7
+
+
+class Kind(StrEnum):
+    """What one block of a metric's past is."""
+
+    FLOW = "a day; sums of days are added up"
+    STATE = "a reading of the state as it was then, one a week"
+    TENURE = "a day; what is lost is added up, what it is lost of is not"
+
+
+KINDS = MappingProxyType(
+    {
+        MetricName.CONTRIBUTION_MARGIN: Kind.FLOW,
+        MetricName.PIPELINE_VELOCITY: Kind.FLOW,
+        MetricName.COMPLIANCE_SCORE: Kind.STATE,
+        MetricName.MDF_SPEND: Kind.STATE,
+        MetricName.ENABLEMENT_COMPLETION: Kind.STATE,
+        MetricName.LEAD_FOLLOW_UP_SLA: Kind.FLOW,
+        MetricName.PARTNER_CHURN: Kind.TENURE,
+        MetricName.DISCOUNT_LEAKAGE: Kind.FLOW,
+    }
+)
+"""Of each metric. Sales, deals and leads happen on a day, and a window is the sum of its days; a rebate is spread over
+those of the month that earned it. Courses, checks and balances are what they are at a moment, whatever the window. Who
+leaves is counted day by day, out of all who were partners."""
+
+UNUSABLE = frozenset({NoValue.MISSING_FX_RATE, NoValue.OVER_CREDITED, NoValue.UNBUDGETED_SPEND, NoValue.NOT_A_NUMBER})
+"""Reasons for no value that make a block wrong, and not merely empty."""
+
+
+class Panel(NamedTuple):
+    """`sums` of shape (blocks, partners, sums of the metric's form), the oldest block first; `facts` of (blocks,
+    partners). The blocks are whole weeks: seven days each, or one reading."""
+
+    metric: MetricName
+    sums: Floats
+    facts: Floats
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.metric]
+
+    @property
+    def per_week(self) -> int:
+        """Blocks of a week."""
+        return 1 if self.kind is Kind.STATE else WEEK
+
+    @property
+    def weeks(self) -> int:
+        return len(self.sums) // self.per_week
+
+    @property
+    def partners(self) -> int:
+        return int(self.sums.shape[1])
+
+    def of(self, partners: Sequence[int]) -> Panel:
+        """The same of some of its partners, by their places."""
+        return self._replace(sums=self.sums[:, list(partners)], facts=self.facts[:, list(partners)])
+
+    def keeping(self, weeks: Sequence[int]) -> Panel:
+        """The same of some of its weeks."""
+        blocks = [week * self.per_week + one for week in weeks for one in range(self.per_week)]
+        return self._replace(sums=self.sums[blocks], facts=self.facts[blocks])
+
+
+def form_of(metric: MetricName) -> Form:
+    """How a change of the metric is reckoned from sums."""
+    if CATALOGUE[metric].grouping is Grouping.FROM_PARTS:
+        return LogVelocity()
+    return Ratio(1.0 if CATALOGUE[metric].grouping is Grouping.MEAN_OF_SCORES else 100.0)
+
+
+def panel_of(metric: MetricName, blocks: Sequence[Sequence[PartnerReading]], partners: Sequence[str]) -> Panel:
+    """The blocks' rows as a table; a partner without a row in a block has nothing in it."""
+    place = {partner: at for at, partner in enumerate(partners)}
+    sums = np.zeros((len(blocks), len(partners), form_of(metric).sums))
+    facts = np.zeros((len(blocks), len(partners)))
+    for number, rows in enumerate(blocks):
+        for row in rows:
+            if (at := place.get(row.partner_id)) is not None:
+                sums[number, at] = _sums(metric, row)
+                facts[number, at] = row.facts
+    return Panel(metric, sums, facts)
+
+
+def _sums(metric: MetricName, row: PartnerReading) -> tuple[float, ...]:
+    if CATALOGUE[metric].grouping is Grouping.FROM_PARTS:
+        return tuple(row.parts.get(name, 0.0) for name in ("won_value", "won", "cycle_days"))
+    if row.numerator is None or row.denominator is None:
+        return (0.0, 0.0)
+    return (row.numerator, row.denominator)
+
+
+def wrong_blocks(metric: MetricName, blocks: Sequence[Sequence[PartnerReading]]) -> Mapping[int, str]:
+    """Blocks in which no number can be believed, each with its reason."""
+    found = {number: group_value(metric, rows).reason for number, rows in enumerate(blocks)}
+    return {number: reason for number, reason in found.items() if reason in UNUSABLE and reason}
+
+
+def values(panel: Panel, total: Floats, facts: Floats) -> Floats:
+    """The metric of sums over partners, of shape (..., sums), as the product shows it; NaN where it has none.
+
+    `value won x deals won / days of cycle` of pipeline velocity; deals that were all lost are nothing per day.
+    """
+    if CATALOGUE[panel.metric].grouping is not Grouping.FROM_PARTS:
+        return form_of(panel.metric).value(total)
+    with np.errstate(all="ignore"):
+        speed = total[..., 0] * total[..., 1] / total[..., 2]
+    lost = np.where(facts > 0, 0.0, np.nan)
+    return np.where(total[..., 1] > 0, speed, lost)

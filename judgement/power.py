@@ -1,0 +1,169 @@
+"""Says what a cohort can show: the smallest change that is seen by the planned end, and how soon a given one is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from judgement.boundaries import for_few, planned, single_look
+from judgement.estimate import Arm, Floats, LogVelocity, estimate
+from judgement.healthy import CHUNK, Flags, Share, rounded_out, share, step_of
+from judgement.panel import WEEK, Panel, form_of
+from judgement.resample import Course, Places, Timeline, added_up
+from models.metric import CATALOGUE, Direction
+from models.plan_change import ChangeRule, Margin
+
+ENOUGH = 0.8
+"""Share of the rollouts that are worse in which it should be seen."""
+
+FIRST = WEEK
+"""Matured days before which nothing is judged."""
+
+MOST_PARTNERS = 640
+LONGEST = 730
+"""Where to stop looking for a cohort, and for a pilot in days, that would do."""
+
+
+Chosen: TypeAlias = tuple[Places | None, Places | None]
+"""Places of the partners of a pilot and of a control; None: all of them, each once."""
+
+
+class Looks(NamedTuple):
+    """What each look of each made-up rollout finds: shape (runs, looks). `worse` is how much worse the cohort seems,
+    `reach` how far that must lie above nothing, `pass_reach` how far below the margin, at the last look alone.
+
+    In the metric's unit, or on the scale of logarithms. `days` are those since the enrolment, `level` the baseline.
+    """
+
+    days: Sequence[int]
+    worse: Floats
+    reach: Floats
+    pass_reach: Floats
+    level: Floats
+    logs: bool
+
+
+def look_at(
+    pilot: Panel,
+    control: Panel | None,
+    rule: ChangeRule,
+    course: Course,
+    drawn: Places,
+    *,
+    risk_share: float = 1.0,
+    chosen: Chosen = (None, None),
+    every: int = 1,
+) -> Looks:
+    """Reckon the change at each look as the product does, in rollouts in which nothing changed.
+
+    Args:
+        risk_share: of the rule's pause risk that this metric may spend.
+        chosen: places of partners of shape (runs, size), to make up a cohort of another size; and of the control's.
+        every: only each so many-th day is looked at, by the boundary of that day.
+    """
+    maturity = math.ceil(rule.maturity.total_seconds() / 86400)
+    matured = course.length - maturity
+    ages = np.arange(matured, FIRST - 1, -every)[::-1]
+    if not len(ages):
+        nothing = np.empty((len(drawn), 0))
+        return Looks((), nothing, nothing, np.empty(len(drawn)), np.empty(len(drawn)), False)
+    bounds = np.array(planned(rule.pause_risk * risk_share, matured))[ages - 1]
+    form, sign = form_of(pilot.metric), _sign(pilot)
+    worse, reach, at_end, level = [], [], [], []
+    for start in range(0, len(drawn), CHUNK):
+        weeks = drawn[start : start + CHUNK]
+        some, others = (None if one is None else one[start : start + CHUNK] for one in chosen)
+        timeline = Timeline(pilot, course, weeks)
+        both = timeline.baseline, timeline.window(np.zeros_like(ages), ages)
+        found = estimate(form, _arm(pilot, both, some), _arm(control, both, others) if control else None)
+        worse.append(-sign * found.change)
+        reach.append(for_few(bounds, found.freedom) * found.error)
+        at_end.append(single_look(rule.pass_risk, found.freedom[:, -1]) * found.error[:, -1])
+        level.append(np.broadcast_to(found.before, found.change.shape)[:, -1])
+    days = tuple(int(age) + maturity for age in ages)
+    worse_all, reach_all, end_all, level_all = (np.concatenate(one) for one in (worse, reach, at_end, level))
+    return Looks(days, worse_all, reach_all, end_all, level_all, isinstance(form, LogVelocity))
+
+
+def _sign(panel: Panel) -> int:
+    """1 where more is better. Of what is an alarm on both sides it is too much that is looked for."""
+    return 1 if CATALOGUE[panel.metric].direction is Direction.HIGHER else -1
+
+
+def _arm(panel: Panel, weights: tuple[Floats, Floats], chosen: Places | None = None) -> Arm:
+    before, after = (added_up(panel, one) for one in weights)
+    if chosen is not None:
+        places = chosen[:, None, :, None]
+        before, after = (np.take_along_axis(one, places, axis=2) for one in (before, after))
+    return Arm(before, after)
+
+
+def margin_of(margin: Margin, looks: Looks) -> Floats:
+    """The agreed margin in the terms of each run; on the scale of logarithms it is `-log(1 - margin)`."""
+    if looks.logs:
+        part = margin.number / 100 if margin.relative else margin.number / np.exp(looks.level)
+        return np.broadcast_to(-np.log1p(-np.minimum(part, 0.999)), looks.level.shape)
+    if margin.relative:
+        return np.asarray(margin.number / 100 * np.abs(looks.level))
+    return np.full(looks.level.shape, margin.number)
+
+
+def told(change: float, looks: Looks) -> float:
+    """A change as people read it: in the metric's unit, or in percent where it is one of logarithms."""
+    return 100 * -math.expm1(-change) if looks.logs else change
+
+
+def detectable(looks: Looks) -> float | None:
+    """The smallest harm from the first day that is proven in `ENOUGH` of the rollouts by the end; None without any.
+
+    A harm h moves what a look finds by h and leaves its error as it is, since every partner is h worse. A run shows
+    it as soon as `h > reach - worse`, so that what is asked for is a quantile of the least of that over its looks.
+    """
+    if not looks.worse.size:
+        return None
+    lacking = looks.reach - looks.worse
+    needed = np.min(np.where(np.isnan(lacking), np.inf, lacking), axis=1)
+    found = float(np.quantile(needed, ENOUGH, method="higher"))
+    return max(found, 0.0) if math.isfinite(found) else None
+
+
+def proven(looks: Looks, harm: Floats) -> Floats:
+    """Share of the rollouts, look by look, in which a harm from the first day has been proven by then."""
+    return _by_then(looks.worse + harm[:, None] > looks.reach)
+
+
+def not_met(looks: Looks, harm: Floats, margin: Floats, *, strict: bool) -> Floats:
+    """The same of the verdict *not met*: proven, and as large as the margin by the best estimate or, strictly, proven
+    to be."""
+    worse = looks.worse + harm[:, None]
+    limit = margin[:, None]
+    return _by_then(worse > limit + looks.reach if strict else (worse > looks.reach) & (worse >= limit))
+
+
+def met(looks: Looks, harm: Floats, margin: Floats) -> Share:
+    """Share of the rollouts that are *met* at the last look: proven not to be worse by the margin."""
+    return share(looks.worse[:, -1] + harm + looks.pass_reach < margin)
+
+
+def _by_then(hit: Flags) -> Floats:
+    found: Floats = np.maximum.accumulate(hit, axis=1).mean(axis=0)
+    return found
+
+
+def day_of(looks: Looks, curve: Floats, wanted: float = ENOUGH) -> int | None:
+    """The first day on which a curve is that high."""
+    reached = np.flatnonzero(curve >= wanted)
+    return looks.days[int(reached[0])] if len(reached) else None
+
+
+def draw_partners(rng: np.random.Generator, partners: int, size: int, runs: int) -> Places:
+    """Partners for a cohort of another size, with replacement."""
+    return rng.integers(0, partners, (runs, size))
+
+
+def margin_that_works(change: float) -> float:
+    """The smallest margin that people would write down and that can be seen."""
+    return rounded_out(change, step_of(change), down=False)
