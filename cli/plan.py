@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say
+from cli.plan_past import ClockStart, Weeks, moment
 from cli.plan_power import power
 from models.base import short
 from models.plan import OptionKey, RolloutPlan
+
+if TYPE_CHECKING:
+    from cli.plan_told import PlanWarning
 
 app = typer.Typer(help="Plans: check, show, plan with numbers, start a new one.", no_args_is_help=True)
 app.command(epilog="Example: rollouts plan power my-plan.yaml --svg power.svg")(power)
@@ -46,30 +52,69 @@ def _read(path: Path) -> RolloutPlan:
     return load_plan(path)
 
 
-@app.command(epilog="Example: rollouts plan validate my-plan.yaml")
+@app.command(epilog="Example: rollouts plan validate my-plan.yaml --from-history")
 @command
 async def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Plan files; - reads standard input.")],
+    from_history: Annotated[
+        bool, typer.Option("--from-history", help="Look at the store, too: warn of limits and margins that cost much.")
+    ] = False,
+    weeks: Weeks = None,
+    clock_start: ClockStart = None,
+    home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
-    """Check plans; every problem is named with file, line and column. Exit code 2 if there is one."""
+    """Check plans; every problem is named with file, line and column. Exit code 2 if there is one.
+
+    With --from-history the store is asked, too, and warns of what a plan may be and should not: limits that pause
+    healthy rollouts, margins that the cohort cannot show, a pilot picked on a good month. A warning is no problem.
+    """
     from cli.planfile import PlanError
 
     results: list[dict[str, Any]] = []
     for file in files:
-        digest, problems = None, []
+        digest, problems, warnings = None, [], None
         try:
-            digest = _read(file).digest
+            plan = _read(file)
+            digest = plan.digest
             told = f"{file}: valid, plan {short(digest)}"
+            if from_history:
+                warnings = await _warnings(plan, home, moment(clock_start), weeks)
+                told = "\n".join((told, *(f"{file}: warning: {one}" for one in warnings)))
         except PlanError as error:
             problems = [one.model_dump(mode="json") for one in error.problems]
             told = str(error)
-        results.append({"file": str(file), "valid": not problems, "digest": digest, "problems": problems})
+        results.append(
+            {
+                "file": str(file),
+                "valid": not problems,
+                "digest": digest,
+                "problems": problems,
+                "warnings": None if warnings is None else [one.model_dump(mode="json") for one in warnings],
+            }
+        )
         if output is Format.TABLE:
             say(told)
     if output is Format.JSON:
         emit_json("plan-validation", results)
+    elif not from_history and any(one["valid"] for one in results):
+        say("What the cohort can show was not looked at; --from-history asks the store.")
     return Exit.OK if all(one["valid"] for one in results) else Exit.BAD_INPUT
+
+
+async def _warnings(plan: RolloutPlan, home: Path, as_of: datetime, weeks: int | None) -> list[PlanWarning]:
+    from cli.database import connection
+    from cli.plan_power import plan_power
+    from cli.plan_past import NobodyThere
+    from cli.plan_told import PlanWarning, warnings_of
+    from judgement.planning import RUNS, SEED
+
+    async with connection(Place(home)) as opened:
+        try:
+            found = await plan_power(opened, plan, as_of, weeks=weeks, runs=RUNS, seed=SEED)
+        except NobodyThere as problem:
+            return [PlanWarning(field="cohorts.pilot", message=str(problem).rstrip("."))]
+    return list(warnings_of(plan, found))
 
 
 @app.command(epilog="Example: rollouts plan schema > plan.schema.json")

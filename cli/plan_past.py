@@ -46,6 +46,13 @@ ClockStart = Annotated[
 ]
 
 
+class NobodyThere(CliError):
+    """The pilot has no partner in the store, or one that it does not know."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Exit.BAD_INPUT)
+
+
 class Compared(NamedTuple):
     """The pilot, and the partners beside it under the name that says who they are."""
 
@@ -78,7 +85,7 @@ async def whom(conn: Connection, plan: RolloutPlan, as_of: datetime) -> Compared
     partners of the waves and, without any, everybody else who is active.
 
     Raises:
-        CliError: there is nobody in the pilot, or an id that no partner has.
+        NobodyThere: there is nobody in the pilot, or an id that no partner has.
     """
     from store.enrolments import resolve, select_partners, unknown_partners
 
@@ -86,11 +93,11 @@ async def whom(conn: Connection, plan: RolloutPlan, as_of: datetime) -> Compared
     unknown = await unknown_partners(conn, pilot.partners)
     if unknown:
         told = f"{len(unknown)} partners of {pilot.name} are not in the store: {', '.join(unknown[:5])}"
-        raise CliError(f"{told}; import the partners first, or name others.", Exit.BAD_INPUT)
+        raise NobodyThere(f"{told}; import the partners first, or name others.")
     specs: list[CohortSpec] = [pilot, *([control] if control else waves)]
     members, *beside = await resolve(conn, specs, as_of)
     if not members.partners:
-        raise CliError(f"The pilot {pilot.name} selects no active partner of the store.", Exit.BAD_INPUT)
+        raise NobodyThere(f"The pilot {pilot.name} selects no active partner of the store.")
     others = tuple(partner for cohort in beside for partner in cohort.partners)
     who = control.name if control else "the waves"
     if not others:

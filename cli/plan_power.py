@@ -121,7 +121,8 @@ class _Counter:
 async def _of_metric(
     reading: Reading, plan: RolloutPlan, index: int, counted: _Counter, *, runs: int, seed: int
 ) -> MetricPower:
-    from judgement.planning import Ask, course_of, metric_power, risk_share
+    from judgement.horizon import pause_share
+    from judgement.planning import Ask, course_of, metric_power
 
     rule = plan.metrics[index]
     past = await reading.past(rule, counted.one)
@@ -135,7 +136,7 @@ async def _of_metric(
             nothing=past.nothing,
             notes=past.notes,
         )
-    ask = Ask(course_of(plan, rule), runs, seed, risk_share(plan, rule))
+    ask = Ask(course_of(plan, rule), runs, seed, pause_share(plan, rule, plan.cohorts.pilot.name))
     found = await asyncio.to_thread(metric_power, rule, past.history, ask)
     return found.model_copy(update={"through": through, "notes": past.notes})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from models.metric import CATALOGUE, MetricSpec, MetricUse
 
@@ -73,15 +74,10 @@ owners:                                    # one person, one role
   - {{role: enablement_owner, name: The Enablement Owner, identity: enable@example.com, contact: enable@example.com}}
 constraints: [What must not happen]
 cohorts:                                   # by partner ids, or by tier, region, type; resolved once and frozen
-  pilot: {{name: pilot, select: {{tier: [gold, silver], region: [emea], limit: 24}}}}
-  control: {{name: control, select: {{tier: [gold, silver], region: [amer], limit: 24}}}}
-  waves:
-    - {{name: wave-emea, select: {{region: [emea]}}, bake: 14d}}
-    - {{name: wave-rest, select: {{region: [amer, apac]}}, bake: 14d}}
-metrics:                                   # >= 20 absolute, >= -5% against the baseline, >= -2pp points against it
+{cohorts}metrics:                                   # >= 20 absolute, >= -5% against the baseline, >= -2pp points against it
 {metrics}not_measured: []                           # each metric left out, with its reason
 phases:
-  baseline_window: 90d
+  baseline_window: {baseline}
   pilot: 90d
   validate: 14d
   cadence: 1d
@@ -99,20 +95,40 @@ freeze_windows: []
 """
 
 
-def plan_template(plan_id: str, option: str) -> str:
-    """A plan's text for option A, B or C, with the catalogue's defaults."""
+_COHORTS = """\
+  pilot: {name: pilot, select: {tier: [gold, silver], region: [emea], limit: 24}}
+  control: {name: control, select: {tier: [gold, silver], region: [amer], limit: 24}}
+  waves:
+    - {name: wave-emea, select: {region: [emea]}, bake: 14d}
+    - {name: wave-rest, select: {region: [amer, apac]}, bake: 14d}
+"""
+
+
+class Filled(NamedTuple):
+    """The parts of a plan's text that history can fill in, each with its comments; whole lines."""
+
+    cohorts: str
+    metrics: str
+    stops: str
+    baseline: str
+
+
+def plan_template(plan_id: str, option: str, filled: Filled | None = None) -> str:
+    """A plan's text for option A, B or C; with the catalogue's defaults where nothing is filled in."""
+    parts = filled or Filled(
+        _COHORTS, "".join(metric_text(spec) for spec in CATALOGUE.values()), "".join(_stops()), "90d"
+    )
     today = datetime.now(UTC).date().isoformat()
     return _TEXT.format(
         id=plan_id,
         option=option,
         today=today,
         approvals=_APPROVALS[option],
-        metrics="".join(_metric(spec) for spec in CATALOGUE.values()),
-        stops="".join(_stops()),
+        **parts._asdict(),
     )
 
 
-def _metric(spec: MetricSpec) -> str:
+def metric_text(spec: MetricSpec) -> str:
     """What a plan says of a metric to begin with; of one that no plan must answer for, as a comment."""
     agreed = spec.defaults
     told = {MetricUse.OUTCOME: "not met holds at the gate", MetricUse.GUARDRAIL: "not met pauses the rollout"}[spec.use]

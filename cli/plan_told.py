@@ -109,11 +109,14 @@ def _change_told(change: ChangePower, found: MetricPower) -> Iterator[str]:
     else:
         yield from _unresolved(change, found.compared)
     yield (
-        f"Not met by the planned end: healthy {100 * (change.false_pauses or 0):.1f} % "
-        f"± {100 * (change.error or 0):.1f}, worse by the margin {100 * change.found:.0f} %, by twice that "
-        f"{100 * (change.found_twice or 0):.0f} %. Met then: healthy {100 * (change.passed or 0):.0f} %, worse by the "
-        f"margin {100 * (change.passed_worse or 0):.0f} %."
+        f"Not met by the planned end: healthy {_percent(change.false_pauses, 1)} ± {100 * (change.error or 0):.1f}, "
+        f"worse by the margin {_percent(change.found)}, by twice that {_percent(change.found_twice)}. "
+        f"Met at the gate: healthy {_percent(change.passed)}, worse by the margin {_percent(change.passed_worse)}."
     )
+
+
+def _percent(part: float | None, digits: int = 0) -> str:
+    return f"{100 * (part or 0):.{digits}f} %"
 
 
 def _unresolved(change: ChangePower, compared: int) -> Iterator[str]:

@@ -71,7 +71,7 @@ def follow(panel: Panel, rule: MetricPlan, course: Course, drawn: Places) -> Pat
 
 
 def alarms(path: Path, rule: MetricPlan, course: Course, limits: Sequence[Threshold] | None = None) -> Flags:
-    """In which rollouts the metric is *not met*: of a guardrail at any look, of an outcome at the last.
+    """In which rollouts the metric is *not met*: of a guardrail at any look, of an outcome at its gate.
 
     As the product counts: strictly more breaches in a row, or in all, than are tolerated. Looks without a value count
     for neither side, nor do those of too small a sample, but for a guardrail's breaches.
@@ -148,18 +148,17 @@ def _counted(beyond: Flags, untold: Flags, enough: Flags, rule: MetricPlan, cour
     in_row = np.zeros(len(beyond))
     in_all = np.zeros(len(beyond))
     ever = np.zeros(len(beyond), dtype=bool)
-    now = ever
     for at, day in enumerate(course.looks):
-        if any(one == day or (one < day and at and course.looks[at - 1] < one) for one in course.anew):
+        if any(one < day and (not at or course.looks[at - 1] <= one) for one in course.anew):
             in_row[:], in_all[:] = 0, 0
         in_row = np.where(breach[:, at], in_row + course.day_looks, np.where(kept[:, at], 0, in_row))
         in_all += breach[:, at] * course.day_looks
         more = in_row > rule.tolerance.in_a_row
         if rule.tolerance.in_all is not None:
             more |= in_all > rule.tolerance.in_all
-        now = breach[:, at] & more
-        ever = ever | now
-    return ever if guards else now
+        if guards or day == course.gate:
+            ever = ever | (breach[:, at] & more)
+    return ever
 
 
 def _wider(limit: Threshold, path: Path, rule: MetricPlan, course: Course) -> Threshold | None:

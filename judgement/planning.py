@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from judgement import power
 from judgement.estimate import Floats
 from judgement.healthy import alarms, follow, limit_prices, rounded_out, share, step_of
+from judgement.horizon import planned_end
 from judgement.panel import WEEK, Kind, Panel, values
 from judgement.picked import picked
 from judgement.power import Looks, look_at
@@ -32,6 +34,9 @@ _ROUGH = 200
 _WORK = 3e7
 """Partners x looks x rollouts that are worked out at most, for one metric; below it all rollouts asked for are."""
 
+_ANY = datetime(2000, 1, 3, tzinfo=UTC)
+"""A Monday to count days from."""
+
 _ALARM = {OnBreach.PAUSE: Alarm.PAUSE, OnBreach.STOP: Alarm.STOP, OnBreach.WARN: Alarm.WARN}
 
 
@@ -52,25 +57,18 @@ class Ask(NamedTuple):
 
 
 def course_of(plan: RolloutPlan, rule: MetricPlan) -> Course:
-    """The days of a plan's pilot: B judges it until validate is over, A validates only, C takes the longest of all."""
-    phases = plan.phases
-    length = _days(phases.pilot + phases.validate_for)
-    anew: tuple[int, ...] = (_days(phases.pilot),)
-    if plan.chosen is OptionKey.MAINTAIN:
-        length, anew = _days(phases.validate_for), ()
-    elif plan.chosen is OptionKey.REDESIGN:
-        length, anew = _days(max((phases.pilot, *(one.bake for one in plan.cohorts.waves)))), ()
+    """The days of a plan's pilot, from its enrolment to when the looks at it are planned to end."""
+    phases, waves = plan.phases, [one.bake for one in plan.cohorts.waves]
+    length = planned_end(plan, plan.cohorts.pilot.name, _ANY) - _ANY
+    ends: list[timedelta] = [length]
+    if plan.chosen is OptionKey.STAGED:
+        ends = list(accumulate((phases.pilot, phases.validate_for, *waves)))
+    gate = ends[1] if plan.chosen is OptionKey.STAGED else length
     frozen = _days(phases.baseline_window)
     before = -(-max(frozen, _days(rule.window)) // WEEK) * WEEK
     cadence = phases.cadence / timedelta(days=1)
-    return Course(before, frozen, length, max(1, round(cadence)), max(1, round(1 / cadence)), anew)
-
-
-def risk_share(plan: RolloutPlan, rule: MetricPlan) -> float:
-    """What a metric may spend of the risk of a pause: guardrails share it."""
-    if rule.purpose is not MetricUse.GUARDRAIL:
-        return 1.0
-    return 1 / max(1, sum(one.change is not None and one.purpose is MetricUse.GUARDRAIL for one in plan.metrics))
+    every, often = max(1, round(cadence)), max(1, round(1 / cadence))
+    return Course(before, frozen, _days(length), _days(gate), every, often, tuple(_days(end) for end in ends))
 
 
 def metric_power(rule: MetricPlan, past: History, ask: Ask) -> MetricPower:
@@ -168,8 +166,8 @@ def _against_margin(
         "error": of_runs.error,
         "found": float(power.not_met(looks, margin, margin, strict=rule.strict)[-1]),
         "found_twice": float(power.not_met(looks, 2 * margin, margin, strict=rule.strict)[-1]),
-        "passed": power.met(looks, nothing, margin).part,
-        "passed_worse": power.met(looks, margin, margin).part,
+        "passed": power.met(looks, nothing, margin, ask.course.gate).part,
+        "passed_worse": power.met(looks, margin, margin, ask.course.gate).part,
         "curve": Curve(days=tuple(looks.days), margin=_shares(once), twice=_shares(twice), healthy=_shares(healthy)),
     }
     if smallest is None or smallest > middle:

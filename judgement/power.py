@@ -33,7 +33,7 @@ Chosen: TypeAlias = tuple[Places | None, Places | None]
 
 class Looks(NamedTuple):
     """What each look of each made-up rollout finds: shape (runs, looks). `worse` is how much worse the cohort seems,
-    `reach` how far that must lie above nothing, `pass_reach` how far below the margin, at the last look alone.
+    `reach` how far that must lie above nothing, over all looks; `pass_reach` how far below the margin, at one of them.
 
     In the metric's unit, or on the scale of logarithms. `days` are those since the enrolment, `level` the baseline.
     """
@@ -69,10 +69,10 @@ def look_at(
     ages = np.arange(matured, FIRST - 1, -every)[::-1]
     if not len(ages):
         nothing = np.empty((len(drawn), 0))
-        return Looks((), nothing, nothing, np.empty(len(drawn)), np.empty(len(drawn)), False)
+        return Looks((), nothing, nothing, nothing, np.empty(len(drawn)), False)
     bounds = np.array(planned(rule.pause_risk * risk_share, matured))[ages - 1]
     form, sign = form_of(pilot.metric), _sign(pilot)
-    worse, reach, at_end, level = [], [], [], []
+    worse, reach, passing, level = [], [], [], []
     for start in range(0, len(drawn), CHUNK):
         weeks = drawn[start : start + CHUNK]
         some, others = (None if one is None else one[start : start + CHUNK] for one in chosen)
@@ -81,11 +81,11 @@ def look_at(
         found = estimate(form, _arm(pilot, both, some), _arm(control, both, others) if control else None)
         worse.append(-sign * found.change)
         reach.append(for_few(bounds, found.freedom) * found.error)
-        at_end.append(single_look(rule.pass_risk, found.freedom[:, -1]) * found.error[:, -1])
+        passing.append(single_look(rule.pass_risk, found.freedom) * found.error)
         level.append(np.broadcast_to(found.before, found.change.shape)[:, -1])
     days = tuple(int(age) + maturity for age in ages)
-    worse_all, reach_all, end_all, level_all = (np.concatenate(one) for one in (worse, reach, at_end, level))
-    return Looks(days, worse_all, reach_all, end_all, level_all, isinstance(form, LogVelocity))
+    worse_all, reach_all, pass_all, level_all = (np.concatenate(one) for one in (worse, reach, passing, level))
+    return Looks(days, worse_all, reach_all, pass_all, level_all, isinstance(form, LogVelocity))
 
 
 def _sign(panel: Panel) -> int:
@@ -143,9 +143,10 @@ def not_met(looks: Looks, harm: Floats, margin: Floats, *, strict: bool) -> Floa
     return _by_then(worse > limit + looks.reach if strict else (worse > looks.reach) & (worse >= limit))
 
 
-def met(looks: Looks, harm: Floats, margin: Floats) -> Share:
-    """Share of the rollouts that are *met* at the last look: proven not to be worse by the margin."""
-    return share(looks.worse[:, -1] + harm + looks.pass_reach < margin)
+def met(looks: Looks, harm: Floats, margin: Floats, day: int) -> Share:
+    """Share of the rollouts that are *met* at the last look up to a day: proven not to be worse by the margin."""
+    at = max(int(np.searchsorted(looks.days, day, side="right")) - 1, 0)
+    return share(looks.worse[:, at] + harm + looks.pass_reach[:, at] < margin)
 
 
 def _by_then(hit: Flags) -> Floats:

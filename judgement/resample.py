@@ -22,13 +22,15 @@ STATES_STRETCH = 13
 class Course(NamedTuple):
     """Days of a planned rollout: `before` the enrolment (whole weeks), `length` after it, a look every `every` days.
 
-    `frozen` are the days of the baseline. A count of breaches begins anew on the days `anew`. `day_looks` are the looks
-    of a day where the cadence is shorter than that: they see the same number.
+    `frozen` are the days of the baseline; on day `gate` the first gate is asked for the cohort's outcomes. A count of
+    breaches begins anew on the days `anew`. `day_looks` are the looks of a day where the cadence is shorter than that:
+    they see the same number.
     """
 
     before: int
     frozen: int
     length: int
+    gate: int
     every: int = 1
     day_looks: int = 1
     anew: tuple[int, ...] = ()
@@ -39,8 +41,8 @@ class Course(NamedTuple):
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Days after the enrolment on which the numbers are looked at; the last day is one of them."""
-        return tuple(range(self.length, 0, -self.every))[::-1]
+        """Days after the enrolment on which the numbers are looked at; the gate's is one of them."""
+        return tuple(day for day in range(self.gate % self.every or self.every, self.length + 1, self.every))
 
 
 def draw_weeks(rng: np.random.Generator, panel: Panel, length: int, runs: int) -> Places:

@@ -52,9 +52,9 @@ class ChangePower(Frozen):
 
     `detectable` is the smallest harm from the first day that is proven in four of five rollouts by the planned end;
     None: none is. Without an agreed `margin` nothing but that can be said. `found` are rollouts worse by the margin,
-    and `found_twice` by twice that, which are *not met* by the end; `passed` healthy ones which are *met* then, and
-    `passed_worse` ones worse by the margin. Of `partners_needed`, `days_needed` and `margin_needed` each would do by
-    itself; None where that would not, or where nothing needs to change.
+    and `found_twice` by twice that, which are *not met* by the end; `passed` healthy ones which are *met* at the gate
+    that asks for it, and `passed_worse` ones worse by the margin. Of `partners_needed`, `days_needed` and
+    `margin_needed` each would do by itself; None where that would not, or where nothing needs to change.
     """
 
     unit: str

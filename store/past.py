@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from models.evidence import PartnerReading, Window
@@ -78,3 +79,16 @@ async def _newest_end(conn: Connection, metric: MetricName, as_of: datetime, set
         return None
     newest = datetime.combine((through - timedelta(microseconds=1)).astimezone(UTC).date(), time(), UTC) + DAY
     return min(newest, datetime.combine((as_of - settled).astimezone(UTC).date(), time(), UTC))
+
+
+async def read_months(
+    conn: Connection, metric: MetricName, partners: Collection[str], months: Sequence[datetime], *, state: bool
+) -> tuple[tuple[PartnerReading, ...], ...]:
+    """Rows of some partners in each month that begins at one of these moments and ends at the next; of a state, at its
+    end. Known by the last moment. Otherwise as `read_days`."""
+    found = []
+    for start, end in pairwise(months):
+        as_of = end if state else months[-1]
+        [rows] = await read_rows(conn, metric, [partners], window=Window(start=start, end=end), as_of=as_of)
+        found.append(rows)
+    return tuple(found)
