@@ -104,8 +104,8 @@ async def validate(
 
 async def _warnings(plan: RolloutPlan, home: Path, as_of: datetime, weeks: int | None) -> list[PlanWarning]:
     from cli.database import connection
-    from cli.plan_power import plan_power
     from cli.plan_past import NobodyThere
+    from cli.plan_power import plan_power
     from cli.plan_told import PlanWarning, warnings_of
     from judgement.planning import RUNS, SEED
 
@@ -137,20 +137,45 @@ async def new(
         Path | None, typer.Option("-o", "--file", help="Where to write; default ID.yaml, - writes to standard output.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    from_history: Annotated[
+        bool,
+        typer.Option("--from-history", help="Fill in cohorts, limits and margins from the store, with the reasons."),
+    ] = False,
+    weeks: Weeks = None,
+    clock_start: ClockStart = None,
+    home: Home = Path(DEFAULT_HOME),
 ) -> None:
-    """Write a commented, valid plan to start from."""
+    """Write a commented, valid plan to start from.
+
+    With --from-history its cohorts are drawn by lot among the active partners, and each metric has the limits and the
+    margin that its own past suggests, with the reason beside them.
+    """
     from cli.plan_template import plan_template
     from cli.planfile import SLUG_ALLOWED, is_slug
 
     if not is_slug(plan_id):
         raise CliError(f"the id is {plan_id!r}; allowed: {SLUG_ALLOWED}", Exit.BAD_INPUT)
     target = file or Path(f"{plan_id}.yaml")
+    if target != STANDARD and target.exists() and not force:
+        raise CliError(f"{target} exists; --force writes over it.", Exit.BAD_INPUT)
     text = plan_template(plan_id, option.value)
+    if from_history:
+        text = await _filled(plan_id, option.value, Place(home), moment(clock_start), weeks)
     if target == STANDARD:
         typer.echo(text, nl=False)
         return
     write(target, text, force=force)
     say(f"written {target}; edit it, then `rollouts plan validate {target}`")
+
+
+async def _filled(plan_id: str, option: str, place: Place, as_of: datetime, weeks: int | None) -> str:
+    from cli.database import connection
+    from cli.plan_suggest import filled_plan
+    from cli.progress import bar
+
+    async with connection(place) as opened:
+        with bar("metrics of the past") as advance:
+            return await filled_plan(opened, plan_id, option, as_of, weeks, advance)
 
 
 def write(target: Path, text: str, *, force: bool) -> None:

@@ -74,7 +74,7 @@ owners:                                    # one person, one role
   - {{role: enablement_owner, name: The Enablement Owner, identity: enable@example.com, contact: enable@example.com}}
 constraints: [What must not happen]
 cohorts:                                   # by partner ids, or by tier, region, type; resolved once and frozen
-{cohorts}metrics:                                   # >= 20 absolute, >= -5% against the baseline, >= -2pp points against it
+{cohorts}metrics:                                   # >= 20 absolute, >= -5% against the baseline, >= -2pp points
 {metrics}not_measured: []                           # each metric left out, with its reason
 phases:
   baseline_window: {baseline}

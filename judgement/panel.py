@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judgement.estimate import Floats, Form, LogVelocity, Ratio
+from judgement.estimate import Floats
+from judgement.sums import arm, form_of, is_relative
 from judgement.values import group_value
 from models.evidence import PartnerReading
-from models.metric import CATALOGUE, Grouping, MetricName, NoValue
+from models.metric import MetricName, NoValue
 
 WEEK = 7
 
@@ -80,32 +81,17 @@ class Panel(NamedTuple):
         return self._replace(sums=self.sums[blocks], facts=self.facts[blocks])
 
 
-def form_of(metric: MetricName) -> Form:
-    """How a change of the metric is reckoned from sums."""
-    if CATALOGUE[metric].grouping is Grouping.FROM_PARTS:
-        return LogVelocity()
-    return Ratio(1.0 if CATALOGUE[metric].grouping is Grouping.MEAN_OF_SCORES else 100.0)
-
-
 def panel_of(metric: MetricName, blocks: Sequence[Sequence[PartnerReading]], partners: Sequence[str]) -> Panel:
     """The blocks' rows as a table; a partner without a row in a block has nothing in it."""
     place = {partner: at for at, partner in enumerate(partners)}
-    sums = np.zeros((len(blocks), len(partners), form_of(metric).sums))
+    sums = np.zeros((len(blocks), len(partners), arm(metric, (), ()).before.shape[-1]))
     facts = np.zeros((len(blocks), len(partners)))
     for number, rows in enumerate(blocks):
-        for row in rows:
-            if (at := place.get(row.partner_id)) is not None:
-                sums[number, at] = _sums(metric, row)
-                facts[number, at] = row.facts
+        own = sorted((row for row in rows if row.partner_id in place), key=lambda row: row.partner_id)
+        places = [place[row.partner_id] for row in own]
+        sums[number, places] = arm(metric, own, ()).before
+        facts[number, places] = [row.facts for row in own]
     return Panel(metric, sums, facts)
-
-
-def _sums(metric: MetricName, row: PartnerReading) -> tuple[float, ...]:
-    if CATALOGUE[metric].grouping is Grouping.FROM_PARTS:
-        return tuple(row.parts.get(name, 0.0) for name in ("won_value", "won", "cycle_days"))
-    if row.numerator is None or row.denominator is None:
-        return (0.0, 0.0)
-    return (row.numerator, row.denominator)
 
 
 def wrong_blocks(metric: MetricName, blocks: Sequence[Sequence[PartnerReading]]) -> Mapping[int, str]:
@@ -119,9 +105,9 @@ def values(panel: Panel, total: Floats, facts: Floats) -> Floats:
 
     `value won x deals won / days of cycle` of pipeline velocity; deals that were all lost are nothing per day.
     """
-    if CATALOGUE[panel.metric].grouping is not Grouping.FROM_PARTS:
-        return form_of(panel.metric).value(total)
     with np.errstate(all="ignore"):
+        if not is_relative(panel.metric):
+            return form_of(panel.metric).value(total)
         speed = total[..., 0] * total[..., 1] / total[..., 2]
     lost = np.where(facts > 0, 0.0, np.nan)
     return np.where(total[..., 1] > 0, speed, lost)

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from judgement.estimate import Floats
-from judgement.panel import Panel, form_of
+from judgement.panel import Panel
 from judgement.resample import draw_weeks
+from judgement.sums import form_of, is_relative
 from models.power import Picked
 
 LAST = 4
@@ -36,7 +37,7 @@ def picked(pilot: Panel, others: Panel | None, rng: np.random.Generator) -> Pick
         return None
     ranks = _groups(pilot, others, rng)
     rank = float(np.mean(ranks < moved) + np.mean(ranks == moved) / 2) if ranks.size else 0.5
-    scale = 100.0 if form_of(pilot.metric).sums == 3 else 1.0
+    scale = 100.0 if is_relative(pilot.metric) else 1.0
     return Picked(
         rank=rank, moved=scale * moved, usual=scale * float(np.nanquantile(usual, 0.95)), groups=int(ranks.size)
     )
@@ -51,13 +52,14 @@ def _groups(pilot: Panel, others: Panel | None, rng: np.random.Generator) -> Flo
     last, earlier = np.tensordot(recent, pool, 1), np.tensordot(1 - recent, pool, 1)
     places = np.argsort(rng.random((GROUPS, pool.shape[1])), axis=1)[:, : pilot.partners]
     form = form_of(pilot.metric)
-    found = form.value(last[places].sum(axis=1)) - form.value(earlier[places].sum(axis=1)) - _longer(pilot)
+    with np.errstate(all="ignore"):
+        found = form.value(last[places].sum(axis=1)) - form.value(earlier[places].sum(axis=1)) - _longer(pilot)
     return np.asarray(found[np.isfinite(found)])
 
 
 def _longer(panel: Panel) -> float:
     """What the logarithm of a number that grows with its window gains by the window alone."""
-    return math.log(LAST / (panel.weeks - LAST)) if form_of(panel.metric).sums == 3 else 0.0
+    return math.log(LAST / (panel.weeks - LAST)) if is_relative(panel.metric) else 0.0
 
 
 def _recent(panel: Panel) -> Floats:
@@ -70,4 +72,5 @@ def _recent(panel: Panel) -> Floats:
 def _rise(whole: Panel) -> float:
     """Of a group that is one row."""
     sums, recent, form = whole.sums[:, 0], _recent(whole), form_of(whole.metric)
-    return float(form.value(recent @ sums) - form.value((1 - recent) @ sums)) - _longer(whole)
+    with np.errstate(all="ignore"):
+        return float(form.value(recent @ sums) - form.value((1 - recent) @ sums)) - _longer(whole)

@@ -141,7 +141,7 @@ def change_power(rule: MetricPlan, past: History, ask: Ask, drawn: Places) -> Ch
     )
     smallest = power.detectable(looks)
     found = ChangePower(
-        unit="%" if looks.logs or CATALOGUE[rule.metric].unit == "per day" else "pp",
+        unit="%" if looks.logs else "pp",
         detectable=None if smallest is None else power.told(smallest, looks),
         uncontrolled=past.compared is None,
     )
@@ -189,8 +189,6 @@ def _margin_needed(rule: ChangeRule, smallest: float | None, looks: Looks) -> st
     seen = power.told(smallest, looks)
     if rule.margin.relative and not looks.logs:
         seen = 100 * seen / float(np.median(np.abs(looks.level)))
-    if looks.logs and not rule.margin.relative:
-        seen = seen / 100 * float(np.exp(np.median(looks.level)))
     return str(Margin(number=rounded_out(seen, step_of(seen), down=False), relative=rule.margin.relative))
 
 

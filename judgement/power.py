@@ -8,19 +8,16 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from judgement.boundaries import for_few, planned, single_look
-from judgement.estimate import Arm, Floats, LogVelocity, estimate
-from judgement.healthy import CHUNK, Flags, Share, rounded_out, share, step_of
-from judgement.panel import WEEK, Panel, form_of
+from judgement.boundaries import for_few
+from judgement.estimate import Arm, Floats, estimate
+from judgement.healthy import CHUNK, Flags, Share, share
+from judgement.material import LEAST_DAYS
+from judgement.panel import Panel
 from judgement.resample import Course, Places, Timeline, added_up
+from judgement.sums import form_of, is_relative
+from judgement.verdicts import LIKELY, PLANNED_PART, bound_at
 from models.metric import CATALOGUE, Direction
 from models.plan_change import ChangeRule, Margin
-
-ENOUGH = 0.8
-"""Share of the rollouts that are worse in which it should be seen."""
-
-FIRST = WEEK
-"""Matured days before which nothing is judged."""
 
 MOST_PARTNERS = 640
 LONGEST = 730
@@ -35,7 +32,8 @@ class Looks(NamedTuple):
     """What each look of each made-up rollout finds: shape (runs, looks). `worse` is how much worse the cohort seems,
     `reach` how far that must lie above nothing, over all looks; `pass_reach` how far below the margin, at one of them.
 
-    In the metric's unit, or on the scale of logarithms. `days` are those since the enrolment, `level` the baseline.
+    In the metric's unit, or on the scale of logarithms; where the error is nothing, so is what can be said. `days` are
+    those since the enrolment, `level` the baseline. `two_sided`: better by as much is an alarm, too.
     """
 
     days: Sequence[int]
@@ -44,6 +42,7 @@ class Looks(NamedTuple):
     pass_reach: Floats
     level: Floats
     logs: bool
+    two_sided: bool
 
 
 def look_at(
@@ -66,31 +65,48 @@ def look_at(
     """
     maturity = math.ceil(rule.maturity.total_seconds() / 86400)
     matured = course.length - maturity
-    ages = np.arange(matured, FIRST - 1, -every)[::-1]
+    ages = np.arange(matured, LEAST_DAYS - 1, -every)[::-1]
     if not len(ages):
         nothing = np.empty((len(drawn), 0))
-        return Looks((), nothing, nothing, nothing, np.empty(len(drawn)), False)
-    bounds = np.array(planned(rule.pause_risk * risk_share, matured))[ages - 1]
-    form, sign = form_of(pilot.metric), _sign(pilot)
+        return Looks((), nothing, nothing, nothing, np.empty(len(drawn)), False, False)
+    form, sign, risk = (
+        form_of(pilot.metric),
+        _sign(pilot),
+        rule.pause_risk * risk_share / (2 if _two_sided(pilot) else 1),
+    )
+    bounds, passes = (
+        np.array([bound_at(one * PLANNED_PART, matured, int(age)) for age in ages]) for one in (risk, rule.pass_risk)
+    )
     worse, reach, passing, level = [], [], [], []
     for start in range(0, len(drawn), CHUNK):
         weeks = drawn[start : start + CHUNK]
         some, others = (None if one is None else one[start : start + CHUNK] for one in chosen)
         timeline = Timeline(pilot, course, weeks)
         both = timeline.baseline, timeline.window(np.zeros_like(ages), ages)
-        found = estimate(form, _arm(pilot, both, some), _arm(control, both, others) if control else None)
+        own = _arm(pilot, both, some)
+        before = own.before
+        if control is None and is_relative(pilot.metric):
+            # What is counted over more days is more, and nobody beside it is counted over as many.
+            own = own._replace(before=before * (ages / course.frozen)[:, None, None])
+        found = estimate(form, own, _arm(control, both, others) if control else None)
         worse.append(-sign * found.change)
-        reach.append(for_few(bounds, found.freedom) * found.error)
-        passing.append(single_look(rule.pass_risk, found.freedom) * found.error)
-        level.append(np.broadcast_to(found.before, found.change.shape)[:, -1])
+        error = np.where(found.error > 0, found.error, np.nan)
+        reach.append(for_few(bounds, found.freedom) * error)
+        passing.append(for_few(passes, found.freedom) * error)
+        with np.errstate(all="ignore"):
+            level.append(form.value(before.mean(axis=-2))[:, 0])
     days = tuple(int(age) + maturity for age in ages)
     worse_all, reach_all, pass_all, level_all = (np.concatenate(one) for one in (worse, reach, passing, level))
-    return Looks(days, worse_all, reach_all, pass_all, level_all, isinstance(form, LogVelocity))
+    return Looks(days, worse_all, reach_all, pass_all, level_all, is_relative(pilot.metric), _two_sided(pilot))
 
 
 def _sign(panel: Panel) -> int:
     """1 where more is better. Of what is an alarm on both sides it is too much that is looked for."""
     return 1 if CATALOGUE[panel.metric].direction is Direction.HIGHER else -1
+
+
+def _two_sided(panel: Panel) -> bool:
+    return CATALOGUE[panel.metric].direction is Direction.TWO_SIDED
 
 
 def _arm(panel: Panel, weights: tuple[Floats, Floats], chosen: Places | None = None) -> Arm:
@@ -104,20 +120,19 @@ def _arm(panel: Panel, weights: tuple[Floats, Floats], chosen: Places | None = N
 def margin_of(margin: Margin, looks: Looks) -> Floats:
     """The agreed margin in the terms of each run; on the scale of logarithms it is `-log(1 - margin)`."""
     if looks.logs:
-        part = margin.number / 100 if margin.relative else margin.number / np.exp(looks.level)
-        return np.broadcast_to(-np.log1p(-np.minimum(part, 0.999)), looks.level.shape)
+        return np.full(looks.level.shape, -math.log1p(-min(margin.number / 100, 0.999)))
     if margin.relative:
         return np.asarray(margin.number / 100 * np.abs(looks.level))
     return np.full(looks.level.shape, margin.number)
 
 
 def told(change: float, looks: Looks) -> float:
-    """A change as people read it: in the metric's unit, or in percent where it is one of logarithms."""
+    """A change for the worse as people read it: in the metric's unit, or in percent where it is one of logarithms."""
     return 100 * -math.expm1(-change) if looks.logs else change
 
 
 def detectable(looks: Looks) -> float | None:
-    """The smallest harm from the first day that is proven in `ENOUGH` of the rollouts by the end; None without any.
+    """The smallest harm from the first day that is proven in `LIKELY` of the rollouts by the end; None without any.
 
     A harm h moves what a look finds by h and leaves its error as it is, since every partner is h worse. A run shows
     it as soon as `h > reach - worse`, so that what is asked for is a quantile of the least of that over its looks.
@@ -126,7 +141,7 @@ def detectable(looks: Looks) -> float | None:
         return None
     lacking = looks.reach - looks.worse
     needed = np.min(np.where(np.isnan(lacking), np.inf, lacking), axis=1)
-    found = float(np.quantile(needed, ENOUGH, method="higher"))
+    found = float(np.quantile(needed, LIKELY, method="higher"))
     return max(found, 0.0) if math.isfinite(found) else None
 
 
@@ -138,9 +153,14 @@ def proven(looks: Looks, harm: Floats) -> Floats:
 def not_met(looks: Looks, harm: Floats, margin: Floats, *, strict: bool) -> Floats:
     """The same of the verdict *not met*: proven, and as large as the margin by the best estimate or, strictly, proven
     to be."""
-    worse = looks.worse + harm[:, None]
-    limit = margin[:, None]
-    return _by_then(worse > limit + looks.reach if strict else (worse > looks.reach) & (worse >= limit))
+    hit = _proven(looks, looks.worse + harm[:, None], margin[:, None], strict=strict)
+    if looks.two_sided:
+        hit |= _proven(looks, -looks.worse - harm[:, None], margin[:, None], strict=strict)
+    return _by_then(hit)
+
+
+def _proven(looks: Looks, worse: Floats, margin: Floats, *, strict: bool) -> Flags:
+    return np.asarray(worse > margin + looks.reach if strict else (worse > looks.reach) & (worse >= margin))
 
 
 def met(looks: Looks, harm: Floats, margin: Floats, day: int) -> Share:
@@ -154,7 +174,7 @@ def _by_then(hit: Flags) -> Floats:
     return found
 
 
-def day_of(looks: Looks, curve: Floats, wanted: float = ENOUGH) -> int | None:
+def day_of(looks: Looks, curve: Floats, wanted: float = LIKELY) -> int | None:
     """The first day on which a curve is that high."""
     reached = np.flatnonzero(curve >= wanted)
     return looks.days[int(reached[0])] if len(reached) else None
@@ -163,8 +183,3 @@ def day_of(looks: Looks, curve: Floats, wanted: float = ENOUGH) -> int | None:
 def draw_partners(rng: np.random.Generator, partners: int, size: int, runs: int) -> Places:
     """Partners for a cohort of another size, with replacement."""
     return rng.integers(0, partners, (runs, size))
-
-
-def margin_that_works(change: float) -> float:
-    """The smallest margin that people would write down and that can be seen."""
-    return rounded_out(change, step_of(change), down=False)

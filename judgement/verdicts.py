@@ -35,14 +35,14 @@ class Schedule:
     def critical(self, risk: float, error: float, freedom: float, margin: float, *, at: int | None = None) -> float:
         """What estimate over error must be beyond at this look (or at another planned one), for a risk over all."""
         if self.on_plan and self.looks is not None:
-            normal = _planned(risk * PLANNED_PART, self.looks, at or self.look)
+            normal = bound_at(risk * PLANNED_PART, self.looks, at or self.look)
         else:
             left = risk if self.looks is None else risk * (1 - PLANNED_PART)
             normal = float(open_ended(left, error, margin))
         return float(for_few(normal, freedom))
 
 
-def _planned(risk: float, looks: int, look: int) -> float:
+def bound_at(risk: float, looks: int, look: int) -> float:
     """The boundary of the look, or of the last one before it that is taken for one."""
     taken = min(looks, MOST_LOOKS)
     return planned(risk, taken)[max(look * taken // looks, 1) - 1]
