@@ -37,7 +37,9 @@ BASELINE = 13
 FAR = 3.0
 """A margin more than so many times the usual one is none that anybody would agree on."""
 
-RUNS = 500
+CUSHION = 1.05
+"""What is shown today must be shown tomorrow, with another day of history."""
+
 _COMMENT = 43
 
 
@@ -171,7 +173,7 @@ def _suggested(plan: RolloutPlan, spec: MetricSpec, found: Facts) -> tuple[str, 
         told = f"    # nothing in the store to go by: {found.past.nothing}. This is what people usually agree.\n"
         return "".join(_lines(spec, rule, told)), _stops(spec, rule)
     share = _pause_share(spec)
-    power = metric_power(rule, found.past.history, Ask(course_of(plan, rule), RUNS, risk_share=share))
+    power = metric_power(rule, found.past.history, Ask(course_of(plan, rule), risk_share=share))
     if power.nothing is not None:
         told = f"    # nothing can be said: {power.nothing}. This is what people usually agree.\n"
         return "".join(_lines(spec, rule, told)), _stops(spec, rule)
@@ -227,6 +229,8 @@ _ALL = tuple(CATALOGUE.values())
 
 def _margin(spec: MetricSpec, power: MetricPower) -> tuple[Margin | None, str]:
     """The margin to agree on, and why; none where the cohort cannot show anything near the usual one."""
+    from judgement.healthy import rounded_out, step_of
+
     change, usual = power.change, _usual_margin(spec)
     if change is None or usual is None:
         return None, ""
@@ -235,7 +239,9 @@ def _margin(spec: MetricSpec, power: MetricPower) -> tuple[Margin | None, str]:
     if change.resolves:
         return usual, f"usual; {beside} prove it by day {change.days_to_margin} in 4 of 5 rollouts{passes}"
     if change.margin_needed is not None:
-        needed: Margin = parse_margin(change.margin_needed)
+        least: Margin = parse_margin(change.margin_needed)
+        number = rounded_out(CUSHION * least.number, step_of(least.number), down=False)
+        needed = least.model_copy(update={"number": number})
         if needed.number <= FAR * usual.number:
             more = f", {change.partners_needed} would show the usual {usual}" if change.partners_needed else ""
             return needed, f"the smallest that {beside} show by the planned end{more}"

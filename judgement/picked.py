@@ -16,6 +16,7 @@ LAST = 4
 """Weeks that are held against all earlier ones."""
 
 GROUPS, REPEATED = 2000, 400
+USUAL = 0.99
 ENOUGH = 1.5
 """Times as many partners as the cohort has, among whom groups are drawn: of fewer, all groups are nearly the same."""
 
@@ -39,7 +40,7 @@ def picked(pilot: Panel, others: Panel | None, rng: np.random.Generator) -> Pick
     rank = float(np.mean(ranks < moved) + np.mean(ranks == moved) / 2) if ranks.size else 0.5
     scale = 100.0 if is_relative(pilot.metric) else 1.0
     return Picked(
-        rank=rank, moved=scale * moved, usual=scale * float(np.nanquantile(usual, 0.95)), groups=int(ranks.size)
+        rank=rank, moved=scale * moved, usual=scale * float(np.nanquantile(usual, USUAL)), groups=int(ranks.size)
     )
 
 

@@ -28,7 +28,7 @@ SEED = 1
 LEAST_WEEKS = 8
 """Of history: from fewer, nothing is made up."""
 
-_ROUGH = 200
+_ROUGH, _LONGER = 200, 1.5
 """Rollouts by which a larger cohort, or a longer pilot, is looked for."""
 
 _WORK = 3e7
@@ -214,9 +214,9 @@ def _partners_needed(rule: ChangeRule, margin: float, past: History, ask: Ask) -
 
 
 def _days_needed(rule: ChangeRule, margin: float, past: History, ask: Ask) -> int | None:
-    """How long the same cohort would have to be watched, in steps of a quarter; None where no two years would do."""
+    """How long the same cohort would have to be watched, in steps of half as long again; None where no two years would do."""
     length = ask.course.length
-    while (length := math.ceil(length * 1.25)) <= power.LONGEST:
+    while (length := math.ceil(length * _LONGER)) <= power.LONGEST:
         course = ask.course._replace(length=length)
         drawn = draw_weeks(np.random.default_rng(ask.seed), past.pilot, course.weeks, _ROUGH)
         found = power.detectable(_roughly(rule, past, ask, course, drawn))

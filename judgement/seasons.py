@@ -31,7 +31,7 @@ class Month(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """The largest move from one stretch to the next, in the metric's unit or in percent; and the first and last month."""
+    """The largest move from one stretch to the next, in the metric's unit or in percent, and the months they span."""
 
     most: float
     stretches: int
@@ -56,7 +56,8 @@ class Season(NamedTuple):
 def quarters(metric: MetricName, months: Sequence[Month], *, state: bool) -> Moves | None:
     """How far the metric moved at most between quarters that follow each other; None with fewer than two.
 
-    A quarter is three months added up, counted back from the last; of a state it is the reading at its end. Months without rows leave it out.
+    A quarter is three months added up, counted back from the last one; of a state it is the reading at its end. Left
+    out is one with a month without rows.
     """
     own = list(months)[len(months) % 3 :]
     threes = [own[at : at + 3] for at in range(0, len(own), 3)]
@@ -123,7 +124,7 @@ def weekdays(panel: Panel, first: int) -> Season | None:
 
 
 def doubtful(metric: MetricName, months: Sequence[Month], *, state: bool) -> dict[date, str]:
-    """Months that say nothing of what is usual, each with the reason: no facts, no value, or far fewer facts than usual.
+    """Months that say nothing of what is usual, each with the reason: no facts, no value, far fewer facts than usual.
     What a state rests on grows with time, and is no reason."""
     counts = [sum(row.facts for row in month.rows) for month in months]
     usual = median(counts) if counts else 0
@@ -147,7 +148,8 @@ def told(doubts: dict[date, str]) -> tuple[str, ...]:
             runs[-1] = (runs[-1][0], month, why)
         else:
             runs.append((month, month, why))
-    return tuple(
-        f"{first:%Y-%m}: {why}" if first == last else f"{first:%Y-%m} to {last:%Y-%m}: {why}"
-        for first, last, why in runs
-    )
+    return tuple(f"{_span(first, last)}: {why}" for first, last, why in runs)
+
+
+def _span(first: date, last: date) -> str:
+    return f"{first:%Y-%m}" if first == last else f"{first:%Y-%m} to {last:%Y-%m}"

@@ -84,7 +84,7 @@ class ChangePower(Frozen):
 
 class Picked(Frozen):
     """How the cohort's last weeks stand out. `rank` is the share of equally large random groups that rose less since
-    their earlier weeks, `moved` by how much it rose, `usual` how much it does in 19 of 20 such stretches."""
+    their earlier weeks, `moved` by how much it rose, `usual` how much it does in 99 of 100 such stretches."""
 
     rank: float
     moved: float
