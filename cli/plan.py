@@ -14,7 +14,7 @@ import typer
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say
 from cli.plan_past import ClockStart, Weeks, moment
-from cli.plan_power import power
+from cli.plan_power import Runs, power
 from models.base import short
 from models.plan import OptionKey, RolloutPlan
 
@@ -60,6 +60,7 @@ async def validate(
         bool, typer.Option("--from-history", help="Look at the store, too: warn of limits and margins that cost much.")
     ] = False,
     weeks: Weeks = None,
+    runs: Runs = 1000,
     clock_start: ClockStart = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
@@ -79,7 +80,7 @@ async def validate(
             digest = plan.digest
             told = f"{file}: valid, plan {short(digest)}"
             if from_history:
-                warnings = await _warnings(plan, home, moment(clock_start), weeks)
+                warnings = await _warnings(plan, home, moment(clock_start), weeks, runs)
                 told = "\n".join((told, *(f"{file}: warning: {one}" for one in warnings)))
         except PlanError as error:
             problems = [one.model_dump(mode="json") for one in error.problems]
@@ -102,16 +103,16 @@ async def validate(
     return Exit.OK if all(one["valid"] for one in results) else Exit.BAD_INPUT
 
 
-async def _warnings(plan: RolloutPlan, home: Path, as_of: datetime, weeks: int | None) -> list[PlanWarning]:
+async def _warnings(plan: RolloutPlan, home: Path, as_of: datetime, weeks: int | None, runs: int) -> list[PlanWarning]:
     from cli.database import connection
     from cli.plan_past import NobodyThere
     from cli.plan_power import plan_power
     from cli.plan_told import PlanWarning, warnings_of
-    from judgement.planning import RUNS, SEED
+    from judgement.planning import SEED
 
     async with connection(Place(home)) as opened:
         try:
-            found = await plan_power(opened, plan, as_of, weeks=weeks, runs=RUNS, seed=SEED)
+            found = await plan_power(opened, plan, as_of, weeks=weeks, runs=runs, seed=SEED)
         except NobodyThere as problem:
             return [PlanWarning(field="cohorts.pilot", message=str(problem).rstrip("."))]
     return list(warnings_of(plan, found))
@@ -142,6 +143,7 @@ async def new(
         typer.Option("--from-history", help="Fill in cohorts, limits and margins from the store, with the reasons."),
     ] = False,
     weeks: Weeks = None,
+    runs: Runs = 1000,
     clock_start: ClockStart = None,
     home: Home = Path(DEFAULT_HOME),
 ) -> None:
@@ -160,7 +162,7 @@ async def new(
         raise CliError(f"{target} exists; --force writes over it.", Exit.BAD_INPUT)
     text = plan_template(plan_id, option.value)
     if from_history:
-        text = await _filled(plan_id, option.value, Place(home), moment(clock_start), weeks)
+        text = await _filled(plan_id, option.value, Place(home), moment(clock_start), weeks, runs)
     if target == STANDARD:
         typer.echo(text, nl=False)
         return
@@ -168,14 +170,14 @@ async def new(
     say(f"written {target}; edit it, then `rollouts plan validate {target}`")
 
 
-async def _filled(plan_id: str, option: str, place: Place, as_of: datetime, weeks: int | None) -> str:
+async def _filled(plan_id: str, option: str, place: Place, as_of: datetime, weeks: int | None, runs: int) -> str:
     from cli.database import connection
     from cli.plan_suggest import filled_plan
     from cli.progress import bar
 
     async with connection(place) as opened:
         with bar("metrics of the past") as advance:
-            return await filled_plan(opened, plan_id, option, as_of, weeks, advance)
+            return await filled_plan(opened, plan_id, option, as_of, weeks, runs, advance)
 
 
 def write(target: Path, text: str, *, force: bool) -> None:

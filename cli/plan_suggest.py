@@ -52,7 +52,7 @@ class Facts(NamedTuple):
 
 
 async def filled_plan(
-    opened: Connection, plan_id: str, option: str, as_of: datetime, weeks: int | None, advance: Advance
+    opened: Connection, plan_id: str, option: str, as_of: datetime, weeks: int | None, runs: int, advance: Advance
 ) -> str:
     """A plan's text, filled in from the store.
 
@@ -80,7 +80,7 @@ async def filled_plan(
     for done, spec in enumerate(usual):
         advance(done, len(usual))
         found = await _facts(reading, plan, spec)
-        text, stop = await asyncio.to_thread(_suggested, plan, spec, found)
+        text, stop = await asyncio.to_thread(_suggested, plan, spec, found, runs)
         texts.append(text)
         stops += stop
     advance(len(usual), len(usual))
@@ -128,7 +128,7 @@ async def _facts(reading: Reading, plan: RolloutPlan, spec: MetricSpec) -> Facts
         state = KINDS[spec.name] is Kind.STATE
         rows = await read_months(reading.conn, spec.name, reading.compared.pilot, starts, state=state)
         odd = await _odd_months(reading, starts) if spec.name is MetricName.CONTRIBUTION_MARGIN else ()
-    found = [Month(start.date(), of_month) for start, of_month in zip(starts, rows, strict=False)]
+    found = [Month(start.date(), of_month) for start, of_month in rows.items()]
     while found and not any(row.facts for row in found[0].rows):
         found.pop(0)
     return Facts(past, found, odd)
@@ -164,7 +164,7 @@ async def _odd_months(reading: Reading, starts: Sequence[datetime]) -> tuple[str
     )
 
 
-def _suggested(plan: RolloutPlan, spec: MetricSpec, found: Facts) -> tuple[str, list[str]]:
+def _suggested(plan: RolloutPlan, spec: MetricSpec, found: Facts, runs: int) -> tuple[str, list[str]]:
     """What a plan says of a metric, as lines; and the stop conditions that go with it."""
     from judgement.planning import Ask, course_of, metric_power
 
@@ -173,7 +173,7 @@ def _suggested(plan: RolloutPlan, spec: MetricSpec, found: Facts) -> tuple[str, 
         told = f"    # nothing in the store to go by: {found.past.nothing}. This is what people usually agree.\n"
         return "".join(_lines(spec, rule, told)), _stops(spec, rule)
     share = _pause_share(spec)
-    power = metric_power(rule, found.past.history, Ask(course_of(plan, rule), risk_share=share))
+    power = metric_power(rule, found.past.history, Ask(course_of(plan, rule), runs, risk_share=share))
     if power.nothing is not None:
         told = f"    # nothing can be said: {power.nothing}. This is what people usually agree.\n"
         return "".join(_lines(spec, rule, told)), _stops(spec, rule)

@@ -31,8 +31,9 @@ LEAST_WEEKS = 8
 _ROUGH, _LONGER = 200, 1.5
 """Rollouts by which a larger cohort, or a longer pilot, is looked for."""
 
-_WORK = 3e7
-"""Partners x looks x rollouts that are worked out at most, for one metric; below it all rollouts asked for are."""
+_WORK = 3e6
+"""Partners x looks x rollouts that are worked out of a change, where that leaves `_ROUGH` rollouts at least: more would
+take minutes, and tell the second digit."""
 
 _ANY = datetime(2000, 1, 3, tzinfo=UTC)
 """A Monday to count days from."""
@@ -214,7 +215,7 @@ def _partners_needed(rule: ChangeRule, margin: float, past: History, ask: Ask) -
 
 
 def _days_needed(rule: ChangeRule, margin: float, past: History, ask: Ask) -> int | None:
-    """How long the same cohort would have to be watched, in steps of half as long again; None where no two years would do."""
+    """How long the same cohort would have to be watched, in steps of half as long again; None: two years and more."""
     length = ask.course.length
     while (length := math.ceil(length * _LONGER)) <= power.LONGEST:
         course = ask.course._replace(length=length)

@@ -14,6 +14,9 @@ from store.pool import Connection
 
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 
+EMPTY = 3
+"""Months without any fact in a row, before which nobody looks for more."""
+
 
 class PastRows(NamedTuple):
     """Rows of each group in each block, the oldest block first: `blocks[number][group]`. The last block ends at `end`;
@@ -83,12 +86,16 @@ async def _newest_end(conn: Connection, metric: MetricName, as_of: datetime, set
 
 async def read_months(
     conn: Connection, metric: MetricName, partners: Collection[str], months: Sequence[datetime], *, state: bool
-) -> tuple[tuple[PartnerReading, ...], ...]:
+) -> dict[datetime, tuple[PartnerReading, ...]]:
     """Rows of some partners in each month that begins at one of these moments and ends at the next; of a state, at its
-    end. Known by the last moment. Otherwise as `read_days`."""
-    found = []
-    for start, end in pairwise(months):
+    end. Known by the last moment. Those before `EMPTY` months without any fact are left out. Otherwise as `read_days`.
+    """
+    found: dict[datetime, tuple[PartnerReading, ...]] = {}
+    empty = 0
+    for start, end in reversed(list(pairwise(months))):
         as_of = end if state else months[-1]
-        [rows] = await read_rows(conn, metric, [partners], window=Window(start=start, end=end), as_of=as_of)
-        found.append(rows)
-    return tuple(found)
+        [found[start]] = await read_rows(conn, metric, [partners], window=Window(start=start, end=end), as_of=as_of)
+        empty = 0 if any(row.facts for row in found[start]) else empty + 1
+        if empty == EMPTY:
+            break
+    return dict(sorted(found.items()))

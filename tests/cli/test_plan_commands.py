@@ -104,6 +104,7 @@ def test_validate_says_of_every_file_whether_it_holds(folder: Path) -> None:
         f"bad.yaml:{chosen}:9: chosen: found 'D'; allowed: A, B, C",
         f"bad.yaml:{pilot}:10: phases.pilot: '30 days' is not a duration; write for example 90d, 2w, 36h, 30m or 1d12h",
         "missing.yaml:1:1: cannot be read: No such file or directory",
+        "What the cohort can show was not looked at; --from-history asks the store.",
     ]
     assert quickly(folder, "validate", "good.yaml").code == OK
 
@@ -112,7 +113,7 @@ def test_validate_for_scripts_is_one_document_with_the_place_of_every_problem(fo
     told = quickly(folder, "validate", "good.yaml", "bad.yaml", "-o", "json")
     assert (told.code, told.err) == (BAD_INPUT, "")
     good, bad = told.data
-    assert good == {"file": "good.yaml", "valid": True, "digest": make_plan().digest, "problems": []}
+    assert good == {"file": "good.yaml", "valid": True, "digest": make_plan().digest, "problems": [], "warnings": None}
     assert (bad["file"], bad["valid"], bad["digest"]) == ("bad.yaml", False, None)
     assert [(one["field"], one["column"]) for one in bad["problems"]] == [("chosen", 9), ("phases.pilot", 10)]
     assert all(one.keys() == {"file", "line", "column", "field", "message"} for one in bad["problems"])

@@ -110,7 +110,7 @@ def test_what_a_limit_does_is_what_the_plan_says(changes: dict[str, object], ala
 
 
 def test_without_limits_nothing_is_said_of_limits_and_without_a_margin_nothing_of_one() -> None:
-    only = agreed(change=CHANGE).model_copy(update={"thresholds": ()})
+    only = agreed(change=WIDE).model_copy(update={"thresholds": ()})
     assert metric_power(only, _history(), ASK).rules is None
     plain = metric_power(agreed(), _history(), ASK).change
     assert plain is not None
