@@ -53,10 +53,13 @@ KINDS = {
     ),
     "history": ("history", "rollout, runs, missing_run (null: none is past retention), lines"),
     "decisions": ("decisions", "the log's entries, the oldest first"),
-    "plan-validation": ("plan validate", "a list: file, valid, digest, problems with line and column, warnings (null: not looked at)"),
+    "plan-validation": (
+        "plan validate",
+        "a list: file, valid, digest, problems with line and column; warnings (null: not looked at)",
+    ),
     "plan-power": (
         "plan power",
-        "cohort, partners, days, runs, seed; of each metric rules (what limits cost), change (what can be shown), picked",
+        "cohort, partners, days, runs, seed; of each metric rules (what limits cost), change (what shows), picked",
     ),
     "plan": ("plan show", "the plan as it was read, and its digest"),
     "calendar": (

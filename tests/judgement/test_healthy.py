@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgement.counting import Look, counts_as
+from judgement.counting import counts_as
 from judgement.healthy import TOO_OFTEN, Path, alarms, follow, limit_prices, rounded_out, share, step_of
 from judgement.panel import Panel
 from judgement.resample import Course, draw_weeks
 from judgement.thresholds import judge
-from models.evidence import Verdict
+from models.evidence import Look, Verdict
 from models.metric import MetricUse
 from models.plan_metric import MetricPlan, MinimumSample, Tolerance
 from tests.judgement.past import SLA, VELOCITY, course, leads, steady
@@ -141,8 +141,7 @@ def _as_judged(path: Path, run: int, rule: MetricPlan, days: Course) -> bool:
         item = judge(shown, rule, frozen, past, AS_OF + day * DAY)
         if item.verdict is Verdict.NOT_MET and (rule.purpose is MetricUse.GUARDRAIL or day == days.gate):
             return True
-        if (counted := counts_as(item)) is not None:
-            past.append((AS_OF + day * DAY, counted))
+        past.append(Look(AS_OF + day * DAY, item.by_itself or item.verdict, counts_as(item)))
     return False
 
 

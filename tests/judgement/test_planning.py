@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_power_grows_with_the_days_and_false_pauses_do_not_fall() -> None:
         ({"use": MetricUse.OUTCOME}, Alarm.HOLD),
     ],
 )
-def test_what_a_limit_does_is_what_the_plan_says(changes: dict[str, object], alarm: Alarm) -> None:
+def test_what_a_limit_does_is_what_the_plan_says(changes: dict[str, Any], alarm: Alarm) -> None:
     found = metric_power(agreed(">= 88", **changes), _history(), ASK)
     assert found.rules is not None
     assert found.rules.alarm is alarm

@@ -81,7 +81,7 @@ def _only(looks: Looks, at: int) -> Looks:
     )
 
 
-def _verdict(pilot: Panel, control: Panel, rule: ChangeRule, drawn: Floats, day: int, harm: float) -> Verdict:
+def _verdict(pilot: Panel, control: Panel, rule: ChangeRule, drawn: Places, day: int, harm: float) -> Verdict:
     """As an activity asks, with the partners' rows of the same weeks."""
     matured = day - rule.maturity // DAY
     timeline = Timeline(pilot, DAYS, drawn[None])
@@ -169,9 +169,8 @@ def test_before_a_week_has_matured_there_is_no_look() -> None:
 
 def test_of_what_is_an_alarm_on_both_sides_better_by_as_much_is_found_as_well() -> None:
     pilot, control = _sides()
-    both = [panel._replace(metric=MDF) for panel in (pilot, control)]
-    panels = [panel._replace(sums=panel.sums[::7], facts=panel.facts[::7]) for panel in both]
-    looks = look_at(*panels, RULE, DAYS, _drawn(panels[0], 100))
+    both, other = (one._replace(metric=MDF, sums=one.sums[::7], facts=one.facts[::7]) for one in (pilot, control))
+    looks = look_at(both, other, RULE, DAYS, _drawn(both, 100))
     margin = np.full(100, 5.0)
     assert power.not_met(looks, np.full(100, -90.0), margin, strict=False)[-1] > 0.9
     one_sided = look_at(pilot, control, RULE, DAYS, _drawn(pilot, 100))
@@ -197,5 +196,6 @@ def test_alone_an_amount_is_held_against_a_baseline_of_as_many_days() -> None:
 
 @pytest.mark.parametrize(("wanted", "day"), [(0.5, 8), (0.2, 7), (0.9, None)])
 def test_the_day_is_the_first_on_which_enough_have_seen_it(wanted: float, day: int | None) -> None:
-    looks = Looks((7, 8, 9), *[np.zeros((1, 3))] * 3, np.zeros(1), False, False)
+    nothing = np.zeros((1, 3))
+    looks = Looks((7, 8, 9), nothing, nothing, nothing, np.zeros(1), False, False)
     assert power.day_of(looks, np.array([0.2, 0.5, 0.8]), wanted) == day
