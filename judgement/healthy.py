@@ -74,7 +74,11 @@ def alarms(path: Path, rule: MetricPlan, course: Course, limits: Sequence[Thresh
     """In which rollouts the metric is *not met*: of a guardrail at any look, of an outcome at its gate.
 
     As the product counts: strictly more breaches in a row, or in all, than are tolerated. Looks without a value count
-    for neither side, nor do those of too small a sample, but for a guardrail's breaches.
+    for neither side, nor do those of too small a sample, but for a guardrail's breaches; more of either than agreed are
+    blind, which is *not met* as well.
+
+    Args:
+        limits: these alone, and nothing said of blindness.
     """
     chosen = rule.thresholds if limits is None else limits
     beyond = np.zeros(path.value.shape, dtype=bool)
@@ -83,7 +87,8 @@ def alarms(path: Path, rule: MetricPlan, course: Course, limits: Sequence[Thresh
         deficit = _deficit(limit, path)
         untold |= ~np.isfinite(deficit)
         beyond |= (deficit > 0) if limit.inclusive else (deficit >= 0)
-    return _counted(beyond, untold, path.enough, rule, course)
+    found = _counted(beyond, untold, path.enough, rule, course)
+    return found if limits is not None else found | _blind(beyond, untold, path, rule, course)
 
 
 def limit_prices(path: Path, rule: MetricPlan, course: Course) -> tuple[LimitPrice, ...]:
@@ -149,7 +154,7 @@ def _counted(beyond: Flags, untold: Flags, enough: Flags, rule: MetricPlan, cour
     in_all = np.zeros(len(beyond))
     ever = np.zeros(len(beyond), dtype=bool)
     for at, day in enumerate(course.looks):
-        if any(one < day and (not at or course.looks[at - 1] <= one) for one in course.anew):
+        if _begins_anew(course, at):
             in_row[:], in_all[:] = 0, 0
         in_row = np.where(breach[:, at], in_row + course.day_looks, np.where(kept[:, at], 0, in_row))
         in_all += breach[:, at] * course.day_looks
@@ -158,6 +163,32 @@ def _counted(beyond: Flags, untold: Flags, enough: Flags, rule: MetricPlan, cour
             more |= in_all > rule.tolerance.in_all
         if guards or day == course.gate:
             ever = ever | (breach[:, at] & more)
+    return ever
+
+
+def _begins_anew(course: Course, at: int) -> bool:
+    """Whether a phase ended between this look and the one before."""
+    return any(one < course.looks[at] and (not at or course.looks[at - 1] <= one) for one in course.anew)
+
+
+def _blind(beyond: Flags, untold: Flags, path: Path, rule: MetricPlan, course: Course) -> Flags:
+    """In which rollouts nothing could be said of a guardrail for longer than is agreed, by `judgement.tolerance`."""
+    ever = np.zeros(len(beyond), dtype=bool)
+    unsure_agreed, nothing_agreed = rule.tolerance.cannot_tell, rule.tolerance.no_evidence_in_a_row
+    if rule.purpose is not MetricUse.GUARDRAIL or not rule.tolerance.watches_for_blindness:
+        return ever
+    nothing = ~np.isfinite(path.value)
+    unsure = ~nothing & ~beyond & (untold | ~path.enough)
+    in_row, in_all = np.zeros(len(beyond)), np.zeros(len(beyond))
+    for at in range(len(course.looks)):
+        if _begins_anew(course, at):
+            in_row[:], in_all[:] = 0, 0
+        in_row = np.where(nothing[:, at], in_row + course.day_looks, 0)
+        in_all += unsure[:, at] * course.day_looks
+        if nothing_agreed is not None:
+            ever = ever | (nothing[:, at] & (in_row > nothing_agreed))
+        if unsure_agreed is not None:
+            ever = ever | (unsure[:, at] & (in_all > unsure_agreed))
     return ever
 
 

@@ -106,14 +106,17 @@ def test_a_guardrail_protects_on_any_sample_and_a_small_one_ends_no_run() -> Non
 
 
 @pytest.mark.parametrize("use", [MetricUse.GUARDRAIL, MetricUse.OUTCOME])
+@pytest.mark.parametrize("more", [{}, {"cannot_tell": 30}, {"no_evidence_in_a_row": 0}])
 @pytest.mark.parametrize("limits", [(">= 84",), (">= -4pp", ">= 84"), (">= -5%",)])
-def test_every_rollout_is_judged_as_the_product_would_judge_it(use: MetricUse, limits: tuple[str, ...]) -> None:
+def test_every_rollout_is_judged_as_the_product_would_judge_it(
+    use: MetricUse, limits: tuple[str, ...], more: dict[str, int]
+) -> None:
     """Look by look through `judge`, with the readings that a made-up rollout has."""
     rule = agreed(
         *limits,
         use=use,
         window=14 * DAY,
-        tolerance=Tolerance(in_a_row=3, in_all=9),
+        tolerance=Tolerance(in_a_row=3, in_all=9, **more),
         minimum_sample=MinimumSample(partners=5, facts=33),
         freshness=timedelta(days=9999),
     )
@@ -143,6 +146,27 @@ def _as_judged(path: Path, run: int, rule: MetricPlan, days: Course) -> bool:
             return True
         past.append(Look(AS_OF + day * DAY, item.by_itself or item.verdict, counts_as(item)))
     return False
+
+
+@pytest.mark.parametrize(
+    ("looks", "enough", "more", "paused"),
+    [
+        ((90, NAN, NAN, 90), True, {"no_evidence_in_a_row": 1}, True),
+        ((NAN, 90, NAN, 90), True, {"no_evidence_in_a_row": 1}, False),
+        ((90, 90, 90, 90), False, {"cannot_tell": 3}, True),
+        ((90, 90, 90, 90), False, {"cannot_tell": 4}, False),
+        ((90, NAN, NAN, 90), True, {}, False),
+    ],
+)
+def test_nothing_to_be_said_for_longer_than_agreed_is_blind(
+    looks: tuple[float, ...], enough: bool, more: dict[str, int], paused: bool
+) -> None:
+    rule = agreed(">= 85", tolerance=Tolerance(**more))
+    path = _path(*looks, enough=enough)
+    assert alarms(path, rule, course(length=4, gate=4)).tolist() == [paused]
+    assert not alarms(path, rule.model_copy(update={"use": MetricUse.OUTCOME}), course(length=4, gate=4)).any()
+    # It is no fault of a limit.
+    assert not alarms(path, rule, course(length=4, gate=4), rule.thresholds).any()
 
 
 @given(st.floats(80, 95), st.floats(0, 5))
