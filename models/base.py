@@ -7,7 +7,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
-import rfc8785
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -18,6 +17,8 @@ from pydantic import (
     WithJsonSchema,
     model_serializer,
 )
+
+from models.canonical import canonical
 
 
 class Frozen(BaseModel):
@@ -112,7 +113,7 @@ def digest(value: BaseModel) -> str:
 
 def digest_json(value: Any) -> str:
     """The same for plain JSON data."""
-    return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
 
 
 def short(digest_text: str) -> str:
