@@ -11,6 +11,7 @@
     ├── UnreadableFacts     stored values that are none, such as not-a-number; not retried
     ├── UnknownPartners     the plan names partners that do not exist; not retried
     ├── UnknownEvidence     no snapshot under that digest; not retried
+    ├── StaleEvidence       the watch's snapshot is older than what the rollout has seen; not retried
     ├── EvidenceChanged     a stored snapshot is not what its digest was made of; not retried
     ├── CohortsChanged      the members in the store are not those that were frozen; not retried
     ├── WrongPlan           the store has another plan for this rollout; not retried
@@ -70,6 +71,10 @@ def wrong_plan(rollout_id: str) -> ApplicationError:
 
 def unknown_evidence(digest: str) -> ApplicationError:
     return _error("UnknownEvidence", f"no evidence {digest} in the store", final=True)
+
+
+def stale_evidence(digest: str) -> ApplicationError:
+    return _error("StaleEvidence", f"evidence {digest} is older than what the rollout has seen", final=True)
 
 
 def unknown_partners(partners: tuple[str, ...]) -> ApplicationError:

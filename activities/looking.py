@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.agenda import Metrics
 from activities.errors import borrowed, named_errors
 from activities.maturing import NO_STRETCHES, Stretches, frozen_rows, judged_by_change, stretches, sums_of
-from activities.measuring import Ask, counted, keep_judgement, measure_all
+from activities.measuring import WATCH, Ask, counted, keep_judgement, measure_all
 from activities.telling import Sight, Word, next_mark, next_word
 from activities.warning import warn_ahead
 from activities.weighing import whom_to_compare
@@ -40,7 +40,6 @@ facts are found by index; what they need in memory, and what one that fails spoi
 
 SIGNALS_AT_ONCE = 20
 SIGNAL_WITHIN = timedelta(seconds=5)
-PURPOSE = "watch"
 
 
 class Task(NamedTuple):
@@ -213,9 +212,9 @@ async def _keep(conn: Connection, judged: Sequence[_Judged]) -> None:
     """What a rollout is told of is kept whole; of a quiet look at everything the verdicts and the digest are enough."""
     for one in judged:
         if one.word is not None:
-            await keep_judgement(conn, one.task.rollout.key, PURPOSE, one.assessment, one.measured)
+            await keep_judgement(conn, one.task.rollout.key, WATCH, one.assessment, one.measured)
     quiet = [counted(one.task.rollout.key, one.assessment) for one in judged if one.word is None and one.sight.whole]
-    await evidence.keep_readings(conn, PURPOSE, quiet)
+    await evidence.keep_readings(conn, WATCH, quiet)
 
 
 def _windows(task: Task) -> Mapping[MetricName, timedelta]:

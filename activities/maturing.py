@@ -20,8 +20,9 @@ from store.enrolments import Enrolled
 from store.evidence import Measured, PartnerRows
 from store.pool import Connection
 
-_KNOWN = 200
-"""Rollouts of whose baselines a process remembers the rows: what has a digest never changes."""
+REMEMBERED = 50_000
+"""Partners' rows behind baselines that a process remembers, of all rollouts together, and always the last ones asked
+for: what has a digest never changes. Some seventy megabytes at most."""
 
 _baselines: OrderedDict[tuple[RolloutKey, str, tuple[MetricName, ...]], dict[Key, tuple[PartnerReading, ...]]] = (
     OrderedDict()
@@ -116,6 +117,10 @@ async def frozen_rows(
         return {}
     found = {name: rows for name, rows in rows_of(measured.rows).items() if name[1] in names}
     _baselines[place] = found
-    while len(_baselines) > _KNOWN:
+    while len(_baselines) > 1 and sum(map(_size, _baselines.values())) > REMEMBERED:
         _baselines.popitem(last=False)
     return found
+
+
+def _size(rows: dict[Key, tuple[PartnerReading, ...]]) -> int:
+    return sum(map(len, rows.values()))

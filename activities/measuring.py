@@ -28,6 +28,9 @@ TOP = 5
 LEADS = 10
 """Leads named in a reading."""
 
+WATCH = "watch"
+"""What the watch measures and judges for."""
+
 READ_WITHIN = 60.0
 """Seconds for a whole snapshot, below the time an activity is given: nothing reads on when nobody waits."""
 

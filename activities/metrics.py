@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncpg
 from temporalio import activity
 
-from activities.errors import borrowed, unknown_evidence, unknown_rollout, wrong_plan
+from activities.errors import borrowed, stale_evidence, unknown_evidence, unknown_rollout, wrong_plan
 from activities.maturing import NO_STRETCHES, stretches_of
-from activities.measuring import keep_judgement, measure, summary
+from activities.measuring import WATCH, keep_judgement, measure, summary
 from activities.weighing import weigh, whom_to_compare, without_what_is_untrusted
 from judgement.assessment import summary_of
 from models.brief import AssessmentBrief, SnapshotBrief
@@ -54,7 +54,8 @@ class MetricActivities:
         """Judge a stored snapshot against the plan as registered, with the baselines of the snapshot they are from.
 
         Key: the digests of snapshot and plan, and the moment the count of breaches began: readings that came later
-        than the snapshot do not change its assessment.
+        than the snapshot do not change its assessment. A digest that came with a signal may be anybody's: under it
+        must stand what the watch measured of this rollout, and nothing older than the rollout asks for.
         """
         async with borrowed(self._pool) as conn:
             plan = await rollouts.read_plan(conn, request.key)
@@ -62,9 +63,14 @@ class MetricActivities:
                 raise unknown_rollout(request.key.rollout_id)
             if plan.digest != request.plan_digest:
                 raise wrong_plan(request.key.rollout_id)
-            measured = await evidence.read_measured(conn, request.key, request.snapshot_digest)
+            told = request.not_before is not None
+            measured = await evidence.read_measured(
+                conn, request.key, request.snapshot_digest, purpose=WATCH if told else None
+            )
             if measured is None:
                 raise unknown_evidence(request.snapshot_digest)
+            if request.not_before is not None and measured.snapshot.as_of < request.not_before:
+                raise stale_evidence(request.snapshot_digest)
             baselines, since = request.baselines, request.tolerance_since
             if request.baselines_from is not None:
                 baselines = await rollouts.baselines_from(conn, request.key, request.baselines_from)

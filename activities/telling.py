@@ -58,6 +58,7 @@ def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
                 metric=newly.metric,
                 cohort=newly.cohort,
                 as_of=assessment.as_of,
+                snapshot_digest=assessment.snapshot_digest,
             ),
         )
     changed = mark is None or mark.signature != after.signature

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from activities.maturing import rows_of, sums_of
+from activities.maturing import frozen_rows, rows_of, sums_of
 from judgement.assessment import assess, sealed
 from judgement.beside import Behind, with_facts
 from judgement.quality import findings, told
@@ -49,8 +49,8 @@ async def weigh(
     snapshot = measured.snapshot
     past = await evidence.past_readings(conn, [PastAsked(key, since, snapshot.as_of)])
     beside = await _beside(conn, key, plan, snapshot)
-    then = await evidence.read_measured(conn, key, baselines[0].evidence_digest) if baselines else None
-    before = rows_of(then.rows) if then else {}
+    measures = {one.metric for one in snapshot.readings}
+    before = await frozen_rows(conn, key, baselines, [one for one in plan.metrics if one.metric in measures])
     behind = Behind(rows_of(measured.rows), before, beside.partners if beside and snapshot.comparison else ())
     assessment = assess(plan, snapshot, baselines, past[key], behind, sums_of(measured, before, beside))
     readings = {(one.cohort, one.metric): one for one in snapshot.readings}

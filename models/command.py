@@ -85,11 +85,13 @@ class Acknowledge(Command):
 
 
 class ReportBreach(Command):
-    """Somebody or something saw a metric beyond its limit; the rollout looks for itself before it acts."""
+    """Somebody or something saw a metric beyond its limit; the rollout judges for itself before it acts. The watch
+    names the snapshot that it saw it in, which stands in the store: with that the rollout begins."""
 
     metric: MetricName
     cohort: Name
     as_of: AwareDatetime
+    snapshot_digest: Name | None = None
 
 
 class ReportEvidence(Command):

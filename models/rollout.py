@@ -179,6 +179,7 @@ class RolloutState(Frozen):
     `version` is the version of this contract: a later release must read what an earlier one wrote. `recording` is the
     last entry handed to the store: it must not change any more. Only evidence newer than `evidence_floor` opens a gate.
     Cohorts are held by name, their members under `cohorts_digest`; a rollout of the first release holds the members.
+    `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it.
     """
 
     version: int = 1
@@ -209,6 +210,7 @@ class RolloutState(Frozen):
     stop_resolution: StopResolution | None = None
     assessment: Assessment | None = None
     assess_because: str | None = None
+    reported: str | None = None
     tolerance_since: Instant | None = None
     retry_at: dict[str, Instant] = {}
     failures: dict[str, int] = {}

@@ -102,7 +102,8 @@ class AssessRequest(Lean):
     breaches. Key: the digests of snapshot and plan, and `tolerance_since`.
 
     `baselines_from` is the digest of the snapshot in the store whose values are the baselines; a rollout of the first
-    release sends the baselines, and expects the assessment whole.
+    release sends the baselines, and expects the assessment whole. `not_before` is given for a snapshot that the watch
+    has measured, and says how old it may be.
     """
 
     key: RolloutKey
@@ -113,6 +114,7 @@ class AssessRequest(Lean):
     baselines: tuple[Baseline, ...] = ()
     baselines_from: str | None = None
     brief: bool = False
+    not_before: Instant | None = None
 
 
 class EnrolResult(Frozen):

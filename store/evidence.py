@@ -184,17 +184,24 @@ async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snaps
     return found.snapshot if found else None
 
 
-async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measured | None:
+async def read_measured(
+    conn: Connection, key: RolloutKey, digest: str, *, purpose: str | None = None
+) -> Measured | None:
     """A snapshot by its digest with the rows behind it, None for an unknown one.
+
+    Args:
+        purpose: only if it was measured for that.
 
     Raises:
         EvidenceChanged: what is stored does not have this digest any more.
     """
     body = await conn.fetchval(
-        "select body from evidence where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')",
+        "select body from evidence where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')"
+        " and purpose = coalesce($4, purpose)",
         key.rollout_id,
         key.chain_id,
         digest,
+        purpose,
     )
     if body is None:
         return None

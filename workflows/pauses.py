@@ -134,6 +134,7 @@ def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **
         "gate": None,
         "resume_request": None,
         "assess_because": None,
+        "reported": None,
         "phase_clock": stopped(state.phase_clock, now.programme),
     }
     if state.resume_request:

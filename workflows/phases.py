@@ -130,6 +130,7 @@ def enter(state: RolloutState, way: Transition, now: Now, why: str) -> RolloutSt
         "phase_ended_at": None,
         "gate": None,
         "assess_because": None,
+        "reported": None,
         "history": (*left, record),
     }
     evidence = state.assessment.digest if state.assessment else None
@@ -203,7 +204,7 @@ def findings(state: RolloutState) -> tuple[Block, ...]:
 
 def assessed(state: RolloutState, assessment: Assessment, because: str, now: Now) -> RolloutState:
     """Fresh evidence is in: write it down, and let stops, breaches and a waiting resume take effect."""
-    state = state.model_copy(update={"assessment": assessment, "assess_because": None})
+    state = state.model_copy(update={"assessment": assessment, "assess_because": None, "reported": None})
     state = write(
         state,
         now,

@@ -332,7 +332,7 @@ def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> Roll
     because = f"{command.metric.value} of {command.cohort} reported beyond its limit"
     update: dict[str, Any] = {"assess_because": because}
     if owner is None:
-        update["last_evidence_at"] = now.programme
+        update |= {"last_evidence_at": now.programme, "reported": command.snapshot_digest}
     state = state.model_copy(update=update)
     fields = _fields(command, owner, Verb.REPORT_BREACH)
     return write(state, now, EntryKind.ASSESSMENT, f"{command.actor}: {because}", **fields)

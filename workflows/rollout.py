@@ -3,6 +3,7 @@ moves state; what to do and what it means is decided by the pure functions besid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -44,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import Step, StepKind, advance, done, failed, next_step
     from workflows.view import details, status_of, view
     from workflows.wire import baselines_from, named, named_one, record_of, recorded
+    from workflows.word import borne_out, not_before, takes_words
 
 import contextlib
 
@@ -73,6 +75,16 @@ MEASURING: dict[str, Any] = {
     "schedule_to_close_timeout": timedelta(seconds=150),
 }
 """Reading and judging: of twenty thousand partners six metrics take tens of seconds."""
+
+WORD = "watchs-word"
+"""Marks the runs that have judged what the watch measured before they measured anew."""
+
+LISTENING: dict[str, Any] = {
+    **ACTIVITY,
+    "schedule_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+}
+"""Once, and not for long: whatever fails here, the rollout looks for itself."""
 
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
@@ -203,8 +215,9 @@ class PartnerRollout(Operations):
     def _key(self) -> RolloutKey:
         return RolloutKey(rollout_id=self._state.plan.id, chain_id=self._state.chain_id)
 
-    async def _call(self, name: str, request: Any, result: Any, summary: str) -> Any:
-        options = MEASURING if name in ("fetch_metrics", "assess_thresholds") else ACTIVITY
+    async def _call(
+        self, name: str, request: Any, result: Any, summary: str, options: Mapping[str, Any] = ACTIVITY
+    ) -> Any:
         return await workflow.execute_activity(name, request, result_type=result, summary=summary, **options)
 
     async def _open(self, step: Step) -> None:
@@ -260,6 +273,10 @@ class PartnerRollout(Operations):
 
     async def _assess(self, step: Step) -> None:
         """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
+        word, self._state = self._state.reported, self._state.model_copy(update={"reported": None})
+        if word is not None and takes_words(self._state) and workflow.patched(WORD):
+            await self._listen(step, word)
+            return
         state = self._state
         request = FetchRequest(
             key=self._key(),
@@ -270,8 +287,7 @@ class PartnerRollout(Operations):
             answer=Answer.DIGEST,
         )
         found = await self._measure(request, f"measure: {step.about}")
-        judged: Assessment | AssessmentBrief = await self._call(
-            "assess_thresholds",
+        whole = await self._judge(
             AssessRequest(
                 key=self._key(),
                 snapshot_digest=found.digest,
@@ -281,15 +297,50 @@ class PartnerRollout(Operations):
                 baselines_from=baselines_from(state),
                 brief=True,
             ),
-            Assessment | AssessmentBrief,
             f"judge: {step.about}",
+            MEASURING,
         )
-        whole = judged.against(state.plan) if isinstance(judged, AssessmentBrief) else judged
         now = self._now()
         self._state = assessed(done(self._state, step, now), whole, step.about, now)
 
+    async def _listen(self, step: Step, digest: str) -> None:
+        """Judge what the watch measured, before measuring anew: a breach that its evidence bears out halts the rollout
+        at once. A signal may be anybody's, so the activity takes the evidence from the store alone, and whatever else
+        comes of it, the rollout looks for itself next."""
+        state, oldest = self._state, not_before(self._state)
+        if oldest is None:
+            return
+        request = AssessRequest(
+            key=self._key(),
+            snapshot_digest=digest,
+            plan_digest=state.plan_digest,
+            phase=state.phase.value,
+            tolerance_since=state.tolerance_since or oldest,
+            baselines_from=baselines_from(state),
+            brief=True,
+            not_before=oldest,
+        )
+        try:
+            whole = await self._judge(request, f"judge what the watch saw: {step.about}", LISTENING)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return
+        now = self._now()
+        halted = borne_out(self._state, whole, step.about, now)
+        if halted is not None:
+            self._state = done(halted, step, now)
+
+    async def _judge(self, request: AssessRequest, summary: str, options: Mapping[str, Any]) -> Assessment:
+        judged: Assessment | AssessmentBrief = await self._call(
+            "assess_thresholds", request, Assessment | AssessmentBrief, summary, options
+        )
+        return judged.against(self._state.plan) if isinstance(judged, AssessmentBrief) else judged
+
     async def _measure(self, request: FetchRequest, summary: str) -> Snapshot | SnapshotBrief:
-        found: Snapshot | SnapshotBrief = await self._call("fetch_metrics", request, Snapshot | SnapshotBrief, summary)
+        found: Snapshot | SnapshotBrief = await self._call(
+            "fetch_metrics", request, Snapshot | SnapshotBrief, summary, MEASURING
+        )
         return found
 
     async def _enrol(self, step: Step) -> None:

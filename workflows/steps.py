@@ -25,6 +25,7 @@ from workflows.judge import baseline_blocks
 from workflows.pauses import stop_done, to_withdraw
 from workflows.phases import close_gate, communicate, enter, findings, hold_for, look_again_after, open_gate
 from workflows.requests import satisfied
+from workflows.word import AFTERWARDS
 
 
 class StepKind(StrEnum):
@@ -85,6 +86,8 @@ def _looking(state: RolloutState, now: Now) -> Step | None:
     """
     evidence = _evidence(state)
     if evidence is not None:
+        if evidence.about == AFTERWARDS and state.notices:
+            return None  # who has to act hears of it first
         judged = any(one.kind is EntryKind.ASSESSMENT and "verdicts" in one.detail for one in state.unrecorded)
         return None if judged else evidence
     work = _work(state, now)

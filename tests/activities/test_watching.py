@@ -88,6 +88,8 @@ async def test_a_breach_is_told_once_and_so_is_its_end(setting: Setting, watch: 
     breach, end = told[1:]
     assert isinstance(breach, ReportBreach)
     assert (breach.metric, breach.cohort, breach.actor) == (SLA, "pilot", WATCH_ACTOR)
+    kept = "select purpose from evidence where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')"
+    assert await setting.pool.fetchval(kept, *setting.key.model_dump().values(), breach.snapshot_digest) == "watch"
     # At the start of 8 February 4 days of 27 decided ones were late, 85.19 % in time; a day later 5 of 27 were.
     assert breach.as_of == START + 7 * DAY
     assert "81.48 %, agreed >= 85: beyond" in breach.reason

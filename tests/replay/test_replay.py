@@ -15,7 +15,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios import SCENARIOS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import TOGETHER
+from workflows.rollout import TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -34,6 +34,8 @@ async def _replay(name: str, history: dict[str, Any]) -> None:
 def test_every_path_is_recorded() -> None:
     assert set(SCENARIOS) <= set(RECORDED)
     assert {name for name in RECORDED if _marks(name)} >= {"happy_2", "breach_pause_resume_2", "stopped_2"}
+    on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2"}
+    assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)
 
 
@@ -45,6 +47,14 @@ async def test_a_recorded_history_replays(name: str) -> None:
 def _marks(name: str) -> list[int]:
     """The events that tell by which order of steps a run goes."""
     return [at for at, event in enumerate(_read(name)["events"]) if event["eventType"].endswith("MARKER_RECORDED")]
+
+
+def _named(name: str) -> set[str]:
+    """What the marks of a run are called."""
+    events = _read(name)["events"]
+    details = [events[at]["markerRecordedEventAttributes"]["details"] for at in _marks(name)]
+    payloads = [one for found in details for data in found.values() for one in data["payloads"]]
+    return {json.loads(base64.b64decode(one["data"]))["id"] for one in payloads}
 
 
 async def test_a_run_that_is_marked_for_another_order_of_steps_does_not_replay() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ import asyncpg
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
-from models.command import Verb
-from models.log import EntryKind, Outcome
+from models.command import WATCH_ACTOR, Verb
+from models.log import EntryKind, LogEntry, Outcome
 from models.plan import Fate, RolloutPlan
 from models.rollout import HoldKind, PauseCause, Status
 from tests.facts import silence, slump
@@ -107,6 +108,48 @@ async def breach_pause_resume(live: Live, pool: Pool) -> None:
     told = await pool.fetch("select contact from notice where kind = 'paused'")
     assert "rev.ops@example.com" in {row["contact"] for row in told}
     await _stop(live)
+
+
+async def forged_words(live: Live, pool: Pool) -> None:
+    """Signals that claim to be the watch's name evidence that is none, is the baselines', or was dealt with before a
+    resume: each time the rollout looks for itself, and goes on. What the watch itself names, it acts on."""
+    await _to_pilot(live)
+    baseline = (await live.view()).baselines[0].evidence_digest
+    for digest in ("sha256:" + "0" * 64, baseline):
+        await _claim(live, digest)
+        assert (await live.view()).status is Status.RUNNING
+    await live.until_status(Status.PAUSED)
+    paused = next(entry for entry in reversed(await live.log()) if entry.kind is EntryKind.PAUSE)
+    seen = await pool.fetchval(
+        "select body ->> 'snapshot_digest' from evidence where digest = $1", paused.evidence_digest
+    )
+    assert await pool.fetchval("select purpose from evidence where digest = $1", seen) == "watch"
+    assert paused.programme_at < max(entry.programme_at for entry in await _looks(live))
+    await live.days(20)
+    await live.ask(Verb.REVIEW, "sponsor")
+    await live.days(15)
+    assert (await live.ask(Verb.RESUME, "revops_owner")).outcome is Outcome.APPLIED
+    await _claim(live, seen)
+    assert (await live.view()).pause is None
+    await _stop(live)
+
+
+async def _claim(live: Live, digest: str) -> None:
+    """A breach reported in the watch's name, and the rollout's own look that follows."""
+    before, view = len(await _looks(live)), await live.view()
+    breach = {"metric": "lead_follow_up_sla", "cohort": "pilot", "as_of": view.programme_now.isoformat()}
+    assert (
+        await live.ask(Verb.REPORT_BREACH, WATCH_ACTOR, **breach, snapshot_digest=digest)
+    ).outcome is Outcome.APPLIED
+    for _ in range(600):
+        if len(await _looks(live)) > before:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the rollout did not look for itself")
+
+
+async def _looks(live: Live) -> list[LogEntry]:
+    return [entry for entry in await live.log() if entry.kind is EntryKind.ASSESSMENT and "verdicts" in entry.detail]
 
 
 async def rejection(live: Live, pool: Pool) -> None:
@@ -330,6 +373,7 @@ def _patient_plan(**changes: Any) -> RolloutPlan:
 SCENARIOS: dict[str, Scenario] = {
     "happy": Scenario(happy),
     "breach_pause_resume": Scenario(breach_pause_resume, _patient_plan, (_slump,)),
+    "forged_words": Scenario(forged_words, _patient_plan, (_slump,)),
     "rejection": Scenario(rejection),
     "stopped": Scenario(stopped),
     "malformed_requests": Scenario(malformed_requests),

@@ -31,6 +31,7 @@ from workflows.phases import assessed, baselines_measured, cohorts_resolved, enr
 from workflows.requests import receive
 from workflows.steps import Step, StepKind, advance, done, failed, next_step
 from workflows.view import status_of
+from workflows.word import borne_out, takes_words
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -98,13 +99,18 @@ class Simulator:
 
     def ask(self, verb: Verb, actor: str, reason: str = "because", **fields: Any) -> Receipt:
         """Send a request as a person would, then let the rollout act on it."""
+        receipt = self.receive(verb, actor, reason, **fields)
+        self.settle()
+        return receipt
+
+    def receive(self, verb: Verb, actor: str, reason: str = "because", **fields: Any) -> Receipt:
+        """Send a request, and do nothing about it yet."""
         self.requests += 1
         if "@" not in actor and actor != WATCH_ACTOR:
             actor = self.plan.holders(actor)[0].identity
         data = {"request_id": f"request-{self.requests:04d}", "actor": actor, "reason": reason, **fields}
         command = COMMANDS[verb].model_validate(data)
         self.state, receipt = receive(self.state, verb, command, self.moment)
-        self.settle()
         return receipt
 
     def decide(self, role: str, choice: str = "approve", **fields: Any) -> Receipt:
@@ -164,11 +170,26 @@ class Simulator:
         self.state = baselines_measured(done(self.state, step, self.moment), values, snapshot.digest, self.moment)
 
     def _assess(self, step: Step) -> None:
+        word, self.state = self.state.reported, self.state.model_copy(update={"reported": None})
+        if word is not None and takes_words(self.state):
+            # What the watch measured when a lead came.
+            seen = self.assessment(MetricName.LEAD_FOLLOW_UP_SLA)
+            halted = borne_out(self.state, seen, step.about, self.moment)
+            self.state = self.state if halted is None else done(halted, step, self.moment)
+            return
+        state = done(self.state, step, self.moment)
+        self.state = assessed(state, self.assessment(), step.about, self.moment)
+
+    def assessment(self, *metrics: MetricName) -> Assessment:
+        """What the numbers mean now: of these metrics, or of all."""
         items = tuple(
-            self._item(cohort.name, metric.metric) for cohort in watched(self.state) for metric in self.plan.metrics
+            self._item(cohort.name, one.metric)
+            for cohort in watched(self.state)
+            for one in self.plan.metrics
+            if not metrics or one.metric in metrics
         )
         body = [item.model_dump(mode="json") for item in items]
-        assessment = Assessment(
+        return Assessment(
             evidence_id="E",
             digest=digest_json([self.now.isoformat(), body]),
             snapshot_digest="sha256:s",
@@ -176,8 +197,6 @@ class Simulator:
             items=items,
             stop=self.stop,
         )
-        state = done(self.state, step, self.moment)
-        self.state = assessed(state, assessment, step.about, self.moment)
 
     def _enrol(self, step: Step) -> None:
         self.effects.append(f"enrol {step.about}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from models.command import Choice, Verb
+from models.command import WATCH_ACTOR, Choice, Verb
 from models.evidence import Verdict
 from models.log import EntryKind, LogEntry, Outcome
 from models.metric import MetricName
@@ -51,6 +52,16 @@ class Rollout(RuleBasedStateMachine):
         self.rollout.verdicts[metric] = verdict
         if tell:
             self.rollout.report(changed=True)
+
+    @rule(metric=METRICS)
+    def the_watch_tells_of_a_breach(self, metric: MetricName) -> None:
+        named: dict[str, Any] = {
+            "metric": metric,
+            "cohort": "pilot",
+            "as_of": self.rollout.now,
+            "snapshot_digest": "sha256:seen",
+        }
+        self.rollout.ask(Verb.REPORT_BREACH, WATCH_ACTOR, **named)
 
     @rule(person=PEOPLE)
     def somebody_confirms(self, person: str) -> None:
