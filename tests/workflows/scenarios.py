@@ -114,6 +114,7 @@ async def forged_words(live: Live, pool: Pool) -> None:
     """Signals that claim to be the watch's name evidence that is none, is the baselines', or was dealt with before a
     resume: each time the rollout looks for itself, and goes on. What the watch itself names, it acts on."""
     await _to_pilot(live)
+    await _soon(live, _enrolled, "the pilot is not enrolled")
     baseline = (await live.view()).baselines[0].evidence_digest
     for digest in ("sha256:" + "0" * 64, baseline):
         await _claim(live, digest)
@@ -124,7 +125,11 @@ async def forged_words(live: Live, pool: Pool) -> None:
         "select body ->> 'snapshot_digest' from evidence where digest = $1", paused.evidence_digest
     )
     assert await pool.fetchval("select purpose from evidence where digest = $1", seen) == "watch"
-    assert paused.programme_at < max(entry.programme_at for entry in await _looks(live))
+
+    async def whole(live: Live) -> bool:
+        return any(entry.programme_at > paused.programme_at for entry in await _looks(live))
+
+    await _soon(live, whole, "no look at everything followed the pause")
     await live.days(20)
     await live.ask(Verb.REVIEW, "sponsor")
     await live.days(15)
@@ -141,11 +146,24 @@ async def _claim(live: Live, digest: str) -> None:
     assert (
         await live.ask(Verb.REPORT_BREACH, WATCH_ACTOR, **breach, snapshot_digest=digest)
     ).outcome is Outcome.APPLIED
+
+    async def looked(live: Live) -> bool:
+        return len(await _looks(live)) > before
+
+    await _soon(live, looked, "the rollout did not look for itself")
+
+
+async def _enrolled(live: Live) -> bool:
+    return (await live.view()).cohorts[0].state == "enrolled"
+
+
+async def _soon(live: Live, so: Callable[[Live], Awaitable[bool]], otherwise: str) -> None:
+    """Without letting programme time pass."""
     for _ in range(600):
-        if len(await _looks(live)) > before:
+        if await so(live):
             return
         await asyncio.sleep(0.05)
-    raise AssertionError("the rollout did not look for itself")
+    raise AssertionError(otherwise)
 
 
 async def _looks(live: Live) -> list[LogEntry]:
