@@ -1,6 +1,6 @@
 """Where other systems let absence pass: each spot that belongs to plans and verdicts, from rows to the verdict.
 
-The spots that belong to the workflow are tested where it is.
+The spots that belong to the workflow are tested where it is; `fail_opens` lists all with their tests.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ from judgement.values import group_value
 from models.evidence import Assessment, Baseline, GroupValue, PartnerReading, Verdict
 from models.metric import CATALOGUE, Direction, MetricName
 from models.plan import RolloutPlan
+from models.plan_change import ChangeRule, Margin
 from models.plan_metric import Tolerance
-from tests.judgement.readings import AS_OF, DAY, SLA, agreed, baseline, judged, reading, snapshot
+from tests.judgement.fail_opens import SPOTS
+from tests.judgement.readings import AS_OF, DAY, SLA, agreed, baseline, judged, reading, said, snapshot
 from tests.plans import make_plan, plan_data
+from tests.store.definitions import Sentence
+from tests.store.test_definitions import missing
 
 # What every partner of a cohort shows when all is well: numerator, denominator, facts, parts. Each gives 100, or 5
 # where lower is better.
@@ -74,6 +78,12 @@ def verdict(
     measured = snapshot(reading(metric=metric, group=group_value(metric, partners)))
     (item,) = assess(plan_of(metric, *thresholds), measured, frozen, {}).items
     return item.verdict
+
+
+def test_each_spot_of_the_survey_is_closed_by_tests_that_are_there() -> None:
+    assert len(SPOTS) == 17
+    assert [missing(Sentence(says, tests)) for says, tests in SPOTS] == [[]] * 17
+    assert all(tests for _, tests in SPOTS)
 
 
 every_metric = pytest.mark.parametrize("metric", MetricName)
@@ -184,6 +194,33 @@ def test_breaches_that_are_tolerated_are_not_met() -> None:
     """They do not pause; nor do they open a gate."""
     item = judged(reading(80.0), agreed(tolerance=Tolerance(in_a_row=3)))
     assert item.verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("cadence", ["0m", "31d", "-1d", "never", "1e9d"])
+def test_a_plan_that_would_never_be_looked_at_is_refused(cadence: str) -> None:
+    """No time at all, longer than the pilot of 30 days, or no length of time."""
+    with pytest.raises(ValidationError, match="cadence"):
+        make_plan(phases={**plan_data()["phases"], "cadence": cadence})
+
+
+def test_met_that_nobody_saw_is_no_success() -> None:
+    """Two looks in a row are agreed: a silent one between two good ones begins the run anew."""
+    plan = agreed(tolerance=Tolerance(met_in_a_row=2))
+    assert judged(reading(), plan, past=said(Verdict.MET)).verdict is Verdict.MET
+    for between in (Verdict.NO_EVIDENCE, Verdict.CANNOT_TELL, Verdict.NOT_MET):
+        assert judged(reading(), plan, past=said(Verdict.MET, between)).verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("metric", [name for name in MetricName if name is not MetricName.PARTNER_CHURN])
+def test_a_change_that_was_not_measured_is_no_success(metric: MetricName) -> None:
+    """The thresholds hold; of the change nothing is known."""
+    rule = ChangeRule(margin=Margin(number=5, relative=True))
+    limit = facing(metric, ">= 85")
+    value = 5.0 if CATALOGUE[metric].direction is Direction.LOWER else 90.0
+    for thresholds in ((limit,), ()):
+        plan = agreed(limit, metric=metric, change=rule)
+        plan = plan if thresholds else plan.model_copy(update={"thresholds": ()})
+        assert judged(reading(value, metric), plan, baseline(value, metric)).verdict is Verdict.NO_EVIDENCE
 
 
 def test_an_unknown_reason_for_no_value_is_no_success() -> None:

@@ -16,7 +16,7 @@ from models.log import Outcome
 from models.metric import MetricName
 from models.plan import Fate, StopResolution
 from models.rollout import HoldKind, Phase, Status
-from tests.plans import make_plan
+from tests.plans import make_plan, plan_data
 from tests.workflows.simulator import Simulator
 from workflows.course import Level
 from workflows.judge import blocks
@@ -38,6 +38,41 @@ def test_stopped_before_any_reading_is_stopped_not_completed(rollout: Simulator)
     rollout.ask(Verb.STOP, "sponsor", resolution=KEEP)
     assert rollout.state.assessment is None
     assert rollout.status is Status.STOPPED
+
+
+def test_stopped_while_a_source_gives_nothing_is_stopped_not_completed(rollout: Simulator) -> None:
+    rollout.to_validate()
+    rollout.verdicts = {SLA: Verdict.NO_EVIDENCE, MARGIN: Verdict.NO_EVIDENCE}
+    rollout.wait(2 * DAY)
+    rollout.broken = {StepKind.ASSESS}
+    rollout.report(changed=True)
+    rollout.ask(Verb.STOP, "sponsor", resolution=KEEP)
+    assert rollout.status is Status.STOPPED
+    assert "enrol wave-one" not in rollout.effects
+
+
+def test_a_watch_that_never_looked_opens_no_gate(rollout: Simulator) -> None:
+    """Its time is served, and whatever was read before was read by nobody since."""
+    rollout.to_pilot()
+    rollout.broken = {StepKind.ASSESS}
+    rollout.wait(40 * DAY, watched=False)
+    assert (rollout.state.phase, rollout.status) == (Phase.PILOT, Status.HOLDING)
+    assert rollout.state.assessment is None
+
+
+def test_an_outcome_without_evidence_counts_against_the_weight_that_must_be_met() -> None:
+    """Of three of one weight two are met, 67 %, and 75 % are agreed; left out, both of two would be."""
+    margin = {"metric": "contribution_margin", "thresholds": [">= 20"], "window": "28d", "freshness": "7d"}
+    others = [{**margin, "metric": name, "must": False} for name in ("pipeline_velocity", "compliance_score")]
+    left = [one for one in plan_data()["not_measured"] if one["metric"] in ("mdf_spend", "enablement_completion")]
+    sla = plan_data()["metrics"][0]
+    rollout = Simulator(make_plan(metrics=[sla, {**margin, "must": False}, *others], not_measured=left))
+    rollout.to_validate()
+    rollout.verdicts = {MARGIN: Verdict.NO_EVIDENCE}
+    rollout.report(changed=True)
+    found = blocks(rollout.state, rollout.state.assessment, Level.OUTCOMES)
+    assert [block.kind for block in found] == [HoldKind.EVIDENCE, HoldKind.OUTCOME]
+    assert found[1].detail == "67% of the weighted outcomes are met, 75% are agreed"
 
 
 def test_an_assessment_of_nothing_opens_no_gate(rollout: Simulator) -> None:
