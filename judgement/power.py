@@ -166,7 +166,8 @@ def _proven(looks: Looks, worse: Floats, margin: Floats, *, strict: bool) -> Fla
 def met(looks: Looks, harm: Floats, margin: Floats, day: int) -> Share:
     """Share of the rollouts that are *met* at the last look up to a day: proven not to be worse by the margin."""
     at = max(int(np.searchsorted(looks.days, day, side="right")) - 1, 0)
-    return share(looks.worse[:, at] + harm + looks.pass_reach[:, at] < margin)
+    worse, reach = looks.worse[:, at] + harm, looks.pass_reach[:, at]
+    return share((np.abs(worse) if looks.two_sided else worse) + reach < margin)
 
 
 def _by_then(hit: Flags) -> Floats:

@@ -77,6 +77,12 @@ def test_breaches_are_counted_as_they_are_tolerated(
     assert alarms(_path(*looks), rule, course(length=4, gate=4)).tolist() == [paused]
 
 
+def test_a_look_that_cannot_be_held_against_its_baseline_ends_no_run() -> None:
+    rule, days = agreed(">= 85", ">= -2pp", tolerance=Tolerance(in_a_row=1)), course(length=3, gate=3)
+    assert not alarms(_path(84, 90, 84), rule, days).any()
+    assert alarms(_path(84, 90, 84)._replace(baseline=np.array([[NAN]])), rule, days).all()
+
+
 def test_a_count_begins_anew_with_each_phase() -> None:
     rule, looks = agreed(">= 85", tolerance=Tolerance(in_a_row=2)), (90, 84, 84, 84, 84)
     days = course(length=5, gate=5)

@@ -53,10 +53,18 @@ def test_a_harm_moves_what_is_estimated_by_itself_and_leaves_the_error(metric: M
     assert float(worse.freedom) == pytest.approx(float(healthy.freedom))
 
 
-@pytest.mark.parametrize("harm", [0.0, 5.0, 12.0])
-@pytest.mark.parametrize("strict", [False, True])
-def test_every_look_says_what_the_product_would_say(harm: float, strict: bool) -> None:
+@pytest.mark.parametrize(
+    ("metric", "strict", "harm"),
+    [(SLA, strict, harm) for strict in (False, True) for harm in (0.0, 5.0, 12.0)]
+    # Both sides are alarms, and a share would be above one.
+    + [(MDF, False, harm) for harm in (0.0, 5.0, 12.0, -12.0)],
+)
+def test_every_look_says_what_the_product_would_say(metric: MetricName, strict: bool, harm: float) -> None:
     pilot, control = _sides()
+    if metric is MDF:
+        pilot, control = (
+            one._replace(metric=MDF, sums=one.sums[::7], facts=one.facts[::7]) for one in (pilot, control)
+        )
     rule = RULE.model_copy(update={"strict": strict})
     drawn = _drawn(pilot, 12)
     looks = look_at(pilot, control, rule, DAYS, drawn, risk_share=0.5)
@@ -87,7 +95,7 @@ def _verdict(pilot: Panel, control: Panel, rule: ChangeRule, drawn: Places, day:
     timeline = Timeline(pilot, DAYS, drawn[None])
     weights = timeline.baseline, timeline.window(np.array([0]), np.array([matured]))
     before, after = ([added_up(panel, weight)[0, 0] for panel in (pilot, control)] for weight in weights)
-    after[0][:, 0] -= harm / 100 * after[0][:, 1]
+    after[0][:, 0] += (harm if pilot.metric is MDF else -harm) / 100 * after[0][:, 1]
     rows = [[_rows(name, sums) for name, sums in zip("TC", arms, strict=True)] for arms in (before, after)]
     asked = Asked(
         metric=pilot.metric,
