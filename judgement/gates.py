@@ -19,7 +19,7 @@ from judgement.sums import Sides
 from judgement.values import group_value
 from models.change import Gate, GateFinding
 from models.evidence import PartnerReading
-from models.metric import CATALOGUE, Grouping, MetricName
+from models.metric import CATALOGUE, Grouping, MetricName, Scale
 from models.quality import FLOWS
 
 LEAST_DAYS = 7
@@ -50,23 +50,13 @@ CAP_QUANTILE, CAP_TIMES = 0.999, 3.0
 """An amount beyond so many times this quantile of the baseline's is looked at by a person."""
 
 COUNTED = frozenset(
-    {MetricName.LEAD_FOLLOW_UP_SLA, MetricName.ENABLEMENT_COMPLETION, MetricName.PARTNER_CHURN},
+    name for name, spec in CATALOGUE.items() if spec.scale is Scale.SHARE and spec.grouping is Grouping.RATIO_OF_SUMS
 )
 """Proportions: numerator and denominator count things, and what is not in the one is the other kind of event."""
 
-_AMOUNTS: dict[MetricName, tuple[str, ...]] = {
-    MetricName.CONTRIBUTION_MARGIN: ("numerator", "denominator"),
-    MetricName.PIPELINE_VELOCITY: ("won_value", "cycle_days"),
-    MetricName.MDF_SPEND: ("numerator", "denominator"),
-    MetricName.ENABLEMENT_COMPLETION: ("denominator",),
-    MetricName.LEAD_FOLLOW_UP_SLA: ("denominator",),
-    MetricName.DISCOUNT_LEAKAGE: ("numerator", "denominator"),
-}
-"""What of a partner's row is an amount without a natural end. Scores and single partners have one."""
-
-_EITHER_SIGN = frozenset({MetricName.CONTRIBUTION_MARGIN, MetricName.DISCOUNT_LEAKAGE})
+_SALES = "partner_transaction"
+_EITHER_SIGN = frozenset(name for name, spec in CATALOGUE.items() if _SALES in spec.reads)
 """Metrics whose sums may be negative: losses, returns, sales above list."""
-
 
 _OF_A_ROW = ("numerator", "denominator")
 
@@ -126,7 +116,7 @@ def outliers(metric: MetricName, before: Sides, now: Sides, *, longer: float = 1
         longer: by how much the present window is longer than the baseline's, of metrics that grow with it.
     """
     stretch = longer if math.isfinite(longer) and longer > 1 else 1.0
-    caps = {name: CAP_TIMES * stretch * cap for name in _AMOUNTS.get(metric, ()) if (cap := _cap(before, name)) > 0}
+    caps = {name: CAP_TIMES * stretch * cap for name in _amounts(metric) if (cap := _cap(before, name)) > 0}
     impossible = _impossible(metric)
     rows = (*now.cohort, *now.compared)
     found = {row.partner_id for row in rows if impossible(row)}
@@ -310,9 +300,19 @@ def _cap(before: Sides, name: str) -> float:
     return sizes[low] + (place - low) * (sizes[high] - sizes[low])
 
 
+def _amounts(metric: MetricName) -> tuple[str, ...]:
+    """What of a partner's row is an amount without a natural end. Scores have one."""
+    grouping = CATALOGUE[metric].grouping
+    if grouping is Grouping.FROM_PARTS:
+        return "won_value", "cycle_days"
+    if grouping is Grouping.MEAN_OF_SCORES:
+        return ()
+    return ("denominator",) if metric in COUNTED else _OF_A_ROW
+
+
 def _impossible(metric: MetricName) -> Callable[[PartnerReading], bool]:
     """Whether a row of the metric holds what cannot be."""
-    named = [name for name in _AMOUNTS.get(metric, ()) if name not in _OF_A_ROW]
+    named = [name for name in _amounts(metric) if name not in _OF_A_ROW]
     counted, signed = metric in COUNTED, metric in _EITHER_SIGN
 
     def impossible(row: PartnerReading) -> bool:
