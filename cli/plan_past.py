@@ -161,7 +161,11 @@ def _usable(metric: MetricName, rows: PastRows, compared: Compared) -> PastOf:
     pilot = panel_of(metric, [block[0] for block in rows.blocks], compared.pilot)
     told = [week for week in range(pilot.weeks) if _facts(pilot, week)]
     if not told:
-        return PastOf(None, rows.end, "nobody of the pilot has a fact in the weeks that were read")
+        return PastOf(
+            None,
+            rows.end,
+            "nobody of the pilot has a fact in the weeks that were read; --clock-start and --weeks read others",
+        )
     wrong = {at // pilot.per_week: why for at, why in wrong_blocks(metric, [b[0] for b in rows.blocks]).items()}
     kept = [week for week in range(told[0], told[-1] + 1) if week not in wrong]
     reasons = tuple(wrong.values())

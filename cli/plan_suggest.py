@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from cli.output import CliError, Exit
@@ -48,7 +48,7 @@ class Facts(NamedTuple):
 
     past: PastOf
     months: Sequence[Month]
-    odd: Sequence[str] = ()
+    odd: Mapping[date, str] = {}
 
 
 async def filled_plan(
@@ -127,7 +127,7 @@ async def _facts(reading: Reading, plan: RolloutPlan, spec: MetricSpec) -> Facts
     async with reading.conn.transaction(isolation="repeatable_read", readonly=True):
         state = KINDS[spec.name] is Kind.STATE
         rows = await read_months(reading.conn, spec.name, reading.compared.pilot, starts, state=state)
-        odd = await _odd_months(reading, starts) if spec.name is MetricName.CONTRIBUTION_MARGIN else ()
+        odd = await _odd_months(reading, starts) if spec.name is MetricName.CONTRIBUTION_MARGIN else {}
     found = [Month(start.date(), of_month) for start, of_month in rows.items()]
     while found and not any(row.facts for row in found[0].rows):
         found.pop(0)
@@ -143,7 +143,7 @@ def _months(end: datetime) -> list[datetime]:
     return [datetime.combine(one, time(), UTC) for one in reversed(found)]
 
 
-async def _odd_months(reading: Reading, starts: Sequence[datetime]) -> tuple[str, ...]:
+async def _odd_months(reading: Reading, starts: Sequence[datetime]) -> dict[date, str]:
     from judgement.quality import odd_months
     from models.evidence import Window
     from store.quality import read_quality
@@ -157,11 +157,11 @@ async def _odd_months(reading: Reading, starts: Sequence[datetime]) -> tuple[str
         periods=1,
     )
     far = DEFAULTS[Check.PLAUSIBILITY].amber or 0.0
-    return tuple(
-        f"{one.month:%Y-%m}: the ledger's margin in {one.currency} is {one.value:.1f} %, usual {one.usual:.1f}"
+    return {
+        one.month: f"the ledger's margin in {one.currency} is {one.value:.1f} %, usual {one.usual:.1f}"
         for one in odd_months(raw.months if raw else ())
         if abs(one.value - one.usual) >= far
-    )
+    }
 
 
 def _suggested(plan: RolloutPlan, spec: MetricSpec, found: Facts, runs: int) -> tuple[str, list[str]]:
@@ -268,11 +268,13 @@ def _reasons(spec: MetricSpec, found: Facts, power: MetricPower, margin: Margin 
     from judgement.panel import KINDS, Kind
 
     state = KINDS[spec.name] is Kind.STATE
-    doubts = seasons.doubtful(spec.name, found.months, state=state)
+    doubts = {**seasons.doubtful(spec.name, found.months, state=state), **found.odd}
     months = [one._replace(rows=()) if one.first in doubts else one for one in found.months]
+    # Who orders once a quarter has two thin months in each.
+    whole = [one._replace(rows=()) if one.first in found.odd else one for one in found.months]
     unit = "%" if spec.scale is Scale.AMOUNT else "pp"
     yield f"{power.value:.2f} over {power.weeks} weeks, of {power.partners} partners"
-    moves = seasons.quarters(spec.name, months, state=state)
+    moves = seasons.quarters(spec.name, whole, state=state)
     if moves is not None:
         yield f"moved by at most {moves.most:.1f}{unit} between quarters, {moves.first:%Y-%m} to {moves.last:%Y-%m}"
     season = seasons.months_of_year(spec.name, months)
@@ -285,7 +287,7 @@ def _reasons(spec: MetricSpec, found: Facts, power: MetricPower, margin: Margin 
     week = seasons.weekdays(history.pilot, end.weekday()) if history and end else None
     if week is not None and margin is not None and week.range > margin.number:
         yield f"weekdays: {week.range:.1f}{unit} between {week.low_at} and {week.high_at}: keep windows of whole weeks"
-    for told in (*seasons.told(doubts), *found.odd, *found.past.notes):
+    for told in (*seasons.told(doubts), *found.past.notes):
         yield f"not to be used, {told}"
 
 
