@@ -90,7 +90,7 @@ def differences(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
         change, variance, freedom = zip(*(_changed(form, arm) for arm in (pilot, control)), strict=True)
         total = variance[0] + variance[1]
         df = total**2 / (variance[0] ** 2 / freedom[0] + variance[1] ** 2 / freedom[1])
-    return Estimate(change[0] - change[1], np.sqrt(total), df, np.ones_like(df))
+    return Estimate(change[0] - change[1], np.sqrt(total), df)
 
 
 def _changed(form: Form, arm: Arm) -> tuple[Floats, Floats, float]:
@@ -187,11 +187,16 @@ def rank_test(panel: Panel) -> Days:
     for day in range(LEAST_DAYS - 1, DAYS):
         first = max(0, day + 1 - width)
         _, high = _shift_interval(daily[0][:, first : day + 1], daily[1][:, first : day + 1])
-        centre = np.nanmean(daily[1][:, first : day + 1], axis=1)
-        size = np.nanmean(daily[0][:, first : day + 1], axis=1) - centre
+        size = _mean_there(daily[0][:, first : day + 1]) - _mean_there(daily[1][:, first : day + 1])
         pauses[:, day] = (high < 0) & (size <= -MARGIN[panel.kind])
         met[:, day] = ~(high < 0)
     return Days(pauses, met)
+
+
+def _mean_there(readings: Floats) -> Floats:
+    """Of the days that have a reading; NaN without any."""
+    with np.errstate(all="ignore"):
+        return np.nansum(readings, axis=1) / np.isfinite(readings).sum(axis=1)
 
 
 def _shift_interval(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:

@@ -187,7 +187,7 @@ class _State:
 
     def _deals(self, harm: Floats, fall: Floats) -> Floats:
         """Deals won, their value, and how long they took."""
-        pace = self._size * np.exp(0.3 * self._own + 0.5 * self._lean - 0.3 * fall - harm * MARGIN[Kind.VELOCITY] / 2)
+        pace = self._size * np.exp(0.3 * self._own + 0.5 * self._lean - 0.3 * fall - harm * MARGIN[Kind.VELOCITY])
         deals = self._chance.poisson(0.4 * pace)
         several = np.sqrt(np.maximum(deals, 1))
         spread = 1.4 if self._world.heavy else 0.8

@@ -23,11 +23,11 @@ NO_SPREAD = 1e-9
 
 
 class Past(NamedTuple):
-    """What each partner's past lets expect now: its amount, of shape (ways to fade it, ..., partners), and what it
-    counts, of shape (..., partners)."""
+    """What an arm's past lets expect, for each way to fade it: shape (fades, ...); and what of that is lost without
+    each partner: shape (fades, ..., partners)."""
 
-    amount: Floats
-    weight: Floats
+    expected: Floats
+    lost: Floats
 
 
 class Form(Protocol):
@@ -39,8 +39,8 @@ class Form(Protocol):
     def weight(self, sums: Floats) -> Floats:
         """What each partner counts in the value, of shape (..., partners)."""
 
-    def past(self, arm: Arm, usual: Floats) -> Past:
-        """What the past of each partner lets expect, off the value of the means `usual`."""
+    def pasts(self, arm: Arm, usual: Floats) -> list[Past]:
+        """What sides of each partner's past let expect, off the value of the means `usual`."""
 
 
 class Ratio:
@@ -58,13 +58,20 @@ class Ratio:
         found: Floats = sums[..., 1]
         return found
 
-    def past(self, arm: Arm, usual: Floats) -> Past:
-        """A partner's own rate, faded towards everybody's, at the size that it has now."""
-        rate, size = (usual[..., 0] / usual[..., 1])[..., None], usual[..., 1, None]
-        own, rests_on, now = arm.before[..., 0], arm.before[..., 1], arm.after[..., 1]
-        fades = np.array(FADES).reshape(-1, *(1,) * now.ndim)
-        faded = self._factor * now * (own - rate * rests_on) / (rests_on + fades * size)
-        return Past(np.where(np.isfinite(faded), faded, 0.0), now)
+    def pasts(self, arm: Arm, usual: Floats) -> list[Past]:
+        """A partner's own rate, at the size that it has now."""
+        return [_rate(arm, usual, 0, 1, arm.after[..., 1], self._factor)]
+
+
+def _rate(arm: Arm, usual: Floats, of: int, by: int, now: Floats, factor: Floats | float) -> Past:
+    """A partner's own rate off the usual one, faded towards it, weighed by what the partner counts now."""
+    rate, size = (usual[..., of] / usual[..., by])[..., None], usual[..., by, None]
+    own, rests_on = arm.before[..., of], arm.before[..., by]
+    fades = np.array(FADES).reshape(-1, *(1,) * now.ndim)
+    faded = factor * now * (own - rate * rests_on) / (rests_on + fades * size)
+    amount = np.where(np.isfinite(faded), faded, 0.0)
+    whole, weight = amount.sum(axis=-1, keepdims=True), now.sum(axis=-1, keepdims=True)
+    return Past((whole / weight)[..., 0], whole / weight - (whole - amount) / (weight - now))
 
 
 class LogVelocity:
@@ -79,11 +86,17 @@ class LogVelocity:
         found: Floats = sums[..., 1]
         return found
 
-    def past(self, arm: Arm, usual: Floats) -> Past:
-        """To first order. A partner's size is in the value itself, so nothing is weighed anew, and nothing faded."""
-        shares = arm.before / usual[..., None, :]
-        pull = shares[..., 0] + shares[..., 1] - shares[..., 2] - 1
-        return Past(pull[None], np.ones_like(pull))
+    def pasts(self, arm: Arm, usual: Floats) -> list[Past]:
+        """How many deals a partner wins, what each is worth and how long each takes, each in parts of what is usual:
+        how many lasts, and what each is worth is mostly luck."""
+        won = arm.after[..., 1]
+        worth, taken = usual[..., 0] / usual[..., 1], usual[..., 2] / usual[..., 1]
+        often, without = (np.log(side) for side in _means(arm.before[..., 1, None]))
+        return [
+            Past(often[None, ..., 0], (often - without[..., 0])[None]),
+            _rate(arm, usual, 0, 1, won, 1 / worth[..., None]),
+            _rate(arm, usual, 2, 1, won, -1 / taken[..., None]),
+        ]
 
 
 class Arm(NamedTuple):
@@ -95,12 +108,11 @@ class Arm(NamedTuple):
 
 class Estimate(NamedTuple):
     """`change` is how much more the pilot's value rose than the control's, `error` its standard error, `freedom` the
-    degrees of freedom of that; NaN where they cannot be given. `slope` is how much of a partner's past counts."""
+    degrees of freedom of that; NaN where they cannot be given."""
 
     change: Floats
     error: Floats
     freedom: Floats
-    slope: Floats
 
 
 def estimate(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
@@ -133,7 +145,7 @@ def _alone(form: Form, arm: Arm) -> Estimate:
     lost = _lost(form, arm.after) - _lost(form, arm.before)
     freedom = np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM)
     error = _above_rounding(np.sqrt(_variance(lost)), form.value(arm.after.mean(axis=-2)), change)
-    return Estimate(change, error, freedom, np.ones_like(change))
+    return Estimate(change, error, freedom)
 
 
 def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
@@ -143,31 +155,34 @@ def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
     value, other = (form.value(arm.after.mean(axis=-2)) for arm in arms)
     losses = [_lost(form, arm.after) for arm in arms]
     freedoms = [np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM) for arm in arms]
-    residual, *found = _fitted(losses, [form.past(arm, usual) for arm in arms], freedoms, value - other)
+    pasts = [form.pasts(arm, usual) for arm in arms]
+    residual, *found = _fitted(losses, pasts, freedoms, value - other)
     # The first of those that fit equally well: rounding must not choose.
     comparable = np.where(np.isnan(residual), np.inf, residual)
     best = np.argmax(comparable <= comparable.min(axis=0) + NO_SPREAD * _spread(losses), axis=0)[None]
-    change, error, freedom, slope = (np.take_along_axis(one, best, axis=0)[0] for one in found)
-    return Estimate(change, _above_rounding(error, value, other), freedom, slope)
+    change, error, freedom = (np.take_along_axis(one, best, axis=0)[0] for one in found)
+    return Estimate(change, _above_rounding(error, value, other), freedom)
 
 
-def _fitted(losses: list[Floats], pasts: list[Past], freedoms: list[Floats], apart: Floats) -> tuple[Floats, ...]:
+def _fitted(losses: list[Floats], pasts: list[list[Past]], freedoms: list[Floats], apart: Floats) -> tuple[Floats, ...]:
     """For each way to fade the past the sum of squared residuals, and the estimate."""
     sizes = [loss.shape[-1] for loss in losses]
-    means = [past.amount.sum(axis=-1) / past.weight.sum(axis=-1) for past in pasts]
-    drops = [_dropped(past) for past in pasts]
-    square = _together(sizes, [drop**2 for drop in drops])
-    product = _together(sizes, [drop * loss for drop, loss in zip(drops, losses, strict=True)])
-    slope = np.where(square > 0, np.clip(product / square, 0.0, STEEPEST), 0.0)
-    left = [loss - slope[..., None] * drop for loss, drop in zip(losses, drops, strict=True)]
-    residual = _together(sizes, [one**2 for one in left])
-    variances = [_variance(one) for one in left]
+    drops = [np.stack(np.broadcast_arrays(*(one.lost for one in sides)), axis=-2) for sides in pasts]
+    means = [np.stack(np.broadcast_arrays(*(one.expected for one in sides)), axis=-1) for sides in pasts]
+    square = _together(sizes, [drop @ drop.swapaxes(-1, -2) for drop in drops])
+    product = _together(sizes, [drop @ loss[..., None] for drop, loss in zip(drops, losses, strict=True)])
+    inverse = np.linalg.pinv(np.nan_to_num(square), rcond=NO_SPREAD, hermitian=True)
+    slopes = np.clip((inverse @ product)[..., 0], 0.0, STEEPEST)
+    left = [loss - (slopes[..., None, :] @ drop)[..., 0, :] for loss, drop in zip(losses, drops, strict=True)]
+    residual = _spread(left)
     imbalance = means[0] - means[1]
-    uncertain = np.where(square > 0, residual / max(sum(sizes) - 3, 1) / square, 0.0)
+    uncertain = (imbalance[..., None, :] @ inverse @ imbalance[..., None])[..., 0, 0]
+    uncertain = uncertain * residual / max(sum(sizes) - 2 - slopes.shape[-1], 1)
+    variances = [_variance(one) for one in left]
     total = variances[0] + variances[1]
     freedom = total**2 / (variances[0] ** 2 / freedoms[0] + variances[1] ** 2 / freedoms[1])
-    change = apart - slope * imbalance
-    return residual, change, np.sqrt(total + imbalance**2 * uncertain), np.maximum(freedom, LEAST_FREEDOM), slope
+    change = apart - (slopes * imbalance).sum(axis=-1)
+    return residual, change, np.sqrt(total + uncertain), np.maximum(freedom, LEAST_FREEDOM)
 
 
 def _above_rounding(error: Floats, *values: Floats) -> Floats:
@@ -175,29 +190,25 @@ def _above_rounding(error: Floats, *values: Floats) -> Floats:
 
 
 def _spread(losses: list[Floats]) -> Floats:
-    """The sum of squares before anything is explained."""
-    return _together([loss.shape[-1] for loss in losses], [loss**2 for loss in losses])
+    """The sum of squares of what is lost with each partner."""
+    return _together([loss.shape[-1] for loss in losses], [(loss**2).sum(axis=-1) for loss in losses])
 
 
 def _together(sizes: list[int], terms: list[Floats]) -> Floats:
-    """Sums over both arms, in the scale of single partners: what is lost without one shrinks with their number."""
-    found: Floats = terms[0].sum(axis=-1) * (sizes[0] - 1) ** 2 + terms[1].sum(axis=-1) * (sizes[1] - 1) ** 2
-    return found
+    """Both arms' sums, in the scale of single partners: what is lost without one shrinks with their number."""
+    return terms[0] * (sizes[0] - 1) ** 2 + terms[1] * (sizes[1] - 1) ** 2
 
 
 def _lost(form: Form, sums: Floats) -> Floats:
     """What the value loses without each partner."""
-    partners = sums.shape[-2]
-    without = (sums.sum(axis=-2, keepdims=True) - sums) / (partners - 1)
-    found: Floats = form.value(sums.mean(axis=-2))[..., None] - form.value(without)
+    mean, without = _means(sums)
+    found: Floats = form.value(mean)[..., None] - form.value(without)
     return found
 
 
-def _dropped(past: Past) -> Floats:
-    """What an arm's expectation loses without each partner."""
-    amount, weight = (side.sum(axis=-1, keepdims=True) for side in past)
-    found: Floats = amount / weight - (amount - past.amount) / (weight - past.weight)
-    return found
+def _means(sums: Floats) -> tuple[Floats, Floats]:
+    """Means over partners, and those without each of them."""
+    return sums.mean(axis=-2), (sums.sum(axis=-2, keepdims=True) - sums) / (sums.shape[-2] - 1)
 
 
 def _variance(lost: Floats) -> Floats:
