@@ -196,7 +196,8 @@ def rank_test(panel: Panel) -> Days:
 def _mean_there(readings: Floats) -> Floats:
     """Of the days that have a reading; NaN without any."""
     with np.errstate(all="ignore"):
-        return np.nansum(readings, axis=1) / np.isfinite(readings).sum(axis=1)
+        found: Floats = np.nansum(readings, axis=1) / np.isfinite(readings).sum(axis=1)
+    return found
 
 
 def _shift_interval(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:
