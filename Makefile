@@ -3,11 +3,13 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
+JUDGES := .venv-judges
+JUDGES_PYTHON ?= 3.11
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 CODE := models judgement store activities workflows worker console cli deploy bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean .venv
+.PHONY: help demo test lint format bench judges lock clean .venv
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -33,6 +35,15 @@ format: $(STAMP) ## Rewrite formatting and import order
 bench: $(STAMP) ## Measure; never asserts
 	@$(BIN)/python -m bench $(ARGS)
 
+judges: $(JUDGES)/.installed ## Make .venv-judges: libraries that bench judgement compares ours with
+
+$(JUDGES)/.installed: bench/judges.lock | $(STAMP)
+	@echo "Making $(JUDGES) with Python $(JUDGES_PYTHON): what gbstats pins has no wheels for a newer one than 3.11"
+	@$(BIN)/uv venv --quiet --clear --no-python-downloads --python $(JUDGES_PYTHON) $(JUDGES)
+	@echo "Installing the packages of bench/judges.lock into $(JUDGES) (650 MB, a minute or two)"
+	@$(PIP) --python $(JUDGES)/bin/python install --quiet --require-hashes --only-binary :all: --requirement $<
+	@touch $@
+
 # The floor of requires-python decides; environment markers keep one lock right for every platform.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock'
@@ -42,9 +53,11 @@ lock: $(STAMP) ## Bring the hash-pinned locks in line with pyproject.toml; ARGS=
 	@$(COMPILE) $(ARGS) --all-extras --output-file requirements.lock pyproject.toml
 	@echo "Resolving requirements-prod.lock (what a worker in production installs)"
 	@$(COMPILE) $(ARGS) --constraint requirements.lock --output-file requirements-prod.lock pyproject.toml
+	@echo "Resolving bench/judges.lock (what .venv-judges holds, beside everything else)"
+	@$(COMPILE) $(ARGS) --output-file bench/judges.lock bench/judges.in
 
-clean: ## Remove .venv, caches and build output; the data of embedded servers stays
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+clean: ## Remove .venv and .venv-judges, caches and build output; the data of embedded servers stays
+	rm -rf .venv $(JUDGES) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	find $(CODE) examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 .venv: $(STAMP)

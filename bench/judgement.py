@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
@@ -13,6 +13,8 @@ import numpy as np
 from bench.figures import Bar, Comparison, Findings, Profile
 from bench.ground import Ground
 from bench.judges import JUDGES, Days
+from bench.others import LOOKS, NAMES, LeftOut, Others
+from bench.others import ROLLOUTS as FOR_OTHERS
 from bench.panel import BASELINE, HARMED, HEALTHY, Kind, World, make
 from judgement.estimate import Floats
 from judgement.material import Asked, Sides, Stretch, judge_change
@@ -49,19 +51,23 @@ async def run(ground: Ground) -> Findings:
     worlds = (*HEALTHY[:2], HARMED[1]) if ground.quick else (*HEALTHY, *HARMED)
     sizes = SIZES[:1] if ground.quick else SIZES
     found: Found = {}
+    others = None if ground.quick else Others(ground.directory / "others")
     for kind in Kind:
         for world in worlds:
             ground.tell(f"{kind}: {world.name}, {rollouts} rollouts of {', '.join(str(size) for size, _ in sizes)}")
             for pilot, control in sizes:
-                for name, cell in _cells(kind, world, pilot, control, rollouts):
+                for name, cell in _cells(kind, world, pilot, control, rollouts, others):
                     found[kind, world, pilot, name] = cell
+    left_out = await _by_others(others, found, ground.tell) if others else []
     return Findings(
         comparisons=(*_compared(found, rollouts), _cpu(3 if ground.quick else 20)),
-        profiles=tuple(_tables(found, worlds, [size for size, _ in sizes], rollouts)),
+        profiles=(*_tables(found, worlds, [size for size, _ in sizes], rollouts), *_missing(left_out)),
     )
 
 
-def _cells(kind: Kind, world: World, pilot: int, control: int, rollouts: int) -> Iterator[tuple[str, Cell]]:
+def _cells(
+    kind: Kind, world: World, pilot: int, control: int, rollouts: int, others: Others | None
+) -> Iterator[tuple[str, Cell]]:
     number = list(Kind).index(kind), (*HEALTHY, *HARMED).index(world)
     chance = np.random.default_rng([SEED, *number, pilot])
     days: dict[str, list[Days]] = {name: [] for name in JUDGES}
@@ -70,8 +76,28 @@ def _cells(kind: Kind, world: World, pilot: int, control: int, rollouts: int) ->
         panel = make(kind, world, pilot, control, min(step, rollouts - first), chance)
         for name, judge in JUDGES.items():
             days[name].append(judge(panel))
+        if others and first < FOR_OTHERS:
+            others.hand((kind, world, pilot), panel._replace(sums=panel.sums[: FOR_OTHERS - first]))
     for name, parts in days.items():
-        yield name, _cell(Days(*(np.concatenate(side) for side in zip(*parts, strict=True))), world)
+        yield name, _cell(_together(parts), world)
+
+
+async def _by_others(others: Others, found: Found, tell: Callable[[str], None]) -> list[LeftOut]:
+    """Libraries judge some of the same rollouts."""
+    tell("gbstats and spotify-confidence judge, in .venv-judges")
+    decided, left_out = await others.decide(tell)
+    for ((kind, world, pilot), name), parts in decided.items():
+        found[kind, world, pilot, name] = _cell(_together(parts), world)
+    return left_out
+
+
+def _together(parts: Sequence[Days]) -> Days:
+    return Days(*(np.concatenate(side) for side in zip(*parts, strict=True)))
+
+
+def _missing(left_out: Sequence[LeftOut]) -> Iterator[Profile]:
+    if left_out:
+        yield Profile(title="LEFT OUT of the tables above", columns=("library", "because"), rows=tuple(left_out))
 
 
 def _cell(days: Days, world: World) -> Cell:
@@ -93,6 +119,10 @@ def _cell(days: Days, world: World) -> Cell:
 def _tables(found: Found, worlds: Sequence[World], sizes: Sequence[int], rollouts: int) -> Iterator[Profile]:
     """For each metric: false pauses, then pauses and their day under harm, then *met*."""
     of = f"pilots of {' / '.join(map(str, sizes))}; {rollouts} rollouts a cell, error at 5 % {_error(rollouts):.1f}"
+    names = [*JUDGES, *(name for name in NAMES if any(one == name for *_, one in found))]
+    if len(names) > len(JUDGES):
+        some = min(rollouts, FOR_OTHERS)
+        of += f"; *: {some} of them, {len(LOOKS)} looks at data as they come, error at 5 % {_error(some):.1f}"
     healthy, harmed = [one for one in worlds if not one.effect], [one for one in worlds if one.effect]
     for kind in Kind:
         for title, chosen, show in (
@@ -105,7 +135,7 @@ def _tables(found: Found, worlds: Sequence[World], sizes: Sequence[int], rollout
                 columns=("", *(world.name for world in chosen)),
                 rows=tuple(
                     (name, *(" / ".join(show(found[kind, world, size, name]) for size in sizes) for world in chosen))
-                    for name in JUDGES
+                    for name in names
                 ),
             )
 

@@ -210,14 +210,19 @@ def _shift_interval(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:
 
 
 def _since(panel: Panel, by: Estimator, stage: int, lag: int) -> Estimate:
-    """Estimates for each day on which a week has matured since a stage, the rows of both arms added up from there."""
+    """Estimates for each day on which a week has matured since a stage."""
+    return by(form_of(panel.kind), *arms(panel, stage, lag))
+
+
+def arms(panel: Panel, stage: int, lag: int) -> tuple[Arm, Arm]:
+    """Pilot and control at each look since a stage, the rows of both added up from there."""
     before = _before(panel)[:, None]
     after = _after(panel, stage, lag)
-    arms = (
+    pilot, control = (
         Arm(np.broadcast_to(before[:, :, arm], (*after.shape[:2], *before[:, :, arm].shape[2:])), after[:, :, arm])
         for arm in (slice(0, panel.pilot), slice(panel.pilot, None))
     )
-    return by(form_of(panel.kind), *arms)
+    return pilot, control
 
 
 def _before(panel: Panel) -> Floats:
