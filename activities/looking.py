@@ -191,7 +191,7 @@ async def _sums(conn: Connection, task: Task, measured: Measured, changes: Stret
     if not changes.matured:
         return None
     rollout = task.rollout
-    before = await frozen_rows(conn, rollout.key, rollout.standing.baselines, judged_by_change(rollout.plan))
+    before = await frozen_rows(conn, rollout.key, rollout.standing.baselines)
     return sums_of(measured, before, changes.beside)
 
 

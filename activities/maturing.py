@@ -24,9 +24,7 @@ REMEMBERED = 50_000
 """Partners' rows behind baselines that a process remembers, of all rollouts together, and always the last ones asked
 for: what has a digest never changes. Some seventy megabytes at most."""
 
-_baselines: OrderedDict[tuple[RolloutKey, str, tuple[MetricName, ...]], dict[Key, tuple[PartnerReading, ...]]] = (
-    OrderedDict()
-)
+_baselines: OrderedDict[tuple[RolloutKey, str], dict[Key, tuple[PartnerReading, ...]]] = OrderedDict()
 
 
 class Stretches(NamedTuple):
@@ -97,26 +95,24 @@ def rows_of(rows: Sequence[PartnerRows]) -> dict[Key, tuple[PartnerReading, ...]
 
 
 async def frozen_rows(
-    conn: Connection, key: RolloutKey, baselines: Sequence[Baseline], metrics: Sequence[MetricPlan]
+    conn: Connection, key: RolloutKey, baselines: Sequence[Baseline]
 ) -> dict[Key, tuple[PartnerReading, ...]]:
-    """The rows of frozen baselines, of these metrics; none where there are no baselines.
+    """The rows of frozen baselines, whatever metric they are of; none where there are no baselines.
 
     Raises:
         EvidenceChanged: what the baselines were read from does not have its digest any more.
     """
     if not baselines:
         return {}
-    names = tuple(sorted(one.metric for one in metrics))
-    place = key, baselines[0].evidence_digest, names
+    place = key, baselines[0].evidence_digest
     known = _baselines.get(place)
     if known is not None:
         _baselines.move_to_end(place)
         return known
-    measured = await evidence.read_measured(conn, *place[:2])
+    measured = await evidence.read_measured(conn, *place)
     if measured is None:
         return {}
-    found = {name: rows for name, rows in rows_of(measured.rows).items() if name[1] in names}
-    _baselines[place] = found
+    found = _baselines[place] = rows_of(measured.rows)
     while len(_baselines) > 1 and sum(map(_size, _baselines.values())) > REMEMBERED:
         _baselines.popitem(last=False)
     return found

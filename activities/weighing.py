@@ -49,8 +49,7 @@ async def weigh(
     snapshot = measured.snapshot
     past = await evidence.past_readings(conn, [PastAsked(key, since, snapshot.as_of)])
     beside = await _beside(conn, key, plan, snapshot)
-    measures = {one.metric for one in snapshot.readings}
-    before = await frozen_rows(conn, key, baselines, [one for one in plan.metrics if one.metric in measures])
+    before = await frozen_rows(conn, key, baselines)
     behind = Behind(rows_of(measured.rows), before, beside.partners if beside and snapshot.comparison else ())
     assessment = assess(plan, snapshot, baselines, past[key], behind, sums_of(measured, before, beside))
     readings = {(one.cohort, one.metric): one for one in snapshot.readings}

@@ -95,9 +95,8 @@ async def test_the_rows_behind_baselines_are_read_once_and_not_remembered_withou
         async with setting.pool.acquire() as conn:
             snapshot = await read_snapshot(conn, setting.key, found.digest)
             assert snapshot is not None
-            baselines, plans = baselines_of(snapshot), setting.plan.metrics
-            rows = [await maturing.frozen_rows(conn, setting.key, baselines, plans) for _ in range(2)]
+            rows = [await maturing.frozen_rows(conn, setting.key, baselines_of(snapshot)) for _ in range(2)]
         # Twelve partners of two metrics: the rows of two such snapshots are more than there is room for.
         assert rows[0] is rows[1]
         assert [len(one) for one in rows[0].values()] == [12, 12]
-        assert [digest for _, digest, _ in maturing._baselines] == [found.digest]
+        assert [digest for _, digest in maturing._baselines] == [found.digest]
