@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 import typer
 
 from cli.output import CliError, Exit
-from models.metric import MetricName
+from models.metric import CATALOGUE, Block, MetricName
 from models.plan import CohortSpec, RolloutPlan, Selector
 from models.plan_metric import MetricPlan
 
@@ -129,13 +129,12 @@ class Reading(NamedTuple):
 
     async def past(self, rule: MetricPlan, done: Done) -> PastOf:
         """The past of one metric, without weeks at either end of which the pilot has no facts."""
-        from judgement.panel import KINDS, Kind
         from store.past import read_days, read_states
 
         groups = (self.compared.pilot, self.compared.others)
         settled = max(SETTLED, rule.change.maturity if rule.change else SETTLED)
         async with self.conn.transaction(isolation="repeatable_read", readonly=True):
-            if KINDS[rule.metric] is Kind.STATE:
+            if CATALOGUE[rule.metric].block is Block.STATE:
                 rows = await read_states(
                     self.conn,
                     rule.metric,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cli.output import CliError, Exit
 from cli.plan_past import LEAST, Compared, PastOf, Reading
 from cli.plan_template import Filled, metric_text, plan_template
-from models.metric import CATALOGUE, MetricName, MetricSpec, MetricUse, Scale
+from models.metric import CATALOGUE, Block, MetricName, MetricSpec, MetricUse, Scale
 from models.plan import RolloutPlan, Selector
 from models.plan_change import ChangeRule, Margin, parse_margin
 from models.plan_metric import Basis, MetricPlan, Threshold, Tolerance, parse_threshold
@@ -116,7 +116,6 @@ def _ids(partners: Sequence[str]) -> str:
 
 
 async def _facts(reading: Reading, plan: RolloutPlan, spec: MetricSpec) -> Facts:
-    from judgement.panel import KINDS, Kind
     from judgement.seasons import Month
     from store.past import read_months
 
@@ -125,7 +124,7 @@ async def _facts(reading: Reading, plan: RolloutPlan, spec: MetricSpec) -> Facts
         return Facts(past, ())
     starts = _months(past.end)
     async with reading.conn.transaction(isolation="repeatable_read", readonly=True):
-        state = KINDS[spec.name] is Kind.STATE
+        state = spec.block is Block.STATE
         rows = await read_months(reading.conn, spec.name, reading.compared.pilot, starts, state=state)
         odd = await _odd_months(reading, starts) if spec.name is MetricName.CONTRIBUTION_MARGIN else {}
     found = [Month(start.date(), of_month) for start, of_month in rows.items()]
@@ -265,9 +264,8 @@ def _limits(rule: MetricPlan, cost: RulesCost | None, *, keep_changes: bool) -> 
 def _reasons(spec: MetricSpec, found: Facts, power: MetricPower, margin: Margin | None) -> Iterator[str]:
     """What its past says of a metric, line by line."""
     from judgement import seasons
-    from judgement.panel import KINDS, Kind
 
-    state = KINDS[spec.name] is Kind.STATE
+    state = spec.block is Block.STATE
     doubts = {**seasons.doubtful(spec.name, found.months, state=state), **found.odd}
     months = [one._replace(rows=()) if one.first in doubts else one for one in found.months]
     # Who orders once a quarter has two thin months in each.

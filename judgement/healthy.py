@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgement.estimate import Floats
-from judgement.panel import Kind, Panel, values
+from judgement.panel import Panel, values
 from judgement.resample import Course, Places, Timeline, added_up, group_sums
-from models.metric import CATALOGUE, MetricUse
+from models.metric import CATALOGUE, Block, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -122,7 +122,7 @@ def _enough(panel: Panel, rule: MetricPlan, window: Floats) -> Flags:
     """Whether a look rests on the agreed sample."""
     least = rule.minimum_sample
     facts = window @ panel.facts
-    if panel.kind is Kind.TENURE:
+    if panel.block is Block.TENURE:
         facts = added_up(panel, window)[..., 1]
     reached = (facts > 0).sum(axis=-1) >= least.partners
     return np.asarray(reached & (facts.sum(axis=-1) >= least.facts - 1e-9))

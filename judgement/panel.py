@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -13,34 +11,10 @@ from judgement.estimate import Floats
 from judgement.sums import arm, form_of, is_relative
 from judgement.values import group_value
 from models.evidence import PartnerReading
-from models.metric import MetricName, NoValue
+from models.metric import CATALOGUE, Block, MetricName, NoValue
 
 WEEK = 7
 
-
-class Kind(StrEnum):
-    """What one block of a metric's past is."""
-
-    FLOW = "a day; sums of days are added up"
-    STATE = "a reading of the state as it was then, one a week"
-    TENURE = "a day; what is lost is added up, what it is lost of is not"
-
-
-KINDS = MappingProxyType(
-    {
-        MetricName.CONTRIBUTION_MARGIN: Kind.FLOW,
-        MetricName.PIPELINE_VELOCITY: Kind.FLOW,
-        MetricName.COMPLIANCE_SCORE: Kind.STATE,
-        MetricName.MDF_SPEND: Kind.STATE,
-        MetricName.ENABLEMENT_COMPLETION: Kind.STATE,
-        MetricName.LEAD_FOLLOW_UP_SLA: Kind.FLOW,
-        MetricName.PARTNER_CHURN: Kind.TENURE,
-        MetricName.DISCOUNT_LEAKAGE: Kind.FLOW,
-    }
-)
-"""Of each metric. Sales, deals and leads happen on a day, and a window is the sum of its days; a rebate is spread over
-those of the month that earned it. Courses, checks and balances are what they are at a moment, whatever the window. Who
-leaves is counted day by day, out of all who were partners."""
 
 UNUSABLE = frozenset({NoValue.MISSING_FX_RATE, NoValue.OVER_CREDITED, NoValue.UNBUDGETED_SPEND, NoValue.NOT_A_NUMBER})
 """Reasons for no value that make a block wrong, and not merely empty."""
@@ -55,13 +29,13 @@ class Panel(NamedTuple):
     facts: Floats
 
     @property
-    def kind(self) -> Kind:
-        return KINDS[self.metric]
+    def block(self) -> Block:
+        return CATALOGUE[self.metric].block
 
     @property
     def per_week(self) -> int:
         """Blocks of a week."""
-        return 1 if self.kind is Kind.STATE else WEEK
+        return 1 if self.block is Block.STATE else WEEK
 
     @property
     def weeks(self) -> int:

@@ -13,11 +13,11 @@ from judgement import power
 from judgement.estimate import Floats
 from judgement.healthy import alarms, follow, limit_prices, rounded_out, share, step_of
 from judgement.horizon import planned_end
-from judgement.panel import WEEK, Kind, Panel, values
+from judgement.panel import WEEK, Panel, values
 from judgement.picked import picked
 from judgement.power import Looks, look_at
 from judgement.resample import Course, Places, draw_weeks
-from models.metric import CATALOGUE, MetricUse
+from models.metric import CATALOGUE, Block, MetricUse
 from models.plan import OptionKey, RolloutPlan
 from models.plan_change import ChangeRule, Margin
 from models.plan_metric import MetricPlan, OnBreach
@@ -101,7 +101,7 @@ def metric_power(rule: MetricPlan, past: History, ask: Ask) -> MetricPower:
 def level(panel: Panel, rule: MetricPlan) -> float | None:
     """The value over all the history; of what grows with its window, as much of it as a window would show."""
     total, facts = panel.sums.sum(axis=(0, 1)), panel.facts.sum()
-    if panel.kind is Kind.TENURE:
+    if panel.block is Block.TENURE:
         total = np.array([total[0], total[1] / len(panel.sums)])
     found = float(values(panel, total, np.asarray(facts)))
     if CATALOGUE[panel.metric].grows_with_window:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgement.estimate import Floats
-from judgement.panel import WEEK, Kind, Panel
+from judgement.panel import WEEK, Panel
+from models.metric import Block
 
 Places: TypeAlias = NDArray[np.intp]
 
@@ -51,7 +52,7 @@ def draw_weeks(rng: np.random.Generator, panel: Panel, length: int, runs: int) -
     Stationary bootstrap (Politis and Romano 1994): from one week to the next of the past, and with chance 1 / `STRETCH`
     to any other; after the last comes the first. The same weeks for all partners: what was common to them stays so.
     """
-    weeks, stretch = panel.weeks, STATES_STRETCH if panel.kind is Kind.STATE else STRETCH
+    weeks, stretch = panel.weeks, STATES_STRETCH if panel.block is Block.STATE else STRETCH
     jump = rng.random((runs, length)) < 1 / stretch
     fresh = rng.integers(0, weeks, (runs, length))
     found = np.empty((runs, length), dtype=np.intp)
@@ -76,7 +77,7 @@ class Timeline:
         Of a state it is the reading of the last day.
         """
         first, last = first + self._course.before, last + self._course.before
-        if self._panel.kind is Kind.STATE:
+        if self._panel.block is Block.STATE:
             return np.asarray(self._one[self._drawn[:, (last - 1) // WEEK]])
         return self._until(last) - self._until(first)
 
@@ -100,7 +101,7 @@ def added_up(panel: Panel, weights: Floats) -> Floats:
     # One product of two matrices: many small ones are far slower.
     found = weights.reshape(-1, blocks) @ panel.sums.reshape(blocks, partners * sums)
     found = found.reshape(*weights.shape[:2], partners, sums)
-    if panel.kind is Kind.TENURE:
+    if panel.block is Block.TENURE:
         # Whoever was there is there once, however many days the window has.
         found[..., 1] /= weights.sum(axis=-1)[..., None]
     return found

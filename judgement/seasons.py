@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judgement.panel import WEEK, Kind, Panel, values
+from judgement.panel import WEEK, Panel, values
 from judgement.sums import is_relative
 from judgement.values import group_value
 from models.evidence import PartnerReading
-from models.metric import MetricName
+from models.metric import Block, MetricName
 
 FEW_FACTS = 0.5
 """Of a usual month's facts; a month with fewer is told."""
@@ -111,7 +111,7 @@ def weekdays(panel: Panel, first: int) -> Season | None:
     Args:
         first: weekday of the first block, Monday 0.
     """
-    if panel.kind is not Kind.FLOW or is_relative(panel.metric) or not panel.weeks:
+    if panel.block is not Block.FLOW or is_relative(panel.metric) or not panel.weeks:
         return None
     found = {}
     for at in range(WEEK):

@@ -7,6 +7,7 @@ from models.metric_guardrails import GUARDRAILS
 from models.metric_outcomes import OUTCOMES
 from models.metric_terms import (
     WHY_NO_VALUE,
+    Block,
     Defaults,
     Direction,
     Grouping,
@@ -21,6 +22,7 @@ from models.metric_terms import (
 __all__ = [
     "CATALOGUE",
     "WHY_NO_VALUE",
+    "Block",
     "Defaults",
     "Direction",
     "Grouping",

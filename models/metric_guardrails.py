@@ -7,6 +7,7 @@ from models.metric_terms import (
     HOURS,
     MONEY,
     PERCENT,
+    Block,
     Defaults,
     Direction,
     MetricName,
@@ -29,6 +30,7 @@ MDF_SPEND = MetricSpec(
     fact="allocation, or spend without one",
     belongs_by="fund periods that overlap it; what they have committed up to the moment",
     reads=("mdf_budget", "mdf_allocation", "mdf_request", "mdf_claim", "fx_rate"),
+    block=Block.STATE,
     scale=Scale.PERCENT,
     definition_version=2,
     parts=(
@@ -77,6 +79,7 @@ ENABLEMENT_COMPLETION = MetricSpec(
     fact="assignment in the denominator",
     belongs_by="state at the moment; of one person's assignments of one course the last that counts",
     reads=("partner", "person", "enablement_assignment", "enablement_course"),
+    block=Block.STATE,
     scale=Scale.SHARE,
     counts_misses=True,
     parts=(

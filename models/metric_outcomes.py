@@ -9,6 +9,7 @@ from models.metric_terms import (
     MONEY,
     PERCENT,
     WEIGHT,
+    Block,
     Defaults,
     Direction,
     Grouping,
@@ -134,6 +135,7 @@ COMPLIANCE_SCORE = MetricSpec(
     belongs_by="state at the moment; the latest result stands, whatever it says",
     reads=("partner", "compliance_check", "compliance_result", "compliance_waiver"),
     grouping=Grouping.MEAN_OF_SCORES,
+    block=Block.STATE,
     scale=Scale.SHARE,
     parts=(
         part("weight_applicable", WEIGHT, "of all checks that apply"),

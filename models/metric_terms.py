@@ -49,6 +49,14 @@ class Grouping(StrEnum):
     FROM_PARTS = "the formula over the summed parts"
 
 
+class Block(StrEnum):
+    """What one block of a metric's past is, of which other pasts can be drawn."""
+
+    FLOW = "a day; sums of days are added up"
+    STATE = "a reading of the state as it was then, one a week"
+    TENURE = "a day; what is lost is added up, what it is lost of is not"
+
+
 class NoValue(StrEnum):
     """Why a metric of a group cannot be given."""
 
@@ -133,7 +141,9 @@ class MetricSpec(Frozen):
     `fact` is what one of `n_facts` is, `belongs_by` what brings a fact into a window, `reads` the tables of facts.
     `framework` says that every plan answers for it. `counts_misses`: the numerator counts what went well out of the
     denominator, so that the rest is what went wrong. `grows_with_window`: counted rather than rated, so that a longer
-    window gives a larger number.
+    window gives a larger number. `block`: sales, deals and leads happen on a day, and a window is the sum of its days;
+    courses, checks and balances are what they are at a moment, whatever the window; who leaves is counted day by day,
+    out of all who were partners.
     """
 
     name: MetricName
@@ -154,6 +164,7 @@ class MetricSpec(Frozen):
     framework: bool = True
     counts_misses: bool = False
     grows_with_window: bool = False
+    block: Block = Block.FLOW
     definition_version: int = 1
 
 

@@ -260,4 +260,4 @@ def test_an_amount_is_judged_by_the_part_it_changed_whatever_the_length_of_the_d
     assert set(item.partners) <= set(PILOT)
     assert len(item.partners) == 5
     assert velocity(less=0.0).verdict is MET
-    assert velocity(less=0.0, market=0.2).by_change is MET
+    assert velocity(less=0.0, market=0.3).by_change is MET

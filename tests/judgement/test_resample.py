@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from judgement.panel import Kind, Panel, panel_of, values, wrong_blocks
+from judgement.panel import Panel, panel_of, values, wrong_blocks
 from judgement.resample import STATES_STRETCH, STRETCH, Timeline, added_up, draw_weeks, group_sums
 from judgement.values import group_value
 from models.evidence import PartnerReading
-from models.metric import MetricName
+from models.metric import Block, MetricName
 from tests.judgement.past import MARGIN, SCORE, SLA, VELOCITY, course, leads, steady
 
 CHURN = MetricName.PARTNER_CHURN
@@ -55,7 +55,7 @@ def test_a_state_is_the_reading_of_the_week_of_the_window_s_last_day() -> None:
 
 def test_of_churn_the_losses_are_added_up_and_the_partners_are_not() -> None:
     panel = steady(CHURN, [0.0] * 27 + [1.0], partners=4)
-    assert panel.kind is Kind.TENURE
+    assert panel.block is Block.TENURE
     timeline = Timeline(panel, course(), np.array([[0, 1, 2, 3, 3, 0, 0, 0, 0, 0]]))
     total = group_sums(panel, timeline.window(np.array([-28, 0]), np.array([0, 14])))
     assert total[0].tolist() == [[4.0, 4.0], [4.0, 4.0]]
