@@ -114,9 +114,7 @@ def _spread(partners: Sequence[str]) -> tuple[str, ...]:
 
 def blocks_of(metrics: Sequence[MetricPlan], weeks: int) -> int:
     """How many blocks there are to read, of all metrics."""
-    from judgement.panel import KINDS, Kind
-
-    return sum(weeks if KINDS[one.metric] is Kind.STATE else 7 * weeks for one in metrics)
+    return sum(weeks if CATALOGUE[one.metric].block is Block.STATE else 7 * weeks for one in metrics)
 
 
 class Reading(NamedTuple):
