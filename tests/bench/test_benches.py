@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HALVES = (("history", "replay", "crowded", "scale"), ("approval", "reaction", "watch", "intake", "events", "takeover"))
+HALVES = (
+    ("history", "replay", "crowded", "scale", "judgement"),
+    ("approval", "reaction", "watch", "intake", "events", "takeover"),
+)
 """Each runs in a process of its own, side by side; the first two share a simulated rollout."""
 
 NAMES = tuple(name for half in HALVES for name in half)
@@ -42,7 +45,8 @@ def test_a_bench_prints_the_ratio_to_what_it_is_compared_with(name: str, found: 
     for one in comparisons:
         assert one["against"]
         assert math.isfinite(one["ratio"])
-        assert one["ratio"] > 0
+        # Of a dozen rollouts none may have been paused falsely; nothing takes no time.
+        assert one["ratio"] > 0 or one["unit"] == "%"
 
 
 @pytest.mark.timeout(300)
