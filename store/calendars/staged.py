@@ -27,6 +27,7 @@ _WRITE: Final = statement("calendars/write_clocks")
 _DROP: Final = statement("calendars/drop_clocks")
 _STAGED: Final = statement("calendars/staged_leads")
 _PAUSED: Final = statement("calendars/paused_leads")
+_LEADS_OF: Final = statement("calendars/leads_of_pauses")
 _UNTIMED: Final = statement("calendars/untimed_contacts")
 _COLUMNS: Final = (
     *("line", "policy_version", "accept_due_at", "accept_counts", "contact_due_at", "contact_counts", "pauses"),
@@ -74,9 +75,18 @@ async def settle_leads(conn: Connection, moment: datetime) -> None:
 
 async def settle_pauses(conn: Connection, moment: datetime) -> None:
     """After the pauses of `intake_staged` went over: move the deadlines of their leads, in the same transaction."""
-    keys = _keys(await conn.fetch(_PAUSED, timeout=_SECONDS))
-    await move_deadlines(conn, keys)
-    await time_contacts(conn, keys, moment)
+    await _move(conn, _keys(await conn.fetch(_PAUSED, timeout=_SECONDS)), moment)
+
+
+async def settle_pauses_of(conn: Connection, pauses: Sequence[tuple[str, str]], moment: datetime) -> None:
+    """The same after pauses that came some other way: of the leads that these are of, and were of before."""
+    given = ([source for source, _ in pauses], [one for _, one in pauses])
+    await _move(conn, _keys(await conn.fetch(_LEADS_OF, *given, timeout=_SECONDS)), moment)
+
+
+async def _move(conn: Connection, leads: Sequence[tuple[str, str]], moment: datetime) -> None:
+    await move_deadlines(conn, leads)
+    await time_contacts(conn, leads, moment)
 
 
 def _keys(rows: Sequence[asyncpg.Record]) -> list[tuple[str, str]]:

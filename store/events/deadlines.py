@@ -1,4 +1,4 @@
-"""Deadlines of leads that come as events: reckoned, kept and moved by the same hands as those of a file."""
+"""Deadlines of leads and pauses that come as events: reckoned, kept and moved by the same hands as those of a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import asyncpg
 
-from store.calendars.staged import fill_deadlines, settle_leads
+from store.calendars.staged import fill_deadlines, settle_leads, settle_pauses_of
 from store.events.columns import joined_or_null
 from store.events.writing import Row
 from store.intake.kinds import FactKind
@@ -38,6 +38,7 @@ class LeadDeadlines:
         # Borrowed from a pool or not makes no difference to what is done with it.
         self._conn = cast("asyncpg.Connection[asyncpg.Record]", conn)
         self._moment = moment
+        self._pauses = [row for row in rows if row.fact.kind is FactKind.LEAD_PAUSES]
         self._leads = [row for row in rows if row.fact.kind is FactKind.LEADS]
         self._staged = False
 
@@ -65,3 +66,6 @@ class LeadDeadlines:
         """Keep what the deadlines were made of, let pauses that are known move them, and time contacts."""
         if self._staged:
             await settle_leads(self._conn, self._moment)
+        if self._pauses:
+            keys = [(row.source_system, row.fact.source_id) for row in self._pauses]
+            await settle_pauses_of(self._conn, keys, self._moment)

@@ -62,6 +62,8 @@ class Base(NamedTuple):
 
 BASES: Final = {
     FactKind.LEADS: Base("lead.assigned", "assigned_at"),
+    FactKind.LEAD_PAUSES: Base("lead.paused", "paused_at"),
+    FactKind.LEAD_EVENTS: Base("lead.event.recorded", "at"),
     FactKind.OPPORTUNITIES: Base("deal.registered", "registered_at"),
     FactKind.MDF_REQUESTS: Base("mdf.request.submitted", "submitted_at", "request_id"),
     FactKind.MDF_CLAIMS: Base("mdf.claim.submitted", "submitted_at"),
@@ -81,6 +83,7 @@ CHANGES: Final = {
     "lead.reassigned": Change("reassigned_at", first=True),
     "lead.rejected": Change("rejected_at", first=True, fields=("rejected_reason",)),
     "lead.recalled": Change("excluded_at", first=True, fields=("excluded_reason",)),
+    "lead.resumed": Change("resumed_at", first=True),
     "deal.qualified": Change("qualified_at", first=True),
     "deal.closed": Change("closed_at", fields=("outcome", "amount")),
     "mdf.request.approved": Change("decided_at", fields=("approved_amount", "approver"), implied=_YES),
@@ -156,6 +159,8 @@ def fold(
         return _deal(subject, state, ordered)
     if kind is FactKind.ENABLEMENT:
         return (Fact(kind, subject, _course(state, changes)),)
+    if kind is FactKind.LEAD_PAUSES:
+        changes = [_not_before(state["paused_at"], one) for one in changes]
     for one in changes:
         _apply(state, one)
     if kind is FactKind.MDF_CLAIMS and state["paid_at"] is not None:
@@ -185,6 +190,15 @@ def _apply(state: Columns, one: Happening) -> None:
     state[change.column] = one.at
     state.update((name, one.data.get(name)) for name in change.fields)
     state.update(change.implied)
+
+
+def _not_before(begun: str, one: Happening) -> Happening:
+    """A pause that ends before it begins lasted no time: it moves no deadline, and its end may still be corrected."""
+    return one._replace(at=max(one.at, _utc(begun)))
+
+
+def _utc(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone(UTC).isoformat()
 
 
 def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[Fact, ...]:
@@ -239,13 +253,16 @@ def _course(state: Columns, changes: Sequence[Happening]) -> Columns:
 
 def _written(kind: FactKind, stored: Mapping[str, Any], known: Iterable[Happening]) -> list[Happening]:
     """The changes that a stored row tells of, but for those that came with an event."""
-    ours = {(CHANGES[one.type].column, one.at) for one in known if one.type in CHANGES}
+    changes = (one for one in known if one.type in CHANGES)
+    if kind is FactKind.LEAD_PAUSES:
+        changes = (_not_before(stored["paused_at"], one) for one in changes)
+    ours = {(CHANGES[one.type].column, one.at) for one in changes}
     found = []
     for type_, change in CHANGES.items():
         at = stored.get(change.column) if DATA[type_][0] is kind else None
         if at is None or any(stored.get(name) != value for name, value in change.implied.items() if value is not None):
             continue
-        moment = datetime.fromisoformat(at).astimezone(UTC).isoformat()
+        moment = _utc(at)
         if (change.column, moment) not in ours:
             found.append(Happening(type_, moment, 0, "", {name: stored.get(name) for name in change.fields}))
     return found

@@ -1,6 +1,7 @@
 """Takes a batch of events, whole or not at all: keeps each, and makes of their facts what all events known of them say.
 
-Writers to one fact come one after the other: each locks the subjects of its batch first, all in one order, claims last.
+Writers to one fact come one after the other: each locks the subjects of its batch first, all in one order, and last
+those that may wait for another fact.
 Then nothing that it reads of them can change under it, and no two batches can wait for each other in a circle.
 """
 
@@ -45,6 +46,9 @@ _SHARED: Final = ""
 
 _REQUEST_NAME: Final = "mdf-request-name"
 _REQUESTED: Final = BASES[FactKind.MDF_REQUESTS].type
+_ASSIGNED: Final = BASES[FactKind.LEADS].type
+_LAST: Final = frozenset({FactKind.MDF_CLAIMS, FactKind.LEAD_PAUSES, FactKind.LEAD_EVENTS})
+"""Kinds of which a fact may wait for another one."""
 
 
 class Wait(NamedTuple):
@@ -118,16 +122,24 @@ async def _lock_for(conn: Connection, source: str, batch: Sequence[Arrival]) -> 
         await conn.execute("select pg_advisory_xact_lock(hashtextextended('credit ' || $1, 0))", source)
     requested = {_request_of(one) for one in batch} - {None}
     names = {Key(_SHARED, _REQUEST_NAME, str(name)) for name in requested}
-    claims = {one.key for one in batch if one.kind is FactKind.MDF_CLAIMS}
-    first = await lock(conn, {one.key for one in batch} - claims | names)
+    leads = {
+        Key(source, FactKind.LEADS.value, data["lead_id"]) for one in batch if "lead_id" in (data := one.event.data)
+    }
+    last = {one.key for one in batch if one.kind in _LAST}
+    first = await lock(conn, {one.key for one in batch} - last | names | leads)
+    # While what they wait for is locked, no other fact begins to wait for it.
     if requested:
-        # While the names are locked no other claim begins to wait for them.
-        rows = await conn.fetch(_WAITING_FOR, _REQUESTED, list(requested))
-        claims |= {Key(row["source_system"], row["kind"], row["subject"]) for row in rows}
-    if not claims:
-        return first
-    second = await lock(conn, claims)
-    return Locked(first.waits | second.waits, first.begun | second.begun)
+        last |= {Key(*row) for row in await conn.fetch(_WAITING_FOR, _REQUESTED, list(requested))} - first.waits.keys()
+    # Whoever waits for a lead has locked it before: for one that nobody had heard of, nobody waits.
+    assigned = {one.key for one in batch if one.event.type == _ASSIGNED} - first.begun
+    if assigned:
+        rows = await conn.fetch(_WAITING_FOR, _ASSIGNED, [key.subject for key in assigned])
+        last |= {key for row in rows if (key := Key(*row)).source_system == source} - first.waits.keys()
+    return _both(first, await lock(conn, last)) if last else first
+
+
+def _both(one: Locked, other: Locked) -> Locked:
+    return Locked(one.waits | other.waits, one.begun | other.begun)
 
 
 def _request_of(one: Arrival) -> str | None:
@@ -207,7 +219,7 @@ async def settle(
     waits: Waits = {
         key: None if facts else Wait(BASES[_KINDS[key.kind]].type, key.subject) for key, facts in folded.items()
     }
-    waits |= await _without_request(conn, folded)
+    waits |= await _without_request(conn, folded) | await _without_lead(conn, folded)
     made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
     deadlines = LeadDeadlines(conn, moment, made)
     _refuse_without_deadline(await deadlines.fill(), fresh)
@@ -229,7 +241,9 @@ async def settle_waiting(conn: Connection, kind: FactKind) -> int:
         return 0
     async with conn.transaction():
         rows = await conn.fetch(_WAITING, BASES[kind].type)
-        locked = await lock(conn, [Key(*row) for row in rows])
+        keys = [Key(*row) for row in rows]
+        last = [key for key in keys if _KINDS[key.kind] in _LAST]
+        locked = _both(await lock(conn, set(keys) - set(last)), await lock(conn, last))
         still = [key for key, wait in locked.waits.items() if wait]
         moment = await conn.fetchval("select clock_timestamp()")
         waits = await settle(conn, moment, await read_events(conn, still), locked.waits)
@@ -279,6 +293,21 @@ async def _without_request(conn: Connection, folded: dict[Key, tuple[Fact, ...] 
     rows = await conn.fetch("select request_id from mdf_request where request_id = any ($1)", list(named.values()))
     there = coming | {row["request_id"] for row in rows}
     return {key: Wait(_REQUESTED, name) for key, name in named.items() if name not in there}
+
+
+async def _without_lead(conn: Connection, folded: dict[Key, tuple[Fact, ...] | None]) -> Waits:
+    """The same of pauses and events of a lead, which is one of their own source."""
+    named = {
+        key: Key(key.source_system, FactKind.LEADS.value, str(facts[0].columns["lead_id"]))
+        for key, facts in folded.items()
+        if facts and "lead_id" in facts[0].columns
+    }
+    if not named:
+        return {}
+    there = {lead for lead in named.values() if folded.get(lead)}
+    wanted = [(lead.source_system, lead.subject) for lead in set(named.values()) - there]
+    there |= {Key(*row) for row in await stored_rows(conn, {FactKind.LEADS: wanted})} if wanted else set()
+    return {key: Wait(_ASSIGNED, lead.subject) for key, lead in named.items() if lead not in there}
 
 
 async def _refuse_unknown(conn: Connection, fresh: Sequence[Arrival]) -> None:

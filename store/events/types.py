@@ -49,6 +49,33 @@ class LeadRecalled(Data):
     excluded_reason: Literal["recalled", "duplicate", "junk"] = "recalled"
 
 
+class LeadPaused(Data):
+    """A lead's clock stops, for a reason that its policy agrees to. The subject is the pause, one of maybe several."""
+
+    lead_id: Text
+    reason: Words
+
+
+class LeadEventRecorded(Data):
+    """Something that happened to a lead, to look back on; what counts comes with the types of the lead itself."""
+
+    lead_id: Text
+    kind: Literal[
+        "assigned",
+        "accepted",
+        "rejected",
+        "attempted",
+        "contacted",
+        "auto_reply",
+        "reassigned",
+        "recalled",
+        "converted",
+        "closed",
+    ]
+    actor: Text | None = None
+    note: Words | None = None
+
+
 class DealRegistered(Data):
     """A deal becomes known, for a partner and in a currency."""
 
@@ -269,6 +296,9 @@ DATA: Final[dict[str, tuple[FactKind, type[Data]]]] = {
     "lead.reassigned": (FactKind.LEADS, Nothing),
     "lead.rejected": (FactKind.LEADS, LeadRejected),
     "lead.recalled": (FactKind.LEADS, LeadRecalled),
+    "lead.paused": (FactKind.LEAD_PAUSES, LeadPaused),
+    "lead.resumed": (FactKind.LEAD_PAUSES, Nothing),
+    "lead.event.recorded": (FactKind.LEAD_EVENTS, LeadEventRecorded),
     "deal.registered": (FactKind.OPPORTUNITIES, DealRegistered),
     "deal.qualified": (FactKind.OPPORTUNITIES, DealQualified),
     "deal.closed": (FactKind.OPPORTUNITIES, DealClosed),

@@ -29,10 +29,10 @@ _TYPES: Final = {
     FieldType.INSTANT: "timestamptz",
 }
 _ORDER: Final = (*BASES, FactKind.OPPORTUNITY_REOPENINGS)
-"""Requests stand before claims, deals before their reopenings."""
+"""Requests stand before claims, leads before their pauses, deals before their reopenings."""
 
 _KEY: Final = re.compile(r"Key \((?P<columns>.*)\)=\((?P<values>.*)\) ")
-ONE_MOMENT_EACH: Final = frozenset({FactKind.LEADS})
+ONE_MOMENT_EACH: Final = frozenset({FactKind.LEADS, FactKind.LEAD_PAUSES})
 """Kinds of which everything that can happen to a fact has its own `_known_at`, so that it need not amend the row."""
 
 

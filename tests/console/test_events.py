@@ -278,6 +278,21 @@ async def test_claims_and_their_request_at_the_same_time_always_find_each_other(
     assert await sender.pool.fetchval("select count(*) from fact_subject where waits_for is not null") == 0
 
 
+async def test_pauses_and_their_leads_at_the_same_time_always_find_each_other(sender: Sender) -> None:
+    def pause(number: int) -> dict[str, Any]:
+        return event("lead.paused", f"Z{number}", lead_id=f"L{number % 3}", reason="customer")
+
+    def note(number: int) -> dict[str, Any]:
+        return event("lead.event.recorded", f"V{number}", lead_id=f"L{number % 3}", kind="attempted")
+
+    batches = [(pause(n), note(n + 1)) for n in range(6)] + [(assigned(f"L{n}"),) for n in (2, 1, 0)]
+    for _ in range(3):
+        await asyncio.gather(*(sender.states(*batch) for batch in batches))
+    assert await sender.pool.fetchval("select count(*) from lead_pause") == 6
+    assert await sender.pool.fetchval("select count(*) from lead_event") == 6
+    assert await sender.pool.fetchval("select count(*) from fact_subject where waits_for is not null") == 0
+
+
 async def test_an_event_is_never_changed_or_deleted(sender: Sender) -> None:
     await sender.states(assigned("L1"))
     for statement in ("update fact_event set subject = 'x'", "delete from fact_event", "truncate fact_event"):

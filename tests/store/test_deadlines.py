@@ -223,6 +223,15 @@ async def test_a_pause_moves_by_the_calendar_of_the_assignment(office: Office) -
     assert await office.due() == at("2025-03-05 09:00")
 
 
+async def test_a_pause_that_was_another_leads_after_all_is_given_back(office: Office) -> None:
+    await office.load(LEADS, "a,p1,hot,2025-02-28T14:00Z,,,", "b,p1,hot,2025-02-28T14:00Z,,,")
+    await office.load(PAUSES, "1,a,2025-03-03T09:00Z,2025-03-03T12:00Z,waiting_for_customer")
+    later = NOON + timedelta(days=3)
+    await office.load(PAUSES, "1,b,2025-03-03T09:00Z,2025-03-03T12:00Z,waiting_for_customer", moment=later)
+    assert [await office.due(one) for one in "ab"] == [at("2025-03-04 14:00"), at("2025-03-05 09:00")]
+    assert await office.due("a", later - timedelta(microseconds=1)) == at("2025-03-05 09:00")
+
+
 @pytest.mark.parametrize(
     ("row", "due"),
     [

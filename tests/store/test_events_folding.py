@@ -19,6 +19,8 @@ SAID: dict[str, list[dict[str, Any]]] = {
     "lead.assigned": [{"partner_id": "P1"}, {"partner_id": "P2", "class": "hot"}],
     "lead.rejected": [{"rejected_reason": "a"}, {}],
     "lead.recalled": [{"excluded_reason": "junk"}, {"excluded_reason": "recalled"}],
+    "lead.paused": [{"lead_id": "L1", "reason": "a"}, {"lead_id": "L2", "reason": "b"}],
+    "lead.event.recorded": [{"lead_id": "L1", "kind": "attempted"}, {"lead_id": "L1", "kind": "closed", "note": "a"}],
     "deal.registered": [{"partner_id": "P1", "currency": "EUR", "origin": "partner", "amount": "1"}],
     "deal.qualified": [{}, {"amount": "2"}],
     "deal.closed": [{"outcome": "won", "amount": "3"}, {"outcome": "lost"}],
@@ -84,6 +86,7 @@ def test_what_a_stored_row_says_survives_being_folded_again(history: Any) -> Non
     kind, events = history
     later = [one for one in events if one.type != BASES[kind].type]
     row = {**dict.fromkeys(COLUMNS[kind]), "assigned_at": BEGIN.isoformat(), "due_on": "2026-04-01"}
+    row["paused_at"] = at(2)
     once = fold(kind, "s", later, row)
     assert once is not None
     assert fold(kind, "s", later, once[0].columns) == once
@@ -104,6 +107,20 @@ def at(hour: int) -> str:
 def test_of_several_contacts_the_first_counts() -> None:
     lead = [happened("lead.assigned"), happened("lead.contacted", 5), happened("lead.contacted", 3)]
     assert column(lead, "first_contact_at") == at(3)
+
+
+def test_a_clock_goes_on_when_it_is_first_told_to_and_never_before_it_stopped() -> None:
+    pause = [happened("lead.paused", 3), happened("lead.resumed", 7), happened("lead.resumed", 5)]
+    assert column(pause, "resumed_at", FactKind.LEAD_PAUSES) == at(5)
+    early = happened("lead.resumed", 1, id="r")
+    assert column([*pause, early], "resumed_at", FactKind.LEAD_PAUSES) == at(3)
+    # The moment it was given instead goes with it when it is corrected, also where a file brought the pause.
+    corrected = happened("lead.resumed", 4, id="r", version=2)
+    assert column([*pause, early, corrected], "resumed_at", FactKind.LEAD_PAUSES) == at(4)
+    stored: dict[str, Any] = {"lead_id": "L1", "paused_at": at(3), "reason": "a", "resumed_at": at(3)}
+    facts = fold(FactKind.LEAD_PAUSES, "s", [early, corrected], stored)
+    assert facts is not None
+    assert facts[0].columns["resumed_at"] == at(4)
 
 
 def test_of_several_decisions_the_last_counts_and_takes_its_amount_along() -> None:

@@ -17,6 +17,8 @@ from tests.console.conftest import CHECKED, event
 
 TABLES = {
     "lead": "source_id",
+    "lead_pause": "source_id",
+    "lead_event": "source_id",
     "opportunity": "source_id",
     "opportunity_reopening": "source_id",
     "mdf_request": "source_id",
@@ -63,6 +65,12 @@ def story(source: str) -> list[dict[str, Any]]:
         said("lead.assigned", "L2", 1, **lead),
         said("lead.recalled", "L2", 2, excluded_reason="junk"),
         said("lead.contacted", "L3", 2),
+        said("lead.paused", "Z1", 2, lead_id=f"{source} L1", reason="a"),
+        said("lead.paused", "Z1", 3, id="lead.paused Z1 2", version=2, lead_id=f"{source} L2", reason="b"),
+        said("lead.resumed", "Z1", 5),
+        said("lead.paused", "Z2", 2, lead_id=f"{source} L9", reason="a"),
+        said("lead.event.recorded", "V1", 2, lead_id=f"{source} L1", kind="auto_reply"),
+        said("lead.event.recorded", "V1", 2, version=2, lead_id=f"{source} L1", kind="attempted", note="nobody there"),
         said("deal.registered", "D1", 0, partner_id="P1", currency="EUR", amount=10),
         said("deal.qualified", "D1", 1),
         said("deal.closed", "D1", 2, outcome="won", amount="12.50"),
@@ -113,7 +121,7 @@ async def test_however_events_are_cut_ordered_and_repeated_the_same_facts_come_o
     await pool.execute(CHECKED)
     await take(pool, "straight", batch(story("straight")), "key")
     expected = await facts(pool, "straight")
-    assert [len(rows) for rows in expected.values()] == [2, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert [len(rows) for rows in expected.values()] == [2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
     chance = Random(3)
     for round_ in range(12):
         source = f"round{round_}"
@@ -128,7 +136,8 @@ async def test_however_events_are_cut_ordered_and_repeated_the_same_facts_come_o
     async with pool.acquire() as conn:
         waiting = await waiting_events(conn)
     assert {(one.kind, one.waits_for, one.subjects, one.events) for one in waiting} == {
-        ("leads", "lead.assigned", 1, 1)
+        ("leads", "lead.assigned", 1, 1),
+        ("lead-pauses", "lead.assigned", 1, 1),
     }
 
 
@@ -148,6 +157,12 @@ AS_OF = (
     select source_id, case when greatest(paid_at, paid_known_at) <= $1 then paid_amount end
     from mdf_claim_as_of($1) where source_system = $2
     """,
+    """
+    select source_id, lead_id, reason, paused_at,
+           case when coalesce(resumed_known_at, resumed_at) <= $1 then resumed_at end
+    from lead_pause_as_of($1) where source_system = $2
+    """,
+    "select source_id, kind, note from lead_event_as_of($1) where source_system = $2",
     "select source_id, net_amount from partner_transaction_as_of($1) where source_system = $2",
     """
     select source_id, due_on, case when greatest(completed_at, completed_known_at) <= $1 then passed end
@@ -184,7 +199,7 @@ async def test_what_was_read_as_of_a_moment_reads_the_same_ever_after(
 
 async def test_a_clock_that_was_set_back_loses_no_version(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     await pool.execute(CHECKED)
-    sale = story("crm")[27:29]
+    sale = [one for one in story("crm") if one["type"] == "transaction.recorded"]
     await take(pool, "crm", batch(sale[:1]), "key")
     await pool.execute("update partner_transaction set known_at = now() + interval '1 hour'")
     await take(pool, "crm", batch(sale[1:]), "key")
@@ -248,6 +263,108 @@ async def test_what_waits_for_a_fact_that_a_file_brings_is_settled_after_the_fil
     async with pool.acquire() as conn:
         (one,) = await waiting_events(conn)
     assert (one.kind, one.subjects) == ("leads", 1)
+
+
+BERLIN = """
+insert into business_calendar (calendar_id, time_zone, monday, tuesday, wednesday, thursday, friday, source_system,
+                               source_id, known_at)
+select 'berlin', 'Europe/Berlin', hours, hours, hours, hours, hours, 'hr', 'berlin', '2020-01-01Z'
+from (select '{09:00-17:00}'::text[] as hours) h;
+update partner set calendar_id = 'berlin' where partner_id = 'P1';
+insert into lead_policy (source_system, source_id, policy_version, effective_from, contact_within, pauses, pause_limit,
+                         known_at)
+values ('ops', 'p', 'v1', '2020-01-01', 960, '{customer}', 480, '2020-01-01Z')
+"""
+
+
+def clock(day: int, hour: int) -> datetime:
+    return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+
+async def test_in_whatever_order_a_pause_comes_it_moves_the_deadline_of_its_lead_alike(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Assigned on Friday 27 February 2026, 16:00 in Berlin (15:00 UTC), to be contacted within 16 opening hours: 1 on
+    Friday, 8 on Monday, 7 on Tuesday, due at 16:00 there (15:00 UTC).
+
+    Paused for the customer from Friday 16:30 to Monday 10:30: 30 minutes on Friday and 90 on Monday, so that it is due
+    2 opening hours later: 1 on Tuesday, 1 on Wednesday 4 March, 10:00 there (09:00 UTC). Contacted on Monday at 12:00
+    (11:00 UTC): 1 hour on Friday and 3 on Monday are 240 minutes, less the 120 that it stood still.
+    """
+    await pool.execute(CHECKED + BERLIN)
+    chance = Random(7)
+    for round_ in range(8):
+        source = f"round{round_}"
+        events = [
+            event("lead.assigned", "L1", "2026-02-27T15:00:00Z", source=source, partner_id="P1"),
+            event("lead.paused", "Z1", "2026-02-27T15:30:00Z", source=source, lead_id="L1", reason="customer"),
+            event("lead.resumed", "Z1", "2026-03-02T09:30:00Z", source=source),
+            event("lead.contacted", "L1", "2026-03-02T11:00:00Z", source=source),
+        ]
+        chance.shuffle(events)
+        size = chance.choice((1, 1, 2, 4))
+        for start in range(0, 4, size):
+            await take(pool, source, batch(events[start : start + size]), "key")
+        assert await deadline(pool, source) == clock(4, 9), events
+        minutes = await pool.fetchrow(
+            "select elapsed_minutes, business_minutes from lead_contact_time where source_system = $1", source
+        )
+        # From Friday 15:00 to Monday 11:00 UTC: 68 hours.
+        assert minutes is not None
+        assert tuple(minutes) == (68 * 60, 120)
+
+
+async def deadline(pool: asyncpg.Pool[asyncpg.Record], source: str, lead: str = "L1") -> datetime:
+    found: datetime = await pool.fetchval(
+        "select contact_due_at from lead where source_system = $1 and source_id = $2", source, lead
+    )
+    return found
+
+
+async def test_a_pause_corrected_to_another_lead_moves_both_and_what_was_read_before_stays(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Both leads are assigned on Monday 2 March 2026 at 09:00 in Berlin (08:00 UTC): 8 opening hours that day and 8 on
+    Tuesday, due at 17:00 there (16:00 UTC). A pause of 2 hours adds Wednesday from 9 to 11 (10:00 UTC)."""
+    await pool.execute(CHECKED + BERLIN)
+    leads = [event("lead.assigned", name, "2026-03-02T08:00:00Z", partner_id="P1") for name in ("L1", "L2")]
+    await take(pool, "crm", batch(leads), "key")
+    pause = event("lead.paused", "Z1", "2026-03-02T09:00:00Z", id="z", lead_id="L1", reason="customer")
+    await take(pool, "crm", batch([pause]), "key")
+    # Open, it counts to the policy's limit of 480 minutes: Wednesday, 17:00 in Berlin.
+    assert await deadline(pool, "crm") == clock(4, 16)
+    await take(pool, "crm", batch([event("lead.resumed", "Z1", "2026-03-02T11:00:00Z")]), "key")
+    assert await deadline(pool, "crm") == clock(4, 10)
+    # Its end has a moment of its own, and amends nothing of the pause.
+    assert await pool.fetchval("select amended_at from lead_pause") is None
+    between = await pool.fetchval("select clock_timestamp()")
+    await take(pool, "crm", batch([pause | {"version": 2, "data": {"lead_id": "L2", "reason": "customer"}}]), "key")
+    assert [await deadline(pool, "crm", name) for name in ("L1", "L2")] == [clock(3, 16), clock(4, 10)]
+    then = "select contact_due_at from lead_as_of($1) order by source_id"
+    assert [row[0] for row in await pool.fetch(then, between)] == [clock(4, 10), clock(3, 16)]
+
+
+async def test_pauses_and_events_wait_for_the_lead_of_their_own_source(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    await pool.execute(CHECKED)
+    early = [
+        event("lead.event.recorded", "V1", lead_id="L1", kind="attempted", actor="a"),
+        event("lead.paused", "Z1", lead_id="L1", reason="customer"),
+    ]
+    assert await take(pool, "crm", batch(early), "key") == [State.WAITING] * 2
+    await take(pool, "erp", batch([event("lead.assigned", "L1", source="erp", partner_id="P1")]), "key")
+    assert await pool.fetchval("select count(*) from lead_pause") == 0
+    # A file brings the lead of one of them, an event that of the other.
+    await pool.execute(
+        "insert into lead (source_system, source_id, partner_id, assigned_at, known_at)"
+        " values ('crm', 'L1', 'P1', '2026-03-01Z', '2026-03-01Z')"
+    )
+    assert await settled(pool, FactKind.LEADS) == 2
+    assert await pool.fetchval("select (select count(*) from lead_pause) + (select count(*) from lead_event)") == 2
+    late = [event("lead.event.recorded", "V2", lead_id="L2", kind="closed")]
+    assert await take(pool, "crm", batch(late), "key") == [State.WAITING]
+    assert await take(pool, "crm", batch([event("lead.assigned", "L2", partner_id="P1")]), "key") == [State.NEW]
+    assert await pool.fetchval("select kind from lead_event where lead_id = 'L2'") == "closed"
+    assert await pool.fetchval("select count(*) from fact_subject where waits_for is not null") == 0
 
 
 async def test_nothing_of_a_batch_is_left_when_it_fails_in_its_last_step(pool: asyncpg.Pool[asyncpg.Record]) -> None:
