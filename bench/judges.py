@@ -11,7 +11,8 @@ from scipy.special import ndtri
 from bench.panel import BASELINE, DAYS, LATEST, MARGIN, Kind, Panel
 from judgement.boundaries import for_few, planned, single_look
 from judgement.estimate import Arm, Estimate, Floats, Form, LogVelocity, Ratio, estimate
-from judgement.material import LEAST_DAYS, SINCE_ENROLLED
+from judgement.gates import LEAST_DAYS
+from judgement.material import SINCE_ENROLLED
 from judgement.verdicts import PLANNED_PART
 
 RISK = 0.05

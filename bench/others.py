@@ -13,7 +13,7 @@ import numpy as np
 from bench.judges import RISK, Bools, Days, arms, form_of
 from bench.panel import DAYS, MARGIN, Kind, Panel, World
 from judgement.estimate import Floats, Form
-from judgement.material import LEAST_DAYS
+from judgement.gates import LEAST_DAYS
 
 HERE = Path(__file__).parent
 PYTHON = HERE.parent / ".venv-judges" / "bin" / "python"

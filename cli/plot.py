@@ -10,8 +10,8 @@ from cli.output import clean
 from models.metric import CATALOGUE
 from models.power import MetricPower, PlanPower
 
-_WIDE, _HIGH = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 170, 44, 48
+_WIDE, _HIGH = 750, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 200, 44, 48
 _TICKS = (0, 20, 40, 60, 80, 100)
 _WANTED = 0.8
 
@@ -93,23 +93,29 @@ def _days(last: int) -> Sequence[int]:
 
 def _drawn(line: _Line, days: Sequence[int], last: int) -> str:
     points = " ".join(f"{_x(day, last):.1f},{_y(share):.1f}" for day, share in zip(days, line.shares, strict=True))
-    dashes = f' stroke-dasharray="{line.dashes}"' if line.dashes else ""
     dots = "".join(
         f'<circle cx="{_x(day, last):.1f}" cy="{_y(share):.1f}" r="2.5" fill="currentColor">'
         f"<title>{_text(line.label)}, day {day}: {100 * share:.1f} %</title></circle>\n"
         for at, (day, share) in enumerate(zip(days, line.shares, strict=True))
         if at % 7 == 0 or at == len(days) - 1
     )
-    return f'<polyline points="{points}" stroke-width="2"{dashes}/>\n{dots}'
+    return f'<polyline points="{points}" stroke-width="2"{_dashed(line)}/>\n{dots}'
 
 
 def _labels(lines: Sequence[_Line]) -> Iterator[str]:
-    """At the ends of the lines, far enough from each other to be read."""
-    lowest = float("inf")
-    for line in sorted(lines, key=lambda one: one.shares[-1]):
+    """At the ends of the lines, far enough from each other to be read: lines that end alike are told by their dashes,
+    in the order of `lines`."""
+    left, lowest = _WIDE - _RIGHT + 8, float("inf")
+    for line in sorted(reversed(lines), key=lambda one: one.shares[-1]):
         y = min(_y(line.shares[-1]) + 4, lowest - 15)
         lowest = y
-        yield _words(_WIDE - _RIGHT + 8, y, f"{line.label}: {100 * line.shares[-1]:.0f} %")
+        dashes = _dashed(line)
+        yield f'<line x1="{left}" y1="{y - 4:.1f}" x2="{left + 24}" y2="{y - 4:.1f}" stroke-width="2"{dashes}/>\n'
+        yield _words(left + 30, y, f"{line.label}: {100 * line.shares[-1]:.0f} %")
+
+
+def _dashed(line: _Line) -> str:
+    return f' stroke-dasharray="{line.dashes}"' if line.dashes else ""
 
 
 def _x(day: float, last: int) -> float:

@@ -34,7 +34,7 @@ def _worse(metric: MetricName, estimate: float, unit: str) -> str:
     """Rounded first: what reads as nothing is neither better nor worse."""
     size = f"{abs(estimate):.1f}"
     if float(size) == 0:
-        return "not different"
+        return "no different"
     direction = CATALOGUE[metric].direction
     if direction is Direction.TWO_SIDED:
         return f"{size} {unit} {'higher' if estimate > 0 else 'lower'}"
@@ -75,6 +75,8 @@ def _why_not(change: MaterialChange) -> str:
     doubts = [one.told for one in change.gates if one.gate is not Gate.OUTLIERS]
     if doubts:
         return f"cannot tell, {'; '.join(doubts)}"
-    seen = "" if change.detectable is None else f", so far one of {change.detectable:.1f} would have been seen"
-    when = f"probably by {change.tells_on:%Y-%m-%d}" if change.tells_on else "probably not by the planned end"
-    return f"cannot tell yet{seen}, {when}"
+    seen = ""
+    if change.detectable is not None:
+        seen = f", so far one of {change.detectable:.1f} {change.unit} would have been seen"
+    when = f"by {change.tells_on:%Y-%m-%d}" if change.tells_on else "not by the planned end"
+    return f"cannot tell yet{seen}, the margin probably {when}"

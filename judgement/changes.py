@@ -13,7 +13,7 @@ from judgement.material import Asked, Sides, Stretch, judge_change
 from judgement.values import group_value
 from models.change import GateFinding, MaterialChange
 from models.evidence import Baseline, CohortReading, Matured, MetricAssessment, PartnerReading, Verdict
-from models.metric import CATALOGUE, Direction, Grouping, MetricName
+from models.metric import CATALOGUE, Direction, Grouping, MetricName, Scale
 from models.plan import RolloutPlan
 from models.plan_metric import MetricPlan
 
@@ -125,6 +125,12 @@ def together(one: Verdict, other: Verdict) -> Verdict:
     return Verdict.MET
 
 
+def _unit_of_parts(metric: MetricName) -> str:
+    """Not always that of the change, which is one in percent where the metric is an amount."""
+    spec = CATALOGUE[metric]
+    return f"value {spec.unit}" if spec.scale is Scale.AMOUNT else "points"
+
+
 class _Behind(NamedTuple):
     """How far a partner pulls the cohort off what comparable partners did, in the metric's unit."""
 
@@ -141,7 +147,8 @@ def _with_drivers(
     partners = tuple(dict.fromkeys((*names, *item.partners)))
     leads = (*item.leads, *(one.lead_id for one in reading.leads if one.partner_id in partners))
     told = ", ".join(f"{one.partner_id} {one.change:+.2f}" for one in behind[:TOLD])
-    reasons = (item.reasons[0], *((f"furthest from them: {told}",) if told else ()), *item.reasons[1:])
+    furthest = f"furthest from them: {told} (each one's part, in {_unit_of_parts(question.metric)})"
+    reasons = (item.reasons[0], *((furthest,) if told else ()), *item.reasons[1:])
     return item.model_copy(
         update={
             "partners": partners,

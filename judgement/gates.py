@@ -23,7 +23,10 @@ from models.metric import CATALOGUE, Grouping, MetricName, Scale
 from models.quality import FLOWS
 
 LEAST_DAYS = 7
-"""Matured days: a whole week, so that each weekday counts alike."""
+"""Matured days of a stretch: a whole week, so that each weekday counts alike."""
+
+WHATEVER_MATURES = frozenset({Gate.MATURE, Gate.DRIFT, Gate.BASELINE, Gate.CONTROL})
+"""What waiting does not mend. Before a week has matured only that is told: of everything else there is too little."""
 
 LEAST_PARTNERS, ENOUGH_PARTNERS = 2, 8
 """Below the first an arm has no spread, below the second its error is known too badly for a verdict that acts."""
@@ -101,7 +104,7 @@ def gates(
     found += [one for arm in arms for one in _dominated(metric, arm)]
     if len(arms) == 1:
         found.append(_open(Gate.CONTROL, "there is nobody to compare with: what moved everybody looks like a change"))
-    return tuple(found)
+    return tuple(one for one in found if matured_days >= LEAST_DAYS or one.gate in WHATEVER_MATURES)
 
 
 def outliers(metric: MetricName, before: Sides, now: Sides, *, longer: float = 1.0) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from judgement.change_words import nothing_told, sentence
 from judgement.estimate import Arm, estimate
-from judgement.gates import outliers, without
+from judgement.gates import LEAST_DAYS, outliers, without
 from judgement.sums import Sides, arm, form_of, is_relative
 from judgement.verdicts import Schedule, Shown, tells_at
 from models.change import Boundary, Gate, GateFinding, MaterialChange
@@ -20,9 +20,6 @@ from models.plan_change import ChangeRule
 __all__ = ["Asked", "Sides", "Stretch", "judge_change"]
 
 DAY = timedelta(days=1)
-
-LEAST_DAYS = 7
-"""Matured days of a stretch before anything is reckoned from it: each day of the week once."""
 
 SINCE_ENROLLED = 0.5
 """Of the pause risk, for all that was measured since the cohort was enrolled, where the rollout grows later: the rest
@@ -269,7 +266,7 @@ def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, 
         method=asked.rule.method,
         sentence="",
         unit=_unit(asked),
-        margin=_spoken(look.margin, relative),
+        margin=_spoken_harm(look.margin, asked.metric),
         estimate=_spoken(look.change, relative),
         interval=(_finite(_spoken(turned[0], relative)), _finite(_spoken(turned[1], relative))),
         error=worst.error,
@@ -283,7 +280,7 @@ def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, 
         facts=sum(row.facts for row in rows.cohort),
         top_partner=top.partner_id if top and total > 0 else None,
         top_share=100 * abs(_counts(asked.metric, top)) / total if top and total > 0 else None,
-        detectable=_finite(_spoken(detectable, relative)),
+        detectable=_finite(_spoken_harm(detectable, asked.metric)),
         tells_on=_tells_on(asked, look, verdict),
         advisory=any(one.gate is Gate.PARTNERS for one in gates),
         uncontrolled=not _compared(asked),
@@ -314,6 +311,12 @@ def _unit(asked: Asked) -> str:
 def _spoken(number: float, relative: bool) -> float:
     """In the unit that people read: percent of a change on the log scale."""
     return 100 * math.expm1(min(number, 700.0)) if relative else number
+
+
+def _spoken_harm(size: float, metric: MetricName) -> float:
+    """The size of a change for the worse: on the log scale down by 10 % and up by 10 % lie unlike far from nothing."""
+    turn = _turns(metric)[0]
+    return -turn * _spoken(-turn * size, is_relative(metric))
 
 
 def _finite(number: float) -> float | None:

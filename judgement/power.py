@@ -10,8 +10,8 @@ import numpy as np
 
 from judgement.boundaries import for_few
 from judgement.estimate import Arm, Floats, estimate
+from judgement.gates import LEAST_DAYS
 from judgement.healthy import CHUNK, Flags, Share, share
-from judgement.material import LEAST_DAYS
 from judgement.panel import Panel
 from judgement.resample import Course, Places, Timeline, added_up
 from judgement.sums import form_of, is_relative

@@ -15,7 +15,6 @@ LIKELY = 0.8
 PLANNED_PART = 0.9
 """Of a risk, for the planned looks; what is left is for those after them."""
 
-
 MOST_LOOKS = 180
 """More planned looks than these are taken for so many: hardly anything is left to spend between them."""
 

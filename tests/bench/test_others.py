@@ -18,7 +18,7 @@ from bench.judges import Days, arms, differences, form_of
 from bench.others import LOOKS, NAMES, PYTHON, ROWS, CellOf, LeftOut, Others, handed
 from bench.panel import BASELINE, DAYS, PLAIN, Kind, Panel, World, make
 from judgement.estimate import Floats
-from judgement.material import LEAST_DAYS
+from judgement.gates import LEAST_DAYS
 
 needs_them = pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-judges here; `make judges` makes it")
 

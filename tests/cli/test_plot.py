@@ -51,6 +51,17 @@ def test_lines_differ_by_their_dashes_and_take_the_colour_of_their_surroundings(
     assert "#" not in text
 
 
+def test_lines_that_end_alike_are_told_apart_by_the_dashes_beside_their_names() -> None:
+    root = _root(_power(0.9, 1.0))
+    named = {}
+    for at, one in enumerate(elements := list(root.iter())):
+        if one.tag == f"{SVG}text" and str(one.text).endswith(": 100 %"):
+            named[str(one.text).split(":")[0]] = (elements[at - 1].get("stroke-dasharray"), float(str(one.get("y"))))
+    drawn = [one.get("stroke-dasharray") for one in root.iter(f"{SVG}polyline")]
+    assert [dashes for dashes, _ in named.values()][::-1] == drawn
+    assert named["worse by 2 x 5pp"][1] < named["worse by 5pp"][1] < named["healthy, not met"][1]
+
+
 def test_the_numbers_stand_in_the_file() -> None:
     root = _root(_power(0.1, 0.5, 0.9))
     titles = [one.text for one in root.iter(f"{SVG}title")]

@@ -90,6 +90,13 @@ def test_a_whole_week_must_have_matured(days: int, blocked: bool) -> None:
     assert (Gate.MATURE in shut(found(sides(SLA), sides(SLA), days=days))) is blocked
 
 
+def test_before_a_week_has_matured_only_what_waiting_does_not_mend_is_told_beside_it() -> None:
+    """That there is nothing yet since would be a dozen findings, and one reason."""
+    nothing = Sides((), ())
+    assert shut(found(sides(SLA), nothing, days=3)) == {Gate.MATURE}
+    assert shut(found(nothing, nothing, days=3)) == {Gate.MATURE, Gate.BASELINE}
+
+
 @pytest.mark.parametrize("side", ["cohort", "compared"])
 def test_each_arm_needs_a_baseline_of_its_own(side: str) -> None:
     before = sides(SLA)._replace(**{side: ()})

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 
 from judgement.material import Asked, Sides, Stretch, judge_change
+from judgement.verdicts import Schedule
 from models.change import Boundary, Gate, GateFinding, MaterialChange
 from models.evidence import PartnerReading, Verdict
 from models.metric import MetricName
@@ -144,11 +146,14 @@ def test_a_dominant_partner_keeps_from_met_and_not_from_a_pause() -> None:
 
 def test_nobody_beside_keeps_from_met_and_not_from_a_pause() -> None:
     def alone(share: float) -> Asked:
-        one = asked(share)
+        one = asked(share, partners=60, days=60)
         now = one.stretches[0].rows.cohort
         return one._replace(before=Sides(one.before.cohort, []), stretches=[Stretch(BEGAN, Sides(now, []))])
 
+    # With somebody beside, or were the doubt forgotten, it would be met: see the interval.
     verdict, change = judged(alone(0.9))
+    assert change.interval[0] is not None
+    assert change.interval[0] > -5
     assert (verdict, change.uncontrolled) == (Verdict.CANNOT_TELL, True)
     verdict, change = judged(alone(0.6))
     assert verdict is Verdict.NOT_MET
@@ -174,6 +179,38 @@ def test_harm_that_begins_late_is_found_by_the_stretch_that_begins_anew() -> Non
     verdict, change = judged(one._replace(stretches=[*one.stretches, Stretch(BEGAN + 40 * DAY, late)], enlargements=2))
     assert verdict is Verdict.NOT_MET
     assert change.since == BEGAN + 40 * DAY
+
+
+@pytest.mark.parametrize(("enlargements", "part"), [(0, 1.0), (1, 0.5), (2, 0.5)])
+def test_the_whole_spends_half_of_the_risk_where_the_rollout_grows_later(enlargements: int, part: float) -> None:
+    _, change = judged(asked(0.9, days=50, enlargements=enlargements))
+    assert change.critical == pytest.approx(reach(change, part, 50, 90))
+
+
+@pytest.mark.parametrize(("enlargements", "part"), [(0, 0.5), (1, 0.5), (2, 0.25), (4, 0.125)])
+def test_stretches_that_begin_anew_share_the_other_half_also_with_those_to_come(enlargements: int, part: float) -> None:
+    """However many of the planned ones have begun: one by one they may not spend more than all of it."""
+    one = asked(0.9, partners=40, days=50)
+    late = Sides(answered("p", 0.6, 40, 40, 3), answered("c", 0.9, 60, 40, 3))
+    stretches = [*one.stretches, Stretch(BEGAN + 40 * DAY, late)]
+    verdict, change = judged(one._replace(stretches=stretches, enlargements=enlargements))
+    assert (verdict, change.since) == (Verdict.NOT_MET, BEGAN + 40 * DAY)
+    assert change.critical == pytest.approx(reach(change, part, 10, 50))
+
+
+def test_either_side_of_what_is_an_alarm_on_both_spends_half_of_the_risk() -> None:
+    rows = [row(f"x{n}", 1000.0 + 10 * (n % 7), 1000.0) for n in range(30)]
+    now = [row(f"x{n}", 1000.0 + 10 * (n % 5), 1000.0) for n in range(30)]
+    sides = [Sides(one[:15], one[15:]) for one in (rows, now)]
+    _, change = judged(asked(0.9, metric=MDF, before=sides[0], stretches=[Stretch(BEGAN, sides[1])]))
+    assert change.critical == pytest.approx(reach(change, 0.5, 30, 90))
+
+
+def reach(change: MaterialChange, part: float, look: int, looks: int) -> float:
+    """The boundary of a planned look that spends that part of the usual risk."""
+    assert change.error is not None
+    assert change.freedom is not None
+    return Schedule(look, looks).critical(0.05 * part, change.error, change.freedom, 5.0)
 
 
 def test_a_later_stretch_that_looks_worse_keeps_from_met() -> None:
@@ -226,6 +263,25 @@ def test_velocity_is_judged_by_its_relative_change() -> None:
     assert change.unit == "%"
     assert change.estimate == pytest.approx(-50, abs=10)
     assert "% worse than in comparable partners" in change.sentence
+
+
+def test_a_margin_of_velocity_is_told_as_it_was_agreed_and_what_would_be_seen_as_a_fall() -> None:
+    """On the log scale 20 % less is 22 % and 25 % more: whoever agreed on 20 must read 20."""
+    before = Sides(deals("p", 30, 56), deals("c", 60, 56))
+    now = Sides(deals("p", 30, 14, 1.0, 2), deals("c", 60, 14, 1.0, 2))
+    rule = ChangeRule(margin=Margin(number=20, relative=True))
+    one = asked(0.9, metric=VELOCITY, before=before, stretches=[Stretch(BEGAN, now)], days=14, rule=rule)
+    verdict, change = judged(one)
+    assert verdict is Verdict.CANNOT_TELL
+    assert change.margin == pytest.approx(20)
+    assert "agreed margin 20.0" in change.sentence
+    assert change.detectable is not None
+    assert change.critical is not None
+    assert change.error is not None
+    assert change.freedom is not None
+    reach = (change.critical + stdtrit(change.freedom, 0.8)) * change.error
+    assert change.detectable == pytest.approx(100 * (1 - math.exp(-reach)))
+    assert f"so far one of {change.detectable:.1f} % would have been seen, the margin probably" in change.sentence
 
 
 def test_velocity_alone_counts_days_and_not_only_deals() -> None:
