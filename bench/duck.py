@@ -20,6 +20,8 @@ FACTS = (
     *("opportunity_reopening", "mdf_budget", "mdf_allocation", "mdf_request", "mdf_claim", "person"),
     *("enablement_course", "enablement_assignment", "compliance_check", "compliance_result", "compliance_waiver"),
 )
+# Made of facts as they come in, and not amended but added to.
+_MADE = ("lead_contact_time",)
 # What is also true before anybody wrote it down.
 _REACHES_BACK = ("partner", "person")
 
@@ -27,6 +29,7 @@ _REACHES_BACK = ("partner", "person")
 _TYPES = {
     "boolean": "boolean",
     "date": "date",
+    "double precision": "double",
     "integer": "integer",
     "numeric": "double",
     "timestamp with time zone": "timestamptz",
@@ -52,6 +55,11 @@ _DIALECT = (
     (r"select from ", "select 1 from "),
     (r"interval '1 us'", "interval '1 microsecond'"),
     (r"(interval '1 month'\)) as m\n", r"\1 as m (m)\n"),
+    (
+        r"cross join unnest\(t.contact_hours, t.business_hours\) as taken \(hours, business_hours\)",
+        "cross join lateral (select unnest(t.contact_hours) as hours, unnest(t.business_hours) as business_hours)"
+        " as taken",
+    ),
     (
         r"cross join unnest\(t.amounts, t.currencies, t.months\) as one \(amount, currency, month\)",
         "cross join lateral (select unnest(t.amounts) as amount, unnest(t.currencies) as currency,"
@@ -79,6 +87,9 @@ class Duck:
             for place in (table, f"superseded.{table}"):
                 await self._take(connection, place)
             self._as_of(table)
+        for table in _MADE:
+            await self._take(connection, table)
+            self._duck.execute(f"create view {table} as from '{self._file(table)}'")
         return sum(file.stat().st_size for file in self._directory.glob("*.parquet"))
 
     async def _take(self, connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:

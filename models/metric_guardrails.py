@@ -143,6 +143,13 @@ LEAD_FOLLOW_UP_SLA = MetricSpec(
         part("open_breach_recent", COUNT, "open breach of less than a day: a contact in time may still become known"),
         part("contact_hours_median", HOURS, "assignment to first contact, of the leads contacted", of_group=True),
         part("contact_hours_p90", HOURS, "nine of ten took no longer", of_group=True),
+        part(
+            "contact_business_hours_median",
+            HOURS,
+            "the same in opening hours, pauses left out, of partners with a calendar",
+            of_group=True,
+        ),
+        part("contact_business_hours_p90", HOURS, "nine of ten of those took no longer", of_group=True),
     ),
     no_value=(NoValue.NO_DATA, NoValue.NOTHING_DECIDED),
     defaults=Defaults(

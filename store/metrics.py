@@ -74,7 +74,7 @@ async def read_metrics(
 
     A partner may stand in several groups: their facts are read once. What a numerator and a denominator are is said
     at the top of each metric's SQL file; combine partners with `group_value`, never by averaging their ratios. Parts
-    about the whole group (`contact_hours_*`, `cycle_*`, `window_days`, `immature`, `accruals_open`) refer to the
+    about the whole group (`contact_*`, `cycle_*`, `window_days`, `immature`, `accruals_open`) refer to the
     partners of that group together.
 
     Args:

@@ -31,17 +31,19 @@ async def time_contacts(conn: Connection, keys: Sequence[Key], moment: datetime)
         measured = []
         for row in contacts:
             book = books.setdefault(row["reckoned_at"], CalendarBook(conn, row["reckoned_at"]))
-            measured.append(await _measured(book, row, pauses[row["source_system"], row["source_id"]], moment))
+            measured.append(
+                (*await _measured(book, row, pauses[row["source_system"], row["source_id"]], moment), moment)
+            )
         await conn.executemany(_WRITE, measured, timeout=_SECONDS)
 
 
 async def _measured(
     book: CalendarBook, row: asyncpg.Record, pauses: Sequence[PauseVersion], moment: datetime
-) -> tuple[str, str, datetime, datetime, float, float]:
+) -> tuple[str, str, str, datetime, datetime, float, float]:
     assigned, contacted = row["assigned_at"], row["first_contact_at"]
     await book.read_calendar(row["calendar_id"], assigned, contacted)
     agreed = [one.as_known(moment) for one in pauses if one.reason in row["pauses"]]
     clock = book.clocks_of(row["calendar_id"]).business
     ran = time_on(clock, assigned, contacted, [one for one in agreed if one is not None])
     minutes = ((contacted - assigned).total_seconds() / 60, ran.total_seconds() / 60)
-    return row["source_system"], row["source_id"], assigned, contacted, *minutes
+    return row["source_system"], row["source_id"], row["partner_id"], assigned, contacted, *minutes

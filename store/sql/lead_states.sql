@@ -8,6 +8,7 @@ lead_state as (
     select
         l.partner_id,
         l.source_id as lead_id,
+        l.assigned_at,
         l.contact_due_at as due_at,
         case
             when seen.excluded then 'excluded_' || l.excluded_reason
@@ -24,6 +25,7 @@ lead_state as (
             else 'pending'
         end as state,
         seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due,
+        seen.contact_at,
         extract(epoch from seen.contact_at - l.assigned_at) / 3600 as contact_hours,
         -- The lead was known without a contact, and then one turned up that was days old.
         coalesce(l.first_contact_known_at > greatest(l.first_contact_at + interval '3 days', l.known_at), false)

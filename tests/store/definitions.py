@@ -397,6 +397,7 @@ SLA = (
         "agreed states pause the clock, and both elapsed times are kept",
         "test_deadlines.py::test_a_pause_moves_the_deadline_by_the_hours_it_took_from_when_it_is_known",
         "test_deadlines.py::test_time_to_contact_is_kept_by_both_clocks",
+        "test_deadlines.py::test_business_time_to_contact_leaves_out_weekends_holidays_and_pauses_as_known_at_the_moment",
     ),
     _held(
         "the deadline is stored when it is given",

@@ -11,8 +11,11 @@ from typing import cast
 import asyncpg
 import pytest
 
+from models.evidence import Window
+from models.metric import MetricName
 from store.intake import import_file, parse_mapping
 from store.intake.staging import Connection
+from store.metrics import read_metric
 from tests.store.desk import NOON, Desk, tally
 from tests.store.world import World
 
@@ -270,9 +273,72 @@ async def test_time_to_contact_is_kept_by_both_clocks(office: Office) -> None:
         LEADS, "a,p1,hot,2025-02-28T14:00Z,,,2025-03-03T10:00Z", "b,p2,hot,2025-02-28T14:00Z,,,2025-03-03T10:00Z"
     )
     await office.load(PAUSES, "1,a,2025-03-03T08:30Z,2025-03-03T09:00Z,waiting_for_customer")
-    rows = await office.conn.fetch("select source_id, elapsed_minutes, business_minutes from lead_contact_time")
+    rows = await office.conn.fetch(
+        "select source_id, elapsed_minutes, business_minutes from lead_contact_time order by stands_since"
+    )
     # From Friday 14:00 to Monday 10:00 UTC; two hours on Friday and two on Monday, less half an hour of pause.
-    assert [tuple(row) for row in rows] == [("a", 68 * 60, 4 * 60 - 30)]
+    assert [tuple(row) for row in rows] == [("a", 68 * 60, 4 * 60), ("a", 68 * 60, 4 * 60 - 30)]
+
+
+async def test_business_time_to_contact_leaves_out_weekends_holidays_and_pauses_as_known_at_the_moment(
+    office: Office,
+) -> None:
+    """Women's Day, 8 March, is a holiday in Berlin; in 2024 a Friday. Office hours are 9 to 17, an hour ahead of UTC.
+
+    Assigned on Thursday 7 March 2024 at 15:00 there (14:00 UTC), contacted
+    a: that Thursday at 16:00: 1 hour by either clock;
+    b: on Monday at 10:00: 2 hours on Thursday and 1 on Monday, 3; elapsed 9 of Thursday, 3 days, 10 of Monday, 91;
+    c: on Tuesday at 12:00: 2 on Thursday, 8 on Monday, 3 on Tuesday, 13; elapsed 117;
+    d: by a partner who has no calendar, on Monday at 10:00: no business time; elapsed 91.
+    """
+    contacts = ("07T15:00", "11T09:00", "12T11:00")
+    rows = [
+        f"{name},p1,hot,2024-03-07T14:00Z,,,2024-03-{contact}Z" for name, contact in zip("abc", contacts, strict=True)
+    ]
+    await office.load(POLICIES, "2024,*,2024-01-01,240,960,business,waiting_for_customer,480")
+    await office.load(LEADS, *rows, "d,p2,hot,2024-03-07T14:00Z,,,2024-03-11T09:00Z")
+
+    async def parts(moment: datetime = NOON) -> list[float]:
+        read = await read_metric(
+            office.conn,
+            MetricName.LEAD_FOLLOW_UP_SLA,
+            partner_ids=["p1", "p2"],
+            window=Window(start=at("2024-03-01"), end=at("2024-04-01")),
+            as_of=moment,
+        )
+        (found, other) = [row.parts for row in read.rows]
+        names = [name for name in found if name.startswith("contact_")]
+        assert names == [
+            *("contact_hours_median", "contact_hours_p90"),
+            *("contact_business_hours_median", "contact_business_hours_p90"),
+        ]
+        assert [other[name] for name in names] == [found[name] for name in names]
+        return [found[name] for name in names]
+
+    # Of 1, 91, 91, 117 the median is 91, the ninth decile 0.7 of the way from 91 to 117: 109.2.
+    # Of 1, 3, 13 the median is 3, the ninth decile 0.8 of the way from 3 to 13: 11.
+    assert await parts() == pytest.approx([91, 109.2, 3, 11])
+    # Learnt a day later, the clock of c stood still on Monday from 10 to 14: 9 hours, and the ninth decile is 7.8.
+    told = NOON + timedelta(days=1)
+    await office.load(PAUSES, "1,c,2024-03-11T09:00Z,2024-03-11T13:00Z,waiting_for_customer", moment=told)
+    assert await parts(told) == pytest.approx([91, 109.2, 3, 7.8])
+    assert await parts(told - timedelta(microseconds=1)) == pytest.approx([91, 109.2, 3, 11])
+    # The same file again says nothing new.
+    await office.load(
+        PAUSES, "1,c,2024-03-11T09:00Z,2024-03-11T13:00Z,waiting_for_customer", moment=NOON + 2 * (told - NOON)
+    )
+    assert await office.conn.fetchval("select count(*) from lead_contact_time") == 4
+
+
+async def test_a_contact_of_a_lead_that_was_another_partners_is_timed_by_that_partners_calendar(office: Office) -> None:
+    await office.load(CALENDARS, "london,Europe/London,,13:00-14:00")
+    await office.load(PARTNERS, "p3,london")
+    row = "hot,2025-02-28T14:00Z,,2025-03-10T09:00Z,2025-03-03T15:00Z"
+    await office.load(LEADS, f"a,p1,{row}")
+    await office.load(LEADS, f"a,p3,{row}", moment=NOON + timedelta(days=3))
+    # Berlin: 2 hours on Friday, 7 on Monday. London, from 13 to 14: none on Friday any more, 1 on Monday.
+    rows = await office.conn.fetch("select partner_id, business_minutes from lead_contact_time order by 1")
+    assert [tuple(one) for one in rows] == [("p1", 9 * 60), ("p3", 60)]
 
 
 async def test_a_lead_nobody_can_reckon_is_a_bad_row(office: Office) -> None:

@@ -48,7 +48,13 @@ async def _courses(world: World) -> None:
 
 async def _leads(world: World) -> None:
     row: dict[str, Any] = {"assigned_at": at("2026-02-01"), "contact_due_at": at("2026-02-02")}
-    await world.add("lead", partner_id="a", first_contact_at=at("2026-02-01 12:00"), **row)
+    lead = await world.add("lead", partner_id="a", first_contact_at=at("2026-02-01 12:00"), **row)
+    await world.conn.execute(
+        "insert into lead_contact_time (source_system, source_id, partner_id, assigned_at, first_contact_at,"
+        " elapsed_minutes, business_minutes) select source_system, source_id, partner_id, assigned_at,"
+        " first_contact_at, 720, 180 from lead where source_id = $1",
+        lead,
+    )
 
 
 async def _partners(world: World) -> None:
