@@ -15,11 +15,16 @@ def nothing_told(metric: MetricName, gates: Sequence[GateFinding]) -> str:
     return f"nothing can be said of a change of {CATALOGUE[metric].title}: {why}"
 
 
-def sentence(metric: MetricName, verdict: Verdict, change: MaterialChange) -> str:
-    """The verdict in words, with estimate, bound and margin in the unit of the change."""
+def sentence(metric: MetricName, verdict: Verdict, change: MaterialChange, *, anew: bool = False) -> str:
+    """The verdict in words, with estimate, bound and margin in the unit of the change.
+
+    Args:
+        anew: it rests on a stretch that began with an enlargement, and not with the cohort.
+    """
     estimate, margin = change.estimate or 0.0, change.margin or 0.0
     beside = "than at its baseline" if change.uncontrolled else "than in comparable partners"
-    told = f"{CATALOGUE[metric].title} is {_worse(metric, estimate, change.unit)} {beside}"
+    since = f" since {change.since:%Y-%m-%d}" if anew and change.since else ""
+    told = f"{CATALOGUE[metric].title} is {_worse(metric, estimate, change.unit)} {beside}{since}"
     agreed = f"agreed margin {margin:.1f}"
     match verdict:
         case Verdict.NOT_MET:

@@ -197,8 +197,10 @@ def _verdict(asked: Asked, looks: Sequence[Look]) -> tuple[Verdict, Look]:
         one.proven_not_worse(whole.schedule.critical(asked.rule.pass_risk, error, freedom, margin), margin)
         for one, margin in zip(whole.shown, whole.margins, strict=True)
     )
-    worse_of_late = latest.worse.change <= -latest.margin
-    return (Verdict.MET if passes and not worse_of_late else Verdict.CANNOT_TELL), whole
+    if passes and latest.worse.change <= -latest.margin:
+        # Only the latest stretch keeps it from being met: whoever reads why must see that one.
+        return Verdict.CANNOT_TELL, latest
+    return (Verdict.MET if passes else Verdict.CANNOT_TELL), whole
 
 
 def _unbelievable(asked: Asked, verdict: Verdict) -> tuple[GateFinding, ...]:
@@ -255,7 +257,7 @@ def _nothing(asked: Asked, gates: tuple[GateFinding, ...]) -> MaterialChange:
 
 def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, ...]) -> MaterialChange:
     worst, relative = look.worse, is_relative(asked.metric)
-    rows = asked.stretches[0].rows if look.since == asked.stretches[0].since else _rows_since(asked, look.since)
+    rows = next(one.rows for one in asked.stretches if one.since == look.since)
     top = max(rows.cohort, key=lambda row: abs(_counts(asked.metric, row)), default=None)
     total = sum(abs(_counts(asked.metric, row)) for row in rows.cohort)
     pass_critical = look.schedule.critical(asked.rule.pass_risk, worst.error, worst.freedom, look.margin)
@@ -286,11 +288,8 @@ def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, 
         uncontrolled=not _compared(asked),
         gates=gates,
     )
-    return change.model_copy(update={"sentence": sentence(asked.metric, verdict, change)})
-
-
-def _rows_since(asked: Asked, since: datetime) -> Sides:
-    return next(one.rows for one in asked.stretches if one.since == since)
+    anew = look.since != asked.stretches[0].since
+    return change.model_copy(update={"sentence": sentence(asked.metric, verdict, change, anew=anew)})
 
 
 def _counts(metric: MetricName, row: PartnerReading) -> float:

@@ -11,7 +11,9 @@ import pytest
 from judgement.assessment import assess
 from judgement.changes import Sums, asked, together
 from judgement.counting import counts_as
-from judgement.material import Asked
+from judgement.horizon import enlargements, pause_share, planned_end
+from judgement.material import Asked, Sides
+from models.change import Gate
 from models.evidence import LeadDriver, Matured, MetricAssessment, PartnerReading, Verdict
 from models.metric import MetricName
 from models.plan import RolloutPlan
@@ -199,6 +201,26 @@ def test_only_comparable_partners_own_past_is_compared_with() -> None:
     with_them = sums()._replace(before=strangers)
     assert question(plan(), with_them).before.compared == question(plan(), sums()).before.compared
     assert found(with_them).change == found(sums()).change
+
+
+def test_what_is_asked_is_what_the_plan_shares_and_expects() -> None:
+    """The risk, the enlargements to come, the planned end and the baseline are the cohort's own."""
+    asking = plan()
+    agreed_on = _sla(asking)
+    for cohort in ("pilot", asking.cohorts.waves[0].name):
+        own, other = [row(one, 80, 100) for one in PILOT], [row(one, 20, 100) for one in PILOT]
+        before = {(cohort, SLA): own, (cohort, VELOCITY): deals(CONTROL, 12), ("another", SLA): other}
+        asking_of = question(asking, Sums(before, {}, CONTROL), cohort=cohort)
+        assert asking_of.before == Sides(own, ())
+        assert asking_of.share == pause_share(asking, agreed_on, cohort)
+        assert asking_of.enlargements == enlargements(asking, cohort)
+        assert asking_of.ends == planned_end(asking, cohort, SINCE)
+    assert pause_share(asking, agreed_on, "pilot") < 1
+    assert enlargements(asking, "pilot") > 0
+
+
+def test_who_is_on_no_frozen_list_leaves_no_evidence() -> None:
+    assert question(plan(), sums(), members=(11, 12)).gates[0].gate is Gate.DRIFT
 
 
 def test_nobody_to_compare_with_is_never_met_and_may_be_worse() -> None:

@@ -301,6 +301,12 @@ def test_an_amount_beyond_three_times_the_largest_goes_to_a_person() -> None:
         assert outliers(MARGIN, sides(MARGIN), Sides(rows, arm(MARGIN, "C", 20))) == named
 
 
+def test_amounts_of_those_compared_with_are_looked_at_as_well() -> None:
+    now = sides(SLA)
+    odd = now.compared[0].model_copy(update={"denominator": 1e6})
+    assert outliers(SLA, sides(SLA), Sides(now.cohort, (odd, *now.compared[1:]))) == (odd.partner_id,)
+
+
 def test_the_quantile_lies_between_the_two_largest() -> None:
     """Leads of 1 to 11 in the baseline: place 0.999 x 10 = 9.99, so 10 + 0.99 x 1 = 10.99, and the cap is 32.97."""
     before = Sides([row(SLA, f"T{n:03}", numerator=1.0, denominator=float(n)) for n in range(1, 12)], ())

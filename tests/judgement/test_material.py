@@ -109,6 +109,17 @@ def test_the_day_on_which_it_could_be_told_comes_sooner_with_a_wider_margin() ->
     assert days[1] < days[0]  # type: ignore[operator]
 
 
+def test_the_day_on_which_it_could_be_told_waits_for_its_facts_to_mature() -> None:
+    """As many looks, each five days later."""
+    soon, late = (
+        judged(asked(0.89, partners=10, days=8, ends=BEGAN + (90 + wait) * DAY, rule=rule))[1].tells_on
+        for wait in (5, 10)
+        for rule in [ChangeRule(margin=Margin(number=9), maturity=wait * DAY)]
+    )
+    assert soon is not None
+    assert late == soon + 5 * DAY
+
+
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_a_gate_that_blocks_leaves_no_evidence(share: float) -> None:
     shut = GateFinding(gate=Gate.COMPLETE, blocks=True, told="8 of 20 partners tell nothing")
@@ -172,6 +183,35 @@ def test_amounts_beyond_belief_go_to_a_person_and_no_verdict_hangs_on_them() -> 
     assert "p0" in change.gates[0].told
 
 
+@pytest.mark.parametrize("arm", ["pilot", "control"])
+def test_a_verdict_that_turns_without_amounts_beyond_belief_cannot_be_told(arm: str) -> None:
+    """Half of an arm suddenly has seven times the leads: with them it is not met, without them nothing changed."""
+    one = asked(0.9)
+    cohort, compared = one.stretches[0].rows
+    if arm == "pilot":
+        cohort = [*answered("p", 0.6, 10, 420, 2), *cohort[10:]]
+    else:
+        compared = [*answered("c", 1.0, 30, 420, 2), *compared[30:]]
+    verdict, change = judged(one._replace(stretches=[Stretch(BEGAN, Sides(cohort, compared))]))
+    assert change.interval[1] is not None
+    assert change.interval[1] < 0
+    assert change.estimate is not None
+    assert change.estimate < -5
+    assert verdict is Verdict.CANNOT_TELL
+    [finding] = change.gates
+    assert (finding.gate, finding.blocks) == (Gate.OUTLIERS, True)
+    assert finding.told in change.sentence
+
+
+def test_amounts_beyond_belief_that_turn_nothing_are_told_and_leave_the_verdict() -> None:
+    one = asked(0.6)
+    cohort, compared = one.stretches[0].rows
+    now = Sides([*cohort[:-1], row("p19", 126.0, 210.0)], compared)
+    verdict, change = judged(one._replace(stretches=[Stretch(BEGAN, now)]))
+    assert verdict is Verdict.NOT_MET
+    assert [(found.gate, found.blocks) for found in change.gates] == [(Gate.OUTLIERS, False)]
+
+
 def test_harm_that_begins_late_is_found_by_the_stretch_that_begins_anew() -> None:
     """Forty good days, then ten bad ones after an enlargement: the whole hides what the later stretch shows."""
     one = asked(0.9, partners=40, days=50)
@@ -179,6 +219,7 @@ def test_harm_that_begins_late_is_found_by_the_stretch_that_begins_anew() -> Non
     verdict, change = judged(one._replace(stretches=[*one.stretches, Stretch(BEGAN + 40 * DAY, late)], enlargements=2))
     assert verdict is Verdict.NOT_MET
     assert change.since == BEGAN + 40 * DAY
+    assert "worse than in comparable partners since 2026-02-10, at least" in change.sentence
 
 
 @pytest.mark.parametrize(("enlargements", "part"), [(0, 1.0), (1, 0.5), (2, 0.5)])
@@ -215,9 +256,12 @@ def reach(change: MaterialChange, part: float, look: int, looks: int) -> float:
 
 def test_a_later_stretch_that_looks_worse_keeps_from_met() -> None:
     one = asked(0.9, partners=40, days=50)
-    late = Sides(answered("p", 0.84, 40, 20, 3), answered("c", 0.9, 60, 20, 3))
-    verdict, _ = judged(one._replace(stretches=[*one.stretches, Stretch(BEGAN + 43 * DAY, late)]))
-    assert verdict is not Verdict.MET
+    late = Sides(answered("p", 0.84, 40, 8, 3), answered("c", 0.9, 60, 8, 3))
+    assert judged(one)[0] is Verdict.MET
+    verdict, change = judged(one._replace(stretches=[*one.stretches, Stretch(BEGAN + 43 * DAY, late)]))
+    assert verdict is Verdict.CANNOT_TELL
+    assert change.since == BEGAN + 43 * DAY
+    assert "worse than in comparable partners since 2026-02-13, between" in change.sentence
 
 
 def test_after_the_planned_end_looks_go_on_with_what_is_left_of_the_risk() -> None:
@@ -238,8 +282,9 @@ def test_a_smaller_share_of_the_risk_asks_for_more() -> None:
 
 
 def test_a_relative_margin_is_one_of_the_cohorts_own_baseline() -> None:
-    """10 % of about 90 %: nine points."""
-    change = judged(asked(0.9, rule=ChangeRule(margin=Margin(number=10, relative=True))))[1]
+    """10 % of about 90 %: nine points, however the others did."""
+    one = asked(0.9, rule=ChangeRule(margin=Margin(number=10, relative=True)))
+    change = judged(one._replace(before=Sides(one.before.cohort, answered("c", 0.5, 60, 60))))[1]
     assert change.margin == pytest.approx(9, abs=0.3)
 
 
@@ -306,6 +351,17 @@ def test_mdf_spend_is_material_on_either_side(spends: float, word: str) -> None:
     verdict, change = judged(asked(0.9, metric=MDF, before=before, stretches=[Stretch(BEGAN, now)]))
     assert verdict is Verdict.NOT_MET
     assert word in change.sentence
+
+
+def test_where_lower_is_better_more_is_worse() -> None:
+    verdict, change = judged(asked(0.99, metric=MetricName.DISCOUNT_LEAKAGE))
+    assert verdict is Verdict.NOT_MET
+    assert change.estimate is not None
+    assert change.estimate > 5
+    assert "points worse than in comparable partners, at least" in change.sentence
+    verdict, change = judged(asked(0.7, metric=MetricName.DISCOUNT_LEAKAGE))
+    assert verdict is Verdict.MET
+    assert "points better than in comparable partners, at most 0.0 worse" in change.sentence
 
 
 wild = st.one_of(st.floats(allow_nan=False, allow_infinity=False, width=32), st.sampled_from([0.0, 1e12, -1e12, None]))
