@@ -11,8 +11,6 @@ from models.plan_metric import MetricPlan
 from models.power import Alarm, ChangePower, LimitCost, MetricPower, Picked, PlanPower
 
 TOO_OFTEN = 0.1
-FEW = 8
-"""Partners below which a verdict on a change is advisory only."""
 
 _DOES = {
     Alarm.PAUSE: "pause",
@@ -60,9 +58,17 @@ def sentences(found: MetricPower) -> Iterator[str]:
 
 def warnings_of(plan: RolloutPlan, found: PlanPower) -> Iterator[PlanWarning]:
     """What whoever signs should know."""
-    if found.partners < FEW:
-        told = f"{found.cohort} has {found.partners} partners; below {FEW} a verdict on a change is advisory only"
-        yield PlanWarning(field="cohorts.pilot", message=told)
+    from judgement.gates import ENOUGH_PARTNERS
+
+    arms = [("pilot", found.cohort, found.partners)]
+    if found.compared_with is not None:
+        arms.append(
+            ("control" if plan.cohorts.control else "pilot", f"{found.compared_with}, to compare with,", found.compared)
+        )
+    for field, name, partners in arms:
+        if partners < ENOUGH_PARTNERS and any(one.change for one in plan.metrics):
+            told = f"{name} has {partners} partners; below {ENOUGH_PARTNERS} a verdict on a change is advisory only"
+            yield PlanWarning(field=f"cohorts.{field}", message=told)
     for index, (rule, one) in enumerate(zip(plan.metrics, found.metrics, strict=True)):
         yield from _of_metric(f"metrics.{index}", rule, one)
 
@@ -150,4 +156,4 @@ def _picked_told(picked: Picked) -> str:
     return f"{told}: what stood out by chance comes back by itself, and looks like an effect"
 
 
-__all__ = ["FEW", "TOO_OFTEN", "PlanWarning", "cases", "sentences", "warnings_of"]
+__all__ = ["TOO_OFTEN", "PlanWarning", "cases", "sentences", "warnings_of"]

@@ -11,7 +11,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 FADES = (0.0, 0.1, 0.3, 1.0, 3.0)
 """How little a partner's own past is trusted: what it shows counts `d / (d + fade * mean d)`, where d is how much it
-rests on. The fade that leaves the smallest residuals is taken."""
+rests on. The fade that leaves the smallest residuals is taken, one for all sides of the past that fade."""
 
 STEEPEST = 1.5
 """A past counts at most so much; more is chance."""
@@ -118,15 +118,17 @@ class Estimate(NamedTuple):
 def estimate(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
     """How much more the pilot changed than the control, given what each partner's own past lets expect.
 
-    With F the value of an arm's means: `theta = (F(T now) - F(C now)) - b * (m(T) - m(C))`, where m is what an arm's
-    past lets expect, off everybody's. With b = 1 and nothing faded it is the difference in differences. Instead b is
-    the slope of the present on the past within the arms (analysis of covariance): a pilot that was picked because it
-    had just done well falls back by itself, and b takes that out, as far as its past shows it.
+    With F the value of an arm's means: `theta = (F(T now) - F(C now)) - sum of b_k * (m_k(T) - m_k(C))`, where m_k is
+    what side k of an arm's past lets expect, off everybody's: a ratio's past has one side, a velocity's three (how many
+    deals, what each was worth, how long it took). With each b = 1 and nothing faded it is the difference in
+    differences. Instead b are the slopes of the present on the past within the arms (analysis of covariance), each from
+    0 to `STEEPEST`: a pilot that was picked because it had just done well falls back by itself, and b takes that out,
+    as far as its past shows it.
 
     Errors are those of the delete-one-partner jackknife: a partner is a cluster, and what is alike within it needs no
     model. `V = (G-1)/G * sum((u_i - mean u)^2)` of an arm, u_i what the value less b times its expectation loses with
-    partner i; `error^2 = V(T) + V(C) + (m(T) - m(C))^2 * var(b)`. Freedom by Welch and Satterthwaite, each arm's being
-    that of as many equally large partners as count alike, `(sum w)^2 / sum w^2 - 1`.
+    partner i; `error^2 = V(T) + V(C) + d' cov(b) d`, where d is m(T) - m(C). Freedom by Welch and Satterthwaite, each
+    arm's being that of as many equally large partners as count alike, `(sum w)^2 / sum w^2 - 1`.
 
     Without a control it is the plain change of the pilot.
 

@@ -22,7 +22,7 @@ LEAST_BASELINE = 4 * WEEK
 LEAST_MATURED = WEEK + timedelta(days=1)
 """A whole week of matured days; the day of enrolment is only partly one."""
 
-COUNTED = frozenset(
+GROWING_SHARES = frozenset(
     name for name, spec in CATALOGUE.items() if spec.grows_with_window and spec.scale is not Scale.AMOUNT
 )
 """Shares that grow with the window: over a few days they are not what they are over a baseline, for no change at all.
@@ -44,7 +44,7 @@ def _margins_can_be_told(plan: RolloutPlan) -> Broken:
 def _changes_can_be_told(plan: RolloutPlan) -> Broken:
     """A change of a metric that is counted over the whole window."""
     for field, metric, _ in _changes(plan):
-        if metric in COUNTED:
+        if metric in GROWING_SHARES:
             told = f"{metric.value} is counted over its whole window, a few weeks are no change of it"
             yield BrokenRule(field=field, message=f"{told}; agree on thresholds instead")
 

@@ -13,14 +13,17 @@ import pytest
 import yaml
 
 from cli.output import Exit
+from cli.plan_told import warnings_of
 from cli.planfile import load_plan
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.metric import CATALOGUE
+from models.plan import RolloutPlan
+from models.power import MetricPower, PlanPower
 from store.pool import prepare_connection
 from store.world import WorldSpec, generate_world
 from store.world_spec import add_months
 from tests.cli.conftest import Terminal, Told
-from tests.plans import plan_data
+from tests.plans import judged_by_change, make_plan, plan_data
 
 FAST = ("--weeks", "12", "--runs", "200")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -218,3 +221,31 @@ async def test_a_plan_from_history_says_why_and_is_valid(typed: Terminal) -> Non
     warned = await typed("plan", "validate", str(file), "--from-history", *FAST, "-o", "json")
     fields = [one["field"] for one in warned.data[0]["warnings"] if "cohorts.pilot" not in one["field"]]
     assert (warned.code, fields) == (Exit.OK, [])
+
+
+def test_few_partners_on_either_side_are_warned_of_where_a_change_is_judged() -> None:
+    def warned(plan: RolloutPlan, partners: int, compared: int) -> list[str]:
+        found = PlanPower(
+            plan=plan.id,
+            digest=plan.digest,
+            as_of=datetime(2026, 1, 1, tzinfo=UTC),
+            cohort="pilot",
+            partners=partners,
+            compared_with="control",
+            compared=compared,
+            days=90,
+            runs=200,
+            seed=1,
+            metrics=tuple(MetricPower(metric=one.metric, partners=partners, compared=compared) for one in plan.metrics),
+        )
+        return [str(one) for one in warnings_of(plan, found)]
+
+    judged = make_plan(**judged_by_change())
+    assert warned(judged, 8, 8) == []
+    assert warned(judged, 7, 8) == [
+        "cohorts.pilot: pilot has 7 partners; below 8 a verdict on a change is advisory only"
+    ]
+    assert warned(judged, 8, 7) == [
+        "cohorts.control: control, to compare with, has 7 partners; below 8 a verdict on a change is advisory only"
+    ]
+    assert warned(make_plan(), 7, 7) == []

@@ -281,6 +281,13 @@ def test_a_smaller_share_of_the_risk_asks_for_more() -> None:
     assert half > whole
 
 
+def test_what_must_be_proven_to_go_on_is_shared_with_nobody() -> None:
+    """A rollout pauses when one of its guardrails is found worse, and goes on when all of them are found not to be."""
+    whole, shared = (judged(asked(0.9, share=share)) for share in (1.0, 0.001))
+    assert (whole[0], shared[0]) == (Verdict.MET, Verdict.MET)
+    assert whole[1].interval[0] == shared[1].interval[0]
+
+
 def test_a_relative_margin_is_one_of_the_cohorts_own_baseline() -> None:
     """10 % of about 90 %: nine points, however the others did."""
     one = asked(0.9, rule=ChangeRule(margin=Margin(number=10, relative=True)))
@@ -396,6 +403,11 @@ def test_nothing_that_can_be_written_down_makes_it_crash(
     assert change.sentence
     shown = (change.estimate, change.error, change.critical, change.detectable, *change.interval)
     assert all(number is None or math.isfinite(number) for number in shown)
+    if verdict is Verdict.MET:
+        assert change.error
+        assert len({one.partner_id for one in (*beside_before, *beside)}) >= 2
+        assert len({one.partner_id for one in (*before, *now)}) >= 2
+        assert not any(one.blocks for one in change.gates)
 
 
 def test_sums_beyond_all_numbers_are_no_evidence() -> None:
