@@ -220,7 +220,10 @@ def test_what_is_asked_is_what_the_plan_shares_and_expects() -> None:
 
 
 def test_who_is_on_no_frozen_list_leaves_no_evidence() -> None:
-    assert question(plan(), sums(), members=(11, 12)).gates[0].gate is Gate.DRIFT
+    asking = question(plan(), sums(pilot=0.3), members=(11, 12))
+    assert asking.gates[0].gate is Gate.DRIFT
+    item = judged(reading(), _sla(plan()), baseline(), change=asking)
+    assert (item.by_change, item.verdict) == (NO_EVIDENCE, NO_EVIDENCE)
 
 
 def test_nobody_to_compare_with_is_never_met_and_may_be_worse() -> None:

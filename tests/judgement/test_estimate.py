@@ -43,6 +43,32 @@ def test_the_change_is_that_those_of_least_squares() -> None:
     assert float(found.error) == pytest.approx(fitted.bse[1], rel=0.15)
 
 
+@pytest.mark.parametrize(("slope", "taken"), [(-2.0, 0.0), (0.6, 0.6), (3.0, 1.5)])
+def test_a_past_counts_from_not_at_all_to_half_again(slope: float, taken: float) -> None:
+    past = np.random.default_rng(6).normal(10, 1, 30)
+    now = 50 + slope * past
+    found = estimate(MEANS, arm(list(past[:12]), list(now[:12])), arm(list(past[12:]), list(now[12:])))
+    apart = past[:12].mean() - past[12:].mean()
+    assert float(found.change) == pytest.approx((slope - taken) * apart)
+
+
+def test_arms_of_unlike_pasts_are_less_sure_by_what_the_slope_is_unsure_of() -> None:
+    """By least squares: `d^2 * var(b)`, d how far the arms' pasts lie apart, var(b) as statsmodels has it."""
+    chance = np.random.default_rng(5)
+    past, ones = chance.normal(10, 1, 30), np.ones(30)
+    now = 0.6 * past + chance.normal(0, 0.5, 30)
+
+    def error(shift: float) -> float:
+        moved = shift * np.repeat([1.0, 0.0], [12, 18])
+        before, after = (np.stack([side + moved, ones], axis=1) for side in (past, now))
+        return float(estimate(Ratio(1.0), Arm(before[:12], after[:12]), Arm(before[12:], after[12:])).error)
+
+    apart = past[:12].mean() - past[12:].mean()
+    fitted = sm.OLS(now, np.stack([ones, np.repeat([1.0, 0.0], [12, 18]), past], axis=1)).fit()
+    more = ((apart + 3) ** 2 - apart**2) * fitted.bse[2] ** 2
+    assert error(3.0) ** 2 - error(0.0) ** 2 == pytest.approx(more)
+
+
 def test_a_ratio_by_hand() -> None:
     """Nobody differs before, so that nothing is expected.
 

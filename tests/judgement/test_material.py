@@ -254,6 +254,13 @@ def reach(change: MaterialChange, part: float, look: int, looks: int) -> float:
     return Schedule(look, looks).critical(0.05 * part, change.error, change.freedom, 5.0)
 
 
+def test_a_later_stretch_says_nothing_by_itself() -> None:
+    """Without the whole there is nothing, however bad the latest days look: the risk is not all its own."""
+    late = Sides(answered("p", 0.3, 40, 40, 3), answered("c", 0.9, 60, 40, 3))
+    alone = [Stretch(BEGAN, Sides([], [])), Stretch(BEGAN + 40 * DAY, late)]
+    assert judged(asked(0.9, partners=40, days=50, stretches=alone))[0] is Verdict.NO_EVIDENCE
+
+
 def test_a_later_stretch_that_looks_worse_keeps_from_met() -> None:
     one = asked(0.9, partners=40, days=50)
     late = Sides(answered("p", 0.84, 40, 8, 3), answered("c", 0.9, 60, 8, 3))
