@@ -138,7 +138,8 @@ class Rollout(RuleBasedStateMachine):
 
 
 def _approved_and_met(before: list[LogEntry], entry: LogEntry) -> bool:
-    """The reference: distinct approvers of the gate since it was opened last, then an assessment."""
+    """The reference: distinct approvers of the gate since it was opened last, then an assessment; or one of the very
+    moment, for here time stands still while people act."""
     opened = max(index for index, one in enumerate(before) if one.gate == entry.gate and one.message.startswith("Gate"))
     approvals = [
         one
@@ -150,7 +151,12 @@ def _approved_and_met(before: list[LogEntry], entry: LogEntry) -> bool:
     agreed = PLAN.proposer not in people and len(people) >= needed
     if entry.gate == "prepare_to_pilot":
         return agreed
-    judged = [one for one in before[opened:] if one.kind is EntryKind.ASSESSMENT and "verdicts" in one.detail]
+    judged = [
+        one
+        for place, one in enumerate(before)
+        if one.kind is EntryKind.ASSESSMENT and "verdicts" in one.detail
+        if place >= opened or one.programme_at == entry.programme_at
+    ]
     excused = any(one.kind is EntryKind.OVERRIDE for one in before)
     good = bool(judged) and (excused or set(judged[-1].detail["verdicts"].values()) == {Verdict.MET.value})
     return agreed and good
