@@ -173,7 +173,7 @@ def _fitted(losses: list[Floats], pasts: list[list[Past]], freedoms: list[Floats
     means = [np.stack(np.broadcast_arrays(*(one.expected for one in sides)), axis=-1) for sides in pasts]
     square = _together(sizes, [drop @ drop.swapaxes(-1, -2) for drop in drops])
     product = _together(sizes, [drop @ loss[..., None] for drop, loss in zip(drops, losses, strict=True)])
-    inverse = np.linalg.pinv(np.nan_to_num(square), rcond=NO_SPREAD, hermitian=True)
+    inverse = _inverse(np.nan_to_num(square))
     slopes = np.clip((inverse @ product)[..., 0], 0.0, STEEPEST)
     left = [loss - (slopes[..., None, :] @ drop)[..., 0, :] for loss, drop in zip(losses, drops, strict=True)]
     residual = _spread(left)
@@ -185,6 +185,14 @@ def _fitted(losses: list[Floats], pasts: list[list[Past]], freedoms: list[Floats
     freedom = total**2 / (variances[0] ** 2 / freedoms[0] + variances[1] ** 2 / freedoms[1])
     change = apart - (slopes * imbalance).sum(axis=-1)
     return residual, change, np.sqrt(total + uncertain), np.maximum(freedom, LEAST_FREEDOM)
+
+
+def _inverse(square: Floats) -> Floats:
+    """The pseudo-inverse; of a single number its reciprocal, which is quicker had without it."""
+    if square.shape[-1] == 1:
+        return np.where(square > 0, 1 / square, 0.0)
+    found: Floats = np.linalg.pinv(square, rcond=NO_SPREAD, hermitian=True)
+    return found
 
 
 def _above_rounding(error: Floats, *values: Floats) -> Floats:
