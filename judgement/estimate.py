@@ -191,8 +191,7 @@ def _inverse(square: Floats) -> Floats:
     """The pseudo-inverse; of a single number its reciprocal, which is quicker had without it."""
     if square.shape[-1] == 1:
         return np.where(square > 0, 1 / square, 0.0)
-    found: Floats = np.linalg.pinv(square, rcond=NO_SPREAD, hermitian=True)
-    return found
+    return np.asarray(np.linalg.pinv(square, rcond=NO_SPREAD, hermitian=True), dtype=np.float64)
 
 
 def _above_rounding(error: Floats, *values: Floats) -> Floats:
