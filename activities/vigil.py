@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -102,8 +101,7 @@ class Vigil:
             yield news
         finally:
             listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            await asyncio.wait([listening])
 
     async def begin(self, now: datetime) -> None:
         """Take up the watch where the tables say that it stands. Where they do not say, everything is looked at."""
@@ -145,7 +143,9 @@ class Vigil:
         return self._agenda.next_at
 
     async def _listen(self, news: asyncio.Event) -> None:
-        while True:
+        task = asyncio.current_task()
+        # A connection that is lost as we are told to stop raises its own error in place of the cancellation.
+        while task is None or not task.cancelling():
             try:
                 async with self._pool.acquire() as conn:
                     await _told(conn, news)

@@ -8,6 +8,7 @@ import contextlib
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
@@ -157,6 +158,27 @@ async def test_what_changes_while_the_connection_is_lost_is_found_when_it_is_bac
             await conn.execute("select pg_terminate_backend($1)", backend)
             await conn.execute(OTHERS, list(PILOT))
         await first(box, ReportBreach)
+
+
+async def test_a_connection_lost_just_as_a_stay_ends_does_not_keep_it(
+    facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's own error then takes the place of the cancellation; whoever went on listening kept the stay for
+    ever, giving signs of life and looking at nothing."""
+    listens = asyncio.Event()
+
+    async def lost_when_told_to_stop(*_: object) -> None:
+        listens.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise asyncpg.InterfaceError("the connection is closed") from None
+
+    monkeypatch.setattr(vigil, "_told", lost_when_told_to_stop)
+    watching_it = stay(facts, dev_server)
+    await listens.wait()
+    async with asyncio.timeout(10):
+        await watching_it.ends()
 
 
 async def test_what_changes_while_nobody_watches_is_found_by_the_next(
