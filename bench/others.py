@@ -59,7 +59,7 @@ class Others:
 
     def hand(self, of: CellOf, panel: Panel) -> None:
         """Write a panel's sums; several may belong to one cell."""
-        np.savez(self._directory / f"{len(self._of):05}.handed.npz", **handed(panel))  # type: ignore[arg-type]
+        keep(self._directory / f"{len(self._of):05}.handed.npz", handed(panel))
         self._of.append(of)
 
     async def decide(self, tell: Callable[[str], None]) -> tuple[dict[tuple[CellOf, str], list[Days]], list[LeftOut]]:
@@ -133,6 +133,12 @@ def _on_all_days(said: Bools, shape: Sequence[int]) -> Days:
     days = np.zeros((2, shape[0], DAYS), bool)
     days[..., np.array(LOOKS) - 1] = said
     return Days(days[0], days[1])
+
+
+def keep(path: Path, arrays: dict[str, Floats]) -> None:
+    """Write arrays under their names."""
+    # To its stubs any name might be `allow_pickle`, which is no array.
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def handed(panel: Panel) -> dict[str, Floats]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from judgement.contributions import contributions
-from judgement.gates import LEAST_DAYS, gates
+from judgement.gates import gates
 from judgement.horizon import enlargements, pause_share, planned_end
 from judgement.material import Asked, Sides, Stretch, judge_change
 from judgement.values import group_value
@@ -43,8 +43,7 @@ def asked(
 ) -> Asked | None:
     """What is to be judged of a metric of a cohort; None where the plan does not ask for it.
 
-    The partners that it is compared with are the same ones then and now, whichever cohort they belong to. A further
-    stretch without a week of matured days is left out; the first never is: that too little has matured is an answer.
+    The partners that it is compared with are the same ones then and now, whichever cohort they belong to.
     """
     if metric.change is None:
         return None
@@ -54,7 +53,6 @@ def asked(
     stretches = [
         Stretch(since, Sides(*(_since(name, matured, since, sums) for name in (matured.cohort, matured.compared))))
         for since in matured.since
-        if since == first or (matured.through - since).days >= LEAST_DAYS
     ]
     days = (baseline.window.end - baseline.window.start).days if baseline else None
     return Asked(

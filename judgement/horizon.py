@@ -20,16 +20,11 @@ def planned_end(plan: RolloutPlan, cohort: str, since: datetime) -> datetime:
     longest of all, under A the would-be pilot for the time of `validate`. A pause shifts nothing: the risk is spread
     over the time that was planned, and what comes after it is judged as open-ended.
     """
-    phases, waves = plan.phases, plan.cohorts.waves
-    match plan.chosen:
-        case OptionKey.MAINTAIN:
-            return since + phases.validate_for
-        case OptionKey.REDESIGN:
-            return since + max((phases.pilot, *(one.bake for one in waves)))
-        case _:
-            own = next((at for at, one in enumerate(waves) if one.name == cohort), None)
-            before = phases.pilot + phases.validate_for if own is None else timedelta(0)
-            return since + sum((one.bake for one in waves[own or 0 :]), before)
+    waves = plan.cohorts.waves
+    own = next((at for at, one in enumerate(waves) if one.name == cohort), None)
+    if plan.chosen is not OptionKey.STAGED or own is None:
+        return since + plan.planned_length
+    return since + sum((one.bake for one in waves[own:]), timedelta(0))
 
 
 def pause_share(plan: RolloutPlan, metric: MetricPlan, cohort: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -323,6 +323,18 @@ class RolloutPlan(Frozen):
     def digest(self) -> str:
         """The digest decisions are bound to."""
         return digest(self)
+
+    @property
+    def planned_length(self) -> timedelta:
+        """How long the rollout takes under its option if nothing holds it, once it is prepared."""
+        bakes = [wave.bake for wave in self.cohorts.waves]
+        match self.chosen:
+            case OptionKey.MAINTAIN:
+                return self.phases.validate_for
+            case OptionKey.REDESIGN:
+                return max((self.phases.pilot, *bakes))
+            case _:
+                return sum(bakes, self.phases.pilot + self.phases.validate_for)
 
     def metric(self, name: MetricName) -> MetricPlan | None:
         """What the plan says of a metric, None where it does not measure it."""

@@ -165,7 +165,7 @@ def _first_review_comes(plan: RolloutPlan) -> Broken:
 
     Option A ends with its review, whenever that is; the others must not be over before anybody looked.
     """
-    first, planned = plan.reviews.first, _planned(plan)
+    first, planned = plan.reviews.first, plan.planned_length
     if plan.chosen.value != "A" and first > planned:
         told = f"{format_duration(first)} is longer than the rollout is planned to take ({format_duration(planned)})"
         yield BrokenRule(field="reviews.first", message=f"{told}; no review would ever come")
@@ -184,7 +184,7 @@ def _freezes_are_distinct(plan: RolloutPlan) -> Broken:
 
 def _freezes_leave_time(plan: RolloutPlan) -> Broken:
     """Freeze windows over the whole plan: together as long as what is planned."""
-    planned = _planned(plan)
+    planned = plan.planned_length
     frozen = sum((window.end - window.start for window in plan.freeze_windows), timedelta(0))
     if plan.freeze_windows and frozen >= planned:
         told = f"frozen for {format_duration(frozen)}, but what is planned takes {format_duration(planned)}"
@@ -295,16 +295,6 @@ def _within(cohort: CohortSpec, select: Selector) -> bool:
     wide = _criteria(select)
     narrow = _criteria(cohort.select) if cohort.select else ((),) * len(wide)
     return all(not wanted or (found and set(found) <= set(wanted)) for wanted, found in zip(wide, narrow, strict=True))
-
-
-def _planned(plan: RolloutPlan) -> timedelta:
-    """How long the rollout takes under its option if nothing holds it, once it is prepared."""
-    bakes = [wave.bake for wave in plan.cohorts.waves]
-    if plan.chosen.value == "A":
-        return plan.phases.validate_for
-    if plan.chosen.value == "C":
-        return max((plan.phases.pilot, *bakes))
-    return sum(bakes, plan.phases.pilot + plan.phases.validate_for)
 
 
 def _durations(value: object, path: str) -> Iterator[tuple[str, timedelta]]:

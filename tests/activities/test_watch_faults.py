@@ -88,8 +88,11 @@ async def a_worker(server: EmbeddedTemporal, pool: Pool) -> AsyncIterator[Client
 
 
 async def told(box: Mailbox) -> list[str]:
-    """What kinds of word came, evidence of no change left out."""
-    words = await box.words()
+    """What kinds of word came, evidence of no change left out.
+
+    Whoever could not write down what it told tells it again under the same request id, and the rollout takes it once.
+    """
+    words = {word.request_id: word for word in await box.words()}.values()
     return [type(word).__name__ for word in words if not isinstance(word, ReportEvidence) or word.changed]
 
 

@@ -15,7 +15,7 @@ import bench.others
 from bench import apart
 from bench.ground import Ground
 from bench.judges import Days, arms, differences, form_of
-from bench.others import LOOKS, NAMES, PYTHON, ROWS, CellOf, LeftOut, Others, handed
+from bench.others import LOOKS, NAMES, PYTHON, ROWS, CellOf, LeftOut, Others, handed, keep
 from bench.panel import BASELINE, DAYS, PLAIN, Kind, Panel, World, make
 from judgement.estimate import Floats
 from judgement.gates import LEAST_DAYS
@@ -226,7 +226,7 @@ def test_spotifys_own_sequential_test_gives_the_intervals_that_its_functions_gav
     given: dict[str, Floats] = handed(panel(Kind.MARGIN, WORSE, rollouts=1))
     some = slice(0, None, 7)
     given |= {"days": given["days"][some], "change": given["change"][:, :, some], "level": given["level"][:, :, some]}
-    np.savez(tmp_path / "given.npz", **given)  # type: ignore[arg-type]
+    keep(tmp_path / "given.npz", given)
     command: list[str | Path] = [
         PYTHON,
         "-W",

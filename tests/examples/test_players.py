@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from cli.main import app
 from cli.players import Act, Players
@@ -219,7 +220,9 @@ def test_every_act_is_a_command_line_that_the_program_takes() -> None:
         Verb.STOP,
     }
     program = typer.main.get_command(app)
+    assert isinstance(program, TyperGroup)
     for act in acts:
         verb, *rest = arguments_of("test-plan", act)
-        command = program.get_command(typer.Context(program), verb)  # type: ignore[attr-defined]
+        command = program.get_command(typer.Context(program), verb)
+        assert command is not None
         assert command.make_context(verb, [*rest, "-o", "json"]).params["who"] == act.owner.identity

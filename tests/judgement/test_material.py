@@ -261,6 +261,17 @@ def test_a_later_stretch_says_nothing_by_itself() -> None:
     assert judged(asked(0.9, partners=40, days=50, stretches=alone))[0] is Verdict.NO_EVIDENCE
 
 
+@pytest.mark.parametrize(("days", "counts"), [(6, False), (7, True)])
+def test_a_later_stretch_counts_once_a_week_of_it_has_matured(days: int, counts: bool) -> None:
+    """Nobody answers any more: before there is a week of it, the verdict is that of all days."""
+    one = asked(0.9, partners=40, days=50)
+    late = Sides(answered("p", 0.02, 40, 40, 3), answered("c", 0.9, 60, 40, 3))
+    since = BEGAN + (50 - days) * DAY
+    verdict, change = judged(one._replace(stretches=[*one.stretches, Stretch(since, late)], enlargements=2))
+    assert verdict is (Verdict.NOT_MET if counts else Verdict.MET)
+    assert change.since == (since if counts else BEGAN)
+
+
 def test_a_later_stretch_that_looks_worse_keeps_from_met() -> None:
     one = asked(0.9, partners=40, days=50)
     late = Sides(answered("p", 0.84, 40, 8, 3), answered("c", 0.9, 60, 8, 3))
