@@ -24,8 +24,8 @@ from models.work import RolloutInput, WatchInput
 from store.pool import create_pool
 
 ASIDE = timedelta(minutes=7)
-"""What the watch's days and the owners' differ by from a rollout's: this server strands a run whose task cancels a timer
-that fired meanwhile (temporalio/sdk-java#3088)."""
+"""What the watch's days and the owners' differ by from a rollout's: this server strands a run whose task cancels a
+timer that fired meanwhile (temporalio/sdk-java#3088)."""
 _LONGEST_DAYS = 150
 
 

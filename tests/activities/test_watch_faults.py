@@ -101,17 +101,20 @@ async def test_what_changes_after_the_database_was_restarted_is_told_once(
 ) -> None:
     # It is open before anybody looks: a look that is tried again after the restart is one of its first moment, and a
     # word from before a rollout began to count is rightly said again.
-    async with connected(dsn) as pool, workflow_of(dev_server, await opened(pool)) as box:
-        async with a_worker(temporal_server, pool):
-            await first(box, ReportEvidence)
-            await own.stop()
-            await asyncio.sleep(1)  # long enough for the watch to notice
-            await own.start()
-            async with connected(dsn) as again:
-                await late(again)
-                await first(box, ReportBreach)
-                await everything_is_dealt_with(again)
-            assert await told(box) == ["ReportEvidence", "ReportBreach"]
+    async with (
+        connected(dsn) as pool,
+        workflow_of(dev_server, await opened(pool)) as box,
+        a_worker(temporal_server, pool),
+    ):
+        await first(box, ReportEvidence)
+        await own.stop()
+        await asyncio.sleep(1)  # long enough for the watch to notice
+        await own.start()
+        async with connected(dsn) as again:
+            await late(again)
+            await first(box, ReportBreach)
+            await everything_is_dealt_with(again)
+        assert await told(box) == ["ReportEvidence", "ReportBreach"]
 
 
 async def test_a_full_queue_of_notifications_refuses_no_fact_and_hides_no_breach(

@@ -33,8 +33,8 @@ DAY = timedelta(days=1)
 ASIDE = timedelta(minutes=7)
 """What a test's days and the watch's differ by from those of a rollout.
 
-The time-skipping server strands a run whose task cancels a timer that fired meanwhile (temporalio/sdk-java#3088). Timers
-fire after whole days: nobody but the rollout wakes then, so that no word comes to it in those milliseconds.
+The time-skipping server strands a run whose task cancels a timer that fired meanwhile (temporalio/sdk-java#3088).
+Timers fire after whole days: nobody but the rollout wakes then, so that no word comes to it in those milliseconds.
 """
 
 
