@@ -37,12 +37,14 @@ class Choice(StrEnum):
 
 
 class Command(Wire):
-    """What every message carries: who, why, and an id by which a repetition is recognised."""
+    """What every message carries: who, why, and an id by which a repetition is recognised; `token` proves it
+    (`models/claims.py`)."""
 
     schema_version: int = 1
     request_id: RequestId
     actor: Actor
     reason: Reason
+    token: str | None = Field(default=None, max_length=8192)
 
 
 class Decide(Command):
