@@ -2,6 +2,7 @@
 
 A token is a compact JWS (RFC 7515) with Ed25519 (RFC 8037, RFC 9864), signed by the service that has seen who the
 person is. It travels in the request it proves, and covers all of it: whoever changes a word needs another signature.
+"""
 
 from __future__ import annotations
 
