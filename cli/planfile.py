@@ -15,7 +15,8 @@ from pydantic_core import ErrorDetails
 
 from cli.plannodes import Fault, Place, Read, Where, read_nodes
 from models.base import Frozen
-from models.plan import Identity, Role, RolloutPlan, Slug, Text
+from models.owner import Identity, Role, Slug, Text
+from models.plan import RolloutPlan
 from models.plan_metric import LIMITS, Limit
 from models.plan_rule import BrokenRule
 

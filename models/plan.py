@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.base import Duration, Frozen, Instant, digest
+from models.base import Duration, Frozen, Grown, Instant, digest
 from models.metric import MetricName
+from models.owner import Attribute, Identity, PartnerId, Role, Slug, Text, said
+from models.owner import Owner as Owner
 from models.plan_metric import Limit, MetricPlan
 from models.plan_rules import broken_rules
-
-# Control characters would steer the terminal of whoever reads a plan, and PostgreSQL cannot store all of them; those
-# that turn the direction of writing would show a sentence as another one.
-_VISIBLE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
-
-# Nor may an identity hold anything that cannot be seen: one person would look like another, or like two.
-_SEEN = r"[^\s@\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+"
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=_VISIBLE)]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-Identity = Annotated[str, StringConstraints(pattern=f"^{_SEEN}@{_SEEN}$", max_length=200)]
-Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,40}$")]
-PartnerId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_VISIBLE)]
-Attribute = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_VISIBLE)]
 
 
 class OptionKey(StrEnum):
@@ -37,30 +25,32 @@ class OptionKey(StrEnum):
     REDESIGN = "C"
 
 
+class Decisions(StrEnum):
+    """Whether what people ask of a rollout must be proven by a signature."""
+
+    SIGNED = "signed"
+    UNSIGNED = "unsigned"
+
+
 class Quality(StrEnum):
     DRAFT = "draft"
     REVIEWED = "reviewed"
     APPROVED = "approved"
 
 
-def _said(description: str, **more: Any) -> Any:
-    """A field with its description: editors show it, and docs/plan-fields.md is made of it."""
-    return Field(description=description, **more)
-
-
 class NameVariants(Frozen):
     """What the framework is called."""
 
-    english: Text = _said("its English name")
-    katakana: Text = _said("its name in katakana")
-    kanji: Text = _said("its name in kanji")
+    english: Text = said("its English name")
+    katakana: Text = said("its name in katakana")
+    kanji: Text = said("its name in kanji")
 
 
 class Source(Frozen):
     """What a statement of the plan rests on."""
 
-    title: Text = _said("what it is")
-    reference: Text = _said("where it is found: a document, a page, a chapter")
+    title: Text = said("what it is")
+    reference: Text = said("where it is found: a document, a page, a chapter")
 
 
 class ConflictPolicy(StrEnum):
@@ -73,8 +63,8 @@ class ConflictPolicy(StrEnum):
 class ConflictOfInterest(Frozen):
     """Who gains from the change, and what a declared conflict does."""
 
-    statement: Text = _said("the declaration; `none` is one, too")
-    policy: ConflictPolicy = _said(
+    statement: Text = said("the declaration; `none` is one, too")
+    policy: ConflictPolicy = said(
         "`bar`: whoever declares a conflict cannot decide; `record`: it is written down and they can",
         default=ConflictPolicy.BAR,
     )
@@ -83,42 +73,33 @@ class ConflictOfInterest(Frozen):
 class PlanOption(Frozen):
     """One option with what it gains and what it costs."""
 
-    description: Text = _said("what would be done")
-    gains: tuple[Text, ...] = _said("what speaks for it", min_length=1)
-    costs: tuple[Text, ...] = _said("what speaks against it", min_length=1)
+    description: Text = said("what would be done")
+    gains: tuple[Text, ...] = said("what speaks for it", min_length=1)
+    costs: tuple[Text, ...] = said("what speaks against it", min_length=1)
 
 
 class Options(Frozen):
     """The framework's three options; all of them are weighed, one is chosen."""
 
-    A: PlanOption = _said("maintain: nobody is enrolled, the would-be pilot is measured and reviewed")
-    B: PlanOption = _said("staged: pilot, validate, scale in waves")
-    C: PlanOption = _said("redesign: pilot and all waves at once, same guardrails, stricter approval")
+    A: PlanOption = said("maintain: nobody is enrolled, the would-be pilot is measured and reviewed")
+    B: PlanOption = said("staged: pilot, validate, scale in waves")
+    C: PlanOption = said("redesign: pilot and all waves at once, same guardrails, stricter approval")
 
 
 class Risk(Frozen):
     """What may go wrong, and what is done about it."""
 
-    risk: Text = _said("what may go wrong")
-    mitigation: Text = _said("what is done about it")
-
-
-class Owner(Frozen):
-    """A named person with the one role they hold here."""
-
-    role: Role = _said("the role, in lower case: `finance_owner`; several persons may hold the same one")
-    name: Text = _said("the person's name")
-    identity: Identity = _said("who they are when they decide: an e-mail address; its letter case does not matter")
-    contact: Identity = _said("where notices, reminders and escalations go: an e-mail address")
+    risk: Text = said("what may go wrong")
+    mitigation: Text = said("what is done about it")
 
 
 class Selector(Frozen):
     """Partners by their attributes: any of the values within a list, all of the lists together."""
 
-    tier: tuple[Attribute, ...] = _said("any of these tiers; empty: every tier", default=())
-    region: tuple[Attribute, ...] = _said("any of these regions; empty: every region", default=())
-    type: tuple[Attribute, ...] = _said("any of these types; empty: every type", default=())
-    limit: int | None = _said("at most so many, in order of partner id", default=None, ge=1)
+    tier: tuple[Attribute, ...] = said("any of these tiers; empty: every tier", default=())
+    region: tuple[Attribute, ...] = said("any of these regions; empty: every region", default=())
+    type: tuple[Attribute, ...] = said("any of these types; empty: every type", default=())
+    limit: int | None = said("at most so many, in order of partner id", default=None, ge=1)
 
 
 class CohortSpec(Frozen):
@@ -126,9 +107,9 @@ class CohortSpec(Frozen):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["partners"]}, {"required": ["select"]}]})
 
-    name: Slug = _said("its name, unlike any other cohort's")
-    partners: tuple[PartnerId, ...] = _said("partners by id; unknown ids hold the rollout at prepare", default=())
-    select: Selector | None = _said("partners by their attributes, as known at prepare", default=None)
+    name: Slug = said("its name, unlike any other cohort's")
+    partners: tuple[PartnerId, ...] = said("partners by id; unknown ids hold the rollout at prepare", default=())
+    select: Selector | None = said("partners by their attributes, as known at prepare", default=None)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -140,40 +121,40 @@ class CohortSpec(Frozen):
 class WaveSpec(CohortSpec):
     """A cohort that scaling enrols, and how long it is watched."""
 
-    bake: Duration = _said("how long the wave is watched before the next one, or before the rollout closes")
+    bake: Duration = said("how long the wave is watched before the next one, or before the rollout closes")
 
 
 class Cohorts(Frozen):
     """A partner selected by several cohorts belongs to the first of them: pilot, control, then waves in order."""
 
-    pilot: CohortSpec = _said("the cohort that goes first; under option A the one that is only measured")
-    control: CohortSpec | None = _said("partners who are measured for comparison and never enrolled", default=None)
-    waves: tuple[WaveSpec, ...] = _said("the cohorts of the scale phase, in their order", default=())
+    pilot: CohortSpec = said("the cohort that goes first; under option A the one that is only measured")
+    control: CohortSpec | None = said("partners who are measured for comparison and never enrolled", default=None)
+    waves: tuple[WaveSpec, ...] = said("the cohorts of the scale phase, in their order", default=())
 
 
 class Phases(Frozen):
     """Durations in programme time. A pause stops the clock of a phase, a resume runs the remaining time."""
 
-    baseline_window: Duration = _said("how far back baselines are measured; they are frozen before anybody is enrolled")
-    pilot: Duration = _said("least time the pilot runs; under option C the least time of the whole rollout")
-    validate_for: Duration = _said(
+    baseline_window: Duration = said("how far back baselines are measured; they are frozen before anybody is enrolled")
+    pilot: Duration = said("least time the pilot runs; under option C the least time of the whole rollout")
+    validate_for: Duration = said(
         "least time the validate phase runs; under option A the whole rollout", alias="validate"
     )
-    cadence: Duration = _said("how often the numbers are looked at")
-    watchdog: Duration = _said("silence of the watch after which the rollout holds")
+    cadence: Duration = said("how often the numbers are looked at")
+    watchdog: Duration = said("silence of the watch after which the rollout holds")
 
 
 class ApprovalRule(Frozen):
     """Who must agree: `quorum` distinct persons of these roles, each with another role, `required` among them."""
 
-    roles: tuple[Role, ...] = _said("roles that may approve", min_length=1)
-    quorum: int = _said("how many must approve: distinct persons, each of another role", default=1, ge=1)
-    required: tuple[Role, ...] = _said("roles that must be among those who approve", default=())
-    due: Duration = _said(
+    roles: tuple[Role, ...] = said("roles that may approve", min_length=1)
+    quorum: int = said("how many must approve: distinct persons, each of another role", default=1, ge=1)
+    required: tuple[Role, ...] = said("roles that must be among those who approve", default=())
+    due: Duration = said(
         "time to decide, from the moment the gate opens; after it the rollout holds, nothing is decided"
     )
-    remind_before: Duration | None = _said("how long before it is due to remind those who may approve", default=None)
-    escalate_to: tuple[Role, ...] = _said("roles that are told when it is overdue", default=())
+    remind_before: Duration | None = said("how long before it is due to remind those who may approve", default=None)
+    escalate_to: tuple[Role, ...] = said("roles that are told when it is overdue", default=())
 
 
 class GateName(StrEnum):
@@ -189,13 +170,13 @@ class GateName(StrEnum):
 class Approvals(Frozen):
     """The approval rule per gate; a gate without one opens by evidence alone, where that is allowed."""
 
-    prepare_to_pilot: ApprovalRule | None = _said("into the pilot; option B needs it", default=None)
-    pilot_to_validate: ApprovalRule | None = _said("from the pilot into validate", default=None)
-    validate_to_scale: ApprovalRule | None = _said("into the first wave; option B needs it", default=None)
-    prepare_to_scale: ApprovalRule | None = _said("to everybody at once; option C needs it", default=None)
-    wave: ApprovalRule | None = _said("into the second wave and each one after it", default=None)
-    override: ApprovalRule = _said("to let a metric be until a date")
-    stop: ApprovalRule = _said("to stop the rollout; here the proposer counts, too")
+    prepare_to_pilot: ApprovalRule | None = said("into the pilot; option B needs it", default=None)
+    pilot_to_validate: ApprovalRule | None = said("from the pilot into validate", default=None)
+    validate_to_scale: ApprovalRule | None = said("into the first wave; option B needs it", default=None)
+    prepare_to_scale: ApprovalRule | None = said("to everybody at once; option C needs it", default=None)
+    wave: ApprovalRule | None = said("into the second wave and each one after it", default=None)
+    override: ApprovalRule = said("to let a metric be until a date")
+    stop: ApprovalRule = said("to stop the rollout; here the proposer counts, too")
 
     def rule(self, gate: GateName) -> ApprovalRule | None:
         """The rule of a gate, None where evidence alone decides."""
@@ -206,10 +187,10 @@ class Approvals(Frozen):
 class Reviews(Frozen):
     """Review checkpoints, counted from the moment preparation is complete."""
 
-    first: Duration = _said("when the first review is due")
-    every: Duration = _said("the time from one review to the next")
-    grace: Duration = _said("how long after its due time a checkpoint counts as missed, which holds the rollout")
-    roles: tuple[Role, ...] = _said("roles that may hold a review", min_length=1)
+    first: Duration = said("when the first review is due")
+    every: Duration = said("the time from one review to the next")
+    grace: Duration = said("how long after its due time a checkpoint counts as missed, which holds the rollout")
+    roles: tuple[Role, ...] = said("roles that may hold a review", min_length=1)
 
 
 class Fate(StrEnum):
@@ -221,9 +202,9 @@ class StopResolution(Frozen):
     """What a stop does with finished, current and pending cohorts. A pending cohort has nothing to withdraw:
     `keep` leaves it eligible for a next cycle, `withdraw` takes it off the list."""
 
-    finished: Fate = _said("cohorts of phases and waves that are over")
-    current: Fate = _said("cohorts of the phase or wave in which it stops")
-    pending: Fate = _said("cohorts that were not enrolled yet")
+    finished: Fate = said("cohorts of phases and waves that are over")
+    current: Fate = said("cohorts of the phase or wave in which it stops")
+    pending: Fate = said("cohorts that were not enrolled yet")
 
 
 class StopCondition(Frozen):
@@ -232,9 +213,9 @@ class StopCondition(Frozen):
 
     model_config = ConfigDict(json_schema_extra={"dependentRequired": {"metric": ["unless"], "unless": ["metric"]}})
 
-    condition: Text = _said("the condition in words")
-    metric: MetricName | None = _said("the measured metric it is about; without one, people call it", default=None)
-    unless: Limit | None = _said("stop unless this holds, for example `>= 70`", default=None)
+    condition: Text = said("the condition in words")
+    metric: MetricName | None = said("the measured metric it is about; without one, people call it", default=None)
+    unless: Limit | None = said("stop unless this holds, for example `>= 70`", default=None)
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -246,16 +227,16 @@ class StopCondition(Frozen):
 class Audience(Frozen):
     """A team the plan is communicated to."""
 
-    team: Text = _said("who they are")
-    contact: Identity = _said("where the message goes: an e-mail address")
+    team: Text = said("who they are")
+    contact: Identity = said("where the message goes: an e-mail address")
 
 
 class FreezeWindow(Frozen):
     """No transition happens in `[start, end)`; guardrails stay armed."""
 
-    name: Text = _said("its name, unlike any other window's")
-    start: Instant = _said("when it begins: a moment with its time zone, `2026-12-20T00:00:00Z`")
-    end: Instant = _said("when it is over, exclusive")
+    name: Text = said("its name, unlike any other window's")
+    start: Instant = said("when it begins: a moment with its time zone, `2026-12-20T00:00:00Z`")
+    end: Instant = said("when it is over, exclusive")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -267,48 +248,54 @@ class FreezeWindow(Frozen):
 class NotMeasured(Frozen):
     """A metric of the framework that this rollout does not measure, and why."""
 
-    metric: MetricName = _said("the metric that is left out")
-    reason: Text = _said("why")
+    metric: MetricName = said("the metric that is left out")
+    reason: Text = said("why")
 
 
-class RolloutPlan(Frozen):
+class RolloutPlan(Grown):
     """Everything owners sign off. Immutable for the run: a change is a new plan version and a new approval."""
 
     model_config = ConfigDict(title="Partner Rollouts plan")
+    later: ClassVar[frozenset[str]] = frozenset({"decisions"})
 
-    schema_version: Literal[1] = _said("version of this format")
-    framework: Literal["B0129"] = _said("the decision framework the plan follows")
-    id: Slug = _said("the rollout's name everywhere; a plan with another id is another rollout")
-    title: Text = _said("one line that says what changes")
-    name_variants: NameVariants = _said("the framework's name in three scripts")
-    quality: Quality = _said("how far the decision text has come")
-    updated: date = _said("the day it was last changed: `2026-01-31`")
-    sources: tuple[Source, ...] = _said("what the figures and statements rest on", min_length=1)
-    conflict_of_interest: ConflictOfInterest = _said("the declaration, and what a declared conflict does")
-    context: Text = _said("what recurs, who reads what differently, and why it must be decided")
-    options: Options = _said("the three options with their gains and costs")
-    chosen: OptionKey = _said("the option that is carried out")
-    decision: Text = _said("what was decided")
-    trade_off: Text = _said("what is given up for what")
-    rationale: Text = _said("why this option")
-    risks: tuple[Risk, ...] = _said("what may go wrong, each with its mitigation", min_length=1)
-    next_steps: tuple[Text, ...] = _said("the framework's Next list", min_length=1)
-    proposer: Identity = _said("who proposes the change; never counts as one of those who approve it")
-    owners: tuple[Owner, ...] = _said("the named persons who decide; each confirms at prepare", min_length=1)
-    constraints: tuple[Text, ...] = _said("what must not happen; read by people", default=())
-    cohorts: Cohorts = _said("who goes when")
-    metrics: tuple[MetricPlan, ...] = _said("what is measured, and what it must show", min_length=1)
-    not_measured: tuple[NotMeasured, ...] = _said("metrics of the framework left out, each with its reason", default=())
-    weighted_pass: float = _said(
+    schema_version: Literal[1] = said("version of this format")
+    framework: Literal["B0129"] = said("the decision framework the plan follows")
+    id: Slug = said("the rollout's name everywhere; a plan with another id is another rollout")
+    title: Text = said("one line that says what changes")
+    name_variants: NameVariants = said("the framework's name in three scripts")
+    quality: Quality = said("how far the decision text has come")
+    updated: date = said("the day it was last changed: `2026-01-31`")
+    sources: tuple[Source, ...] = said("what the figures and statements rest on", min_length=1)
+    conflict_of_interest: ConflictOfInterest = said("the declaration, and what a declared conflict does")
+    context: Text = said("what recurs, who reads what differently, and why it must be decided")
+    options: Options = said("the three options with their gains and costs")
+    chosen: OptionKey = said("the option that is carried out")
+    decision: Text = said("what was decided")
+    trade_off: Text = said("what is given up for what")
+    rationale: Text = said("why this option")
+    risks: tuple[Risk, ...] = said("what may go wrong, each with its mitigation", min_length=1)
+    next_steps: tuple[Text, ...] = said("the framework's Next list", min_length=1)
+    proposer: Identity = said("who proposes the change; never counts as one of those who approve it")
+    owners: tuple[Owner, ...] = said("the named persons who decide; each confirms at prepare", min_length=1)
+    decisions: Decisions | None = said(
+        "`signed`: what people ask for is proven by a signature, which needs `issuer` and `subject` of every owner; "
+        "`unsigned`: anybody who reaches Temporal can ask in an owner's name; unset: as the installation does",
+        default=None,
+    )
+    constraints: tuple[Text, ...] = said("what must not happen; read by people", default=())
+    cohorts: Cohorts = said("who goes when")
+    metrics: tuple[MetricPlan, ...] = said("what is measured, and what it must show", min_length=1)
+    not_measured: tuple[NotMeasured, ...] = said("metrics of the framework left out, each with its reason", default=())
+    weighted_pass: float = said(
         "share of the weight of outcomes with `must: false` that must be met", default=0.75, gt=0, le=1
     )
-    phases: Phases = _said("how long each phase runs, and how often it is looked at")
-    approvals: Approvals = _said("who approves what")
-    reviews: Reviews = _said("the review checkpoints")
-    stop_conditions: tuple[StopCondition, ...] = _said("when to give up", min_length=1)
-    on_automatic_stop: StopResolution = _said("what becomes of the cohorts when a stop condition stops the rollout")
-    communication: tuple[Audience, ...] = _said("the teams that are told before anybody is enrolled", min_length=1)
-    freeze_windows: tuple[FreezeWindow, ...] = _said("times in which nothing moves; guardrails stay armed", default=())
+    phases: Phases = said("how long each phase runs, and how often it is looked at")
+    approvals: Approvals = said("who approves what")
+    reviews: Reviews = said("the review checkpoints")
+    stop_conditions: tuple[StopCondition, ...] = said("when to give up", min_length=1)
+    on_automatic_stop: StopResolution = said("what becomes of the cohorts when a stop condition stops the rollout")
+    communication: tuple[Audience, ...] = said("the teams that are told before anybody is enrolled", min_length=1)
+    freeze_windows: tuple[FreezeWindow, ...] = said("times in which nothing moves; guardrails stay armed", default=())
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
@@ -344,6 +331,10 @@ class RolloutPlan(Frozen):
         """The owner with this identity, None for a stranger. Letter case does not matter."""
         folded = identity.casefold()
         return next((owner for owner in self.owners if owner.identity.casefold() == folded), None)
+
+    def signer(self, issuer: str, subject: str) -> Owner | None:
+        """The owner who signs in as this person, None for a stranger."""
+        return next((owner for owner in self.owners if owner.signs_as(issuer, subject)), None)
 
     def holders(self, *roles: str) -> tuple[Owner, ...]:
         """The owners who hold one of the roles."""

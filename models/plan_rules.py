@@ -43,6 +43,23 @@ def _one_role_per_person(plan: RolloutPlan) -> Broken:
             told = f"{owner.identity} stands here as {owner.role} and before as {seen[person]}"
             yield BrokenRule(field=f"owners.{index}.identity", message=f"{told}; one person holds one role")
         seen.setdefault(person, owner.role)
+    signers: dict[tuple[str | None, str | None], str] = {}
+    for index, owner in enumerate(plan.owners):
+        signer = (owner.issuer, owner.subject)
+        if owner.subject is not None and signer in signers:
+            told = f"{owner.identity} signs in as the same person as {signers[signer]}"
+            yield BrokenRule(field=f"owners.{index}.subject", message=f"{told}; one person holds one role")
+        signers.setdefault(signer, owner.identity)
+
+
+def _signed_names_every_signer(plan: RolloutPlan) -> Broken:
+    """Signed decisions, and an owner without issuer and subject."""
+    if plan.decisions != "signed":
+        return
+    for index, owner in enumerate(plan.owners):
+        if owner.subject is None:
+            told = f"missing: decisions are signed, and nothing says whose signature is that of {owner.identity}"
+            yield BrokenRule(field=f"owners.{index}.subject", message=f"{told}; name issuer and subject")
 
 
 def _roles_are_held(plan: RolloutPlan) -> Broken:
@@ -241,6 +258,7 @@ def _cohorts_leave_somebody(plan: RolloutPlan) -> Broken:
 
 RULES: tuple[Rule, ...] = (
     _one_role_per_person,
+    _signed_names_every_signer,
     _cohort_names_are_unique,
     _partners_stand_once,
     _selectors_select,

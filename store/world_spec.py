@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from models.base import Frozen, Instant
 from models.metric import MetricName
-from models.plan import PartnerId, Selector
+from models.owner import PartnerId
+from models.plan import Selector
 
 SOURCE = "synthetic"
 """The source system of every synthetic fact."""

@@ -126,3 +126,24 @@ def judged_by_change(**rule: Any) -> dict[str, Any]:
         "phases": {**data["phases"], "baseline_window": "84d"},
         "cohorts": {**data["cohorts"], "waves": waves},
     }
+
+
+ISSUER = "https://id.example.com"
+
+
+def subject_of(identity: str) -> str:
+    """Who an owner of `signed_data` is at `ISSUER`."""
+    return f"sub-{identity.partition('@')[0]}"
+
+
+def signed_data(**changes: Any) -> dict[str, Any]:
+    """The base plan with signed decisions: every owner signs in at one issuer."""
+    data = plan_data(decisions="signed", **changes)
+    for owner in data["owners"]:
+        owner |= {"issuer": ISSUER, "subject": subject_of(owner["identity"])}
+    return data
+
+
+def signed_plan(**changes: Any) -> RolloutPlan:
+    """The same as a plan."""
+    return RolloutPlan.model_validate_json(json.dumps(signed_data(**changes)))

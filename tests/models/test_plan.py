@@ -13,9 +13,11 @@ from models.base import digest_json
 from models.metric import MetricName, MetricUse
 from models.plan import CohortSpec, FreezeWindow, GateName, RolloutPlan, Selector, StopCondition
 from models.plan_metric import MetricPlan
-from tests.plans import judged_by_change, make_plan, plan_data
+from tests.plans import judged_by_change, make_plan, plan_data, signed_data
 
 FULL = {
+    "decisions": "signed",
+    "owners": signed_data()["owners"],
     **judged_by_change(),
     "metrics": [
         {

@@ -9,6 +9,8 @@ import pytest
 from tests.models.changes import REDESIGN, WINDOW, broken
 from tests.plans import plan_data
 
+SIGNER = {**plan_data()["owners"][0], "issuer": "https://id.example.com", "subject": "s-1"}
+
 
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
@@ -18,6 +20,19 @@ from tests.plans import plan_data
             [("owners.+", {**plan_data()["owners"][0], "role": "second", "identity": "SAM.Sponsor@example.com"})],
             "owners.6.identity",
             "SAM.Sponsor@example.com stands here as second and before as sponsor; one person holds one role",
+        ),
+        (
+            [
+                ("owners.0", SIGNER | {"identity": "a@example.com"}),
+                ("owners.1", {**plan_data()["owners"][1], "issuer": "https://id.example.com", "subject": "s-1"}),
+            ],
+            "owners.1.subject",
+            "pat.proposer@example.com signs in as the same person as a@example.com; one person holds one role",
+        ),
+        (
+            [("decisions", "signed"), ("owners.0", SIGNER)],
+            "owners.1.subject",
+            "missing: decisions are signed, and nothing says whose signature is that of pat.proposer@example.com",
         ),
         ([("approvals.stop.roles", ["sponsor", "ghost"])], "approvals.stop.roles.1", "no owner holds the role ghost"),
         ([("approvals.wave.escalate_to", ["ghost"])], "approvals.wave.escalate_to.0", "no owner holds the role ghost"),
