@@ -11,22 +11,28 @@ from temporalio.client import Client
 from activities.channels import Channel
 from activities.delivery import Delivery
 from activities.effects import EffectActivities
+from activities.enrolling import EnrolActivities
 from activities.metrics import MetricActivities
 from activities.notices import NoticeActivities
+from activities.trust import KeyActivities, Trust
 from activities.watching import WatchActivities
 from models.work import WatchInput
 
-__all__ = ["Channel", "all_activities"]
+__all__ = ["Channel", "Trust", "effect_activities", "workflow_activities"]
+
+Activities = list[Callable[..., Any]]
 
 
-def all_activities(
+def workflow_activities(
     pool: asyncpg.Pool[asyncpg.Record],
     client: Client,
     channels: tuple[Channel, ...] = (),
     watch: WatchInput | None = None,
-) -> list[Callable[..., Any]]:
-    """Every activity a worker registers. `channels` carry notices beside the outbox; none keeps them in it. `watch` is
-    how the watch is started should it not run when a rollout opens."""
+    trust: Trust | None = None,
+) -> Activities:
+    """What stands on the queue of the rollouts: looking, judging, recording, telling. `channels` carry notices beside
+    the outbox; none keeps them in it. `watch` is how the watch is started should it not run when a rollout opens.
+    `trust` is where the keys of signed decisions are."""
     delivery = Delivery(pool, channels)
     effects = EffectActivities(pool, client, watch)
     metrics = MetricActivities(pool)
@@ -35,11 +41,16 @@ def all_activities(
     return [
         effects.open_rollout,
         effects.resolve_cohorts,
-        effects.enrol_partners,
-        effects.withdraw_partners,
         effects.record_decisions,
+        KeyActivities(trust or Trust()).decision_keys,
         metrics.fetch_metrics,
         metrics.assess_thresholds,
         notices.notify_owners,
         watching.evaluate_open_rollouts,
     ]
+
+
+def effect_activities(pool: asyncpg.Pool[asyncpg.Record], trust: Trust | None = None) -> Activities:
+    """What stands on the queue of the effects: enrolling and withdrawing partners, where `trust` finds it proven."""
+    enrolling = EnrolActivities(pool, trust)
+    return [enrolling.enrol_partners, enrolling.withdraw_partners]

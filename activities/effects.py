@@ -1,4 +1,4 @@
-"""What a rollout does to the store: registering, freezing cohorts, enrolling, withdrawing, and the decision log."""
+"""What a rollout does to the store: registering, freezing cohorts, and the decision log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from activities.errors import borrowed, named_errors, unknown_partners
 from models.names import WAKE, WATCH, shard_of, watch_workflow_id
 from models.rollout import CohortMembers, FrozenCohort, members_digest
 from models.work import (
-    EnrolRequest,
-    EnrolResult,
     OpenRequest,
     RecordRequest,
     ResolvedCohorts,
@@ -69,35 +67,17 @@ class EffectActivities:
         return ResolvedCohorts(cohorts=sizes, digest=members_digest(cohorts))
 
     @activity.defn
-    async def enrol_partners(self, request: EnrolRequest) -> EnrolResult:
-        """Make the change real for a cohort, all of it or nobody, and not before the log has what comes along.
-
-        Key: rollout, chain, phase, wave, partner.
-        """
-        async with borrowed(self._pool) as conn, conn.transaction():
-            if request.record is not None:
-                await _record(conn, request.record)
-            change = await enrolments.enrol(conn, request)
-        return EnrolResult(cohort=enrolments.cohort_name(request), partners=change.partners, changed=change.changed)
-
-    @activity.defn
-    async def withdraw_partners(self, request: EnrolRequest) -> EnrolResult:
-        """Take the change back from a cohort. Key: rollout, chain, partner."""
-        async with borrowed(self._pool) as conn, conn.transaction():
-            change = await enrolments.withdraw(conn, request)
-        return EnrolResult(cohort=enrolments.cohort_name(request), partners=change.partners, changed=change.changed)
-
-    @activity.defn
     async def record_decisions(self, request: RecordRequest) -> int:
         """Append to the decision log and update the standing, both or neither; returns how many entries are new.
 
         Key: rollout, chain, sequence.
         """
         async with borrowed(self._pool) as conn, conn.transaction():
-            return await _record(conn, request)
+            return await record(conn, request)
 
 
-async def _record(conn: Connection, request: RecordRequest) -> int:
+async def record(conn: Connection, request: RecordRequest) -> int:
+    """Append to the log and update the standing; to be called in a transaction."""
     new = await log.append(conn, request.key, request.run_id, request.entries)
     last = max((entry.sequence for entry in request.entries), default=0)
     if isinstance(request.standing, StandingBrief):

@@ -16,6 +16,8 @@
     ├── CohortsChanged      the members in the store are not those that were frozen; not retried
     ├── WrongPlan           the store has another plan for this rollout; not retried
     ├── RolloutOver         nobody is enrolled after the end; not retried
+    ├── KeysUnavailable     whose signatures count cannot be read from the file of keys; retried
+    ├── NotProven           no signatures that hold say that partners may be enrolled or withdrawn; not retried
     ├── NotEnrolled         partners that were withdrawn, or belong to another cohort; not retried
     └── LogConflict         another entry stands under the same sequence; not retried
 
@@ -32,6 +34,7 @@ from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from models.warrant import NotProven
 from store.enrolments import CohortsChanged, NotEnrolled, NotFrozen, NotRegistered, RolloutOver
 from store.evidence import EvidenceChanged
 from store.log import LogConflict
@@ -65,6 +68,10 @@ def unknown_rollout(rollout_id: str) -> ApplicationError:
     return _error("UnknownRollout", f"rollout {rollout_id} is not registered in the store")
 
 
+def keys_unavailable(problem: str) -> ApplicationError:
+    return _error("KeysUnavailable", problem)
+
+
 def wrong_plan(rollout_id: str) -> ApplicationError:
     return _error("WrongPlan", f"the store has another plan for rollout {rollout_id}", final=True)
 
@@ -95,7 +102,7 @@ def named_errors() -> Iterator[None]:
     """Turn what the store and Temporal's client raise into errors with a name and a bounded text."""
     try:
         yield
-    except (NotEnrolled, RolloutOver, CohortsChanged, EvidenceChanged, LogConflict) as problem:
+    except (NotEnrolled, NotProven, RolloutOver, CohortsChanged, EvidenceChanged, LogConflict) as problem:
         raise _error(type(problem).__name__, str(problem), final=True) from problem
     except NotRegistered as problem:
         raise _error("UnknownRollout", str(problem)) from problem

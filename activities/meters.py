@@ -1,4 +1,4 @@
-"""What the watch leaves for an operator's alarms, through the SDK's meter; Prometheus appends `_total` to counters."""
+"""What activities leave for an operator's alarms, through the SDK's meter; Prometheus appends `_total` to counters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ LAST_LOOK = "rollouts_watch_last_look_timestamp_seconds"
 EVALUATED = "rollouts_watch_evaluated"
 SIGNALLED = "rollouts_watch_signalled"
 FAILED = "rollouts_watch_failed"
+EFFECTS_REFUSED = "rollouts_effects_refused"
 
 NOT_EVALUATED = "not evaluated"
 WITHOUT_WORKFLOW = "without workflow"
@@ -27,6 +28,13 @@ def record_look(*, evaluated: int, signalled: int, failed: int, gone: int) -> No
     told.add(failed - gone, {"reason": NOT_EVALUATED})
     told.add(gone, {"reason": WITHOUT_WORKFLOW})
     record_time(meter)
+
+
+def record_refused_effect(name: str) -> None:
+    """Count an enrolment or a withdrawal that nobody had signed for."""
+    meter = activity.metric_meter() if activity.in_activity() else MetricMeter.noop
+    told = meter.create_counter(EFFECTS_REFUSED, "enrolments and withdrawals that no signatures which hold ask for")
+    told.add(1, {"activity": name})
 
 
 def record_time(meter: MetricMeter) -> None:

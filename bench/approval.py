@@ -12,7 +12,6 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from activities import all_activities
 from bench.figures import Bar, Comparison, Findings, Profile, p95, plain
 from bench.ground import Ground
 from bench.raw import RawGate, step
@@ -22,6 +21,7 @@ from models.command import Verb
 from models.log import Outcome
 from models.names import TASK_QUEUE
 from store.pool import create_pool
+from worker.serving import serving
 
 AGAINST = "a bare signal and an empty activity, same server and process"
 ALLOWANCE = 15.0
@@ -55,7 +55,7 @@ async def run(ground: Ground) -> Findings:
     async with pool, ground.temporal() as (server, client):
         bare = await Client.connect(server.address)
         async with (
-            Worker(client, task_queue=TASK_QUEUE, activities=all_activities(pool, client)),
+            serving(client, pool, TASK_QUEUE),
             Worker(bare, task_queue="bare", workflows=[RawGate], activities=[step]),
         ):
             count = pairs + 1

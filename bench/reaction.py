@@ -10,7 +10,6 @@ from statistics import median
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities import all_activities
 from bench.crowd import multiply, open_pilot
 from bench.figures import Bar, Comparison, Findings, Profile, p95, plain
 from bench.ground import Ground, until
@@ -23,6 +22,7 @@ from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store.pool import Connection, create_pool
 from worker.namespace import Watch, ensure_watch
+from worker.serving import serving
 
 AGAINST = "a bare signal and an empty activity, same server and process"
 COHORT = 24
@@ -49,7 +49,7 @@ async def run(ground: Ground) -> Findings:
         await multiply(conn, 1 if ground.quick else 20)
         bare = await Client.connect(server.address)
         async with (
-            Worker(client, task_queue=TASK_QUEUE, activities=all_activities(pool, client, (), PACE.inputs()[0])),
+            serving(client, pool, TASK_QUEUE, watch=PACE.inputs()[0]),
             Worker(bare, task_queue="bare", workflows=[RawGate], activities=[step]),
         ):
             await ensure_watch(client, TASK_QUEUE, PACE)

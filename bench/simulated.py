@@ -12,9 +12,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
-from activities import all_activities
 from bench.ground import Ground, until
 from bench.rollouts import BEGIN, DAY, act, confirm_all, plan_for, usual_plan, world
 from models.names import ROLLOUT, TASK_QUEUE, WATCH, WATCH_ID, rollout_workflow_id
@@ -22,6 +20,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, WatchInput
 from store.pool import create_pool
+from worker.serving import serving
 
 ASIDE = timedelta(minutes=7)
 """What the watch's days and the owners' differ by from a rollout's: this server strands a run whose task cancels a
@@ -65,7 +64,7 @@ async def _simulate(ground: Ground, plan: RolloutPlan) -> Simulated:
     async with (
         pool,
         ground.skipped_time() as (environment, client),
-        Worker(client, task_queue=TASK_QUEUE, activities=all_activities(pool, client)),
+        serving(client, pool, TASK_QUEUE),
     ):
         began = time.perf_counter()
         # Once a day: a watch that looks every few minutes costs a rollout nothing more, but a simulation much time.

@@ -92,4 +92,5 @@ def _environment(server: EmbeddedTemporal, dsn: str) -> dict[str, str]:
         "TEMPORAL_ADDRESS": server.address,
         "TEMPORAL_NAMESPACE": server.namespace,
         "ROLLOUTS_DATABASE_DSN": dsn,
+        "ROLLOUTS_DECISIONS": "unsigned",
     }

@@ -20,6 +20,9 @@ LARGEST = 8192
 START = "start"
 """The verb of the token that a rollout is started with: it proves the plan, and with it who its owners are."""
 
+PROPOSER = "proposer"
+"""The role of whoever starts a rollout as the one who proposes it; an owner starts it with the role they hold."""
+
 BREAK_GLASS = "break-glass"
 """The role of somebody the plan need not name: it can pause and stop, and never advance."""
 
@@ -68,6 +71,29 @@ class DecisionKeys(Frozen):
 
     audience: str
     keys: tuple[PublicKey, ...]
+
+
+ADVANCING = 600
+PROTECTING = 86_400
+"""Seconds from `iat` to `exp` at most: of what may let something pass, and of a pause or a stop."""
+
+
+def longest(verb: str) -> int:
+    """How many seconds a token of this verb may be good for."""
+    return PROTECTING if verb in (Verb.PAUSE.value, Verb.STOP.value) else ADVANCING
+
+
+def said(command: Command) -> dict[str, str | None]:
+    """The claims that repeat in plain sight what a request says; they and the request must be the same."""
+    choice = getattr(command, "choice", None)
+    return {
+        "gate": getattr(command, "gate", None),
+        "decision": choice.value if choice is not None else None,
+        "rationale": command.reason,
+        "evidence": getattr(command, "evidence_digest", None),
+        "request": request_digest(command),
+        "jti": command.request_id,
+    }
 
 
 def request_digest(command: Command) -> str:

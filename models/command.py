@@ -29,6 +29,7 @@ class Verb(StrEnum):
     REPORT_BREACH = "report_breach"
     REPORT_EVIDENCE = "report_evidence"
     STOP = "stop"
+    DELEGATE = "delegate"
 
 
 class Choice(StrEnum):
@@ -110,6 +111,19 @@ class Stop(Command):
     resolution: StopResolution
 
 
+class Delegate(Command):
+    """Let somebody act in one's place until a programme time; without `until` it is taken back.
+
+    `issuer` and `subject` say whose signature is theirs, which signed decisions need.
+    """
+
+    identity: Actor
+    name: Name
+    issuer: str | None = Field(default=None, max_length=300)
+    subject: str | None = Field(default=None, max_length=255)
+    until: AwareDatetime | None = None
+
+
 COMMANDS: dict[Verb, type[Command]] = {
     Verb.DECIDE: Decide,
     Verb.PAUSE: Pause,
@@ -121,6 +135,7 @@ COMMANDS: dict[Verb, type[Command]] = {
     Verb.REPORT_BREACH: ReportBreach,
     Verb.REPORT_EVIDENCE: ReportEvidence,
     Verb.STOP: Stop,
+    Verb.DELEGATE: Delegate,
 }
 """The payload model of each verb; the workflow and every sender validate with the same one."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
-from models.base import Frozen, Instant
+from models.base import Frozen, Grown, Instant
 
 
 class EntryKind(StrEnum):
@@ -31,12 +31,23 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-class LogEntry(Frozen):
+class Signer(Frozen):
+    """Whose signature a request bore: `subject` at `issuer`, by the name that service knows them by."""
+
+    issuer: str
+    subject: str
+    name: str
+
+
+class LogEntry(Grown):
     """One line of the decision log. `sequence` counts from 1 over the whole chain of runs.
 
     `message` is the sentence people read; `refusal` says why a request was refused; `rationale` is what the
-    person wrote.
+    person wrote. `signed_by` stands where a signature was found good; the `token` that proves it stands in the store's
+    log alone, so that an auditor can verify it again.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"signed_by", "token"})
 
     sequence: int
     at: Instant
@@ -54,6 +65,8 @@ class LogEntry(Frozen):
     request_id: str | None = None
     evidence_digest: str | None = None
     detail: dict[str, Any] = {}
+    signed_by: Signer | None = None
+    token: str | None = None
 
 
 class Receipt(Frozen):

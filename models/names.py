@@ -10,6 +10,17 @@ WATCH = "PartnerWatch"
 WATCH_ID = "partner-watch"
 WAKE = "wake"
 
+DEPLOYMENT = "partner-rollouts"
+"""Whom signatures are made for, unless an installation has a name of its own."""
+
+
+EFFECTS = "-effects"
+
+
+def effects_queue(queue: str) -> str:
+    """The queue of what enrols and withdraws partners, beside the queue of workflows and everything else."""
+    return queue + EFFECTS
+
 
 def watch_workflow_id(shard: int) -> str:
     """The workflow id of a shard of the watch; the first, which as a rule is the only one, has the plain name."""

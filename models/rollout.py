@@ -7,12 +7,14 @@ from datetime import timedelta
 from enum import StrEnum
 
 from models.base import Frozen, Instant, digest_json
+from models.claims import DecisionKeys
 from models.clock import ProgrammeClock
 from models.command import Verb
 from models.evidence import Assessment, Baseline, Verdict
 from models.log import LogEntry
 from models.metric import MetricName
-from models.plan import GateName, RolloutPlan, StopResolution
+from models.plan import Decisions, GateName, RolloutPlan, StopResolution
+from models.proof import Parked, Proofs, Spent
 
 
 class Phase(StrEnum):
@@ -72,6 +74,7 @@ class HoldKind(StrEnum):
     REVIEW_MISSED = "review missed"
     APPROVAL_OVERDUE = "approval overdue"
     STORE = "store unavailable"
+    KEYS = "keys unavailable"
 
 
 class Hold(Frozen):
@@ -100,10 +103,25 @@ class PauseState(Frozen):
 
 
 class Approval(Frozen):
+    """One owner's agreement; `by` is whoever acted in the owner's place."""
+
     identity: str
     role: str
     at: Instant
     request_id: str
+    by: str | None = None
+
+
+class Delegation(Frozen):
+    """Somebody who may act in an owner's place until a programme time."""
+
+    owner: str
+    role: str
+    identity: str
+    name: str
+    issuer: str | None = None
+    subject: str | None = None
+    until: Instant
 
 
 class GateState(Frozen):
@@ -180,6 +198,8 @@ class RolloutState(Frozen):
     last entry handed to the store: it must not change any more. Only evidence newer than `evidence_floor` opens a gate.
     Cohorts are held by name, their members under `cohorts_digest`; a rollout of the first release holds the members.
     `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it.
+    `keys_asked_at`, `started_at` and the moments in `spent` are real time, as signatures are; `keys_for` is the phase
+    for which the keys were asked last; `started_by` is whoever signed the start, once that was found good.
     """
 
     version: int = 1
@@ -229,6 +249,16 @@ class RolloutState(Frozen):
     seen: tuple[str, ...] = ()
     refused: int = 0
     notices: tuple[Notice, ...] = ()
+    decisions: Decisions = Decisions.UNSIGNED
+    keys: DecisionKeys | None = None
+    keys_asked_at: Instant | None = None
+    keys_for: str | None = None
+    started_at: Instant | None = None
+    started_by: str | None = None
+    proofs: Proofs = Proofs()
+    spent: tuple[Spent, ...] = ()
+    parked: tuple[Parked, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
 
 
 class AllowedAction(Frozen):
@@ -288,3 +318,5 @@ class RolloutView(Frozen):
     history: tuple[PhaseRecord, ...]
     entries: int
     refused: int
+    decisions: Decisions = Decisions.UNSIGNED
+    delegations: tuple[Delegation, ...] = ()

@@ -14,17 +14,24 @@ from models.clock import ProgrammeClock
 from models.evidence import Baseline
 from models.log import LogEntry
 from models.metric import MetricName
-from models.plan import CohortSpec, Fate, RolloutPlan
+from models.plan import CohortSpec, Decisions, Fate, RolloutPlan
+from models.proof import Proofs
 from models.rollout import CohortMembers, FrozenCohort, Notice, RolloutState
 
 
 class RolloutInput(Frozen):
-    """What starts a rollout. `clock_start` and `clock_speed` set the programme clock; `state` carries a chain on."""
+    """What starts a rollout. `clock_start` and `clock_speed` set the programme clock; `state` carries a chain on.
+
+    `decisions` is what the plan says, or where it is silent, what the installation does; `start_token` proves who
+    starts it, with which plan.
+    """
 
     plan: RolloutPlan
     clock_start: Instant | None = None
     clock_speed: float = 1.0
     state: RolloutState | None = None
+    decisions: Decisions = Decisions.UNSIGNED
+    start_token: str | None = None
 
 
 class RolloutResult(Frozen):
@@ -51,6 +58,7 @@ class OpenRequest(Frozen):
     plan: RolloutPlan
     plan_digest: str
     clock: ProgrammeClock
+    decisions: Decisions = Decisions.UNSIGNED
 
 
 class ResolveRequest(Lean):
@@ -172,7 +180,8 @@ class EnrolRequest(Lean):
     """Make the change real for a cohort, or take it back. Key: rollout, chain, phase, wave and partner.
 
     Cohorts are named as in `FetchRequest`. `record` is what has to stand in the log before anybody is enrolled: it is
-    written in the same transaction.
+    written in the same transaction. `proofs` are the signed requests that it rests on, for a rollout whose decisions
+    are signed: whoever carries it out looks at them itself.
     """
 
     key: RolloutKey
@@ -183,6 +192,7 @@ class EnrolRequest(Lean):
     at: Instant
     fate: Fate = Fate.KEEP
     record: RecordRequest | None = None
+    proofs: Proofs | None = None
 
 
 class NotifyRequest(Frozen):

@@ -12,7 +12,7 @@ from models.base import Frozen, Instant
 from models.brief import baselines_of
 from models.clock import ProgrammeClock
 from models.evidence import Baseline
-from models.plan import RolloutPlan
+from models.plan import Decisions, RolloutPlan
 from models.rollout import CohortMembers
 from models.work import OpenRequest, RolloutKey, Standing, StandingBrief
 from store.enrolments import NotFrozen
@@ -42,6 +42,7 @@ class StoredRollout(Frozen):
     plan: RolloutPlan
     plan_digest: str
     clock: ProgrammeClock
+    decisions: Decisions = Decisions.UNSIGNED
     standing: Standing
     opened_at: Instant
     updated_at: Instant
@@ -58,6 +59,7 @@ async def open_rollout(conn: Connection, request: OpenRequest) -> None:
         request.clock.real_start,
         request.clock.programme_start,
         request.clock.speed,
+        request.decisions.value,
     )
     await conn.execute(_SUPERSEDE, request.key.rollout_id, request.key.chain_id)
 
@@ -185,6 +187,7 @@ def _stored(row: Any) -> StoredRollout:
         plan=_plan(json.dumps(row["plan"])),
         plan_digest=row["plan_digest"],
         clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
+        decisions=Decisions(row["decisions"]),
         standing=standing,
         opened_at=row["opened_at"],
         updated_at=row["updated_at"],

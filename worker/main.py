@@ -15,14 +15,15 @@ import structlog
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
-from temporalio.worker import Worker
 
-from activities import all_activities
+from activities import Trust
 from activities.channels import Channel, MaildirChannel, SmtpChannel
+from models.plan import Decisions
 from worker.gauges import gauges
 from worker.health import Check, health_server
 from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes
 from worker.servers import Stopped, Unavailable, connect, open_pool, patiently, temporal_config
+from worker.serving import serving
 from worker.settings import SettingsError, WorkerSettings, load_settings, variable
 from worker.telemetry import configure_logging, make_runtime
 
@@ -106,7 +107,12 @@ async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             log.info(
                 "worker started", **facts, temporal=where, namespace=client.namespace, postgresql=settings.database
             )
-            await keep_watch(client, settings.task_queue, _watch(settings), stop)
+            if settings.decisions == "unsigned" and settings.serves != "workflows":
+                log.warning(f"{variable('decisions')} is unsigned: whoever reaches Temporal can decide in any owner's name")
+            if settings.serves == "effects":
+                await stop.wait()
+            else:
+                await keep_watch(client, settings.task_queue, _watch(settings), stop)
             log.info("worker stopping", grace=settings.graceful_shutdown.total_seconds())
     log.info("worker stopped")
 
@@ -120,11 +126,16 @@ async def _working(
     runtime: Runtime,
 ) -> AsyncIterator[None]:
     """Take work while inside; whoever leaves waits for what is being worked on."""
-    await register_search_attributes(client)
-    worker = Worker(
+    if settings.serves != "effects":
+        await register_search_attributes(client)
+    work = serving(
         client,
-        task_queue=settings.task_queue,
-        activities=all_activities(pool, client, channels, _watch(settings).inputs()[0]),
+        pool,
+        settings.task_queue,
+        serves=settings.serves,
+        channels=channels,
+        watch=_watch(settings).inputs()[0],
+        trust=Trust(settings.decision_keys, settings.deployment, Decisions(settings.decisions)),
         graceful_shutdown_timeout=settings.graceful_shutdown,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.workflow_tasks,
@@ -133,8 +144,9 @@ async def _working(
         sticky_queue_schedule_to_start_timeout=STICKY,
     )
     measured = gauges(runtime.metric_meter, pool) if settings.metrics_bind else nullcontext()
-    async with measured, worker:
-        await ensure_watch(client, settings.task_queue, _watch(settings))
+    async with measured, work:
+        if settings.serves != "effects":
+            await ensure_watch(client, settings.task_queue, _watch(settings))
         yield
 
 

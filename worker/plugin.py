@@ -11,6 +11,7 @@ from temporalio.worker import WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+from models.names import EFFECTS
 from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, RefusalInterceptor
 from worker.lookahead import SteadyRunner
 from workflows.rollout import PartnerRollout
@@ -26,7 +27,10 @@ class RolloutsPlugin(SimplePlugin):
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         if not config.get("build_id") and not config.get("deployment_config"):
             config["build_id"] = version("partner-rollouts")
-        return super().configure_worker(config)
+        config = super().configure_worker(config)
+        if config["task_queue"].endswith(EFFECTS):
+            config["workflows"] = []  # nobody starts a workflow beside what enrols partners
+        return config
 
 
 def rollouts_plugin() -> SimplePlugin:

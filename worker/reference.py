@@ -23,6 +23,8 @@ METRICS = {
     f"{meters.FAILED}_total": f"open rollouts that it could not look at, by `reason`: `{meters.NOT_EVALUATED}`, "
     f"`{meters.WITHOUT_WORKFLOW}`",
     meters.LAST_LOOK: "when this worker last did the watch's look, or started; seconds since 1970",
+    f"{meters.EFFECTS_REFUSED}_total": "enrolments and withdrawals that nobody had signed for, by `activity`: somebody "
+    "who should not works on the rollouts' queue",
     gauges.OPEN: "open rollouts by `status`; every worker counts the same ones, so take the largest",
     gauges.LETTERS: "letters by `state`: `waiting` for a channel, `refused` by one for good; take the largest",
 }

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.names import TASK_QUEUE
+from models.names import DEPLOYMENT, TASK_QUEUE
 
 PREFIX = "ROLLOUTS_"
 
@@ -104,6 +104,28 @@ class WorkerSettings(BaseSettings):
         default=TASK_QUEUE,
         min_length=1,
         description="queue of workflows and activities; the terminal starts rollouts on the default one",
+    )
+    serves: Literal["all", "workflows", "effects"] = Field(
+        default="all",
+        description="which queue it works on: `workflows` is that of the rollouts, `effects` that of enrolling and "
+        "withdrawing partners; `all`: both",
+    )
+    decisions: Literal["signed", "unsigned"] = Field(
+        default="signed",
+        description="whether partners are enrolled and withdrawn only where signatures that hold ask for it; "
+        "`unsigned` also takes rollouts whose decisions nobody signs",
+    )
+    decision_keys: Path | None = Field(
+        default=None,
+        examples=["/etc/partner-rollouts/decision-keys.json"],
+        description="file of the public keys that signed decisions are verified with, a JSON Web Key Set; read anew at "
+        "every look. Unset: no signed decision can be taken",
+    )
+    deployment: str = Field(
+        default=DEPLOYMENT,
+        min_length=1,
+        max_length=200,
+        description="whom signed decisions are made for; the same for console and workers of an installation",
     )
     workflow_tasks: int = Field(
         default=8,

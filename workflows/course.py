@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from models.base import Frozen
 from models.plan import ApprovalRule, FreezeWindow, GateName, OptionKey, RolloutPlan
+from models.reach import cohorts_to_enrol
 from models.rollout import CohortMembers, FrozenCohort, Phase, PhaseClock, RolloutState
 
 
@@ -83,19 +84,6 @@ def required_time(plan: RolloutPlan, phase: Phase, wave: int | None) -> timedelt
             return None
 
 
-def cohorts_to_enrol(plan: RolloutPlan, phase: Phase, wave: int | None) -> tuple[str, ...]:
-    """The cohorts a phase or wave enrols at its start."""
-    if plan.chosen is OptionKey.MAINTAIN:
-        return ()
-    if phase is Phase.PILOT:
-        return (plan.cohorts.pilot.name,)
-    if phase is not Phase.SCALE:
-        return ()
-    if plan.chosen is OptionKey.REDESIGN:
-        return (plan.cohorts.pilot.name, *(one.name for one in plan.cohorts.waves))
-    return (plan.cohorts.waves[(wave or 1) - 1].name,)
-
-
 def members(state: RolloutState, name: str) -> FrozenCohort | CohortMembers:
     """A resolved cohort."""
     return next(cohort for cohort in state.cohorts if cohort.name == name)
@@ -103,7 +91,7 @@ def members(state: RolloutState, name: str) -> FrozenCohort | CohortMembers:
 
 def unenrolled(state: RolloutState) -> tuple[str, ...]:
     """The cohorts the present phase has still to enrol."""
-    wanted = cohorts_to_enrol(state.plan, state.phase, state.wave)
+    wanted = cohorts_to_enrol(state.plan, state.phase.value, state.wave)
     return tuple(name for name in wanted if name not in state.enrolled)
 
 

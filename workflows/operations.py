@@ -16,9 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from models.command import COMMANDS, Command, Verb
     from models.log import Outcome, Receipt
     from models.rollout import RolloutState
+    from workflows.asking import refuse
     from workflows.journal import now_of
     from workflows.kept import Kept
-    from workflows.requests import quiet, receipt_of, receive, refuse
+    from workflows.requests import quiet, receipt_of, receive
 
 ANSWER_WITHIN = timedelta(seconds=60)
 """How long an update waits for a request that needs fresh evidence first."""
@@ -83,6 +84,10 @@ class Operations:
     @workflow.signal(name="stop", description="Stop, keeping or withdrawing each cohort (agreed roles)")
     def on_stop(self, payload: RawValue) -> None:
         self._receive(Verb.STOP, (payload,))
+
+    @workflow.signal(name="delegate", description="Let somebody decide in your place until a date (owner)")
+    def on_delegate(self, payload: RawValue) -> None:
+        self._receive(Verb.DELEGATE, (payload,))
 
     @workflow.signal(dynamic=True)
     def on_anything_else(self, name: str, payloads: Sequence[RawValue]) -> None:

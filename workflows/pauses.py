@@ -8,6 +8,7 @@ from models.evidence import Assessment, MetricAssessment, Verdict
 from models.log import EntryKind, Outcome
 from models.metric import CATALOGUE
 from models.plan import Fate, StopResolution
+from models.reach import cohorts_to_enrol
 from models.rollout import (
     HoldKind,
     PauseCause,
@@ -18,7 +19,7 @@ from models.rollout import (
     RolloutState,
     Status,
 )
-from workflows.course import cohorts_to_enrol, restarted, stopped
+from workflows.course import restarted, stopped
 from workflows.journal import Now, notify, release, write
 from workflows.judge import overridden
 from workflows.words import describe, some
@@ -178,7 +179,7 @@ def to_withdraw(state: RolloutState) -> tuple[str, ...]:
 def _current_cohorts(state: RolloutState) -> tuple[str, ...]:
     if state.phase is Phase.VALIDATE:
         return state.enrolled
-    return cohorts_to_enrol(state.plan, state.phase, state.wave)
+    return cohorts_to_enrol(state.plan, state.phase.value, state.wave)
 
 
 def withdrew(state: RolloutState, cohort: str, changed: int, now: Now) -> RolloutState:

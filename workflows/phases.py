@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from models.base import short
 from models.clock import ProgrammeClock
 from models.evidence import Assessment, Baseline
 from models.log import EntryKind
 from models.metric import CATALOGUE
-from models.plan import RolloutPlan
+from models.plan import Decisions, RolloutPlan
 from models.plan_metric import OnBreach
+from models.proof import Proofs
 from models.rollout import (
     CohortMembers,
     FrozenCohort,
@@ -29,16 +30,34 @@ from workflows.pauses import all_roles, pause_for_breach, resume_decided, stop
 from workflows.words import describe, tally, verdicts
 
 
-def initial_state(plan: RolloutPlan, chain_id: str, clock: ProgrammeClock, now: Now) -> RolloutState:
-    """A rollout at its very start."""
-    state = RolloutState(chain_id=chain_id, plan=plan, plan_digest=plan.digest, clock=clock)
+def initial_state(
+    plan: RolloutPlan,
+    chain_id: str,
+    clock: ProgrammeClock,
+    now: Now,
+    *,
+    decisions: Decisions = Decisions.UNSIGNED,
+    start_token: str | None = None,
+    started_at: datetime | None = None,
+) -> RolloutState:
+    """A rollout at its very start. What the plan says of signatures goes before what its starter says."""
+    state = RolloutState(
+        chain_id=chain_id,
+        plan=plan,
+        plan_digest=plan.digest,
+        clock=clock,
+        decisions=plan.decisions or decisions,
+        started_at=started_at,
+        proofs=Proofs(start=start_token),
+    )
     state = state.model_copy(update={"history": (PhaseRecord(phase=Phase.PREPARE, entered_at=now.programme),)})
     return write(
         state,
         now,
         EntryKind.PHASE,
         f"Decision log opened. {plan.title}: option {plan.chosen.value}, plan {short(state.plan_digest)}, "
-        f"programme time {now.programme:%Y-%m-%d %H:%M} at speed {clock.speed:g}",
+        f"programme time {now.programme:%Y-%m-%d %H:%M} at speed {clock.speed:g}; "
+        f"decisions are {state.decisions.value}",
         actor=plan.proposer,
         rationale=plan.decision,
     )

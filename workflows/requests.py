@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from models.agreement import satisfied
+from models.claims import BREAK_GLASS, Claims
 from models.command import (
+    COMMANDS,
     WATCH_ACTOR,
     Acknowledge,
     Choice,
@@ -24,7 +27,6 @@ from models.command import (
 from models.log import EntryKind, Outcome, Receipt
 from models.plan import ApprovalRule, ConflictPolicy, Owner
 from models.rollout import (
-    Approval,
     HoldKind,
     OverrideState,
     PauseCause,
@@ -33,69 +35,85 @@ from models.rollout import (
     ResumeRequest,
     RolloutState,
 )
+from workflows.asking import Refused, approval, fields, refuse, same, who
 from workflows.course import rule_of, transition, watched
-from workflows.journal import SEEN, Now, backlog_full, held_by, refuse_in_bulk, release, write
+from workflows.delegation import delegate
+from workflows.glass import break_glass
+from workflows.journal import SEEN, Now, backlog_full, held_by, release, write
 from workflows.pauses import pause_now, resumed, stop
-
-ALWAYS_WORK = (Verb.PAUSE, Verb.STOP)
-"""What protects takes effect whatever state the log is in."""
+from workflows.signatures import ALWAYS_WORK, UnknownKey, cleared, examined, kept, parked, stamped, used
 
 
-class Refused(Exception):
-    """Why a request changes nothing. Caught where requests come in; it never leaves this module."""
+def receive(
+    state: RolloutState, verb: Verb, command: Command, now: Now, *, again: bool = False
+) -> tuple[RolloutState, Receipt]:
+    """Apply a request, write down why not, or let it wait for the keys.
 
-
-def satisfied(rule: ApprovalRule, approvals: tuple[Approval, ...]) -> bool:
-    """Whether enough distinct persons of distinct roles agree, the required roles among them."""
-    persons = {one.identity.casefold() for one in approvals}
-    roles = {one.role for one in approvals}
-    return min(len(persons), len(roles)) >= rule.quorum and set(rule.required) <= roles
-
-
-def receive(state: RolloutState, verb: Verb, command: Command, now: Now) -> tuple[RolloutState, Receipt]:
-    """Apply a request, or write down why not."""
+    Args:
+        again: it has waited; what is not known now is not waited for any more.
+    """
+    claims: Claims | None = None
     try:
         _check_repetition(state, command)
         if state.terminal or (state.stop_resolution and verb is not Verb.ACKNOWLEDGE):
             raise Refused(f"the rollout is {(state.terminal or 'stopping')}; nothing changes it any more")
         if backlog_full(state) and verb not in ALWAYS_WORK:
             raise Refused("the log is behind and takes no more requests until it can be written; ask again then")
-        applied = _HANDLERS[verb](state, command, now)
+        try:
+            claims = examined(state, verb, command, now)
+        except UnknownKey:
+            if again:
+                raise
+            return parked(state, verb, command), _waiting(state, command)
+        _must_be_cleared(state)
+        applied = _apply(state, verb, command, claims, now)
     except Refused as refusal:
-        state = refuse(state, verb.value, str(refusal), now, command)
-        return state, receipt_of(state).model_copy(update={"request_id": command.request_id})
+        after = refuse(state, verb.value, str(refusal), now, command)
+        after = used(stamped(state, after, command, claims), claims, now) if claims else after
+        return after, receipt_of(after).model_copy(update={"request_id": command.request_id})
+    if claims is not None:
+        applied = kept(used(stamped(state, applied, command, claims), claims, now), command)
     state = applied.model_copy(update={"seen": (*applied.seen, command.request_id)[-SEEN:]})
     return state, _receipt(state, command)
 
 
+def receive_again(state: RolloutState, now: Now) -> RolloutState:
+    """What waited for the keys, as if it came now."""
+    waiting, state = state.parked, state.model_copy(update={"parked": ()})
+    for one in waiting:
+        state, _ = receive(state, one.verb, COMMANDS[one.verb].model_validate_json(one.command), now, again=True)
+    return state
+
+
+def refuse_waiting(state: RolloutState, problem: str, now: Now) -> RolloutState:
+    """What waited for keys that could not be had: it is refused, so that whoever asked hears of it."""
+    waiting, state = state.parked, state.model_copy(update={"parked": ()})
+    for one in waiting:
+        command = COMMANDS[one.verb].model_validate_json(one.command)
+        told = f"the signature could not be verified: {problem}"
+        state = refuse(state, one.verb.value, told, now, command)
+    return state
+
+
+def _apply(state: RolloutState, verb: Verb, command: Command, claims: Claims | None, now: Now) -> RolloutState:
+    if claims is not None and claims.role == BREAK_GLASS:
+        return break_glass(state, command, claims, now)
+    return _HANDLERS[verb](state, command, now)
+
+
+def _must_be_cleared(state: RolloutState) -> None:
+    if not cleared(state):
+        raise Refused("who started the rollout is not proven yet; ask again in a minute")
+
+
 def _check_repetition(state: RolloutState, command: Command) -> None:
-    if command.request_id in state.seen:
+    if command.request_id in state.seen or any(one.jti == command.request_id for one in state.spent):
         raise Refused(f"duplicate: request {command.request_id} has been dealt with already")
 
 
-def refuse(state: RolloutState, verb: str, problem: str, now: Now, command: Command | None = None) -> RolloutState:
-    """Write down a request that changes nothing: by whom, what, and why not.
-
-    While the backlog is full, refusals share one entry that counts them; the signals stand in Temporal's history.
-    """
-    if backlog_full(state):
-        return refuse_in_bulk(state, f"{verb} refused: {problem}", now)
-    owner = state.plan.owner(command.actor) if command else None
-    return write(
-        state,
-        now,
-        EntryKind.REFUSAL,
-        f"{verb} refused: {problem}",
-        verb=verb,
-        actor=command.actor if command else None,
-        role=owner.role if owner else None,
-        outcome=Outcome.REFUSED,
-        refusal=problem,
-        rationale=command.reason if command else None,
-        request_id=command.request_id if command else None,
-        gate=getattr(command, "gate", None),
-        evidence_digest=getattr(command, "evidence_digest", None),
-    )
+def _waiting(state: RolloutState, command: Command) -> Receipt:
+    told = "the signature's key is not known yet; the keys are asked for"
+    return Receipt(request_id=command.request_id, outcome=Outcome.PENDING, message=told, sequence=state.sequence)
 
 
 def receipt_of(state: RolloutState) -> Receipt:
@@ -119,27 +137,6 @@ def _receipt(state: RolloutState, command: Command) -> Receipt:
     return Receipt(request_id=command.request_id, outcome=Outcome.APPLIED, message="received", sequence=state.sequence)
 
 
-def _who(state: RolloutState, command: Command, *roles: str) -> Owner:
-    """The owner behind a request, who must hold one of the roles where roles are given."""
-    owner = state.plan.owner(command.actor)
-    if owner is None:
-        raise Refused(f"{command.actor} is not an owner named in the plan")
-    if roles and owner.role not in roles:
-        raise Refused(f"{owner.name} is {owner.role}; this needs {' or '.join(roles)}")
-    return owner
-
-
-def _fields(command: Command, owner: Owner | None, verb: Verb, outcome: Outcome = Outcome.APPLIED) -> dict[str, Any]:
-    return {
-        "verb": verb.value,
-        "actor": owner.identity if owner else command.actor,
-        "role": owner.role if owner else None,
-        "outcome": outcome,
-        "rationale": command.reason,
-        "request_id": command.request_id,
-    }
-
-
 def _decide(state: RolloutState, command: Decide, now: Now) -> RolloutState:
     gate = state.gate
     rule = rule_of(state.plan, transition(state.plan, state.phase, state.wave))
@@ -147,27 +144,27 @@ def _decide(state: RolloutState, command: Decide, now: Now) -> RolloutState:
         raise Refused(f"no gate is open{' while the rollout is paused' if state.pause else ''}")
     if command.gate != gate.key:
         raise Refused(f"gate {command.gate} is not open; {gate.key} is")
-    owner = _who(state, command, *rule.roles)
+    owner = who(state, command, now, *rule.roles)
     if command.plan_digest != state.plan_digest:
         raise Refused("the decision names another version of the plan")
     if command.evidence_digest != gate.digest:
         raise Refused("stale: the evidence has changed since; read it again")
     _check_conflict(state, command)
-    fields = _fields(command, owner, Verb.DECIDE) | {"gate": gate.key, "evidence_digest": gate.digest}
+    entry = fields(command, owner, Verb.DECIDE) | {"gate": gate.key, "evidence_digest": gate.digest}
     if command.declared_conflict:
-        fields["detail"] = {"declared_conflict": command.declared_conflict}
+        entry["detail"] = {**entry.get("detail", {}), "declared_conflict": command.declared_conflict}
     if command.choice is Choice.REJECT:
-        return _reject(state, owner, command, rule, fields, now)
-    if _same(owner.identity, state.plan.proposer):
+        return _reject(state, owner, command, rule, entry, now)
+    if same(owner.identity, state.plan.proposer):
         raise Refused("the proposer does not approve their own change")
-    if any(_same(one.identity, owner.identity) for one in gate.approvals):
+    if any(same(one.identity, owner.identity) for one in gate.approvals):
         raise Refused(f"{owner.name} has approved already")
-    approvals = (*gate.approvals, _approval(owner, command, now))
+    approvals = (*gate.approvals, approval(owner, command, now))
     enough = satisfied(rule, approvals)
     gate = gate.model_copy(update={"approvals": approvals, "approved_at": now.programme if enough else None})
     state = state.model_copy(update={"gate": gate})
     told = f"{owner.name} approved {gate.key} ({len(approvals)} of {rule.quorum})"
-    return write(state, now, EntryKind.DECISION, told, **fields)
+    return write(state, now, EntryKind.DECISION, told, **entry)
 
 
 def _check_conflict(state: RolloutState, command: Decide) -> None:
@@ -180,10 +177,10 @@ def _reject(
     owner: Owner,
     command: Decide,
     rule: ApprovalRule,
-    fields: dict[str, Any],
+    entry: dict[str, Any],
     now: Now,
 ) -> RolloutState:
-    state = write(state, now, EntryKind.DECISION, f"{owner.name} rejected {command.gate}", **fields)
+    state = write(state, now, EntryKind.DECISION, f"{owner.name} rejected {command.gate}", **entry)
     pause = PauseState(
         cause=PauseCause.REJECTION,
         since=now.programme,
@@ -195,7 +192,7 @@ def _reject(
 
 
 def _pause(state: RolloutState, command: Pause, now: Now) -> RolloutState:
-    owner = _who(state, command)
+    owner = who(state, command, now)
     if state.pause:
         raise Refused(f"already paused: {state.pause.detail}")
     must_act = tuple(dict.fromkeys((owner.role, *state.plan.approvals.override.roles)))
@@ -206,7 +203,7 @@ def _pause(state: RolloutState, command: Pause, now: Now) -> RolloutState:
         must_act=must_act,
         by=owner.identity,
     )
-    return pause_now(state, pause, now, **_fields(command, owner, Verb.PAUSE))
+    return pause_now(state, pause, now, **fields(command, owner, Verb.PAUSE))
 
 
 def _resume(state: RolloutState, command: Resume, now: Now) -> RolloutState:
@@ -214,23 +211,22 @@ def _resume(state: RolloutState, command: Resume, now: Now) -> RolloutState:
         raise Refused("the rollout is not paused")
     if state.resume_request:
         raise Refused("a resume is being examined already")
-    owner = _who(state, command, *state.pause.must_act)
-    if state.pause.cause is PauseCause.GUARDRAIL and _same(owner.identity, state.plan.proposer):
+    owner = who(state, command, now, *state.pause.must_act)
+    if state.pause.cause is PauseCause.GUARDRAIL and same(owner.identity, state.plan.proposer):
         raise Refused("the proposer does not resume their own change after a breach")
     if not watched(state):
-        fields = _fields(command, owner, Verb.RESUME)
-        return resumed(state, now, **fields)
+        return resumed(state, now, **fields(command, owner, Verb.RESUME))
     request = ResumeRequest(
         request_id=command.request_id, identity=owner.identity, role=owner.role, reason=command.reason
     )
     state = state.model_copy(update={"resume_request": request})
     told = f"{owner.name} asks to resume; fresh evidence is read first"
-    return write(state, now, EntryKind.RESUME, told, **_fields(command, owner, Verb.RESUME, Outcome.PENDING))
+    return write(state, now, EntryKind.RESUME, told, **fields(command, owner, Verb.RESUME, Outcome.PENDING))
 
 
 def _override(state: RolloutState, command: Override, now: Now) -> RolloutState:
     rule = state.plan.approvals.override
-    owner = _who(state, command, *rule.roles)
+    owner = who(state, command, now, *rule.roles)
     if command.until <= now.programme:
         raise Refused(f"until must lie in the future of the programme clock ({now.programme.isoformat()})")
     if state.plan.metric(command.metric) is None:
@@ -238,7 +234,7 @@ def _override(state: RolloutState, command: Override, now: Now) -> RolloutState:
     key = f"{command.metric.value} until {command.until.isoformat()}"
     state, petition = _petition(state, Verb.OVERRIDE, key, rule, owner, command, now)
     told = f"{owner.name} agrees to override {key} ({len(petition.approvals)} of {rule.quorum})"
-    state = write(state, now, EntryKind.OVERRIDE, told, **_fields(command, owner, Verb.OVERRIDE))
+    state = write(state, now, EntryKind.OVERRIDE, told, **fields(command, owner, Verb.OVERRIDE))
     if not satisfied(rule, petition.approvals):
         return state
     override = OverrideState(
@@ -257,16 +253,16 @@ def _override(state: RolloutState, command: Override, now: Now) -> RolloutState:
 
 def _stop(state: RolloutState, command: Stop, now: Now) -> RolloutState:
     rule = state.plan.approvals.stop
-    owner = _who(state, command, *rule.roles)
+    owner = who(state, command, now, *rule.roles)
     fates = command.resolution
     key = f"finished {fates.finished}, current {fates.current}, pending {fates.pending}"
     state, petition = _petition(state, Verb.STOP, key, rule, owner, command, now)
     if not satisfied(rule, petition.approvals):
         told = f"{owner.name} agrees to stop: {key} ({len(petition.approvals)} of {rule.quorum})"
-        return write(state, now, EntryKind.STOP, told, **_fields(command, owner, Verb.STOP))
+        return write(state, now, EntryKind.STOP, told, **fields(command, owner, Verb.STOP))
     state = state.model_copy(update={"petitions": _without(state, petition)})
     why = f"{owner.name}: {command.reason}"
-    return stop(state, fates, why, now, **_fields(command, owner, Verb.STOP))
+    return stop(state, fates, why, now, **fields(command, owner, Verb.STOP))
 
 
 def _petition(
@@ -281,11 +277,11 @@ def _petition(
     """Collect agreement to exactly the same thing."""
     found = next((one for one in state.petitions if (one.verb, one.key) == (verb, key)), None)
     approvals = found.approvals if found else ()
-    if any(_same(one.identity, owner.identity) for one in approvals):
+    if any(same(one.identity, owner.identity) for one in approvals):
         raise Refused(f"{owner.name} has agreed already")
-    if verb is Verb.OVERRIDE and _same(owner.identity, state.plan.proposer):
+    if verb is Verb.OVERRIDE and same(owner.identity, state.plan.proposer):
         raise Refused("the proposer does not override a guardrail of their own change")
-    petition = Petition(verb=verb, key=key, approvals=(*approvals, _approval(owner, command, now)))
+    petition = Petition(verb=verb, key=key, approvals=(*approvals, approval(owner, command, now)))
     others = tuple(one for one in state.petitions if (one.verb, one.key) != (verb, key))
     return state.model_copy(update={"petitions": (*others, petition)}), petition
 
@@ -295,7 +291,7 @@ def _without(state: RolloutState, petition: Petition) -> tuple[Petition, ...]:
 
 
 def _review(state: RolloutState, command: Review, now: Now) -> RolloutState:
-    owner = _who(state, command, *state.plan.reviews.roles)
+    owner = who(state, command, now, *state.plan.reviews.roles)
     if state.review_due_at is None:
         raise Refused("no review is scheduled before preparation is complete")
     held = state.reviews_held + 1
@@ -303,28 +299,28 @@ def _review(state: RolloutState, command: Review, now: Now) -> RolloutState:
     update = {"reviews_held": held, "review_due_at": following, "review_noticed": False}
     state = release(state.model_copy(update=update), now, HoldKind.REVIEW_MISSED)
     told = f"{owner.name} held review checkpoint {held}; next {following:%Y-%m-%d}"
-    return write(state, now, EntryKind.REVIEW, told, **_fields(command, owner, Verb.REVIEW))
+    return write(state, now, EntryKind.REVIEW, told, **fields(command, owner, Verb.REVIEW))
 
 
 def _confirm(state: RolloutState, command: ConfirmOwnership, now: Now) -> RolloutState:
-    owner = _who(state, command)
+    owner = who(state, command, now, in_person=True)
     if owner.role != command.role:
         raise Refused(f"{owner.name} is {owner.role} in the plan, not {command.role}")
     if owner.identity in state.confirmed:
         raise Refused(f"{owner.name} has confirmed already")
     state = state.model_copy(update={"confirmed": (*state.confirmed, owner.identity)})
     told = f"{owner.name} confirmed ownership as {owner.role} ({len(state.confirmed)} of {len(state.plan.owners)})"
-    return write(state, now, EntryKind.DECISION, told, **_fields(command, owner, Verb.CONFIRM_OWNERSHIP))
+    return write(state, now, EntryKind.DECISION, told, **fields(command, owner, Verb.CONFIRM_OWNERSHIP))
 
 
 def _acknowledge(state: RolloutState, command: Acknowledge, now: Now) -> RolloutState:
-    owner = _who(state, command)
-    fields = _fields(command, owner, Verb.ACKNOWLEDGE)
-    return write(state, now, EntryKind.NOTICE, f"{owner.name} has taken note", **fields)
+    owner = who(state, command, now)
+    told = f"{owner.name} has taken note"
+    return write(state, now, EntryKind.NOTICE, told, **fields(command, owner, Verb.ACKNOWLEDGE))
 
 
 def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> RolloutState:
-    owner = None if command.actor == WATCH_ACTOR else _who(state, command)
+    owner = None if command.actor == WATCH_ACTOR else who(state, command, now)
     if state.plan.metric(command.metric) is None:
         raise Refused(f"the plan does not measure {command.metric.value}")
     if not any(one.name == command.cohort for one in watched(state)):
@@ -334,8 +330,8 @@ def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> Roll
     if owner is None:
         update |= {"last_evidence_at": now.programme, "reported": command.snapshot_digest}
     state = state.model_copy(update=update)
-    fields = _fields(command, owner, Verb.REPORT_BREACH)
-    return write(state, now, EntryKind.ASSESSMENT, f"{command.actor}: {because}", **fields)
+    entry = fields(command, owner, Verb.REPORT_BREACH)
+    return write(state, now, EntryKind.ASSESSMENT, f"{command.actor}: {because}", **entry)
 
 
 def _report_evidence(state: RolloutState, command: ReportEvidence, now: Now) -> RolloutState:
@@ -349,21 +345,14 @@ def _report_evidence(state: RolloutState, command: ReportEvidence, now: Now) -> 
         return state.model_copy(update=update)
     update["assess_because"] = "the watch sees a change"
     state = state.model_copy(update=update)
-    fields = _fields(command, None, Verb.REPORT_EVIDENCE) | {"evidence_digest": command.evidence_digest}
-    return write(state, now, EntryKind.ASSESSMENT, f"The watch sees a change: {command.reason}", **fields)
+    entry = fields(command, None, Verb.REPORT_EVIDENCE) | {"evidence_digest": command.evidence_digest}
+    return write(state, now, EntryKind.ASSESSMENT, f"The watch sees a change: {command.reason}", **entry)
 
 
 def quiet(before: RolloutState, after: RolloutState) -> bool:
     """Whether a request left nothing to do, so that the rollout's timer may go on undisturbed."""
-    return after.sequence == before.sequence and not held_by(after, HoldKind.WATCH_SILENT)
-
-
-def _approval(owner: Owner, command: Command, now: Now) -> Approval:
-    return Approval(identity=owner.identity, role=owner.role, at=now.programme, request_id=command.request_id)
-
-
-def _same(one: str, other: str) -> bool:
-    return one.casefold() == other.casefold()
+    waits = len(after.parked) > len(before.parked)
+    return after.sequence == before.sequence and not waits and not held_by(after, HoldKind.WATCH_SILENT)
 
 
 _HANDLERS: dict[Verb, Callable[[RolloutState, Any, Now], RolloutState]] = {
@@ -377,4 +366,5 @@ _HANDLERS: dict[Verb, Callable[[RolloutState, Any, Now], RolloutState]] = {
     Verb.REPORT_BREACH: _report_breach,
     Verb.REPORT_EVIDENCE: _report_evidence,
     Verb.STOP: _stop,
+    Verb.DELEGATE: delegate,
 }

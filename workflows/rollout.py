@@ -4,19 +4,19 @@ moves state; what to do and what it means is decided by the pure functions besid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RawValue, RetryPolicy, SearchAttributeKey
+from temporalio.common import RawValue, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from models.brief import AssessmentBrief, SnapshotBrief, baselines_of
+    from models.claims import DecisionKeys
     from models.clock import clock_at
     from models.evidence import Assessment, Snapshot
     from models.log import LogEntry
-    from models.names import ROLLOUT
+    from models.names import ROLLOUT, effects_queue
     from models.plan import Fate
     from models.rollout import AllowedAction, CohortMembers, Phase, RolloutView
     from models.work import (
@@ -40,9 +40,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
     from workflows.operations import Operations
+    from workflows.patience import ACTIVITY, ASKING, LISTENING, MEASURING
     from workflows.pauses import withdrew
     from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
-    from workflows.steps import Step, StepKind, advance, done, failed, next_step
+    from workflows.requests import receive_again
+    from workflows.signatures import keys_taken, proofs_for
+    from workflows.step import Step, StepKind, done, failed
+    from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
     from workflows.wire import baselines_from, named, named_one, record_of, recorded
     from workflows.word import borne_out, not_before, takes_words
@@ -51,40 +55,11 @@ import contextlib
 
 T = TypeVar("T")
 
-ACTIVITY: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=20),
-    "schedule_to_close_timeout": timedelta(seconds=45),
-    "heartbeat_timeout": timedelta(seconds=8),
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=250),
-        maximum_interval=timedelta(seconds=5),
-        maximum_attempts=6,
-    ),
-    "cancellation_type": workflow.ActivityCancellationType.ABANDON,
-}
-"""Short on purpose: when it is used up the rollout holds and says so, instead of waiting in silence. When the
-worker gives no sign of life any more, another one takes the activity over. Cancelling the workflow is refused, so it
-cancels no activity either."""
-
 TOGETHER = "record-along"
 """Marks the runs that began since looks go before the record, and enrolments take it along."""
 
-MEASURING: dict[str, Any] = {
-    **ACTIVITY,
-    "start_to_close_timeout": timedelta(seconds=100),
-    "schedule_to_close_timeout": timedelta(seconds=150),
-}
-"""Reading and judging: of twenty thousand partners six metrics take tens of seconds."""
-
 WORD = "watchs-word"
 """Marks the runs that have judged what the watch measured before they measured anew."""
-
-LISTENING: dict[str, Any] = {
-    **ACTIVITY,
-    "schedule_to_close_timeout": timedelta(seconds=20),
-    "retry_policy": RetryPolicy(maximum_attempts=1),
-}
-"""Once, and not for long: whatever fails here, the rollout looks for itself."""
 
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
@@ -109,7 +84,18 @@ class PartnerRollout(Operations):
         else:
             clock = clock_at(real, start=given.clock_start, speed=given.clock_speed)
             now = Now(real=real, programme=clock.programme(real))
-            self._kept = Kept(initial_state(given.plan, workflow.info().first_execution_run_id, clock, now))
+            info = workflow.info()
+            self._kept = Kept(
+                initial_state(
+                    given.plan,
+                    info.first_execution_run_id,
+                    clock,
+                    now,
+                    decisions=given.decisions,
+                    start_token=given.start_token,
+                    started_at=info.start_time,
+                )
+            )
 
     @workflow.run
     async def run(self, payload: RawValue) -> RolloutResult:
@@ -220,9 +206,20 @@ class PartnerRollout(Operations):
     ) -> Any:
         return await workflow.execute_activity(name, request, result_type=result, summary=summary, **options)
 
+    async def _keys(self, step: Step) -> None:
+        keys = await self._call("decision_keys", None, DecisionKeys, "whose signatures count", ASKING)
+        now = self._now()
+        self._state = receive_again(keys_taken(done(self._state, step, now), keys, now), now)
+
     async def _open(self, step: Step) -> None:
         state = self._state
-        request = OpenRequest(key=self._key(), plan=state.plan, plan_digest=state.plan_digest, clock=state.clock)
+        request = OpenRequest(
+            key=self._key(),
+            plan=state.plan,
+            plan_digest=state.plan_digest,
+            clock=state.clock,
+            decisions=state.decisions,
+        )
         await self._call("open_rollout", request, None, "register with the store and the watch")
         self._state = done(self._state, step, self._now()).model_copy(update={"registered": True})
 
@@ -366,8 +363,10 @@ class PartnerRollout(Operations):
             at=self._now().programme,
             fate=fate,
             record=record,
+            proofs=proofs_for(state),
         )
-        result: EnrolResult = await self._call(name, request, EnrolResult, f"{name.split('_')[0]} {cohort}")
+        options = {**ACTIVITY, "task_queue": effects_queue(workflow.info().task_queue)}
+        result: EnrolResult = await self._call(name, request, EnrolResult, f"{name.split('_')[0]} {cohort}", options)
         return result
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Iterator
+from datetime import datetime
 
-from models.base import Frozen, Instant, earliest
+from models.agreement import satisfied
+from models.base import earliest
 from models.log import EntryKind
 from models.rollout import GateState, HoldKind, Phase, RolloutState
 from workflows.course import (
@@ -24,37 +25,12 @@ from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
 from workflows.pauses import stop_done, to_withdraw
 from workflows.phases import close_gate, communicate, enter, findings, hold_for, look_again_after, open_gate
-from workflows.requests import satisfied
+from workflows.signatures import cleared, keys_due_at
+from workflows.step import Step, StepKind, over
 from workflows.word import AFTERWARDS
-
-
-class StepKind(StrEnum):
-    OPEN = "open"
-    RECORD = "record"
-    NOTIFY = "notify"
-    RESOLVE = "resolve"
-    BASELINE = "baseline"
-    ENROL = "enrol"
-    WITHDRAW = "withdraw"
-    ASSESS = "assess"
-    WAIT = "wait"
-    FINISH = "finish"
-
-
-FIRST_RETRY = timedelta(seconds=3)
-LAST_RETRY = timedelta(minutes=10)
-"""Real time after which a step that used up its retries is tried again; it doubles from first to last."""
 
 AFTER_A_STOP = {StepKind.OPEN.value, StepKind.RECORD.value, StepKind.NOTIFY.value, StepKind.WITHDRAW.value}
 """Steps that a stopping rollout still does."""
-
-
-class Step(Frozen):
-    """The next thing to do. `about` names the cohort or the reason; `until` ends a wait (None: only a signal does)."""
-
-    kind: StepKind
-    about: str = ""
-    until: Instant | None = None
 
 
 def next_step(state: RolloutState, now: Now, *, together: bool = True) -> Step:
@@ -64,13 +40,28 @@ def next_step(state: RolloutState, now: Now, *, together: bool = True) -> Step:
         together: what only looks goes before the record, and an enrolment takes the record along, so that both are
             done or neither. False for a run that began before there was this order.
     """
-    looking = _looking(state, now) if together and state.registered else None
-    for step in (looking, _bookkeeping(state), _stopping(state), _evidence(state), _work(state, now)):
+    for step in _due(state, now, together=together):
         if step is not None and not _waits_for_retry(state, step, now):
             return step
     if state.terminal and not state.unrecorded and not state.notices:
         return Step(kind=StepKind.FINISH)
     return Step(kind=StepKind.WAIT, until=_nearest(state, now))
+
+
+def _due(state: RolloutState, now: Now, *, together: bool) -> Iterator[Step | None]:
+    """What is to be done, in order. Before its start is proven, a rollout whose decisions are signed only asks for the
+    keys to prove it with."""
+    keys_at = keys_due_at(state, now)
+    keys = Step(kind=StepKind.KEYS) if keys_at is not None and keys_at <= now.real else None
+    if not cleared(state):
+        yield keys
+        return
+    yield _looking(state, now) if together and state.registered else None
+    yield keys
+    yield _bookkeeping(state)
+    yield _stopping(state)
+    yield _evidence(state)
+    yield _work(state, now)
 
 
 def _waits_for_retry(state: RolloutState, step: Step, now: Now) -> bool:
@@ -143,7 +134,9 @@ def _nearest(state: RolloutState, now: Now) -> datetime | None:
         return earliest(*(at for at in state.retry_at.values() if at > now.programme))
     gate, plan = state.gate, state.plan
     rule = rule_of(plan, transition(plan, state.phase, state.wave))
+    keys_at = keys_due_at(state, now)
     moments = [
+        state.clock.programme(keys_at) if keys_at is not None else None,
         deadline(state.phase_clock) if state.phase_clock else None,
         state.last_evidence_at + plan.phases.watchdog if watched(state) and state.last_evidence_at else None,
         gate.due_at if gate else None,
@@ -163,7 +156,7 @@ def advance(state: RolloutState, now: Now) -> RolloutState:
     if state.terminal:
         return state
     if state.stop_resolution:
-        state = _over(state, set(state.failures) - AFTER_A_STOP, now)
+        state = over(state, set(state.failures) - AFTER_A_STOP, now)
         return stop_done(state, now) if not to_withdraw(state) else state
     state = _watchdog(_overrides(_freeze(state, now), now), now)
     state = _review(_gate_times(state, now), now)
@@ -353,32 +346,3 @@ def _look_again(state: RolloutState, now: Now) -> RolloutState:
 def _baseline_digest(state: RolloutState) -> str:
     """The evidence of the gate out of prepare: the frozen baselines; the plan's own digest where none is needed."""
     return state.baselines[0].evidence_digest if state.baselines else state.plan_digest
-
-
-def failed(state: RolloutState, step: Step, problem: str, now: Now) -> RolloutState:
-    """A step's retries are used up: hold, and try again in real time that doubles; never crash."""
-    what = step.kind.value
-    failures = state.failures.get(what, 0) + 1
-    doublings = min(failures - 1, 10)  # bounded: an outage of weeks must not overflow the arithmetic
-    pause = min(FIRST_RETRY * 2**doublings, LAST_RETRY)
-    again = state.clock.programme(now.real + pause)
-    update = {"retry_at": {**state.retry_at, what: again}, "failures": {**state.failures, what: failures}}
-    state = state.model_copy(update=update)
-    if step.kind is StepKind.NOTIFY:
-        return state
-    return hold(state, now, HoldKind.STORE, f"{what} failed: {problem}")
-
-
-def done(state: RolloutState, step: Step, now: Now) -> RolloutState:
-    """A step worked: what was held for it goes on."""
-    return _over(state, {step.kind.value} & set(state.failures), now)
-
-
-def _over(state: RolloutState, steps: set[str], now: Now) -> RolloutState:
-    """These steps have failed and are not tried again, because they worked or nobody needs them any more."""
-    if not steps:
-        return state
-    failures = {key: count for key, count in state.failures.items() if key not in steps}
-    retry_at = {key: at for key, at in state.retry_at.items() if key not in steps}
-    state = state.model_copy(update={"failures": failures, "retry_at": retry_at})
-    return state if set(failures) - {StepKind.NOTIFY.value} else release(state, now, HoldKind.STORE)

@@ -9,6 +9,7 @@ from models.evidence import Verdict
 from models.metric import MetricName
 from models.rollout import Awaited, CohortView, Phase, RolloutState, RolloutView, Status
 from workflows.course import deadline, freeze_at, members, rule_of, transition, unenrolled, watched
+from workflows.delegation import standing
 from workflows.journal import Now
 
 
@@ -60,6 +61,8 @@ def view(state: RolloutState, now: Now) -> RolloutView:
         history=state.history,
         entries=state.sequence,
         refused=state.refused,
+        decisions=state.decisions,
+        delegations=standing(state, now),
     )
 
 
@@ -188,6 +191,7 @@ def details(state: RolloutState, now: Now) -> str:
         f"### {state.plan.title}",
         f"**{status_of(state, now).value}** · {sentence(state, now)}",
         f"- Next: {upcoming(state, now)}",
+        f"- Decisions are {state.decisions.value}",
         f"- Programme time {now.programme:%Y-%m-%d %H:%M}, plan `{short(state.plan_digest)}`",
         *(f"- Waiting for {', '.join(one.who)}: {one.what}" for one in awaited(state, now)),
         *(

@@ -14,7 +14,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from activities.delivery import Delivery
-from activities.effects import EffectActivities
 from activities.errors import LONGEST, borrowed, named_errors, unknown_partners
 from activities.metrics import MetricActivities
 from activities.notices import NoticeActivities
@@ -25,6 +24,7 @@ from models.work import NotifyRequest, TickRequest
 from store.migrate import migrate
 from store.pool import create_pool
 from tests.activities.setting import DAY, START, Pool, Setting, entry, notice
+from tests.activities.whole import BothEffects
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def test_a_stopped_database_is_unavailable_and_then_it_goes_on(
     async with await create_pool(own_postgres.dsn) as pool:
         setting = await Setting(pool).register()
         delivery = Delivery(pool, ())
-        effects, metrics = EffectActivities(pool, dev_server.client), MetricActivities(pool)
+        effects, metrics = BothEffects(pool, dev_server.client), MetricActivities(pool)
         notices, watch = NoticeActivities(pool, delivery), WatchActivities(pool, dev_server.client, delivery)
         telling = NotifyRequest(key=setting.key, notices=(notice(),))
         await own_postgres.stop()

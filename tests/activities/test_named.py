@@ -9,7 +9,6 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.effects import EffectActivities
 from activities.metrics import MetricActivities
 from models.brief import AssessmentBrief, SnapshotBrief
 from models.evidence import Assessment, Snapshot
@@ -20,12 +19,13 @@ from store import rollouts
 from store.log import read_log
 from store.rollouts import StoredRollout
 from tests.activities.setting import DAY, PILOT_COHORT, START, Pool, Setting, entry
+from tests.activities.whole import BothEffects
 from tests.plans import PILOT
 
 
 @pytest.fixture
-def effects(pool: Pool, dev_server: WorkflowEnvironment) -> EffectActivities:
-    return EffectActivities(pool, dev_server.client)
+def effects(pool: Pool, dev_server: WorkflowEnvironment) -> BothEffects:
+    return BothEffects(pool, dev_server.client)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def metrics(pool: Pool) -> MetricActivities:
 
 
 @pytest.fixture
-async def digest(setting: Setting, effects: EffectActivities) -> str:
+async def digest(setting: Setting, effects: BothEffects) -> str:
     """Of the cohorts, frozen."""
     found = await effects.resolve_cohorts(setting.resolving().model_copy(update={"brief": True}))
     assert isinstance(found, ResolvedCohorts)
@@ -82,7 +82,7 @@ async def test_a_cohort_measured_by_name_is_the_same_evidence(
 
 
 async def test_a_cohort_enrolled_by_name_is_the_one_that_was_frozen(
-    setting: Setting, effects: EffectActivities, digest: str
+    setting: Setting, effects: BothEffects, digest: str
 ) -> None:
     found = await effects.enrol_partners(setting.enrolling(cohort="pilot", cohorts_digest=digest))
     assert (found.cohort, found.partners, found.changed) == ("pilot", 12, 12)
@@ -93,7 +93,7 @@ async def test_a_cohort_enrolled_by_name_is_the_one_that_was_frozen(
 
 
 async def test_members_changed_in_the_store_are_neither_enrolled_nor_measured(
-    setting: Setting, effects: EffectActivities, metrics: MetricActivities, digest: str
+    setting: Setting, effects: BothEffects, metrics: MetricActivities, digest: str
 ) -> None:
     await setting.pool.execute("update rollout_cohort set partners = partners[2:] where name = 'pilot'")
     for act in (
@@ -106,14 +106,14 @@ async def test_members_changed_in_the_store_are_neither_enrolled_nor_measured(
     assert await in_it(setting) == 0
 
 
-async def test_a_name_without_a_digest_enrols_nobody(setting: Setting, effects: EffectActivities, digest: str) -> None:
+async def test_a_name_without_a_digest_enrols_nobody(setting: Setting, effects: BothEffects, digest: str) -> None:
     with pytest.raises(ApplicationError, match="not those that were frozen"):
         await effects.enrol_partners(setting.enrolling(cohort="pilot"))
     assert await in_it(setting) == 0
 
 
 async def test_a_cohort_that_is_not_there_yet_is_asked_for_again(
-    setting: Setting, effects: EffectActivities, digest: str
+    setting: Setting, effects: BothEffects, digest: str
 ) -> None:
     with pytest.raises(ApplicationError, match="no frozen cohort wave-nine") as caught:
         await effects.enrol_partners(setting.enrolling(cohort="wave-nine", cohorts_digest=digest))
@@ -124,7 +124,7 @@ async def test_a_cohort_that_is_not_there_yet_is_asked_for_again(
 
 
 async def test_an_enrolment_and_what_precedes_it_in_the_log_are_both_done_or_neither(
-    setting: Setting, effects: EffectActivities, digest: str
+    setting: Setting, effects: BothEffects, digest: str
 ) -> None:
     stranger = CohortMembers(name="pilot", partners=(*PILOT, "P999"))
     with pytest.raises(ApplicationError, match="foreign key"):
@@ -137,7 +137,7 @@ async def test_an_enrolment_and_what_precedes_it_in_the_log_are_both_done_or_nei
 
 
 async def test_nobody_is_enrolled_when_the_log_refuses_what_precedes_it(
-    setting: Setting, effects: EffectActivities, digest: str
+    setting: Setting, effects: BothEffects, digest: str
 ) -> None:
     other = record(setting, 1).model_copy(update={"entries": (entry(1, "something else"),)})
     await effects.record_decisions(other)
@@ -150,7 +150,7 @@ async def test_nobody_is_enrolled_when_the_log_refuses_what_precedes_it(
 
 
 async def test_a_standing_that_names_is_kept_as_one_that_tells(
-    setting: Setting, effects: EffectActivities, metrics: MetricActivities, digest: str
+    setting: Setting, effects: BothEffects, metrics: MetricActivities, digest: str
 ) -> None:
     snapshot = await metrics.fetch_metrics(setting.fetching())
     told = {"watching": ("pilot",), "baselines_from": snapshot.digest}
@@ -172,7 +172,7 @@ async def test_a_standing_that_names_is_kept_as_one_that_tells(
     [({"watching": ("nobody",)}, "UnknownCohorts"), ({"baselines_from": "sha256:0"}, "UnknownBaselines")],
 )
 async def test_a_standing_that_names_what_is_not_there_is_recorded_later_with_its_entries(
-    setting: Setting, effects: EffectActivities, digest: str, told: dict[str, Any], kind: str
+    setting: Setting, effects: BothEffects, digest: str, told: dict[str, Any], kind: str
 ) -> None:
     with pytest.raises(ApplicationError) as caught:
         await effects.record_decisions(record(setting, 1, **told))
@@ -181,7 +181,7 @@ async def test_a_standing_that_names_what_is_not_there_is_recorded_later_with_it
 
 
 async def test_an_entry_is_the_same_whether_it_was_written_with_what_it_leaves_open_or_without(
-    setting: Setting, effects: EffectActivities
+    setting: Setting, effects: BothEffects
 ) -> None:
     """A worker of the first release may have begun what this one repeats."""
     whole = entry(1, actor="sam@example.com")

@@ -15,9 +15,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
-from activities import all_activities, watching
+from activities import watching
 from deploy.embedded.account import temporary_directory
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
@@ -32,6 +31,7 @@ from tests.activities.stays import everything_is_dealt_with, first, late, opened
 from tests.facts import seed_facts
 from tests.workflows.process import Site, site, terminate
 from worker.plugin import rollouts_plugin
+from worker.serving import serving
 
 _numbers = count(1)
 
@@ -74,7 +74,7 @@ async def a_worker(server: EmbeddedTemporal, pool: Pool) -> AsyncIterator[Client
     client = await Client.connect(server.address, namespace=server.namespace, plugins=[rollouts_plugin()])
     queue, given = f"watch-{uuid4().hex[:8]}", WatchInput(slowest=timedelta(hours=1), stay=timedelta(hours=1))
     try:
-        async with Worker(client, task_queue=queue, activities=all_activities(pool, client)):
+        async with serving(client, pool, queue):
             await client.start_workflow(
                 WATCH,
                 given,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncpg
+from temporalio.client import Client
 
 from activities.effects import EffectActivities
+from activities.enrolling import EnrolActivities
 from activities.metrics import MetricActivities
+from activities.trust import Trust
 from models.evidence import Assessment, Snapshot
 from models.rollout import CohortMembers
 from models.work import AssessRequest, FetchRequest, ResolveRequest
@@ -23,7 +26,15 @@ class WholeMetrics(MetricActivities):
         return found
 
 
-class WholeEffects(EffectActivities):
+class BothEffects(EffectActivities, EnrolActivities):
+    """What both queues do to the store."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], client: Client, trust: Trust | None = None) -> None:
+        EffectActivities.__init__(self, pool, client)
+        EnrolActivities.__init__(self, pool, trust)
+
+
+class WholeEffects(BothEffects):
     """`of_the_store` is for what asks nothing of Temporal, so that no server has to be there."""
 
     @classmethod

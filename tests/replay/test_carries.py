@@ -20,7 +20,8 @@ from models.rollout import PauseCause, Phase
 from models.work import RolloutInput
 from tests.workflows.simulator import Simulator
 from workflows.journal import now_of
-from workflows.steps import StepKind, advance, next_step
+from workflows.step import StepKind
+from workflows.steps import advance, next_step
 
 FOLDER = Path(__file__).parent / "carries"
 CARRIES = sorted(path.stem for path in FOLDER.glob("*.json"))

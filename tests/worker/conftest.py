@@ -67,6 +67,7 @@ def settings(temporal_server: EmbeddedTemporal, namespace: str, database: str) -
         "TEMPORAL_ADDRESS": temporal_server.address,
         "TEMPORAL_NAMESPACE": namespace,
         "ROLLOUTS_DATABASE_DSN": database,
+        "ROLLOUTS_DECISIONS": "unsigned",
         "ROLLOUTS_TASK_QUEUE": f"queue-{uuid4().hex[:8]}",
         "ROLLOUTS_HEALTH_BIND": f"127.0.0.1:{free_port()}",
         "ROLLOUTS_METRICS_BIND": f"127.0.0.1:{free_port()}",

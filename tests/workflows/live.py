@@ -15,9 +15,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
-from activities import all_activities
+from activities import Trust
 from models.command import Verb
 from models.log import LogEntry, Outcome, Receipt
 from models.names import ROLLOUT, WATCH, WATCH_ID, rollout_workflow_id
@@ -25,6 +24,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
 from worker.plugin import rollouts_plugin
+from worker.serving import serving
 
 FACTS_FROM = datetime(2025, 9, 1, tzinfo=UTC).date()
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -147,6 +147,7 @@ async def running(
     start: datetime = START,
     speed: float = 1.0,
     slowest: timedelta = DAY - ASIDE,
+    trust: Trust | None = None,
     **options: Any,
 ) -> AsyncIterator[Live]:
     """A worker, the watch and a rollout of `plan`, started at programme time `start`; everything ends with it.
@@ -159,7 +160,7 @@ async def running(
     client = Client(**config)
     begun: list[str] = []
     try:
-        async with Worker(client, task_queue=queue, activities=all_activities(pool, client), **options):
+        async with serving(client, pool, queue, trust=trust, **options):
             # In skipped time a watch that looks every few minutes would look thousands of times: once a day will do.
             watch = await client.start_workflow(
                 WATCH,

@@ -156,6 +156,7 @@ class Site:
                 "TEMPORAL_ADDRESS": self.temporal.address,
                 "TEMPORAL_NAMESPACE": self.temporal.namespace,
                 "ROLLOUTS_DATABASE_DSN": self.dsn,
+                "ROLLOUTS_DECISIONS": "unsigned",
                 "ROLLOUTS_TASK_QUEUE": self.queue,
                 "ROLLOUTS_NOTICE_MAILDIR": str(self.maildir),
             }

@@ -30,7 +30,8 @@ from workflows.journal import Now, now_of
 from workflows.pauses import withdrew
 from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
 from workflows.requests import receive
-from workflows.steps import Step, StepKind, advance, done, failed, next_step
+from workflows.step import Step, StepKind, done, failed
+from workflows.steps import advance, next_step
 from workflows.view import status_of
 from workflows.word import borne_out, takes_words
 

@@ -20,7 +20,7 @@ from tests.plans import make_plan, plan_data
 from tests.workflows.simulator import Simulator
 from workflows.course import Level
 from workflows.judge import blocks
-from workflows.steps import StepKind
+from workflows.step import StepKind
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
 MARGIN = MetricName.CONTRIBUTION_MARGIN

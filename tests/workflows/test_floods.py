@@ -13,9 +13,9 @@ from models.plan import Fate, StopResolution
 from models.rollout import HoldKind, Status
 from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
+from workflows.asking import refuse
 from workflows.journal import BACKLOG
-from workflows.requests import refuse
-from workflows.steps import StepKind
+from workflows.step import StepKind
 
 PAYLOAD = 2 * 1024 * 1024
 """Bytes that the server takes in one payload."""

@@ -12,7 +12,8 @@ from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
 from workflows.journal import Now
 from workflows.requests import receive
-from workflows.steps import Step, StepKind, advance, next_step
+from workflows.step import Step, StepKind
+from workflows.steps import advance, next_step
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from models.rollout import TERMINAL, Phase
 from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
 from workflows.course import freeze_at
-from workflows.steps import StepKind
+from workflows.step import StepKind
 
 PLAN = make_plan(freeze_windows=[{"name": "year end", "start": "2026-02-01T00:00:00Z", "end": "2026-02-10T00:00:00Z"}])
 PEOPLE = st.sampled_from([*(owner.identity for owner in PLAN.owners), "stranger@example.com"])

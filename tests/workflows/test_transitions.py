@@ -14,7 +14,7 @@ from models.plan import Fate, StopResolution
 from models.rollout import HoldKind, PauseCause, Phase, Status
 from tests.plans import make_plan, plan_data
 from tests.workflows.simulator import START, Simulator
-from workflows.steps import StepKind
+from workflows.step import StepKind
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
 MARGIN = MetricName.CONTRIBUTION_MARGIN

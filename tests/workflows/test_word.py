@@ -16,7 +16,8 @@ from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
 from workflows.course import Level
 from workflows.judge import blocks
-from workflows.steps import StepKind, next_step
+from workflows.step import StepKind
+from workflows.steps import next_step
 from workflows.view import status_of
 from workflows.word import AFTERWARDS, borne_out, not_before, takes_words
 

@@ -1,4 +1,4 @@
 -- Register a rollout; a second call changes nothing.
-insert into rollout (rollout_id, chain_id, plan, plan_digest, real_start, programme_start, speed, since)
-values ($1, $2, $3, $4, $5, $6, $7, $6)
+insert into rollout (rollout_id, chain_id, plan, plan_digest, real_start, programme_start, speed, since, decisions)
+values ($1, $2, $3, $4, $5, $6, $7, $6, $8)
 on conflict do nothing
