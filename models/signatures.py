@@ -92,8 +92,8 @@ def _proven(token: str, keys: DecisionKeys | None, wanted: Wanted, at: float, *,
     parts = token.split(".")
     if len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
         raise _Odd("the token is no compact JWS: three parts in base64url, with dots between them")
-    kid = _kid(_decoded(parts[0]))
-    payload = _decoded(parts[1])
+    header, payload, _ = (_decoded(part) for part in parts)
+    kid = _kid(header)
     claims = _claims(payload)
     _says(claims, wanted)
     _timely(claims, at, lapsed=lapsed)
@@ -114,7 +114,10 @@ def _proven(token: str, keys: DecisionKeys | None, wanted: Wanted, at: float, *,
 
 
 def _decoded(part: str) -> bytes:
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    found = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != part:
+        raise _Odd("the token can be read in two ways")
+    return found
 
 
 def _kid(text: bytes) -> str:
@@ -151,9 +154,9 @@ def _says(claims: Claims, wanted: Wanted) -> None:
     """Every claim that has a counterpart must be the same as that."""
     expected = {
         "wf": wanted.wf,
+        "verb": wanted.verb,
         "chain": wanted.chain,
         "plan": wanted.plan,
-        "verb": wanted.verb,
         **wanted.said,
     }
     told = {

@@ -9,8 +9,9 @@ from typing import Any
 
 from models.base import digest_json
 from models.brief import baselines_of
+from models.claims import DecisionKeys
 from models.clock import clock_at
-from models.command import COMMANDS, WATCH_ACTOR, Verb
+from models.command import COMMANDS, WATCH_ACTOR, Command, Verb
 from models.evidence import (
     Assessment,
     CohortReading,
@@ -25,11 +26,13 @@ from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
 from models.rollout import CohortMembers, FrozenCohort, RolloutState, Status
+from tests.signing import Signed
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
 from workflows.pauses import withdrew
 from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
-from workflows.requests import receive
+from workflows.requests import receive, receive_again
+from workflows.signatures import keys_taken
 from workflows.step import Step, StepKind, done, failed
 from workflows.steps import advance, next_step
 from workflows.view import status_of
@@ -52,10 +55,23 @@ class Simulator:
     sent: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
     requests: int = 0
+    service: Signed | None = None
+    keys: DecisionKeys | None = None
+    start_token: str | None = None
 
     def __post_init__(self) -> None:
         clock = clock_at(self.now)
-        self.state: RolloutState = initial_state(self.plan, "chain", clock, Now(real=self.now, programme=self.now))
+        if self.service is not None:
+            self.keys = self.keys or self.service.pen.keys()
+            self.start_token = self.start_token or self.service.start(self.now)
+        self.state: RolloutState = initial_state(
+            self.plan,
+            "chain",
+            clock,
+            Now(real=self.now, programme=self.now),
+            start_token=self.start_token,
+            started_at=self.now,
+        )
         self.settle()
 
     @property
@@ -115,6 +131,12 @@ class Simulator:
             actor = self.plan.holders(actor)[0].identity
         data = {"request_id": f"request-{self.requests:04d}", "actor": actor, "reason": reason, **fields}
         command = COMMANDS[verb].model_validate(data)
+        if self.service is not None and "token" not in fields and actor != WATCH_ACTOR:
+            command = command.model_copy(update={"token": self.service.request(verb, command, self.now)})
+        return self.take(verb, command)
+
+    def take(self, verb: Verb, command: Command) -> Receipt:
+        """Receive a request as it is."""
         self.state, receipt = receive(self.state, verb, command, self.moment)
         return receipt
 
@@ -153,6 +175,11 @@ class Simulator:
             self.state = failed(self.state, step, "it is down", self.moment)
             return
         getattr(self, f"_{step.kind.value}")(step)
+
+    def _keys(self, step: Step) -> None:
+        assert self.keys is not None
+        state = keys_taken(done(self.state, step, self.moment), self.keys, self.moment)
+        self.state = receive_again(state, self.moment)
 
     def _open(self, step: Step) -> None:
         self.state = done(self.state, step, self.moment).model_copy(update={"registered": True})
