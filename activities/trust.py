@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 from temporalio import activity
 
@@ -40,7 +42,7 @@ def read_keys(file: Path, audience: str) -> DecisionKeys:
         found = json.loads(text)
     except OSError as problem:
         raise Unusable(f"{file} cannot be read: {problem.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unusable(f"{file} is not JSON") from None
     keys = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(keys, list) or not keys:
@@ -55,8 +57,10 @@ def _key(file: Path, number: int, found: Any) -> PublicKey:
     if isinstance(found, dict) and "d" in found:
         raise Unusable(f"key {number} of {file} is private; workers are given public keys only")
     try:
-        return PublicKey.model_validate({name: found.get(name) for name in ("kid", "kty", "crv", "x")})
-    except (ValidationError, AttributeError):
+        key = PublicKey.model_validate({name: found.get(name) for name in ("kid", "kty", "crv", "x")})
+        OKPKey.import_key(key.model_dump())
+        return key
+    except (ValidationError, AttributeError, ValueError, JoseError):
         raise Unusable(f"key {number} of {file} is no public Ed25519 key (kid, kty OKP, crv Ed25519, x)") from None
 
 

@@ -108,7 +108,9 @@ async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
                 "worker started", **facts, temporal=where, namespace=client.namespace, postgresql=settings.database
             )
             if settings.decisions == "unsigned" and settings.serves != "workflows":
-                log.warning(f"{variable('decisions')} is unsigned: whoever reaches Temporal can decide in any owner's name")
+                log.warning(
+                    f"{variable('decisions')} is unsigned: whoever reaches Temporal can decide in any owner's name"
+                )
             if settings.serves == "effects":
                 await stop.wait()
             else:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from models.command import Verb
-from models.plan import RolloutPlan
 from models.rollout import AllowedAction, RolloutState
+from workflows.asking import delegation_to
 from workflows.course import rule_of, transition
+from workflows.delegation import standing
 from workflows.journal import Now
+
+IN_PERSON = (Verb.CONFIRM_OWNERSHIP, Verb.DELEGATE)
+"""What nobody does in an owner's place."""
 
 
 def allowed_actions(state: RolloutState, now: Now, identity: str | None = None) -> tuple[AllowedAction, ...]:
     """Every verb for people. With an identity, `allowed` and `why_not` speak of that person."""
-    found = tuple(_action(state, verb) for verb in Verb if verb is not Verb.REPORT_EVIDENCE)
-    return tuple(_for(state.plan, action, identity) for action in found) if identity else found
+    found = tuple(_action(state, verb, now) for verb in Verb if verb is not Verb.REPORT_EVIDENCE)
+    return tuple(_for(state, action, identity, now) for action in found) if identity else found
 
 
-def _action(state: RolloutState, verb: Verb) -> AllowedAction:
+def _action(state: RolloutState, verb: Verb, now: Now) -> AllowedAction:
     roles, why_not, target = _rule(state, verb)
     if state.terminal:
         why_not = f"the rollout is {state.terminal.value}"
@@ -23,6 +27,8 @@ def _action(state: RolloutState, verb: Verb) -> AllowedAction:
         why_not = "the rollout is stopping"
     barred = state.plan.proposer.casefold() if verb in (Verb.DECIDE, Verb.OVERRIDE) else None
     who = tuple(owner.identity for owner in state.plan.holders(*roles) if owner.identity.casefold() != barred)
+    if verb not in IN_PERSON:
+        who = (*who, *(one.identity for one in standing(state, now) if one.owner in who))
     return AllowedAction(verb=verb, allowed=why_not is None, who=who, why_not=why_not, target=target)
 
 
@@ -56,11 +62,13 @@ def _rule(state: RolloutState, verb: Verb) -> tuple[tuple[str, ...], str | None,
             return everybody, None, None
 
 
-def _for(plan: RolloutPlan, action: AllowedAction, identity: str) -> AllowedAction:
+def _for(state: RolloutState, action: AllowedAction, identity: str, now: Now) -> AllowedAction:
     if not action.allowed or identity.casefold() in (one.casefold() for one in action.who):
         return action
-    owner = plan.owner(identity)
+    owner, stands_in = state.plan.owner(identity), delegation_to(state, identity, now)
     problem = f"{identity} is not an owner named in the plan"
+    if stands_in:
+        problem = f"{stands_in.name} only acts in the place of {stands_in.owner}"
     if owner:
         problem = f"{owner.name} ({owner.role}) is not among those who may"
     return action.model_copy(update={"allowed": False, "why_not": problem})
