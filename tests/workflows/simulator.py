@@ -26,13 +26,14 @@ from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
 from models.rollout import CohortMembers, FrozenCohort, RolloutState, Status
+from models.warrant import Case
 from tests.signing import Signed
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
 from workflows.pauses import withdrew
 from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
 from workflows.requests import receive, receive_again
-from workflows.signatures import keys_taken
+from workflows.signatures import keys_taken, proofs_for
 from workflows.step import Step, StepKind, done, failed
 from workflows.steps import advance, next_step
 from workflows.view import status_of
@@ -230,7 +231,25 @@ class Simulator:
             stop=self.stop,
         )
 
+    def case(self) -> Case | None:
+        """What goes along with an effect, as its activity looks at it; None where nothing has to."""
+        proofs = proofs_for(self.state)
+        if proofs is None or self.keys is None:
+            return None
+        return Case(
+            rollout_id=self.plan.id,
+            chain_id=self.state.chain_id,
+            plan=self.plan,
+            clock=self.state.clock,
+            proofs=proofs,
+            keys=self.keys,
+            at=self.now,
+        )
+
     def _enrol(self, step: Step) -> None:
+        case = self.case()
+        if case is not None:
+            case.enrol(self.state.phase.value, self.state.wave, step.about)
         self.effects.append(f"enrol {step.about}")
         # What waits to be recorded is recorded with it.
         self.recorded += self.state.unrecorded
@@ -239,6 +258,9 @@ class Simulator:
         self.state = enrolled(state, step.about, changed, self.moment)
 
     def _withdraw(self, step: Step) -> None:
+        case = self.case()
+        if case is not None:
+            case.withdraw(self.state.assessment)
         self.effects.append(f"withdraw {step.about}")
         self.state = withdrew(done(self.state, step, self.moment), step.about, 1, self.moment)
 

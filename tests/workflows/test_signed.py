@@ -328,9 +328,12 @@ def test_a_request_that_waits_for_keys_is_carried_to_the_next_run(rollout: Simul
 
 def test_keys_are_asked_for_anew_at_each_phase_so_that_one_taken_out_counts_no_more(rollout: Simulator) -> None:
     old = service(rollout)
+    rollout.decide("sponsor")
+    rollout.wait(timedelta(days=15))
+    rollout.ask(Verb.REVIEW, "sponsor")
     rollout.keys = Pen("key-2").keys()
-    assert rollout.decide("sponsor").outcome is Outcome.APPLIED
-    assert rollout.state.phase is Phase.PILOT
+    rollout.wait(timedelta(days=16))
+    assert rollout.state.phase is Phase.VALIDATE
     assert rollout.state.keys == rollout.keys
     rollout.now += MINUTE
     receipt = rollout.receive(Verb.PAUSE, "sponsor")
