@@ -12,7 +12,7 @@ from models.clock import ProgrammeClock, clock_at
 from models.evidence import Baseline
 from models.log import EntryKind, LogEntry
 from models.metric import MetricName
-from models.plan import CohortSpec, RolloutPlan, Selector
+from models.plan import CohortSpec, Decisions, RolloutPlan, Selector
 from models.rollout import CohortMembers, Notice
 from models.work import (
     AssessRequest,
@@ -55,7 +55,13 @@ class Setting:
             await rollouts.update_standing(conn, self.key, self.standing(watched=cohorts, **standing), 1)
 
     def opening(self) -> OpenRequest:
-        return OpenRequest(key=self.key, plan=self.plan, plan_digest=self.plan.digest, clock=self.clock)
+        return OpenRequest(
+            key=self.key,
+            plan=self.plan,
+            plan_digest=self.plan.digest,
+            clock=self.clock,
+            decisions=self.plan.decisions or Decisions.UNSIGNED,
+        )
 
     def standing(self, **changes: Any) -> Standing:
         fields = {
