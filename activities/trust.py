@@ -17,6 +17,7 @@ from activities.errors import keys_unavailable
 from models.claims import DecisionKeys, PublicKey
 from models.names import DEPLOYMENT
 from models.plan import Decisions
+from models.work import KeysRequest
 
 LARGEST = 200_000
 """Bytes of a file of keys at most."""
@@ -96,6 +97,6 @@ class KeyActivities:
         self._trust = trust
 
     @activity.defn
-    async def decision_keys(self) -> DecisionKeys:
+    async def decision_keys(self, request: KeysRequest) -> DecisionKeys:
         """Whose signatures count now; read anew at every ask. Key: none, nothing changes."""
         return await self._trust.keys()

@@ -61,6 +61,12 @@ class OpenRequest(Frozen):
     decisions: Decisions = Decisions.UNSIGNED
 
 
+class KeysRequest(Frozen):
+    """Whose signatures count now, as far as whoever answers was told. Nothing changes by it."""
+
+    key: RolloutKey
+
+
 class ResolveRequest(Lean):
     """Resolve the plan's cohorts as of a moment and freeze them. Key: rollout, chain and cohort.
 

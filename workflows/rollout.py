@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         EnrolRequest,
         EnrolResult,
         FetchRequest,
+        KeysRequest,
         NotifyRequest,
         OpenRequest,
         RecordRequest,
@@ -207,7 +208,9 @@ class PartnerRollout(Operations):
         return await workflow.execute_activity(name, request, result_type=result, summary=summary, **options)
 
     async def _keys(self, step: Step) -> None:
-        keys = await self._call("decision_keys", None, DecisionKeys, "whose signatures count", ASKING)
+        keys = await self._call(
+            "decision_keys", KeysRequest(key=self._key()), DecisionKeys, "whose signatures count", ASKING
+        )
         now = self._now()
         self._state = receive_again(keys_taken(done(self._state, step, now), keys, now), now)
 

@@ -12,11 +12,14 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.trust import LARGEST, KeyActivities, Trust, Unusable, read_keys
 from models.claims import DecisionKeys
+from models.work import KeysRequest, RolloutKey
 from tests.signing import Pen, write_keys
+
+ASKED = KeysRequest(key=RolloutKey(rollout_id="test-plan", chain_id="chain-1"))
 
 
 async def keys(file: Path | None) -> DecisionKeys:
-    found: DecisionKeys = await ActivityEnvironment().run(KeyActivities(Trust(file, "here")).decision_keys)
+    found: DecisionKeys = await ActivityEnvironment().run(KeyActivities(Trust(file, "here")).decision_keys, ASKED)
     return found
 
 

@@ -30,7 +30,7 @@ from tests.workflows.chains import SHORT, carried_on
 from tests.workflows.conftest import FACTS_LAST
 from tests.workflows.live import FACTS_FROM, FACTS_TO, running
 from tests.workflows.process import chain, site
-from tests.workflows.scenarios import SCENARIOS
+from tests.workflows.scenarios_signed import PATHS
 from workflows.attributes import SEARCH_ATTRIBUTES
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -41,7 +41,7 @@ RUNS = "continue_as_new"
 
 async def record(name: str, given: str, dsn: str) -> None:
     """Play one path and write down its history under the name that is given it."""
-    scenario = SCENARIOS[name]
+    scenario = PATHS[name]
     pool = await create_pool(dsn)
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter
@@ -81,7 +81,7 @@ async def main(names: list[str]) -> None:
     directory = temporary_directory("partner-rollouts-record-")
     try:
         async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
-            for number, wanted in enumerate(names or [*SCENARIOS, RUNS]):
+            for number, wanted in enumerate(names or [*PATHS, RUNS]):
                 name, _, given = wanted.partition("=")
                 given = given or name
                 if any((HISTORIES / f"{one}.json.gz").exists() for one in (given, f"{given}_1")):

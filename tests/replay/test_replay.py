@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from tests.workflows.scenarios import SCENARIOS
+from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
 from workflows.rollout import TOGETHER, WORD
 
@@ -32,9 +32,9 @@ async def _replay(name: str, history: dict[str, Any]) -> None:
 
 
 def test_every_path_is_recorded() -> None:
-    assert set(SCENARIOS) <= set(RECORDED)
+    assert set(PATHS) <= set(RECORDED)
     assert {name for name in RECORDED if _marks(name)} >= {"happy_2", "breach_pause_resume_2", "stopped_2"}
-    on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2"}
+    on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2", "signed_automatic_stop"}
     assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)
 
@@ -118,3 +118,24 @@ async def test_a_history_in_which_a_refused_approval_was_made_to_look_good_does_
     assert json.dumps(history) != text
     with pytest.raises(NondeterminismError):
         await _replay("malformed_requests", history)
+
+
+async def test_a_run_whose_keys_were_exchanged_in_its_history_does_not_replay() -> None:
+    """What was signed is verified again with the keys that were recorded then, whatever the file says today."""
+    history = _read("signed")
+    asked = {
+        event["eventId"]
+        for event in history["events"]
+        if event.get("activityTaskScheduledEventAttributes", {}).get("activityType", {}).get("name") == "decision_keys"
+    }
+    assert len(asked) > 3
+    for event in history["events"]:
+        done = event.get("activityTaskCompletedEventAttributes")
+        if done and done["scheduledEventId"] in asked:
+            [payload] = done["result"]["payloads"]
+            keys = json.loads(base64.b64decode(payload["data"]))
+            for key in keys["keys"]:
+                key["x"] = base64.urlsafe_b64encode(b"1" * 32).rstrip(b"=").decode()
+            payload["data"] = base64.b64encode(json.dumps(keys).encode()).decode()
+    with pytest.raises(NondeterminismError):
+        await _replay("signed", history)

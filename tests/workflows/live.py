@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,12 +21,13 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities import Trust
-from models.command import Verb
+from models.command import COMMANDS, WATCH_ACTOR, Verb
 from models.log import LogEntry, Outcome, Receipt
 from models.names import ROLLOUT, WATCH, WATCH_ID, rollout_workflow_id
-from models.plan import RolloutPlan
+from models.plan import Decisions, RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
+from tests.signing import Pen, Signed, write_keys
 from worker.plugin import rollouts_plugin
 from worker.serving import serving
 
@@ -39,6 +44,20 @@ Timers fire after whole days: nobody but the rollout wakes then, so that no word
 
 
 @dataclass
+class LiveService:
+    """The service that people sign in to, and the file of keys that the workers were given."""
+
+    signs: Signed
+    file: Path
+
+    def rotate(self) -> None:
+        """From now on a new key signs; the old one stays in the file."""
+        old = self.signs.pen
+        self.signs.pen = Pen(f"{old.kid}-next")
+        write_keys(self.file, self.signs.pen, old)
+
+
+@dataclass
 class Live:
     """One running rollout and the hands on it."""
 
@@ -46,6 +65,7 @@ class Live:
     env: WorkflowEnvironment
     plan: RolloutPlan
     handle: WorkflowHandle[Any, RolloutResult]
+    service: LiveService | None = None
 
     async def view(self) -> RolloutView:
         found: RolloutView = await self.handle.query("status", result_type=RolloutView)
@@ -60,8 +80,12 @@ class Live:
 
         Not as an update: the time-skipping server loses its way when one meets another task of the same workflow.
         """
-        payload = self.payload(actor, reason, **fields)
+        payload = await self.signed(verb, self.payload(actor, reason, **fields))
         await self.handle.signal(str(verb), payload)
+        return await self.answer(payload)
+
+    async def answer(self, payload: dict[str, Any]) -> Receipt:
+        """What came of a request, by its entry in the log."""
         for _ in range(600):
             for entry in reversed(await self._log_to_the_end()):
                 if entry.request_id == payload["request_id"] and entry.outcome in (Outcome.APPLIED, Outcome.REFUSED):
@@ -72,7 +96,15 @@ class Live:
                         sequence=entry.sequence,
                     )
             await asyncio.sleep(0.05)
-        raise AssertionError(f"nothing came of {verb} by {actor}")
+        raise AssertionError(f"nothing came of {payload}")
+
+    async def signed(self, verb: Verb | str, payload: dict[str, Any], **claims: Any) -> dict[str, Any]:
+        """The payload with its person's signature, where decisions are signed; a `token` in it stays."""
+        if self.service is None or "token" in payload or payload["actor"] == WATCH_ACTOR:
+            return payload
+        now = await self.env.get_current_time()
+        command = COMMANDS[Verb(verb)].model_validate_json(json.dumps(payload, default=str))
+        return {**payload, "token": self.service.signs.request(Verb(verb), command, now, **claims)}
 
     async def _log_to_the_end(self) -> tuple[LogEntry, ...]:
         """The log; empty while the server has no worker's answer, as it happens when a rollout just ended."""
@@ -82,7 +114,7 @@ class Live:
             return ()
 
     async def signal(self, verb: Verb | str, actor: str, reason: str = "because", **fields: Any) -> None:
-        await self.handle.signal(str(verb), self.payload(actor, reason, **fields))
+        await self.handle.signal(str(verb), await self.signed(verb, self.payload(actor, reason, **fields)))
 
     def payload(self, actor: str, reason: str = "because", **fields: Any) -> dict[str, Any]:
         if "@" not in actor:
@@ -147,18 +179,25 @@ async def running(
     start: datetime = START,
     speed: float = 1.0,
     slowest: timedelta = DAY - ASIDE,
-    trust: Trust | None = None,
+    claims: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Live]:
     """A worker, the watch and a rollout of `plan`, started at programme time `start`; everything ends with it.
 
-    The plan gets an id of its own, so that rollouts on the same server are not taken for one another.
+    The plan gets an id of its own, so that rollouts on the same server are not taken for one another. Where it says
+    that decisions are signed, they are, with a key of its own; `claims` is what the start's token says otherwise.
     """
     plan = plan.model_copy(update={"id": f"{plan.id}-{uuid4().hex[:8]}"})
     queue = f"test-{uuid4()}"
     config: dict[str, Any] = {**env.client.config(), "plugins": [rollouts_plugin()]}
     client = Client(**config)
     begun: list[str] = []
+    folder = Path(tempfile.mkdtemp(prefix="partner-rollouts-keys-"))
+    service, trust = None, Trust()
+    if plan.decisions is Decisions.SIGNED:
+        signs = Signed(plan)
+        service = LiveService(signs, write_keys(folder / "keys.json", signs.pen))
+        trust = Trust(service.file, decisions=Decisions.SIGNED)
     try:
         async with serving(client, pool, queue, trust=trust, **options):
             # In skipped time a watch that looks every few minutes would look thousands of times: once a day will do.
@@ -170,16 +209,26 @@ async def running(
                 id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
             )
             begun.append(watch.id)
+            now = await env.get_current_time()
+            token = service.signs.start(now, **(claims or {})) if service else None
             rollout = await client.start_workflow(
                 ROLLOUT,
-                RolloutInput(plan=plan, clock_start=start, clock_speed=speed),
+                RolloutInput(
+                    plan=plan,
+                    clock_start=start,
+                    clock_speed=speed,
+                    start_token=token,
+                ),
                 id=rollout_workflow_id(plan.id),
                 task_queue=queue,
                 result_type=RolloutResult,
             )
             begun.append(rollout.id)
-            yield Live(client=client, env=env, plan=plan, handle=rollout)
+            if service is not None and rollout.first_execution_run_id is not None:
+                service.signs.chain = rollout.first_execution_run_id
+            yield Live(client=client, env=env, plan=plan, handle=rollout, service=service)
     finally:
+        shutil.rmtree(folder)
         # Not while the worker runs: the SDK's core at times never ends when it hears, just as it is shut down, that an
         # activity it works on has lost its workflow.
         for workflow_id in begun:

@@ -114,7 +114,7 @@ async def forged_words(live: Live, pool: Pool) -> None:
     """Signals that claim to be the watch's name evidence that is none, is the baselines', or was dealt with before a
     resume: each time the rollout looks for itself, and goes on. What the watch itself names, it acts on."""
     await _to_pilot(live)
-    await _soon(live, _enrolled, "the pilot is not enrolled")
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
     baseline = (await live.view()).baselines[0].evidence_digest
     for digest in ("sha256:" + "0" * 64, baseline):
         await _claim(live, digest)
@@ -129,7 +129,7 @@ async def forged_words(live: Live, pool: Pool) -> None:
     async def whole(live: Live) -> bool:
         return any(entry.programme_at > paused.programme_at for entry in await _looks(live))
 
-    await _soon(live, whole, "no look at everything followed the pause")
+    await soon(live, whole, "no look at everything followed the pause")
     await live.days(20)
     await live.ask(Verb.REVIEW, "sponsor")
     await live.days(15)
@@ -150,14 +150,14 @@ async def _claim(live: Live, digest: str) -> None:
     async def looked(live: Live) -> bool:
         return len(await _looks(live)) > before
 
-    await _soon(live, looked, "the rollout did not look for itself")
+    await soon(live, looked, "the rollout did not look for itself")
 
 
-async def _enrolled(live: Live) -> bool:
+async def pilot_enrolled(live: Live) -> bool:
     return (await live.view()).cohorts[0].state == "enrolled"
 
 
-async def _soon(live: Live, so: Callable[[Live], Awaitable[bool]], otherwise: str) -> None:
+async def soon(live: Live, so: Callable[[Live], Awaitable[bool]], otherwise: str) -> None:
     """Without letting programme time pass."""
     for _ in range(600):
         if await so(live):
@@ -370,7 +370,7 @@ async def _slump(pool: Pool) -> None:
     await slump(pool, PILOT, date(2026, 1, 12), date(2026, 1, 22))
 
 
-async def _collapse(pool: Pool) -> None:
+async def collapse(pool: Pool) -> None:
     await slump(pool, PILOT, date(2025, 12, 10), date(2026, 3, 1))
 
 
@@ -402,5 +402,5 @@ SCENARIOS: dict[str, Scenario] = {
     "maintain": Scenario(maintain, lambda: make_plan(chosen="A")),
     "redesign": Scenario(redesign, _redesign_plan),
     "override": Scenario(override_lets_a_breach_be, _patient_plan, (_slump,)),
-    "automatic_stop": Scenario(automatic_stop, facts=(_collapse,)),
+    "automatic_stop": Scenario(automatic_stop, facts=(collapse,)),
 }

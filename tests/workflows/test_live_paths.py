@@ -8,12 +8,12 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.facts import seed_facts
 from tests.workflows.live import FACTS_FROM, FACTS_TO, running
-from tests.workflows.scenarios import SCENARIOS
+from tests.workflows.scenarios_signed import PATHS
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", PATHS)
 async def test_path(name: str, time_skipping: WorkflowEnvironment, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    scenario = SCENARIOS[name]
+    scenario = PATHS[name]
     await seed_facts(pool, FACTS_FROM, FACTS_TO)
     for change in scenario.facts:
         await change(pool)
