@@ -134,7 +134,7 @@ def print_log(entries: tuple[LogEntry, ...]) -> None:
             entry.phase,
             entry.kind.value,
             entry.message,
-            entry.actor or "",
+            f"{entry.actor or entry.signed_by.name} (signed)" if entry.signed_by else entry.actor or "",
             entry.rationale or "",
             short(entry.evidence_digest or ""),
         )

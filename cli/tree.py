@@ -142,7 +142,15 @@ def _header(view: RolloutView) -> Iterator[Text]:
         late = view.programme_now - view.review_due_at
         told = f"overdue by {span(late)}" if late > timedelta(0) else f"in {span(-late)}"
         yield _line("Review", f"{moment(view.review_due_at)} ({told})")
+    yield _line("Decisions", _decisions(view))
     yield _line("Next", view.next)
+
+
+def _decisions(view: RolloutView) -> str:
+    """Whether they are signed, and who decides in whose place."""
+    told = [view.decisions.value]
+    told += [f"{one.name} ({one.identity}) acts for {one.owner} until {moment(one.until)}" for one in view.delegations]
+    return "; ".join(told)
 
 
 def _style(view: RolloutView) -> str:
@@ -150,7 +158,7 @@ def _style(view: RolloutView) -> str:
 
 
 def _line(label: str, text: str, style: str = "") -> Text:
-    return Text.assemble((f"{label:<9}", "bold"), (clean(text), style))
+    return Text.assemble((f"{label:<9}" if len(label) < 9 else f"{label} ", "bold"), (clean(text), style))
 
 
 def _awaited(view: RolloutView) -> Iterator[str]:

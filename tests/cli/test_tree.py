@@ -17,7 +17,8 @@ from models.evidence import Verdict
 from models.metric import MetricName
 from models.plan import Fate, RolloutPlan, StopResolution
 from models.rollout import RolloutView
-from tests.plans import make_plan, plan_data
+from tests.plans import ISSUER, make_plan, plan_data, signed_plan
+from tests.signing import Signed
 from tests.workflows.simulator import Simulator
 from workflows.view import view
 
@@ -112,6 +113,17 @@ def test_waves_show_their_own_cohort_and_the_passed_ones_their_reason() -> None:
     assert "wave-two" not in under
     assert "✔ validate" in text
     assert "approved by sam.sponsor@example.com (sponsor), fin.finance@example.com (finance_owner)" in text
+
+
+def test_it_says_whether_decisions_are_signed_and_who_acts_for_whom() -> None:
+    assert "Decisions unsigned\n" in drawn(Simulator(make_plan())) + "\n"
+    plan = signed_plan()
+    simulator = Simulator(plan, service=Signed(plan))
+    until = simulator.now + 5 * DAY
+    given = {"identity": "dana@example.com", "name": "Dana", "issuer": ISSUER, "subject": "sub-dana"}
+    simulator.ask(Verb.DELEGATE, "sponsor", until=until, **given)
+    text = drawn(simulator)
+    assert "Decisions signed; Dana (dana@example.com) acts for sam.sponsor@example.com until 2026-01-10 00:00" in text
 
 
 def test_an_overdue_review_and_an_override_are_told() -> None:
