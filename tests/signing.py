@@ -40,7 +40,11 @@ class Pen:
         head = {"typ": TYPE, "alg": ALGORITHM, "kid": self.kid, **header}
         head = {name: value for name, value in head.items() if value is not None}
         body = claims if isinstance(claims, bytes) else json.dumps(claims, ensure_ascii=False).encode()
-        text = f"{_part(json.dumps(head).encode())}.{_part(body)}"
+        return self.seal(json.dumps(head).encode(), body)
+
+    def seal(self, header: bytes, body: bytes) -> str:
+        """A good signature over whatever it is."""
+        text = f"{_part(header)}.{_part(body)}"
         private = self.key.private_key
         assert isinstance(private, Ed25519PrivateKey)
         return f"{text}.{_part(private.sign(text.encode()))}"

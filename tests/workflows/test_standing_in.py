@@ -151,9 +151,13 @@ def test_where_decisions_are_unsigned_an_owner_delegates_all_the_same() -> None:
     rollout = Simulator(make_plan())
     rollout.confirm_all()
     assert delegate(rollout, issuer=None, subject=None).outcome is Outcome.APPLIED
-    assert (
-        rollout.take(Verb.DECIDE, approval(rollout, DANA, plan_digest=rollout.plan.digest)).outcome is Outcome.APPLIED
-    )
+    command = approval(rollout, DANA, plan_digest=rollout.plan.digest)
+    over = rollout.now + 7 * DAY
+    rollout.now = over
+    assert "not an owner named in the plan" in rollout.take(Verb.DECIDE, command).message
+    rollout.now = over - DAY
+    again = command.model_copy(update={"request_id": "approval-again"})
+    assert rollout.take(Verb.DECIDE, again).outcome is Outcome.APPLIED
 
 
 # Broken glass.
