@@ -22,6 +22,7 @@ from activities.channels import Channel, MaildirChannel, SmtpChannel
 from worker.gauges import gauges
 from worker.health import Check, health_server
 from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes
+from worker.running import taking_work
 from worker.servers import Stopped, Unavailable, connect, open_pool, patiently, temporal_config
 from worker.settings import SettingsError, WorkerSettings, load_settings, variable
 from worker.telemetry import configure_logging, make_runtime
@@ -133,7 +134,7 @@ async def _working(
         sticky_queue_schedule_to_start_timeout=STICKY,
     )
     measured = gauges(runtime.metric_meter, pool) if settings.metrics_bind else nullcontext()
-    async with measured, worker:
+    async with measured, taking_work(worker):
         await ensure_watch(client, settings.task_queue, _watch(settings))
         yield
 

@@ -32,6 +32,7 @@ from tests.activities.stays import everything_is_dealt_with, first, late, opened
 from tests.facts import seed_facts
 from tests.workflows.process import Site, site, terminate
 from worker.plugin import rollouts_plugin
+from worker.running import taking_work
 
 _numbers = count(1)
 
@@ -74,7 +75,7 @@ async def a_worker(server: EmbeddedTemporal, pool: Pool) -> AsyncIterator[Client
     client = await Client.connect(server.address, namespace=server.namespace, plugins=[rollouts_plugin()])
     queue, given = f"watch-{uuid4().hex[:8]}", WatchInput(slowest=timedelta(hours=1), stay=timedelta(hours=1))
     try:
-        async with Worker(client, task_queue=queue, activities=all_activities(pool, client)):
+        async with taking_work(Worker(client, task_queue=queue, activities=all_activities(pool, client))):
             await client.start_workflow(
                 WATCH,
                 given,

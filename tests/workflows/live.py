@@ -25,6 +25,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
 from worker.plugin import rollouts_plugin
+from worker.running import taking_work
 
 FACTS_FROM = datetime(2025, 9, 1, tzinfo=UTC).date()
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -159,7 +160,7 @@ async def running(
     client = Client(**config)
     begun: list[str] = []
     try:
-        async with Worker(client, task_queue=queue, activities=all_activities(pool, client), **options):
+        async with taking_work(Worker(client, task_queue=queue, activities=all_activities(pool, client), **options)):
             # In skipped time a watch that looks every few minutes would look thousands of times: once a day will do.
             watch = await client.start_workflow(
                 WATCH,
