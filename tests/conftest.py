@@ -33,6 +33,13 @@ SETTLE_SECONDS = 0.3
 _database_numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A run that the time-skipping server has lost is begun anew; nothing else is tried twice."""
+    for item in items:
+        if "time_skipping" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=2, only_rerun=["Stranded"]))
+
+
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL server for the whole run. Don't stop it: a test that must starts one of its own."""

@@ -24,6 +24,7 @@ from models.names import ROLLOUT, WATCH, WATCH_ID, rollout_workflow_id
 from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
+from tests.workflows.stranded import Stranded, stranded
 from worker.plugin import rollouts_plugin
 from worker.running import taking_work
 
@@ -32,11 +33,8 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 FACTS_TO = datetime(2026, 8, 1, tzinfo=UTC).date()
 DAY = timedelta(days=1)
 ASIDE = timedelta(minutes=7)
-"""What a test's days and the watch's differ by from those of a rollout.
-
-The time-skipping server strands a run whose task cancels a timer that fired meanwhile (temporalio/sdk-java#3088).
-Timers fire after whole days: nobody but the rollout wakes then, so that no word comes to it in those milliseconds.
-"""
+"""What a test's days differ by from those of a rollout, whose timers fire after whole ones: a request in those
+milliseconds may strand it (`tests/workflows/stranded.py`)."""
 
 
 @dataclass
@@ -111,8 +109,17 @@ class Live:
         return receipt
 
     async def days(self, count: float) -> None:
-        """Let programme time pass (the clock runs at speed 1 on the time-skipping server)."""
-        await self.env.sleep(DAY * count + ASIDE)
+        """Let programme time pass (the clock runs at speed 1 on the time-skipping server).
+
+        Raises:
+            Stranded: the server has lost the rollout or the watch.
+        """
+        try:
+            await self.env.sleep(DAY * count + ASIDE)
+        except RPCError as problem:
+            if await stranded(self.handle, self.client.get_workflow_handle(WATCH_ID)):
+                raise Stranded(problem.message) from problem
+            raise
 
     async def until_status(self, *wanted: Status, within_days: int = 40) -> RolloutView:
         """Skip a day at a time until the rollout has one of these statuses."""
@@ -147,7 +154,7 @@ async def running(
     *,
     start: datetime = START,
     speed: float = 1.0,
-    slowest: timedelta = DAY - ASIDE,
+    slowest: timedelta = DAY,
     **options: Any,
 ) -> AsyncIterator[Live]:
     """A worker, the watch and a rollout of `plan`, started at programme time `start`; everything ends with it.
