@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -26,6 +27,10 @@ from tests.real_data import OF_CASES, OF_RESELLERS, load
 
 # Whoever runs tests side by side tells each process how wide the terminal is: the program would fold its lines to that.
 os.environ.pop("COLUMNS", None)
+
+# How fast a machine is, is measured in bench/.
+settings.register_profile("whatever the machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("whatever the machine")
 
 # The SDK's threads may abort the interpreter at exit if it follows the last shutdown too closely.
 SETTLE_SECONDS = 0.3
