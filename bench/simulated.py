@@ -23,8 +23,7 @@ from store.pool import create_pool
 from worker.serving import serving
 
 ASIDE = timedelta(minutes=7)
-"""What the watch's days and the owners' differ by from a rollout's: this server strands a run whose task cancels a
-timer that fired meanwhile (temporalio/sdk-java#3088)."""
+"""What the owners' days differ by from a rollout's, so that they seldom speak as one of its timers fires."""
 _LONGEST_DAYS = 150
 
 
@@ -44,12 +43,21 @@ class Simulated(NamedTuple):
 
 async def simulate(ground: Ground) -> Simulated:
     """The example plan, with its five cohorts."""
-    return await _simulate(ground, plan_for("simulated", short=ground.quick))
+    return await _to_its_end(ground, plan_for("simulated", short=ground.quick))
 
 
 async def simulate_usual(ground: Ground) -> Simulated:
     """The plan of `rollouts plan new`, with its four cohorts."""
-    return await _simulate(ground, usual_plan("usual", short=ground.quick))
+    return await _to_its_end(ground, usual_plan("usual", short=ground.quick))
+
+
+async def _to_its_end(ground: Ground, plan: RolloutPlan) -> Simulated:
+    """Begun anew where the server answers no more: seldom, it loses a run (`tests/workflows/stranded.py`)."""
+    try:
+        return await _simulate(ground, plan)
+    except RPCError as problem:
+        ground.tell(f"the server has lost the rollout ({problem.message}): once more")
+        return await _simulate(ground, plan)
 
 
 async def _simulate(ground: Ground, plan: RolloutPlan) -> Simulated:
@@ -68,7 +76,7 @@ async def _simulate(ground: Ground, plan: RolloutPlan) -> Simulated:
     ):
         began = time.perf_counter()
         # Once a day: a watch that looks every few minutes costs a rollout nothing more, but a simulation much time.
-        watch = await client.start_workflow(WATCH, WatchInput(slowest=DAY - ASIDE), id=WATCH_ID, task_queue=TASK_QUEUE)
+        watch = await client.start_workflow(WATCH, WatchInput(slowest=DAY), id=WATCH_ID, task_queue=TASK_QUEUE)
         history = await _course(environment, client, plan)
         seconds = time.perf_counter() - began
         watched = (await watch.fetch_history()).events

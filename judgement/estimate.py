@@ -16,6 +16,10 @@ rests on. The fade that leaves the smallest residuals is taken, one for all side
 STEEPEST = 1.5
 """A past counts at most so much; more is chance."""
 
+LIGHTEST = 0.1
+"""A partner's residual counts at most ten times as much for the slopes as it is: it would be the less, the more the
+slopes are that partner's own."""
+
 LEAST_FREEDOM = 1.0
 
 NO_SPREAD = 1e-9
@@ -24,10 +28,13 @@ NO_SPREAD = 1e-9
 
 class Past(NamedTuple):
     """What an arm's past lets expect, for each way to fade it: shape (fades, ...); and what of that is lost without
-    each partner: shape (fades, ..., partners)."""
+    each partner: shape (fades, ..., partners). `least` is the least slope: 0 of what cannot but last; of what may be
+    mere luck as much below as above, because a slope that may err to one side only would take a part of the luck for
+    lasting."""
 
     expected: Floats
     lost: Floats
+    least: float = 0.0
 
 
 class Form(Protocol):
@@ -94,8 +101,8 @@ class LogVelocity:
         often, without = (np.log(side) for side in _means(arm.before[..., 1, None]))
         return [
             Past(often[None, ..., 0], (often - without[..., 0])[None]),
-            _rate(arm, usual, 0, 1, won, 1 / worth[..., None]),
-            _rate(arm, usual, 2, 1, won, -1 / taken[..., None]),
+            _rate(arm, usual, 0, 1, won, 1 / worth[..., None])._replace(least=-STEEPEST),
+            _rate(arm, usual, 2, 1, won, -1 / taken[..., None])._replace(least=-STEEPEST),
         ]
 
 
@@ -122,18 +129,20 @@ def estimate(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
     what side k of an arm's past lets expect, off everybody's: a ratio's past has one side, a velocity's three (how many
     deals, what each was worth, how long it took). With each b = 1 and nothing faded it is the difference in
     differences. Instead b are the slopes of the present on the past within the arms (analysis of covariance), each from
-    0 to `STEEPEST`: a pilot that was picked because it had just done well falls back by itself, and b takes that out,
-    as far as its past shows it.
+    `least` to `STEEPEST`: a pilot that was picked because it had just done well falls back by itself, and b takes that
+    out, as far as its past shows it.
 
     Errors are those of the delete-one-partner jackknife: a partner is a cluster, and what is alike within it needs no
-    model. `V = (G-1)/G * sum((u_i - mean u)^2)` of an arm, u_i what the value less b times its expectation loses with
-    partner i; `error^2 = V(T) + V(C) + d' cov(b) d`, where d is m(T) - m(C). Freedom by Welch and Satterthwaite, each
-    arm's being that of as many equally large partners as count alike, `(sum w)^2 / sum w^2 - 1`.
+    model. `V = (G-1)/G * sum((u_i - mean u)^2)` of an arm, u_i what theta loses with partner i: what the arm's value
+    does, less b times what its expectation does (r_i), and d times what b does, d being m(T) - m(C). With S the sum of
+    squares of the past's losses x_i, b loses `S^-1 x_i r_i / (1 - h_i)`, h_i = x_i' S^-1 x_i. `error^2 = V(T) + V(C)`.
+    Freedom by Welch and Satterthwaite, each arm's being that of as many equally large partners as count alike,
+    `(sum w)^2 / sum w^2 - 1`.
 
     Without a control it is the plain change of the pilot.
 
-    Sources: Efron and Stein 1981 (jackknife); Welch 1947; Cochran 1957 (covariance); Carter, Schnepel and Steigerwald
-    2017 (effective number of clusters).
+    Sources: Efron and Stein 1981 (jackknife); MacKinnon and White 1985 (the slopes'); Welch 1947; Cochran 1957
+    (covariance); Carter, Schnepel and Steigerwald 2017 (effective number of clusters).
 
     Args:
         pilot, control: leading dimensions are free and alike, to judge many at once.
@@ -174,17 +183,26 @@ def _fitted(losses: list[Floats], pasts: list[list[Past]], freedoms: list[Floats
     square = _together(sizes, [drop @ drop.swapaxes(-1, -2) for drop in drops])
     product = _together(sizes, [drop @ loss[..., None] for drop, loss in zip(drops, losses, strict=True)])
     inverse = _inverse(np.nan_to_num(square))
-    slopes = np.clip((inverse @ product)[..., 0], 0.0, STEEPEST)
+    slopes = np.clip((inverse @ product)[..., 0], [one.least for one in pasts[0]], STEEPEST)
     left = [loss - (slopes[..., None, :] @ drop)[..., 0, :] for loss, drop in zip(losses, drops, strict=True)]
-    residual = _spread(left)
     imbalance = means[0] - means[1]
-    uncertain = (imbalance[..., None, :] @ inverse @ imbalance[..., None])[..., 0, 0]
-    uncertain = uncertain * residual / max(sum(sizes) - 2 - slopes.shape[-1], 1)
-    variances = [_variance(one) for one in left]
+    by_slopes = [
+        _lost_by_slopes(inverse * (size - 1) ** 2, imbalance, drop, one)
+        for size, drop, one in zip(sizes, drops, left, strict=True)
+    ]
+    variances = [_variance(left[0] - by_slopes[0]), _variance(left[1] + by_slopes[1])]
     total = variances[0] + variances[1]
     freedom = total**2 / (variances[0] ** 2 / freedoms[0] + variances[1] ** 2 / freedoms[1])
     change = apart - (slopes * imbalance).sum(axis=-1)
-    return residual, change, np.sqrt(total + uncertain), np.maximum(freedom, LEAST_FREEDOM)
+    return _spread(left), change, np.sqrt(total), np.maximum(freedom, LEAST_FREEDOM)
+
+
+def _lost_by_slopes(inverse: Floats, imbalance: Floats, drop: Floats, left: Floats) -> Floats:
+    """What `imbalance` times the slopes loses without each partner of an arm."""
+    solved = inverse @ drop
+    leverage = (drop * solved).sum(axis=-2)
+    found: Floats = (imbalance[..., None, :] @ solved)[..., 0, :] * left / np.maximum(1 - leverage, LIGHTEST)
+    return found
 
 
 def _inverse(square: Floats) -> Floats:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -27,10 +28,21 @@ from tests.real_data import OF_CASES, OF_RESELLERS, load
 # Whoever runs tests side by side tells each process how wide the terminal is: the program would fold its lines to that.
 os.environ.pop("COLUMNS", None)
 
+# How fast a machine is, is measured in bench/.
+settings.register_profile("whatever the machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("whatever the machine")
+
 # The SDK's threads may abort the interpreter at exit if it follows the last shutdown too closely.
 SETTLE_SECONDS = 0.3
 
 _database_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A run that the time-skipping server has lost is begun anew; nothing else is tried twice."""
+    for item in items:
+        if "time_skipping" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=2, only_rerun=["Stranded"]))
 
 
 @pytest.fixture(scope="session")

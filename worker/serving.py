@@ -13,6 +13,7 @@ from temporalio.worker import Worker
 from activities import Channel, Trust, effect_activities, workflow_activities
 from models.names import effects_queue
 from models.work import WatchInput
+from worker.running import taking_work
 
 Serves = Literal["all", "workflows", "effects"]
 """Which of the two queues a process works on."""
@@ -48,7 +49,7 @@ async def serving(
         )
     async with AsyncExitStack() as stack:
         for worker in workers:
-            await stack.enter_async_context(worker)
+            await stack.enter_async_context(taking_work(worker))
         yield
 
 

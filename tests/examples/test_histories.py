@@ -19,7 +19,7 @@ from store.intake import ImportReport
 from store.pool import create_pool
 from tests.examples.by_hand import Count, Requests, Sales
 from tests.real_data import ROOT, needs_real_data
-from tests.workflows.live import ASIDE, Live, running
+from tests.workflows.live import Live, running
 
 # They share two cores with whatever else runs.
 pytestmark = [needs_real_data, pytest.mark.timeout(400)]
@@ -78,7 +78,7 @@ async def run(plan_id: str, env: WorkflowEnvironment, dsn: str) -> Story:
     start = datetime.fromisoformat(HISTORIES[plan_id].clock_start).replace(tzinfo=UTC)
     async with (
         await create_pool(dsn, max_size=5) as pool,
-        running(env, pool, plan, start=start, slowest=WEEK - ASIDE) as live,
+        running(env, pool, plan, start=start, slowest=WEEK) as live,
     ):
         story = await read_story(dsn, await play(live, Players(live.plan)))
     assert [entry.sequence for entry in story.entries] == list(range(1, story.view.entries + 1))

@@ -52,21 +52,34 @@ def test_a_past_counts_from_not_at_all_to_half_again(slope: float, taken: float)
     assert float(found.change) == pytest.approx((slope - taken) * apart)
 
 
-def test_arms_of_unlike_pasts_are_less_sure_by_what_the_slope_is_unsure_of() -> None:
-    """By least squares: `d^2 * var(b)`, d how far the arms' pasts lie apart, var(b) as statsmodels has it."""
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+@pytest.mark.parametrize("uneven", [0.0, 1.0])
+def test_arms_of_unlike_pasts_are_less_sure_by_what_the_slope_is_unsure_of(shift: float, uneven: float) -> None:
+    """By least squares with the error that is right also where some partners scatter more than others (HC3)."""
     chance = np.random.default_rng(5)
-    past, ones = chance.normal(10, 1, 30), np.ones(30)
-    now = 0.6 * past + chance.normal(0, 0.5, 30)
+    pilot = np.repeat([1.0, 0.0], [60, 90])
+    past = chance.normal(10, 1, 150) + shift * pilot
+    now = 0.6 * past + chance.normal(0, 0.5, 150) * np.exp(uneven * (past - past.mean()))
+    found = estimate(MEANS, arm(list(past[:60]), list(now[:60])), arm(list(past[60:]), list(now[60:])))
+    fitted = sm.OLS(now, np.stack([np.ones(150), pilot, past], axis=1)).fit(cov_type="HC3")
+    assert float(found.error) == pytest.approx(fitted.bse[1], rel=0.05)
 
-    def error(shift: float) -> float:
-        moved = shift * np.repeat([1.0, 0.0], [12, 18])
-        before, after = (np.stack([side + moved, ones], axis=1) for side in (past, now))
-        return float(estimate(Ratio(1.0), Arm(before[:12], after[:12]), Arm(before[12:], after[12:])).error)
 
-    apart = past[:12].mean() - past[12:].mean()
-    fitted = sm.OLS(now, np.stack([ones, np.repeat([1.0, 0.0], [12, 18]), past], axis=1)).fit()
-    more = ((apart + 3) ** 2 - apart**2) * fitted.bse[2] ** 2
-    assert error(3.0) ** 2 - error(0.0) ** 2 == pytest.approx(more)
+def test_a_past_of_mere_luck_does_not_count_on_average() -> None:
+    """What deals were worth lasts in nobody, and the pilot is of those whose deals happened to be worth most. A slope
+    that could not be below nothing would on average be above it, and take their fall for harm."""
+    chance = np.random.default_rng(21)
+    changes = []
+    for _ in range(150):
+        deals = chance.poisson(12, (2, 90)) + 1.0
+        worth = deals * np.exp(chance.normal(0, 0.8 / np.sqrt(deals)))
+        cycle = deals * 40 * np.exp(chance.normal(0, 0.4 / np.sqrt(deals)))
+        order = np.argsort(-worth[0] / deals[0])
+        sums = np.stack([worth, deals, cycle], axis=-1)[:, order]
+        found = estimate(LogVelocity(), Arm(sums[0, :30], sums[1, :30]), Arm(sums[0, 30:], sums[1, 30:]))
+        changes.append(float(found.change / found.error))
+    assert abs(np.mean(changes)) < 3 / np.sqrt(150)
+    assert np.std(changes) == pytest.approx(1, abs=0.2)
 
 
 def test_a_ratio_by_hand() -> None:

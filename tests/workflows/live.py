@@ -28,6 +28,7 @@ from models.plan import Decisions, RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
 from tests.signing import Pen, Signed, write_keys
+from tests.workflows.stranded import Stranded, stranded
 from worker.plugin import rollouts_plugin
 from worker.serving import serving
 
@@ -36,11 +37,8 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 FACTS_TO = datetime(2026, 8, 1, tzinfo=UTC).date()
 DAY = timedelta(days=1)
 ASIDE = timedelta(minutes=7)
-"""What a test's days and the watch's differ by from those of a rollout.
-
-The time-skipping server strands a run whose task cancels a timer that fired meanwhile (temporalio/sdk-java#3088).
-Timers fire after whole days: nobody but the rollout wakes then, so that no word comes to it in those milliseconds.
-"""
+"""What a test's days differ by from those of a rollout, whose timers fire after whole ones: a request in those
+milliseconds may strand it (`tests/workflows/stranded.py`)."""
 
 
 @dataclass
@@ -142,8 +140,17 @@ class Live:
         return receipt
 
     async def days(self, count: float) -> None:
-        """Let programme time pass (the clock runs at speed 1 on the time-skipping server)."""
-        await self.env.sleep(DAY * count + ASIDE)
+        """Let programme time pass (the clock runs at speed 1 on the time-skipping server).
+
+        Raises:
+            Stranded: the server has lost the rollout or the watch.
+        """
+        try:
+            await self.env.sleep(DAY * count + ASIDE)
+        except RPCError as problem:
+            if await stranded(self.handle, self.client.get_workflow_handle(WATCH_ID)):
+                raise Stranded(problem.message) from problem
+            raise
 
     async def until_status(self, *wanted: Status, within_days: int = 40) -> RolloutView:
         """Skip a day at a time until the rollout has one of these statuses."""
@@ -178,7 +185,7 @@ async def running(
     *,
     start: datetime = START,
     speed: float = 1.0,
-    slowest: timedelta = DAY - ASIDE,
+    slowest: timedelta = DAY,
     claims: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Live]:
