@@ -16,7 +16,7 @@ from bench.figures import Bar, Comparison, Findings, Profile, p95, plain
 from bench.ground import Ground
 from bench.raw import RawGate, step
 from bench.rollouts import Gated, gated, world
-from cli.gateway import Gateway
+from console.gateway import Gateway
 from models.command import Verb
 from models.log import Outcome
 from models.names import TASK_QUEUE

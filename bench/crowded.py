@@ -19,7 +19,7 @@ from bench.ground import Ground, until
 from bench.raw import RawGate, step
 from bench.rollouts import BEGIN, plan_for, world
 from bench.workers import worker_process
-from cli.gateway import Gateway
+from console.gateway import Gateway
 from models.command import Acknowledge, Verb
 from models.plan import RolloutPlan
 from store.pool import create_pool

@@ -15,7 +15,7 @@ from bench.figures import Bar, Comparison, Findings, Profile, p95, plain
 from bench.ground import Ground, until
 from bench.raw import RawGate, step
 from bench.rollouts import BEGIN, approval, confirm_all, plan_for, world
-from cli.gateway import Gateway
+from console.gateway import Gateway
 from models.names import TASK_QUEUE, rollout_workflow_id
 from models.plan import CohortSpec, GateName, RolloutPlan
 from models.rollout import CohortMembers

@@ -22,7 +22,7 @@ from bench.rollouts import BEGIN, plan_for, world
 from bench.simulated import simulate
 from bench.unsandboxed import unsandboxed_plugin
 from bench.workers import worker_process
-from cli.gateway import Gateway
+from console.gateway import Gateway
 from store.pool import create_pool
 from worker.plugin import rollouts_plugin
 

@@ -12,10 +12,10 @@ from temporalio.client import WorkflowHandle
 
 from bench.ground import Ground, until
 from cli.data import fill
-from cli.gateway import Gateway
 from cli.plan import read_plan
 from cli.plan_template import plan_template
 from cli.planfile import parse_plan
+from console.gateway import Gateway
 from models.command import COMMANDS, Choice, Command, Verb
 from models.plan import GateName, OptionKey, RolloutPlan
 from models.rollout import RolloutView

@@ -15,7 +15,7 @@ from bench.figures import Bar, Comparison, Findings, Profile
 from bench.ground import Ground, until
 from bench.rollouts import Gated, gated, world
 from bench.workers import WorkerProcess, worker_process
-from cli.gateway import Gateway
+from console.gateway import Gateway
 from models.command import Verb
 from store.pool import create_pool
 

@@ -14,7 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-from cli.gateway import Gateway
+from console.gateway import Gateway
 from models.base import Frozen, Instant
 from models.command import Verb
 from models.log import LogEntry, Outcome
@@ -82,7 +82,7 @@ async def read_trail(gateway: Gateway, name: str) -> Trail:
     """The audit trail of a rollout across its chain of runs.
 
     Raises:
-        CliError: Temporal has no history of it.
+        GatewayError: Temporal has no history of it.
     """
     runs = [one async for one in gateway.runs(name)]
     runs.reverse()

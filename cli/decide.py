@@ -91,9 +91,9 @@ async def _decide(
     output: Format,
 ) -> int:
     """Send a decision at a gate. Where none is open it is sent all the same: the refusal belongs in the log."""
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(Place(home))
+    gateway = await open_gateway(Place(home))
     view = await gateway.status(name)
     meant = gate or (view.gate.key if view.gate else "none")
     digest = _digest(view, evidence)
@@ -136,9 +136,9 @@ def answer(receipt: Receipt, output: Format) -> int:
 
 
 async def _ask(home: Path, name: str, verb: Verb, who: str, reason: str, output: Format, **fields: Any) -> int:
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(Place(home))
+    gateway = await open_gateway(Place(home))
     return answer(await gateway.send(name, verb, who, reason, **fields), output)
 
 
@@ -206,9 +206,9 @@ async def confirm(
     output: Output = Format.TABLE,
 ) -> int:
     """Confirm that you own the role the plan gives you."""
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(Place(home))
+    gateway = await open_gateway(Place(home))
     if role is None:
         owner = (await gateway.started_with(name)).plan.owner(who)
         # Somebody whom the plan does not name is refused by the rollout, which writes it down.

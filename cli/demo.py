@@ -16,12 +16,13 @@ import typer
 from cli.home import Place
 from cli.output import CliError, Exit, clean, command, out, say
 from cli.players import Act, Players
+from console.errors import GatewayError
 from models.log import Outcome, Receipt
 from models.plan import RolloutPlan
 from models.rollout import TERMINAL, Phase, RolloutView, Status
 
 if TYPE_CHECKING:
-    from cli.gateway import Gateway
+    from console.gateway import Gateway
 
 PLAN = Path(__file__).parent.parent / "examples" / "plans" / "gold-tier-rebate.yaml"
 WORLD: dict[str, Any] = {"seed": 7, "start": date(2025, 1, 1), "months": 15, "partners": 240}
@@ -119,10 +120,10 @@ async def _world(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -
 
 async def _run(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -> RolloutView:
     """Start the rollout, play its owners, and show the tree until it is over."""
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
     from cli.rollouts import follow
 
-    gateway = await Gateway.open(place)
+    gateway = await open_gateway(place)
     await gateway.start(plan, BEGIN, SPEED)
     tell(f"Started {plan.id} at programme time {BEGIN:%Y-%m-%d}, {SPEED / 86400:.1f} days a second. Web UI: {place.ui}")
     view = await _first_view(gateway, plan.id)
@@ -138,7 +139,7 @@ async def _run(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -> 
 async def _first_view(gateway: Gateway, name: str) -> RolloutView:
     """The worker may still be starting."""
     for _ in range(4):
-        with contextlib.suppress(CliError):
+        with contextlib.suppress(GatewayError):
             return await gateway.status(name)
     return await gateway.status(name)
 
@@ -161,7 +162,7 @@ class Owners:
                     return
                 for act in self._players.acts(view):
                     self._players.heard(act, await self._ask(act))
-            except CliError as problem:
+            except GatewayError as problem:
                 self._tell(str(problem))
             await asyncio.sleep(0.4)
 

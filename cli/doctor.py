@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import typer
 
 from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, table
+from cli.output import OF_KIND, CliError, Exit, Format, Output, command, emit_json, table
 
 if TYPE_CHECKING:
-    from cli.gateway import Gateway
+    from console.gateway import Gateway
 from cli.tree import span
+from console.errors import GatewayError
 from models.base import Frozen
 
 LONG_ENOUGH = timedelta(days=30)
@@ -93,13 +94,14 @@ async def _look(name: str, check: Check, place: Place) -> Finding:
         return Finding(check=name, ok=True, found=await check(place))
     except Trouble as trouble:
         return Finding(check=name, ok=False, found=str(trouble), advice=trouble.advice, unavailable=trouble.unavailable)
-    except CliError as problem:
+    except (CliError, GatewayError) as problem:
+        code = OF_KIND[problem.kind] if isinstance(problem, GatewayError) else problem.code
         return Finding(
             check=name,
             ok=False,
             found=str(problem),
             advice=_server_advice(place),
-            unavailable=problem.code is Exit.UNAVAILABLE,
+            unavailable=code is Exit.UNAVAILABLE,
         )
 
 
@@ -173,9 +175,9 @@ async def _schema(place: Place) -> str:
 
 
 async def _temporal(place: Place) -> str:
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(place)
+    gateway = await open_gateway(place)
     where = gateway.client.service_client.config.target_host
     return f"answers at {where}, namespace {gateway.client.namespace}"
 
@@ -183,9 +185,9 @@ async def _temporal(place: Place) -> str:
 async def _retention(place: Place) -> str:
     from temporalio.service import RPCError
 
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(place)
+    gateway = await open_gateway(place)
     try:
         kept = await gateway.retention()
     except RPCError as problem:
@@ -202,10 +204,10 @@ async def _retention(place: Place) -> str:
 
 
 async def _worker(place: Place) -> str:
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
     from models.names import TASK_QUEUE
 
-    found = await (await Gateway.open(place)).pollers()
+    found = await (await open_gateway(place)).pollers()
     if not found:
         raise Trouble(
             f"nobody has asked for work on {TASK_QUEUE} in the last two minutes",
@@ -217,9 +219,9 @@ async def _worker(place: Place) -> str:
 
 
 async def _watch(place: Place) -> str:
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(place)
+    gateway = await open_gateway(place)
     told, shards = await _shard(gateway, 0)
     others = [(await _shard(gateway, shard))[0] for shard in range(1, shards)]
     return "; ".join([told, *(f"shard {number}: {other}" for number, other in enumerate(others, 1))])

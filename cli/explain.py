@@ -43,9 +43,9 @@ async def explain(
 
     Exit codes as of `rollouts get`.
     """
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(Place(home))
+    gateway = await open_gateway(Place(home))
     view = await gateway.status(name)
     actions = await gateway.allowed_actions(name, identity)
     if output is Format.JSON:

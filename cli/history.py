@@ -42,9 +42,9 @@ async def history(
     could not even be read is shown as it was sent. Who somebody is, is claimed: nobody checks it in this release.
     """
     from cli.audit import Kind, read_trail
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    trail = await read_trail(await Gateway.open(Place(home)), name)
+    trail = await read_trail(await open_gateway(Place(home)), name)
     left_out = () if everything else (Kind.WORD, Kind.OTHER)
     lines = [line for line in trail.lines if line.kind not in left_out]
     if output is Format.JSON:

@@ -16,6 +16,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from console.errors import GatewayError, Kind
+
 P = ParamSpec("P")
 
 JSON_VERSION = 1
@@ -60,6 +62,16 @@ MEANING = {
 }
 
 
+OF_KIND = {
+    Kind.BAD_INPUT: Exit.BAD_INPUT,
+    Kind.UNKNOWN: Exit.BAD_INPUT,
+    Kind.REFUSED: Exit.REFUSED,
+    Kind.UNAVAILABLE: Exit.UNAVAILABLE,
+    Kind.FAILED: Exit.ERROR,
+}
+"""The exit code of what kept a rollout from being asked or told something."""
+
+
 class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
@@ -86,6 +98,9 @@ def command(run: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, No
         except CliError as error:
             complain(str(error))
             code = error.code
+        except GatewayError as error:
+            complain(str(error))
+            code = OF_KIND[error.kind]
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
         except BrokenPipeError:

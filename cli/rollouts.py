@@ -11,14 +11,15 @@ import typer
 from rich.live import Live
 
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say, show, table
+from cli.output import Exit, Format, Output, command, emit_json, out, say, show, table
 from cli.tree import changed, moment, plain, render
+from console.errors import GatewayError, Kind
 from models.base import short
 from models.log import LogEntry
 from models.rollout import TERMINAL, RolloutView, Status
 
 if TYPE_CHECKING:
-    from cli.gateway import Gateway
+    from console.gateway import Gateway
     from store.rollouts import StoredRollout
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The plan's id.")]
@@ -55,14 +56,14 @@ async def start(
     output: Output = Format.TABLE,
 ) -> None:
     """Start a plan's rollout. The same plan twice is started once; another version under the same id is refused."""
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
     from cli.plan import read_plan
 
     plan = read_plan(file)
     begins = clock_start.replace(tzinfo=UTC) if clock_start else None
     fresh, idle = False, False
     if not dry_run:
-        gateway = await Gateway.open(Place(home))
+        gateway = await open_gateway(Place(home))
         fresh = await gateway.start(plan, begins, speed)
         idle = not await gateway.pollers()
     if output is Format.JSON:
@@ -140,9 +141,9 @@ async def get(
 
     Exit code 0 if it runs or is complete, 3 if it waits for a person, 4 if it is paused, 5 if it was stopped.
     """
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(Place(home))
+    gateway = await open_gateway(Place(home))
     view = await gateway.status(name)
     if watch:
         view = await follow(gateway, name, view, patience, output)
@@ -159,7 +160,7 @@ async def follow(
     """Show a rollout until it is over or `patience` real seconds have passed; how it stands then.
 
     Raises:
-        CliError: nothing has answered for two minutes, or the rollout is gone.
+        GatewayError: nothing has answered for two minutes, or the rollout is gone.
     """
     watching = _Watching(gateway, name, patience)
     if output is Format.TABLE and out.is_terminal:
@@ -203,8 +204,8 @@ class _Watching:
         try:
             found = await self._gateway.status(self._name)
             newest = await self._gateway.decisions(self._name) if found.entries != view.entries else entries
-        except CliError as problem:
-            if problem.code is not Exit.UNAVAILABLE or self._now() - self._answered > SILENCE:
+        except GatewayError as problem:
+            if problem.kind is not Kind.UNAVAILABLE or self._now() - self._answered > SILENCE:
                 raise
             if not self._silent:
                 say(f"{problem} Waiting for an answer.")

@@ -125,9 +125,9 @@ async def _polls(place: Place) -> None:
     Raises:
         CliError: it ended instead, or takes too long.
     """
-    from cli.gateway import Gateway
+    from cli.connect import open_gateway
 
-    gateway = await Gateway.open(place)
+    gateway = await open_gateway(place)
     loop = asyncio.get_running_loop()
     until = loop.time() + WORKER_SECONDS
     while True:

@@ -30,13 +30,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.gateway import Gateway
+from cli.connect import open_gateway
 from cli.history import print_log, whole_log
 from cli.home import Place
-from cli.output import CliError, Exit, complain, say, table
+from cli.output import OF_KIND, CliError, Exit, complain, say, table
 from cli.plan import read_plan
 from cli.players import ASK_EVERY, GIVE_UP, Act, Players
 from cli.tree import plain
+from console.errors import GatewayError
+from console.gateway import Gateway
 from deploy.embedded.account import temporary_directory
 from examples.history_report import PHASES, STANDSTILLS, phase_rows, read_story, standstill_rows
 from models.command import Verb
@@ -150,7 +152,7 @@ async def play(program: Program, gateway: Gateway, plan: RolloutPlan, players: P
     while loop.time() < until:
         try:
             view = await gateway.status(plan.id)
-        except CliError as problem:
+        except GatewayError as problem:
             say(f"({problem})")
             await asyncio.sleep(1)
             continue
@@ -215,7 +217,7 @@ async def main(given: argparse.Namespace) -> int:
                 "data", "import", one.kind, str(given.data / one.file), "--mapping", str(one.mapping), "--strict"
             )
         await program.run("start", "-f", str(given.plan), "--clock-start", clock_start, "--speed", f"{given.speed:g}")
-        view = await play(program, await Gateway.open(place), plan, players, given.patience)
+        view = await play(program, await open_gateway(place), plan, players, given.patience)
         await report(place, view)
         if given.keep:
             say(f"The servers stay up in {home}: Web UI {place.ui}; end them with `rollouts down --dir {home}`.")
@@ -279,6 +281,9 @@ if __name__ == "__main__":
     except CliError as problem:
         complain(str(problem))
         code = int(problem.code)
+    except GatewayError as problem:
+        complain(str(problem))
+        code = int(OF_KIND[problem.kind])
     except KeyboardInterrupt:
         code = 130
     sys.stdout.flush()

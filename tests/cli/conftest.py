@@ -21,9 +21,10 @@ from uuid import uuid4
 
 import pytest
 
-from cli.gateway import Gateway
+from cli.connect import open_gateway
 from cli.home import Place
 from cli.main import run
+from console.gateway import Gateway
 from deploy.embedded.account import temporary_directory
 from deploy.embedded.stack import EmbeddedStack
 from models.command import Choice, Verb
@@ -231,7 +232,7 @@ def nowhere(tmp_path: Path) -> Terminal:
 @pytest.fixture(scope="session")
 async def gateway(terminal: Terminal) -> Gateway:
     """A shorter way to the same rollouts, for what a test needs but does not test."""
-    return await Gateway.open(Place(terminal.home))
+    return await open_gateway(Place(terminal.home))
 
 
 @dataclass(frozen=True)

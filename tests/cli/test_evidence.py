@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from cli.evidence import _changes, _movers
-from cli.gateway import Gateway
 from cli.output import Exit
 from cli.tree import metric_line
+from console.gateway import Gateway
 from models.change import Boundary, Gate, GateFinding, MaterialChange
 from models.evidence import Assessment, Contribution, MetricAssessment, Verdict
 from models.metric import MetricName, MetricUse

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cli.gateway import Gateway
 from cli.output import Exit
+from console.gateway import Gateway
 from models.rollout import HoldKind, Status
 from tests.cli.conftest import Rollout, Terminal
 

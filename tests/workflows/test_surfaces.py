@@ -9,7 +9,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecution
 from temporalio.testing import WorkflowEnvironment
 
-from cli.gateway import Gateway
+from console.gateway import Gateway
 from models.command import Verb
 from models.rollout import Status
 from tests.facts import seed_facts

@@ -1,4 +1,4 @@
-"""The one module of the terminal that talks to Temporal: start a rollout, ask it, tell it, read its history."""
+"""The one way from people to Temporal: start a rollout, ask it, tell it, read its history."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ from temporalio.client import (
     WorkflowUpdateStage,
 )
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from cli.home import ADDRESS, Place
-from cli.output import CliError, Exit, one_line
+from console.errors import GatewayError, Kind
 from models.base import short
 from models.command import COMMANDS, Command, Verb
 from models.log import LogEntry, Outcome, Receipt
@@ -76,20 +74,19 @@ class Gateway:
         self._answer = answer
 
     @classmethod
-    async def open(cls, place: Place) -> Gateway:
-        """Connect to the embedded Temporal, or to the one that the environment and Temporal's profiles name.
+    async def open(cls, target_host: str, **config: Any) -> Gateway:
+        """Connect; further arguments are those of `Client.connect`.
 
         Raises:
-            CliError: Temporal cannot be reached, or nobody says where it is.
+            GatewayError: Temporal cannot be reached there.
         """
-        config = _connection(place)
         try:
-            connecting = Client.connect(**config, plugins=[rollouts_plugin()])
+            connecting = Client.connect(target_host, **config, plugins=[rollouts_plugin()])
             return cls(await asyncio.wait_for(connecting, CONNECT_SECONDS))
         except (RuntimeError, OSError, TimeoutError) as problem:
-            raise CliError(
-                f"Temporal cannot be reached at {config['target_host']} ({_why(problem)}); try `rollouts doctor`.",
-                Exit.UNAVAILABLE,
+            raise GatewayError(
+                f"Temporal cannot be reached at {target_host} ({_why(problem)}); try `rollouts doctor`.",
+                Kind.UNAVAILABLE,
             ) from problem
 
     def handle(self, name: str, run_id: str | None = None) -> WorkflowHandle[Any, Any]:
@@ -99,7 +96,7 @@ class Gateway:
         """Start a rollout; False if this very plan runs, or ran, already.
 
         Raises:
-            CliError: another version of the plan runs or ran, or this one on another clock.
+            GatewayError: another version of the plan runs or ran, or this one on another clock.
         """
         try:
             await self.client.start_workflow(
@@ -114,16 +111,16 @@ class Gateway:
         except WorkflowAlreadyStartedError:
             known = await self.started_with(plan.id)
             if known.plan.digest != plan.digest:
-                raise CliError(
+                raise GatewayError(
                     f"Another version of {plan.id} runs or ran: it is plan {short(known.plan.digest)}, this one is "
                     f"{short(plan.digest)}. A rollout's plan never changes; give the changed plan a new id.",
-                    Exit.REFUSED,
+                    Kind.REFUSED,
                 ) from None
             if not _same_clock(known, start, speed):
-                raise CliError(
+                raise GatewayError(
                     f"{plan.id} runs or ran already, by another programme clock; to run the plan by this one too, "
                     "give it a new id.",
-                    Exit.REFUSED,
+                    Kind.REFUSED,
                 ) from None
             return False
         except RPCError as problem:
@@ -134,7 +131,7 @@ class Gateway:
         """What the newest run of a rollout was started with, from its history: needs no worker.
 
         Raises:
-            CliError: Temporal has no history of it.
+            GatewayError: Temporal has no history of it.
         """
         try:
             async for event in self.handle(name).fetch_history_events(page_size=1):
@@ -144,7 +141,7 @@ class Gateway:
                 return given
         except RPCError as problem:
             raise _told(name, problem) from problem
-        raise CliError(f"The history of {name} is empty.")
+        raise GatewayError(f"The history of {name} is empty.")
 
     async def status(self, name: str) -> RolloutView:
         """Where a rollout stands."""
@@ -175,16 +172,20 @@ class Gateway:
                 raise _told(name, problem) from problem
             except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as problem:
                 if loop.time() > until:
-                    raise CliError(f"Rollout {name} cannot be asked: {problem}") from problem
+                    raise GatewayError(f"Rollout {name} cannot be asked: {problem}") from problem
             await asyncio.sleep(ASK_AGAIN)
 
     async def send(self, name: str, verb: Verb, actor: str, reason: str, **fields: Any) -> Receipt:
         """Send a request and return what came of it; pending where that is not known yet.
 
         Raises:
-            CliError: the request is malformed, the rollout is over or unknown.
+            GatewayError: the request is malformed, the rollout is over or unknown.
         """
-        command = _checked(verb, {"request_id": str(uuid4()), "actor": actor, "reason": reason, **fields})
+        request = {"request_id": str(uuid4()), "actor": actor, "reason": reason, **fields}
+        return await self.deliver(name, verb, checked(verb, request))
+
+    async def deliver(self, name: str, verb: Verb, command: Command) -> Receipt:
+        """The same with a request that is complete."""
         try:
             if verb in NEVER_LOST:
                 return await self._signalled(name, verb, command)
@@ -192,7 +193,7 @@ class Gateway:
         except RPCError as problem:
             if problem.status is RPCStatusCode.NOT_FOUND and await self._exists(name):
                 told = f"Rollout {name} is over; nothing changes it any more. Its log: `rollouts decisions {name}`."
-                raise CliError(told, Exit.REFUSED) from problem
+                raise GatewayError(told, Kind.REFUSED) from problem
             raise _told(name, problem) from problem
 
     async def _updated(self, name: str, verb: Verb, command: Command) -> Receipt:
@@ -223,7 +224,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._answer.total_seconds()
         while loop.time() < until:
-            with contextlib.suppress(CliError):
+            with contextlib.suppress(GatewayError):
                 for entry in reversed(await self.decisions(name)):
                     if entry.request_id == command.request_id and "duplicate" not in (entry.refusal or ""):
                         return _receipt(entry)
@@ -243,7 +244,7 @@ class Gateway:
         It ends early where an older run is past retention: the first event of the last run then still names it.
 
         Raises:
-            CliError: Temporal has no history of it.
+            GatewayError: Temporal has no history of it.
         """
         try:
             newest = (await self.handle(name).describe(rpc_timeout=self._answer)).run_id
@@ -305,39 +306,25 @@ def _same_clock(known: RolloutInput, start: datetime | None, speed: float) -> bo
     return (clock.programme_start, clock.speed) == (start or clock.real_start, speed)
 
 
-def _connection(place: Place) -> dict[str, Any]:
-    """Arguments for connecting. A server that merely happens to listen on the usual port is not taken for ours."""
-    embedded = place.temporal
-    if embedded is not None:
-        return {"target_host": embedded[0], "namespace": embedded[1]}
-    config: dict[str, Any] = {}
-    if not place.own:
-        try:
-            config = {**ClientConfig.load_client_connect_config()}
-        except (RuntimeError, ValueError, OSError) as problem:
-            raise CliError(f"Temporal's settings cannot be read: {_why(problem)}.", Exit.BAD_INPUT) from problem
-    if not config.get("target_host"):
-        raise CliError(
-            f"No servers: {ADDRESS} is not set and none run in {place.home}; start some with `rollouts up`.",
-            Exit.UNAVAILABLE,
-        )
-    return config
-
-
 def _why(problem: BaseException) -> str:
     """The end of a chain of causes on one bounded line, without the names of a library's internals."""
-    told = one_line(str(problem))
+    told = " ".join(str(problem).split())
     if "refused" in told.casefold():
         return "connection refused"
     return told[:200].rstrip(".") or "no answer"
 
 
-def _checked(verb: Verb, request: dict[str, Any]) -> Command:
+def checked(verb: Verb, request: dict[str, Any]) -> Command:
+    """A request of that verb.
+
+    Raises:
+        GatewayError: a field is missing or cannot be used.
+    """
     try:
         return COMMANDS[verb].model_validate(request)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg'].lower()}" for one in error.errors())
-        raise CliError(f"The request does not hold: {told}.", Exit.BAD_INPUT) from error
+        raise GatewayError(f"The request does not hold: {told}.", Kind.BAD_INPUT) from error
 
 
 def _receipt(entry: LogEntry) -> Receipt:
@@ -353,16 +340,16 @@ def _pending(command: Command, message: str) -> Receipt:
     return Receipt(request_id=command.request_id, outcome=Outcome.PENDING, message=message, sequence=0)
 
 
-def _told(name: str, problem: RPCError) -> CliError:
+def _told(name: str, problem: RPCError) -> GatewayError:
     if problem.status is RPCStatusCode.NOT_FOUND:
-        return CliError(
+        return GatewayError(
             f"Temporal knows no rollout {name}: it was never started, or ended longer ago than histories are kept; "
             f"`rollouts list` shows all, `rollouts decisions {name}` its log.",
-            Exit.BAD_INPUT,
+            Kind.UNKNOWN,
         )
     if problem.status in _NO_WORKER:
-        return CliError(
+        return GatewayError(
             f"No worker answers for {name}; `rollouts doctor` looks why, `rollouts list` shows where it last stood.",
-            Exit.UNAVAILABLE,
+            Kind.UNAVAILABLE,
         )
-    return CliError(f"Temporal refused: {problem.message}", Exit.UNAVAILABLE)
+    return GatewayError(f"Temporal refused: {problem.message}", Kind.UNAVAILABLE)
