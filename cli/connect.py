@@ -20,10 +20,10 @@ async def open_gateway(place: Place) -> Gateway:
     """
     from console.gateway import Gateway
 
-    return await Gateway.open(**_connection(place))
+    return await Gateway.open(**connection_of(place))
 
 
-def _connection(place: Place) -> dict[str, Any]:
+def connection_of(place: Place) -> dict[str, Any]:
     """Arguments for connecting. A server that merely happens to listen on the usual port is not taken for ours."""
     from temporalio.envconfig import ClientConfig
 

@@ -108,6 +108,16 @@ class Place:
         return state.ui_url if state else None
 
     @property
+    def signing_key(self) -> Path:
+        """The private key of the embedded service."""
+        return self.home / "signing-key.json"
+
+    @property
+    def decision_keys(self) -> Path:
+        """The public keys that verify what it signed."""
+        return self.home / "decision-keys.json"
+
+    @property
     def worker_log(self) -> Path:
         return self.home / "worker.log"
 

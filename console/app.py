@@ -10,33 +10,49 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 
+from console import api, devissuer, signin, terminal
+from console.asked import ASKED, JSON, START
 from console.events import A_BATCH, ONE_EVENT, ProblemBody, router
+from console.guard import Guard
 from console.problems import answer_problems, refused
 from console.settings import ConsoleSettings
+from console.site import Site
 from store.events import BATCH, ONE, EventProblem, EventsRefused
 from store.events.errors import shown
 
 
-def create_app(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings) -> FastAPI:
-    """The service, on a pool that whoever opened it closes after it."""
+def create_app(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings, site: Site | None = None) -> FastAPI:
+    """The service, on a pool that whoever opened it closes after it. Without a site it takes events alone."""
     app = FastAPI(
         title="Partner Rollouts",
         version=version("partner-rollouts"),
-        description="Takes events of partner facts.",
+        description="Takes events of partner facts" + ("." if site is None else ", and decisions of people."),
         # Their pages would load code from elsewhere.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.pool, app.state.settings = pool, settings
+    app.state.pool, app.state.settings, app.state.site = pool, settings, site
     answer_problems(app)
     app.add_exception_handler(RequestValidationError, _refused_parameter)
     app.include_router(router)
+    if site is not None:
+        _add_people(app, site)
+    app.add_middleware(Guard, site=site)
     app.get("/healthz", tags=["health"])(_alive)
     app.get("/readyz", tags=["health"])(_ready)
     # FastAPI's own way to a description of one's own is to put it in place of the method.
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+def _add_people(app: FastAPI, site: Site) -> None:
+    """What is for people, and for machines that act for them."""
+    app.state.recognise = signin.recognise
+    for one in (signin.router, signin.api, terminal.router, terminal.api, api.router):
+        app.include_router(one)
+    if site.dev is not None:
+        app.include_router(devissuer.router)
 
 
 async def open_pool(dsn: str, settings: ConsoleSettings) -> asyncpg.Pool[asyncpg.Record]:
@@ -102,7 +118,13 @@ def _described(app: FastAPI) -> dict[str, Any]:
     bodies[A_BATCH]["schema"]["maxItems"] = app.state.settings.console_batch_events
     schemas["ProblemBody"] = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schemas["ProblemBody"].pop("$defs", {}))
-    described["paths"]["/v1/events"]["post"]["requestBody"] = {"required": True, "content": bodies}
+    paths = described["paths"]
+    paths["/v1/events"]["post"]["requestBody"] = {"required": True, "content": bodies}
+    for path, asked in (("/v1/rollouts/{name}/decisions", ASKED), ("/v1/rollouts", START)):
+        if path in paths:
+            body = asked.json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(body.pop("$defs"))
+            paths[path]["post"]["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return described

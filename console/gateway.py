@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -49,6 +49,9 @@ ASK_AGAIN = 0.3
 
 CONNECT_SECONDS = 10
 
+MOST_CHAINS = 1000
+"""Rollouts whose plan a process remembers."""
+
 POLLED_WITHIN = timedelta(minutes=2)
 """A worker without work asks anew every minute."""
 
@@ -66,16 +69,24 @@ class _Late(RPCError):
         super().__init__("no answer in time", RPCStatusCode.DEADLINE_EXCEEDED, b"")
 
 
+class Chain(NamedTuple):
+    """A rollout as signatures name it: its plan, and the first run of its chain."""
+
+    plan: RolloutPlan
+    first_run: str
+
+
 class Gateway:
     """A connection to Temporal."""
 
     def __init__(self, client: Client, *, answer: timedelta = ANSWER) -> None:
         self.client = client
         self._answer = answer
+        self._chains: dict[str, Chain] = {}
 
     @classmethod
     async def open(cls, target_host: str, **config: Any) -> Gateway:
-        """Connect; further arguments are those of `Client.connect`.
+        """Connect, with `lazy` at the first question; further arguments are those of `Client.connect`.
 
         Raises:
             GatewayError: Temporal cannot be reached there.
@@ -92,8 +103,8 @@ class Gateway:
     def handle(self, name: str, run_id: str | None = None) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(rollout_workflow_id(name), run_id=run_id)
 
-    async def start(self, plan: RolloutPlan, start: datetime | None, speed: float) -> bool:
-        """Start a rollout; False if this very plan runs, or ran, already.
+    async def start(self, plan: RolloutPlan, start: datetime | None, speed: float, *, token: str | None = None) -> bool:
+        """Start a rollout; False if this very plan runs, or ran, already. The token proves who starts it.
 
         Raises:
             GatewayError: another version of the plan runs or ran, or this one on another clock.
@@ -101,7 +112,7 @@ class Gateway:
         try:
             await self.client.start_workflow(
                 ROLLOUT,
-                RolloutInput(plan=plan, clock_start=start, clock_speed=speed),
+                RolloutInput(plan=plan, clock_start=start, clock_speed=speed, **_proof(token)),
                 id=rollout_workflow_id(plan.id),
                 task_queue=TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -126,6 +137,25 @@ class Gateway:
         except RPCError as problem:
             raise _told(plan.id, problem) from problem
         return True
+
+    async def chain(self, name: str) -> Chain:
+        """What a signature for the newest chain of a rollout must name.
+
+        Raises:
+            GatewayError: Temporal has no history of it, or does not answer.
+        """
+        try:
+            described = await self._in_time(self.handle(name).describe(rpc_timeout=self._answer))
+        except RPCError as problem:
+            raise _told(name, problem) from problem
+        first = described.raw_description.workflow_execution_info.first_run_id
+        known = self._chains.get(name)
+        if known is None or known.first_run != first:
+            if len(self._chains) >= MOST_CHAINS:
+                self._chains.clear()
+            # A chain's plan never changes.
+            known = self._chains[name] = Chain((await self.started_with(name)).plan, first)
+        return known
 
     async def started_with(self, name: str) -> RolloutInput:
         """What the newest run of a rollout was started with, from its history: needs no worker.
@@ -296,6 +326,11 @@ class Gateway:
             return await asyncio.wait_for(call, self._answer.total_seconds())
         except TimeoutError as problem:
             raise _Late from problem
+
+
+def _proof(token: str | None) -> dict[str, Any]:
+    """What a start says beside the plan; a release that knows no such token gets none."""
+    return {"start_token": token} if token is not None and "start_token" in RolloutInput.model_fields else {}
 
 
 def _same_clock(known: RolloutInput, start: datetime | None, speed: float) -> bool:

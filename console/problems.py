@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from console.errors import GatewayError, Kind
 from store.events import EventProblem, EventsConflict, EventsRefused
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,17 @@ MOST_TOLD = 50
 RETRY_SECONDS = 5
 
 
+_OF_KIND = {
+    Kind.BAD_INPUT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Kind.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Kind.REFUSED: HTTPStatus.CONFLICT,
+    Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Kind.FAILED: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
 class Problem(Exception):
-    """A request that is not served: status, what is wrong, and where."""
+    """A request that is not served: status, what is wrong, and where; `more` are further members of the answer."""
 
     def __init__(
         self,
@@ -33,12 +43,14 @@ class Problem(Exception):
         detail: str,
         errors: Sequence[EventProblem] = (),
         headers: dict[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = headers or {}
+        self.more = dict(more or {})
 
     def answer(self) -> Response:
         """What goes out."""
@@ -47,6 +59,7 @@ class Problem(Exception):
             "title": self.status.phrase,
             "status": self.status.value,
             "detail": self.detail,
+            **self.more,
         }
         if self.errors:
             body["errors"] = [one.model_dump() for one in self.errors[:MOST_TOLD]]
@@ -72,6 +85,12 @@ def answer_problems(app: FastAPI) -> None:
     async def _http(_: Request, problem: HTTPException) -> Response:
         status = HTTPStatus(problem.status_code)
         return Problem(status, status.description or status.phrase, headers=dict(problem.headers or {})).answer()
+
+    @app.exception_handler(GatewayError)
+    async def _gateway(_: Request, problem: GatewayError) -> Response:
+        status = _OF_KIND[problem.kind]
+        again = {"Retry-After": str(RETRY_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+        return Problem(status, str(problem), headers=again).answer()
 
     # PostgreSQL away, busy or slow: the same request may succeed later.
     for kind in (

@@ -14,6 +14,7 @@ import uvicorn
 
 from console.app import create_app, open_pool
 from console.settings import ConsoleSettings
+from console.site import Site
 
 KEEP_ALIVE_SECONDS = 30
 MOST_CONNECTIONS = 500
@@ -42,6 +43,7 @@ async def serve(
     listening: socket.socket,
     started: Callable[[], None] = lambda: None,
     stop: asyncio.Event | None = None,
+    site: Site | None = None,
 ) -> None:
     """Serve on a socket that listens, until SIGTERM, SIGINT or `stop`.
 
@@ -54,7 +56,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     try:
         async with _pool(dsn, settings) as pool:
-            server = _Server(_config(pool, settings), started)
+            server = _Server(_config(pool, settings, site), started)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -73,9 +75,9 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def _config(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings) -> uvicorn.Config:
+def _config(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings, site: Site | None) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(pool, settings),
+        create_app(pool, settings, site),
         # Whoever runs the process has set up its log; addresses hold nothing secret, and yet need not be kept.
         log_config=None,
         access_log=False,

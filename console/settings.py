@@ -6,12 +6,41 @@ import ipaddress
 import os
 import socket
 from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from console import LOOPBACK
 from worker.settings import PREFIX, Length, SettingsError, variable
+
+
+def is_loopback_name(host: str | None) -> bool:
+    """Whether a host of a URL is this machine, by what it is called."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _check_url(value: str) -> str:
+    """An address of its own: what comes back to it, and cookies for it, must not be read on the way."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("write an address such as https://rollouts.example.com")
+    if parts.scheme == "http" and not is_loopback_name(parts.hostname):
+        raise ValueError("it must begin with https://; plain http is for loopback alone")
+    if parts.query or parts.fragment:
+        raise ValueError("it must not have a part after ? or #")
+    return value
+
+
+def _check_origin(value: str) -> str:
+    if urlsplit(value).path not in ("", "/"):
+        raise ValueError("it must have no path: the service is all there is at its address")
+    return _check_url(value).rstrip("/")
 
 
 class ConsoleSettings(BaseSettings):
@@ -34,6 +63,64 @@ class ConsoleSettings(BaseSettings):
     graceful_shutdown: Length = Field(
         default=timedelta(seconds=30), description="time open requests get to finish after SIGTERM"
     )
+    public_url: Annotated[str, AfterValidator(_check_origin)] | None = Field(
+        default=None,
+        examples=["https://rollouts.example.com"],
+        description="where browsers reach the service; plain http on loopback alone",
+    )
+    oidc_issuer: Annotated[str, AfterValidator(_check_url)] | None = Field(
+        default=None,
+        examples=["https://login.example.com/realms/main"],
+        description="who says who somebody is (OpenID Connect), exactly as it names itself; unset: nobody signs in",
+    )
+    oidc_client_id: str | None = Field(default=None, description="what the issuer knows the service by")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None,
+        description="what the service proves itself to the issuer with; unset: by PKCE alone",
+    )
+    signing_key: Path | None = Field(
+        default=None,
+        examples=["/etc/partner-rollouts/signing-key.json"],
+        description="private key that decisions are signed with: a JWK of mode 0600, as `rollouts keys sign` makes it",
+    )
+    deployment: str = Field(
+        default="partner-rollouts",
+        min_length=1,
+        max_length=100,
+        description="name of this deployment in signatures (`aud`); the same for the service and the workers",
+    )
+    people: Path | None = Field(
+        default=None,
+        examples=["/etc/partner-rollouts/people.yaml"],
+        description="YAML of people who may start rollouts, or pause and stop what they do not own",
+    )
+    session_idle: Length = Field(
+        default=timedelta(minutes=30), ge=timedelta(minutes=1), description="a session ends when it is not used so long"
+    )
+    session_longest: Length = Field(
+        default=timedelta(hours=8), ge=timedelta(minutes=1), description="a session ends so long after signing in"
+    )
+    decision_max_age: Length = Field(
+        default=timedelta(seconds=300),
+        ge=timedelta(seconds=10),
+        description="who decides must have signed in no longer ago",
+    )
+    sign_ins_per_minute: int = Field(
+        default=30, ge=1, le=10_000, description="signings in that one address may begin in a minute"
+    )
+    decisions_per_minute: int = Field(
+        default=30, ge=1, le=10_000, description="decisions that one person may send in a minute"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Signing in needs all of it: half of it would leave the pages away in silence."""
+        if self.oidc_issuer is None:
+            return self
+        missing = [name for name in ("public_url", "oidc_client_id", "signing_key") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{variable('oidc_issuer')} is set, and {' and '.join(map(variable, missing))} not")
+        return self
 
 
 def load_console_settings() -> ConsoleSettings:
@@ -45,11 +132,16 @@ def load_console_settings() -> ConsoleSettings:
     try:
         return ConsoleSettings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(str(one["loc"][0]), one["msg"]) for one in error.errors())) from None
+        raise SettingsError("\n".join(_sentence(one["loc"], one["msg"]) for one in error.errors())) from None
 
 
-def _sentence(field: str, message: str) -> str:
+def _sentence(place: tuple[int | str, ...], message: str) -> str:
     why = message.removeprefix("Value error, ")
+    if not place:
+        return why
+    field = str(place[0])
+    if field == "oidc_client_secret":
+        return f"{variable(field)} cannot be used"
     return f"{variable(field)} is {os.environ.get(variable(field))!r}: {why[:1].lower()}{why[1:]}"
 
 

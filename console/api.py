@@ -1,0 +1,228 @@
+"""`/v1/rollouts` and `/v1/inbox`: what pages show and do, for machines that act for a person who has signed in."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from console.asked import ASKED, START, read_asked
+from console.deciding import decide, owner_of, refused_for_who, start
+from console.errors import GatewayError
+from console.person import SignedIn
+from console.problems import Problem
+from console.signin import pool_of, site_of
+from models.base import Frozen, Instant
+from models.log import LogEntry, Outcome, Receipt
+from models.rollout import RolloutView
+from store.log import read_log
+from store.rollouts import list_rollouts
+
+AT_ONCE: Final = 16
+"""Rollouts that an inbox asks side by side."""
+
+RolloutName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$", description="The plan's id.")]
+
+
+class Started(Frozen):
+    """The rollout, and whether it is this request that started it."""
+
+    rollout: str
+    digest: str
+    started: bool
+
+
+class Line(Frozen):
+    """A rollout in a list, as the store knows it."""
+
+    rollout: str
+    title: str
+    digest: str
+    phase: str
+    wave: int | None
+    status: str
+    since: Instant
+    sentence: str
+
+
+class Waiting(Frozen):
+    """What waits for the person: at which rollout, for what, since when and until when (programme time)."""
+
+    rollout: str
+    title: str
+    what: str
+    since: Instant
+    due: Instant | None
+    gate: str | None
+    evidence_digest: str | None
+    plan_digest: str
+
+
+class Inbox(Frozen):
+    """What waits, the earliest due first; and the rollouts that could not be asked now."""
+
+    waiting: tuple[Waiting, ...]
+    not_asked: tuple[str, ...]
+
+
+_SAID: Final = {
+    HTTPStatus.BAD_REQUEST: "It is no JSON",
+    HTTPStatus.UNAUTHORIZED: "Nobody is signed in, or too long ago",
+    HTTPStatus.FORBIDDEN: "Not by this person, or not from there",
+    HTTPStatus.NOT_FOUND: "There is no such rollout",
+    HTTPStatus.REQUEST_TIMEOUT: "The body took too long",
+    HTTPStatus.CONFLICT: "Refused, with the receipt of it",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON in UTF-8",
+    HTTPStatus.MISDIRECTED_REQUEST: "It is meant for another host",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "A field is missing or cannot be used",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many in a minute",
+    HTTPStatus.SERVICE_UNAVAILABLE: "A server, or every worker, is away",
+}
+_READING: Final = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.MISDIRECTED_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+_ASKING: Final = (
+    *_READING,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+
+
+def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    schema = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    return {status.value: {"description": _SAID[status], "content": schema} for status in statuses}
+
+
+router = APIRouter(prefix="/v1", tags=["rollouts"], responses=_problems(*_READING))
+
+
+@router.get("/rollouts")
+async def rollouts(request: Request, _: SignedIn) -> tuple[Line, ...]:
+    """All rollouts, the newest first."""
+    async with pool_of(request).acquire() as conn:
+        found = await list_rollouts(conn)
+    return tuple(
+        Line(
+            rollout=one.key.rollout_id,
+            title=one.plan.title,
+            digest=one.plan_digest,
+            phase=one.standing.phase,
+            wave=one.standing.wave,
+            status=one.standing.status,
+            since=one.standing.since,
+            sentence=one.standing.sentence,
+        )
+        for one in found
+    )
+
+
+@router.get("/rollouts/{name}")
+async def rollout(request: Request, name: RolloutName, _: SignedIn) -> RolloutView:
+    """Where a rollout stands, by its own word."""
+    return await site_of(request).gateway.status(name)
+
+
+@router.get("/rollouts/{name}/decisions")
+async def decisions(request: Request, name: RolloutName, _: SignedIn) -> tuple[LogEntry, ...]:
+    """Its whole decision log: what the store has, and what the rollout has still to hand over."""
+    newest = await site_of(request).gateway.decisions(name)
+    async with pool_of(request).acquire() as conn:
+        stored = await read_log(conn, name)
+    known = {one.sequence: one for one in (*stored, *newest)}
+    return tuple(known[sequence] for sequence in sorted(known))
+
+
+@router.get("/inbox")
+async def inbox(request: Request, person: SignedIn) -> Inbox:
+    """What waits for the person, asked of the rollouts themselves."""
+    site = site_of(request)
+    async with pool_of(request).acquire() as conn:
+        found = await list_rollouts(conn)
+    mine = [(one.key.rollout_id, owner) for one in found if one.standing.open and (owner := owner_of(one.plan, person))]
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(name: str) -> RolloutView | None:
+        async with at_once:
+            try:
+                return await site.gateway.status(name)
+            except GatewayError:
+                return None
+
+    views = await asyncio.gather(*(ask(name) for name, _ in mine))
+    waiting = [
+        one
+        for view, (_, owner) in zip(views, mine, strict=True)
+        if view is not None
+        for one in _waiting(view, owner.identity)
+    ]
+    waiting.sort(key=lambda one: (one.due is None, one.due or one.since))
+    missing = tuple(name for view, (name, _) in zip(views, mine, strict=True) if view is None)
+    return Inbox(waiting=tuple(waiting), not_asked=missing)
+
+
+def _waiting(view: RolloutView, identity: str) -> list[Waiting]:
+    return [
+        Waiting(
+            rollout=view.rollout_id,
+            title=view.title,
+            what=one.what,
+            since=one.since,
+            due=one.due,
+            gate=view.gate.key if view.gate else None,
+            evidence_digest=view.gate.digest if view.gate else None,
+            plan_digest=view.plan_digest,
+        )
+        for one in view.awaited
+        if identity in one.who
+    ]
+
+
+@router.post(
+    "/rollouts/{name}/decisions",
+    responses=_problems(*_ASKING),
+    # Its body is read by hand, and described in console/app.py.
+    status_code=HTTPStatus.OK,
+)
+async def send(request: Request, name: RolloutName, person: SignedIn, response: Response) -> Receipt:
+    """Decide at a gate, pause, resume, or whatever else a person may ask; 202 where the outcome is not known yet.
+
+    A request of somebody who may not is sent all the same: that they tried belongs in the rollout's log.
+    """
+    asked = await read_asked(request, ASKED)
+    fields = asked.model_dump(exclude={"verb", "reason", "request_id"}, exclude_none=True)
+    if "resolution" in fields:
+        fields["resolution"] = asked.resolution
+    receipt = await decide(
+        request.app.state, person, name, asked.verb, asked.reason, request_id=asked.request_id, **fields
+    )
+    if receipt.outcome is Outcome.REFUSED:
+        who = await refused_for_who(site_of(request), person, name, asked.verb)
+        status = HTTPStatus.FORBIDDEN if who else HTTPStatus.CONFLICT
+        raise Problem(status, receipt.message, more={"receipt": receipt.model_dump(mode="json")})
+    if receipt.outcome is Outcome.PENDING:
+        response.status_code = HTTPStatus.ACCEPTED
+    return receipt
+
+
+@router.post("/rollouts", responses=_problems(*_ASKING), status_code=HTTPStatus.CREATED)
+async def begin(request: Request, person: SignedIn, response: Response) -> Started:
+    """Start a plan's rollout; the same plan twice is started once (200 then)."""
+    asked = await read_asked(request, START)
+    fresh = await start(request.app.state, person, asked.plan, asked.clock_start, asked.clock_speed)
+    if not fresh:
+        response.status_code = HTTPStatus.OK
+    return Started(rollout=asked.plan.id, digest=asked.plan.digest, started=fresh)

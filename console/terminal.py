@@ -1,0 +1,78 @@
+"""A terminal's session: it shows a code, and a person who is signed in allows it to act as them.
+
+The terminal holds the session's secret from the start, which opens nothing before: nothing secret goes through the
+browser.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from console.guard import CSRF_FIELD
+from console.person import SignedIn
+from console.signin import pool_of, site_of
+from models.base import Frozen
+from store.sessions import TO_SIGN_IN, Holder, allow_terminal, ask_for_terminal
+
+router = APIRouter(include_in_schema=False)
+api = APIRouter(prefix="/v1", tags=["signing in"])
+
+
+class TerminalRequest(Frozen):
+    """What a terminal that wants a session gets: a `token` that opens nothing until a person allows `code` at `url`."""
+
+    token: str
+    code: str
+    url: str
+    expires_in: int
+
+
+@api.post("/terminal", status_code=HTTPStatus.CREATED)
+async def ask_terminal(request: Request) -> TerminalRequest:
+    """A session for a terminal, once a person allows it; until then the token opens nothing."""
+    site = site_of(request)
+    site.sign_ins.take(request.client.host if request.client else "")
+    async with pool_of(request).acquire() as conn:
+        token, code = await ask_for_terminal(conn)
+    url = f"{site.url}/terminal?{urlencode({'code': code})}"
+    return TerminalRequest(token=token, code=code, url=url, expires_in=int(TO_SIGN_IN.total_seconds()))
+
+
+@router.get("/terminal")
+async def ask_person(request: Request, person: SignedIn) -> Response:
+    """Whether the person wants it."""
+    code = request.query_params.get("code", "")[:20]
+    return _page(
+        f"<p>A terminal wants to act as <strong>{escape(person.name)}</strong> ({escape(person.identity)}, at "
+        f"{escape(person.issuer)}). Allow it only if you have just typed <code>rollouts login</code> yourself, and it "
+        f"shows this code:</p><p><strong>{escape(code)}</strong></p>"
+        '<form method="post" action="/terminal">'
+        f'<input type="hidden" name="{CSRF_FIELD}" value="{escape(request.state.csrf)}">'
+        f'<input type="hidden" name="code" value="{escape(code)}"><button>Allow</button></form>'
+    )
+
+
+@router.post("/terminal")
+async def allowed(request: Request, person: SignedIn) -> Response:
+    """The person wants it."""
+    code = parse_qs((await request.body()).decode("utf-8", "replace")).get("code", [""])[0]
+    async with pool_of(request).acquire() as conn:
+        done = await allow_terminal(conn, code, Holder(**person.model_dump()))
+    if not done:
+        told = "<p>No terminal waits by this code, or not any more. Type <code>rollouts login</code> again.</p>"
+        return _page(told, HTTPStatus.NOT_FOUND)
+    return _page("<p>The terminal is signed in. You can close this page.</p>")
+
+
+def _page(body: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Sign in a terminal</title>'
+        f"<main><h1>Sign in a terminal</h1>{body}</main></html>",
+        status,
+    )
