@@ -12,7 +12,7 @@ from starlette.responses import Response
 from console.asked import ASKED, START, read_asked
 from console.deciding import decide, owner_of, refused_for_who, start
 from console.errors import GatewayError
-from console.person import SignedIn
+from console.person import Person, SignedIn
 from console.problems import Problem
 from console.signin import pool_of, site_of
 from models.base import Frozen, Instant
@@ -209,12 +209,25 @@ async def send(request: Request, name: RolloutName, person: SignedIn, response: 
     receipt = await decide(
         request.app.state, person, name, asked.verb, asked.reason, request_id=asked.request_id, **fields
     )
+    if receipt.outcome is Outcome.REFUSED and asked.request_id:
+        receipt = await _first(request, person, name, receipt)
     if receipt.outcome is Outcome.REFUSED:
         who = await refused_for_who(site_of(request), person, name, asked.verb)
         status = HTTPStatus.FORBIDDEN if who else HTTPStatus.CONFLICT
         raise Problem(status, receipt.message, more={"receipt": receipt.model_dump(mode="json")})
     if receipt.outcome is Outcome.PENDING:
         response.status_code = HTTPStatus.ACCEPTED
+    return receipt
+
+
+async def _first(request: Request, person: Person, name: str, receipt: Receipt) -> Receipt:
+    """What came of this person's request when it was sent first, if this is a repetition of it."""
+    for entry in await decisions(request, name, person):
+        same = (entry.request_id, entry.actor) == (receipt.request_id, person.identity)
+        if same and entry.sequence != receipt.sequence and entry.outcome is not None:
+            return Receipt(
+                request_id=entry.request_id, outcome=entry.outcome, message=entry.message, sequence=entry.sequence
+            )
     return receipt
 
 

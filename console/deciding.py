@@ -161,7 +161,7 @@ def _signed_by(site: Site, person: Person, seconds: int) -> dict[str, Any]:
 
 
 async def refused_for_who(site: Site, person: Person, name: str, verb: Verb) -> bool:
-    """Whether it is the person who may not, whatever they had sent; False also where nobody can say."""
+    """Whether it is the person who may not, rather than what they sent or when; False also where nobody can say."""
     try:
         plan = (await site.gateway.chain(name)).plan
         actions = await site.gateway.allowed_actions(name, None)
@@ -170,5 +170,7 @@ async def refused_for_who(site: Site, person: Person, name: str, verb: Verb) -> 
     if role_of(site, person, plan, verb) == BREAK_GLASS:
         return False
     owner = owner_of(plan, person)
-    who = next((one.who for one in actions if one.verb is verb), ())
-    return owner is None or owner.identity.casefold() not in (one.casefold() for one in who)
+    action = next((one for one in actions if one.verb is verb), None)
+    if owner is None or action is None or not action.allowed:
+        return owner is None
+    return owner.identity.casefold() not in (one.casefold() for one in action.who)

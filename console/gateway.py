@@ -83,6 +83,7 @@ class Gateway:
         self.client = client
         self._answer = answer
         self._chains: dict[str, Chain] = {}
+        self._connected = False
 
     @classmethod
     async def open(cls, target_host: str, **config: Any) -> Gateway:
@@ -100,6 +101,19 @@ class Gateway:
                 Kind.UNAVAILABLE,
             ) from problem
 
+    async def _connect(self) -> None:
+        """A lazy client connects at its first call, and tells of a server that is away in a way of its own."""
+        if self._connected:
+            return
+        try:
+            await self._in_time(self.client.service_client.check_health(timeout=self._answer))
+        except (RuntimeError, RPCError) as problem:
+            where = self.client.service_client.config.target_host
+            raise GatewayError(
+                f"Temporal cannot be reached at {where} ({_why(problem)}); try `rollouts doctor`.", Kind.UNAVAILABLE
+            ) from problem
+        self._connected = True
+
     def handle(self, name: str, run_id: str | None = None) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(rollout_workflow_id(name), run_id=run_id)
 
@@ -109,6 +123,7 @@ class Gateway:
         Raises:
             GatewayError: another version of the plan runs or ran, or this one on another clock.
         """
+        await self._connect()
         try:
             await self.client.start_workflow(
                 ROLLOUT,
@@ -144,6 +159,7 @@ class Gateway:
         Raises:
             GatewayError: Temporal has no history of it, or does not answer.
         """
+        await self._connect()
         try:
             described = await self._in_time(self.handle(name).describe(rpc_timeout=self._answer))
         except RPCError as problem:
@@ -192,6 +208,7 @@ class Gateway:
 
     async def _query(self, name: str, query: str, result: Any, *args: Any) -> Any:
         """Ask, and ask again where a worker has first to take what has happened (see `worker/lookahead.py`)."""
+        await self._connect()
         loop = asyncio.get_running_loop()
         until = loop.time() + self._answer.total_seconds()
         while True:
