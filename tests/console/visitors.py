@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -21,8 +21,6 @@ from console.site import Site, dev_site
 
 NOWHERE = "127.0.0.1:1"
 """Where no Temporal is."""
-
-MakeSite = Callable[..., Site]
 
 
 class Browser:
@@ -81,27 +79,34 @@ def new_signer(audience: str = "partner-rollouts") -> Signer:
 
 
 @asynccontextmanager
-async def serving(
-    database: str, settings: ConsoleSettings, make: MakeSite = dev_site, gateway: Gateway | None = None
+async def serving_on(
+    listening: socket.socket,
+    database: str,
+    settings: ConsoleSettings,
+    make: Callable[[Gateway], Site],
+    gateway: Gateway | None = None,
 ) -> AsyncIterator[Site]:
-    """The service with people, on loopback and real HTTP; `make` gets settings, socket, signer and gateway."""
+    """The service with people, on a socket that listens and real HTTP; without a gateway no Temporal answers."""
     stop, started = asyncio.Event(), asyncio.Event()
+    site = make(gateway or await Gateway.open(NOWHERE, lazy=True))
+    running = asyncio.create_task(serve(database, settings, listening, started.set, stop, site))
+    waiting = asyncio.create_task(started.wait())
+    await asyncio.wait((running, waiting), timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    assert started.is_set(), running
+    try:
+        yield site
+    finally:
+        stop.set()
+        await running
+
+
+@asynccontextmanager
+async def serving(database: str, settings: ConsoleSettings, gateway: Gateway | None = None) -> AsyncIterator[Site]:
+    """The same with the issuer for trying things out."""
     with listen("127.0.0.1:0") as listening:
-        site = make(settings, listening, new_signer(), gateway or await Gateway.open(NOWHERE, lazy=True))
-        running = asyncio.create_task(serve(database, settings, listening, started.set, stop, site))
-        waiting = asyncio.create_task(started.wait())
-        await asyncio.wait((running, waiting), timeout=30, return_when=asyncio.FIRST_COMPLETED)
-        assert started.is_set(), running
-        try:
+
+        def make(gateway: Gateway) -> Site:
+            return dev_site(settings, listening, new_signer(), gateway)
+
+        async with serving_on(listening, database, settings, make, gateway) as site:
             yield site
-        finally:
-            stop.set()
-            await running
-
-
-def key_file(folder: Path, mode: int = 0o600) -> Path:
-    from console.signing import generate
-
-    generate(folder / "key.json", folder / "public.json")
-    (folder / "key.json").chmod(mode)
-    return folder / "key.json"
