@@ -1,6 +1,7 @@
 """approve, reject, pause, resume, override, review, stop, confirm, acknowledge: what people decide.
 
-An identity is claimed, not proven, in this release: whoever reaches Temporal can name any.
+Who has signed in decides through the service, which signs it. Where decisions are unsigned, `--as` claims an identity,
+and proves nothing: whoever reaches Temporal can name any.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.home import DEFAULT_HOME, Home, Place
+from cli.asking import way_of
+from cli.home import DEFAULT_HOME, Home
 from cli.output import CliError, Exit, Format, Output, command, complain, emit_json, say, show
 from cli.rollouts import DATES, Name
 from models.base import short
@@ -24,7 +26,14 @@ if TYPE_CHECKING:
     from models.rollout import RolloutView
 
 Reason = Annotated[str, typer.Option("-m", "--reason", help="Why; it stays in the decision log.")]
-As = Annotated[str, typer.Option("--as", envvar="ROLLOUTS_IDENTITY", help="Who you are: an owner's identity.")]
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        envvar="ROLLOUTS_IDENTITY",
+        help="Who you claim to be, where decisions are unsigned; default: who has signed in (`rollouts login`).",
+    ),
+]
 Gate = Annotated[str | None, typer.Option(help="The gate; default: the one that is open.")]
 Evidence = Annotated[
     str | None, typer.Option(help="Digest of the evidence you read, or its first 8 digits; default: the gate's.")
@@ -53,8 +62,8 @@ def register(app: typer.Typer) -> None:
 @command
 async def approve(
     name: Name,
-    who: As,
     reason: Reason,
+    who: As = None,
     gate: Gate = None,
     evidence: Evidence = None,
     conflict: Annotated[str | None, typer.Option(help="A conflict of interest you declare.")] = None,
@@ -68,8 +77,8 @@ async def approve(
 @command
 async def reject(
     name: Name,
-    who: As,
     reason: Reason,
+    who: As = None,
     gate: Gate = None,
     evidence: Evidence = None,
     home: Home = Path(DEFAULT_HOME),
@@ -83,7 +92,7 @@ async def _decide(
     home: Path,
     name: str,
     choice: Choice,
-    who: str,
+    who: str | None,
     reason: str,
     gate: str | None,
     evidence: str | None,
@@ -91,13 +100,14 @@ async def _decide(
     output: Format,
 ) -> int:
     """Send a decision at a gate. Where none is open it is sent all the same: the refusal belongs in the log."""
-    from cli.connect import open_gateway
-
-    gateway = await open_gateway(Place(home))
-    view = await gateway.status(name)
+    way = await way_of(home, who)
+    view = await way.status(name)
     meant = gate or (view.gate.key if view.gate else "none")
     digest = _digest(view, evidence)
-    say(f"{choice.value} {meant} on evidence {short(digest)} of plan {short(view.plan_digest)}, as {who} (claimed)")
+    say(
+        f"{choice.value} {meant} on evidence {short(digest)} of plan {short(view.plan_digest)}, as {way.identity} "
+        f"({way.told})"
+    )
     fields: dict[str, Any] = {
         "gate": meant,
         "choice": choice,
@@ -105,7 +115,7 @@ async def _decide(
         "evidence_digest": digest,
         "declared_conflict": conflict,
     }
-    return answer(await gateway.send(name, Verb.DECIDE, who, reason, **fields), output)
+    return answer(await way.send(name, Verb.DECIDE, reason, **fields), output)
 
 
 def _digest(view: RolloutView, given: str | None) -> str:
@@ -135,16 +145,14 @@ def answer(receipt: Receipt, output: Format) -> int:
     return Exit.REFUSED if refused else Exit.OK
 
 
-async def _ask(home: Path, name: str, verb: Verb, who: str, reason: str, output: Format, **fields: Any) -> int:
-    from cli.connect import open_gateway
-
-    gateway = await open_gateway(Place(home))
-    return answer(await gateway.send(name, verb, who, reason, **fields), output)
+async def _ask(home: Path, name: str, verb: Verb, who: str | None, reason: str, output: Format, **fields: Any) -> int:
+    way = await way_of(home, who)
+    return answer(await way.send(name, verb, reason, **fields), output)
 
 
 @command
 async def pause(
-    name: Name, who: As, reason: Reason, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
+    name: Name, reason: Reason, who: As = None, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
 ) -> int:
     """Pause: the phase clock stands still until a named person resumes. Never lost, also while no worker runs."""
     return await _ask(home, name, Verb.PAUSE, who, reason, output)
@@ -152,7 +160,7 @@ async def pause(
 
 @command
 async def resume(
-    name: Name, who: As, reason: Reason, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
+    name: Name, reason: Reason, who: As = None, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
 ) -> int:
     """Resume after a pause; fresh evidence is read first, and refuses it if the breach stands."""
     return await _ask(home, name, Verb.RESUME, who, reason, output)
@@ -163,8 +171,8 @@ async def override(
     name: Name,
     metric: Annotated[MetricName, typer.Option(help="The metric to let be.")],
     until: Annotated[datetime, typer.Option(formats=DATES, metavar="DATE", help="Programme time it ends (UTC).")],
-    who: As,
     reason: Reason,
+    who: As = None,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
@@ -174,7 +182,7 @@ async def override(
 
 @command
 async def review(
-    name: Name, who: As, reason: Reason, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
+    name: Name, reason: Reason, who: As = None, home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
 ) -> int:
     """Record that a review checkpoint was held; the reason says what came of it."""
     return await _ask(home, name, Verb.REVIEW, who, reason, output)
@@ -183,8 +191,8 @@ async def review(
 @command
 async def stop(
     name: Name,
-    who: As,
     reason: Reason,
+    who: As = None,
     finished: Annotated[Fate, typer.Option(help="Cohorts that are through.")] = Fate.KEEP,
     current: Annotated[Fate, typer.Option(help="The cohort under way.")] = Fate.WITHDRAW,
     pending: Annotated[Fate, typer.Option(help="Cohorts not begun: keep them for a next cycle, or not.")] = Fate.KEEP,
@@ -199,27 +207,24 @@ async def stop(
 @command
 async def confirm(
     name: Name,
-    who: As,
+    who: As = None,
     role: Annotated[str | None, typer.Option(help="The role you confirm; default: the one the plan gives you.")] = None,
     reason: Reason = "I own this",
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> int:
     """Confirm that you own the role the plan gives you."""
-    from cli.connect import open_gateway
-
-    gateway = await open_gateway(Place(home))
+    way = await way_of(home, who)
     if role is None:
-        owner = (await gateway.started_with(name)).plan.owner(who)
         # Somebody whom the plan does not name is refused by the rollout, which writes it down.
-        role = owner.role if owner else "none"
-    return answer(await gateway.send(name, Verb.CONFIRM_OWNERSHIP, who, reason, role=role), output)
+        role = await way.role(name) or "none"
+    return answer(await way.send(name, Verb.CONFIRM_OWNERSHIP, reason, role=role), output)
 
 
 @command
 async def acknowledge(
     name: Name,
-    who: As,
+    who: As = None,
     reason: Reason = "noted",
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,

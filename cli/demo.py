@@ -123,6 +123,9 @@ async def _run(place: Place, plan: RolloutPlan, tell: Callable[[str], None]) -> 
     from cli.connect import open_gateway
     from cli.rollouts import follow
 
+    console = place.console()
+    if console is not None:
+        tell(f"Console: {console[1]}; sign in there as {', '.join(one.identity for one in plan.owners)}.")
     gateway = await open_gateway(place)
     await gateway.start(plan, BEGIN, SPEED)
     tell(f"Started {plan.id} at programme time {BEGIN:%Y-%m-%d}, {SPEED / 86400:.1f} days a second. Web UI: {place.ui}")

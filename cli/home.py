@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import CliError, Exit
+from models.plan import Decisions
 
 if TYPE_CHECKING:
     from deploy.embedded.processes import ProcessIdentity
@@ -27,6 +28,11 @@ Home = Annotated[
 ]
 
 _WORKER_STOP = ((signal.SIGTERM, 40.0), (signal.SIGKILL, 5.0))
+
+_OF_A_REAL_ISSUER = frozenset(
+    {"ROLLOUTS_OIDC_ISSUER", "ROLLOUTS_PUBLIC_URL", "ROLLOUTS_SIGNING_KEY", "ROLLOUTS_PEOPLE"}
+)
+"""What the embedded service must not take from whoever starts it: it is its own issuer, with its own key."""
 
 
 class Place:
@@ -97,8 +103,10 @@ class Place:
             found = {name: value for name, value in found.items() if not name.startswith("TEMPORAL_")}
             found["TEMPORAL_CONFIG_FILE"] = os.devnull
             found["TEMPORAL_ADDRESS"], found["TEMPORAL_NAMESPACE"] = embedded
-            # Whoever types here decides for everybody: there is no sign-in whose word could be signed.
+            # Whoever types here decides for everybody: the issuer for trying things out believes what it is told.
             found.setdefault("ROLLOUTS_DECISIONS", "unsigned")
+            if self.decision_keys.exists():
+                found.setdefault("ROLLOUTS_DECISION_KEYS", str(self.decision_keys.absolute()))
         return found | {DSN: self.dsn}
 
     @property
@@ -116,6 +124,19 @@ class Place:
     def decision_keys(self) -> Path:
         """The public keys that verify what it signed."""
         return self.home / "decision-keys.json"
+
+    @property
+    def login(self) -> Path:
+        """Who is signed in at this terminal."""
+        return self.home / "login.json"
+
+    @property
+    def decisions(self) -> Decisions:
+        """What holds for plans that do not say it: unsigned on embedded servers, unless the environment says more."""
+        named = os.environ.get("ROLLOUTS_DECISIONS")
+        if named in tuple(Decisions):
+            return Decisions(named)
+        return Decisions.UNSIGNED if self.temporal is not None else Decisions.SIGNED
 
     @property
     def worker_log(self) -> Path:
@@ -146,11 +167,51 @@ class Place:
 
     async def stop_worker(self) -> bool:
         """End the embedded worker; whether one ran."""
+        return await self._stop(self.worker(), self._worker_file)
+
+    @property
+    def console_log(self) -> Path:
+        return self.home / "console.log"
+
+    @property
+    def _console_file(self) -> Path:
+        return self.home / "console.json"
+
+    def console(self) -> tuple[ProcessIdentity, str] | None:
+        """The embedded service's process and its address, None when it does not run."""
+        from deploy.embedded.processes import ProcessIdentity, is_alive
+
+        try:
+            found = json.loads(self._console_file.read_text())
+            identity, url = ProcessIdentity.model_validate(found["identity"]), str(found["url"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return (identity, url) if is_alive(identity) else None
+
+    def start_console(self, bind: str) -> None:
+        """Start the embedded service in the background."""
+        from deploy.embedded.processes import spawn
+
+        env = {name: value for name, value in self.environment().items() if name not in _OF_A_REAL_ISSUER}
+        words = ["serve", "--dev-issuer", "--bind", bind, "--dir", str(self.home.absolute())]
+        identity = spawn([sys.executable, "-P", "-m", "cli", *words], self.console_log, env=env)
+        written = {"identity": identity.model_dump(mode="json"), "url": f"http://{bind}"}
+        self._console_file.write_text(json.dumps(written))
+
+    async def stop_console(self) -> bool:
+        """End the embedded service; whether it ran."""
+        found = self.console()
+        return await self._stop(found[0] if found else None, self._console_file)
+
+    async def _stop(self, identity: ProcessIdentity | None, file: Path) -> bool:
         from deploy.embedded.processes import end
 
-        identity = self.worker()
         if identity is None:
             return False
         ended = await end(identity, *_WORKER_STOP)
-        self._worker_file.unlink(missing_ok=True)
+        _forget(file)
         return ended
+
+
+def _forget(file: Path) -> None:
+    file.unlink(missing_ok=True)

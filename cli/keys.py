@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from cli import signing_keys
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show, table
 
-app = typer.Typer(help="Keys of the systems that send events.", no_args_is_help=True)
+app = typer.Typer(help="Keys of the systems that send events, and the one that signs.", no_args_is_help=True)
+app.add_typer(signing_keys.app, name="sign")
 
 
 @app.command(epilog="Example: rollouts keys add crm-live --source crm")

@@ -8,7 +8,23 @@ import sys
 
 import typer
 
-from cli import data, database, decide, demo, doctor, evidence, explain, history, keys, plan, rollouts, serve, servers
+from cli import (
+    data,
+    database,
+    decide,
+    demo,
+    doctor,
+    evidence,
+    explain,
+    history,
+    keys,
+    login,
+    plan,
+    rollouts,
+    serve,
+    servers,
+    sessions,
+)
 from cli.output import MEANING, Exit, complain, one_line
 
 app = typer.Typer(
@@ -19,11 +35,12 @@ app = typer.Typer(
     epilog="\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
 )
 
-for module in (servers, serve, doctor, rollouts, explain, evidence, decide, history, demo):
+for module in (servers, serve, doctor, rollouts, explain, evidence, decide, login, history, demo):
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")
 app.add_typer(keys.app, name="keys")
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(database.app, name="db")
 app.add_typer(servers.worker_app, name="worker")
 

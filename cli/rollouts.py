@@ -56,6 +56,7 @@ async def start(
     output: Output = Format.TABLE,
 ) -> None:
     """Start a plan's rollout. The same plan twice is started once; another version under the same id is refused."""
+    from cli.asking import start as begin
     from cli.connect import open_gateway
     from cli.plan import read_plan
 
@@ -63,9 +64,8 @@ async def start(
     begins = clock_start.replace(tzinfo=UTC) if clock_start else None
     fresh, idle = False, False
     if not dry_run:
-        gateway = await open_gateway(Place(home))
-        fresh = await gateway.start(plan, begins, speed)
-        idle = not await gateway.pollers()
+        fresh = await begin(home, plan, begins, speed)
+        idle = not await (await open_gateway(Place(home))).pollers()
     if output is Format.JSON:
         emit_json("start", {"rollout": plan.id, "digest": plan.digest, "started": fresh, "dry_run": dry_run})
     elif dry_run:

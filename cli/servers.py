@@ -1,4 +1,4 @@
-"""up, down, worker run: the embedded servers, and the process that runs rollouts."""
+"""up, down, worker run: the embedded servers, the process that runs rollouts, and the console."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.embedded_console import answers, ensure_keys, free_place
 from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, one_line, say, show
 from cli.progress import waiting
@@ -33,14 +34,15 @@ def register(app: typer.Typer) -> None:
 
 @command
 async def up(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
-    """Start embedded PostgreSQL, Temporal with its Web UI, and a worker; their data stay in the directory.
+    """Start embedded PostgreSQL, Temporal with its Web UI, a worker and the console; their data stay in the directory.
 
-    It returns when the worker asks for work. Run it again at any time: what runs already stays as it is.
+    It returns when the worker asks for work and the console answers. Run it again at any time: what runs already stays
+    as it is.
     """
     place = Place(home, own=True)
     applied = await bring_up(place, say)
     _warn_of_others(home)
-    state, worker = place.state(), place.worker()
+    state, worker, console = place.state(), place.worker(), place.console()
     if output is Format.JSON:
         emit_json(
             "up",
@@ -51,10 +53,14 @@ async def up(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> 
                 "web_ui": place.ui,
                 "worker_pid": worker.pid if worker else None,
                 "worker_log": str(place.worker_log.absolute()),
+                "console_url": console[1] if console else None,
+                "console_pid": console[0].pid if console else None,
+                "console_log": str(place.console_log.absolute()),
                 "migrations_applied": applied,
             },
         )
         return
+    show(f"Console {console[1] if console else 'down'}: anybody on this machine signs in there as whom they like.")
     show(f"Up. Web UI {place.ui}, worker log {place.worker_log}. End it with `rollouts down`.")
 
 
@@ -63,6 +69,10 @@ def _warn_of_others(home: Path) -> None:
     named = [name for name in (DSN, ADDRESS) if os.environ.get(name)]
     if named:
         say(f"Note: {' and '.join(named)} in the environment win over the servers in {home} for every other command.")
+
+
+async def _nothing() -> None:
+    """What there is to wait for where something runs already."""
 
 
 async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
@@ -75,6 +85,7 @@ async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
     from workflows.attributes import SEARCH_ATTRIBUTES
 
     own = Place(place.home, own=True)
+    ensure_keys(own)
     stack = _stack(place.home, SEARCH_ATTRIBUTES)
     with waiting(f"Starting PostgreSQL and Temporal in {place.home}"):
         fresh = await _start(own, stack)
@@ -84,13 +95,16 @@ async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
     except MigrationError as problem:
         raise CliError(str(problem)) from problem
     tell(f"Schema: {len(applied)} migrations applied." if applied else "Schema: current.")
-    if own.worker() is None:
+    fresh_worker, fresh_console = own.worker() is None, own.console() is None
+    # Both load their libraries side by side.
+    if fresh_worker:
         own.start_worker()
-        with waiting("Waiting for the worker to ask for work"):
-            await _polls(own)
-        tell("The worker is ready.")
-    else:
-        tell("The worker was running already.")
+    if fresh_console:
+        own.start_console(free_place())
+    with waiting("Waiting for the worker to ask for work, and for the console to answer"):
+        await asyncio.gather(_polls(own) if fresh_worker else _nothing(), answers(own) if fresh_console else _nothing())
+    tell("The worker is ready." if fresh_worker else "The worker was running already.")
+    tell("The console is ready." if fresh_console else "The console was running already.")
     return applied
 
 
@@ -151,7 +165,7 @@ def _last_words(log: Path) -> str:
 
 @command
 async def down(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
-    """Stop the worker and the servers that `up` started; the data stay."""
+    """Stop the console, the worker and the servers that `up` started; the data stay."""
     with waiting(f"Ending what runs in {home}"):
         ended = await bring_down(Place(home, own=True))
     if output is Format.JSON:
@@ -169,7 +183,8 @@ async def bring_down(place: Place) -> list[str]:
     stack = _stack(place.home)
     from deploy.embedded.errors import EmbeddedError
 
-    ended = ["worker"] if await place.stop_worker() else []
+    ended = ["console"] if await place.stop_console() else []
+    ended += ["worker"] if await place.stop_worker() else []
     try:
         ended += await stack.down()
     except EmbeddedError as problem:

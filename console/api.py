@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from console.asked import ASKED, START, read_asked
+from console.asked import ASKED, START, StopAsked, read_asked
 from console.deciding import decide, owner_of, refused_for_who, start
 from console.errors import GatewayError
 from console.person import Person, SignedIn
@@ -59,6 +59,12 @@ class Waiting(Frozen):
     gate: str | None
     evidence_digest: str | None
     plan_digest: str
+
+
+class Role(Frozen):
+    """What somebody is in a plan."""
+
+    role: str | None
 
 
 class Inbox(Frozen):
@@ -136,6 +142,13 @@ async def rollout(request: Request, name: RolloutName, _: SignedIn) -> RolloutVi
     return await site_of(request).gateway.status(name)
 
 
+@router.get("/rollouts/{name}/role")
+async def role(request: Request, name: RolloutName, person: SignedIn) -> Role:
+    """The role that its plan gives the person, or none."""
+    owner = owner_of((await site_of(request).gateway.chain(name)).plan, person)
+    return Role(role=owner.role if owner else None)
+
+
 @router.get("/rollouts/{name}/decisions")
 async def decisions(request: Request, name: RolloutName, _: SignedIn) -> tuple[LogEntry, ...]:
     """Its whole decision log: what the store has, and what the rollout has still to hand over."""
@@ -204,7 +217,7 @@ async def send(request: Request, name: RolloutName, person: SignedIn, response: 
     """
     asked = await read_asked(request, ASKED)
     fields = asked.model_dump(exclude={"verb", "reason", "request_id"}, exclude_none=True)
-    if "resolution" in fields:
+    if isinstance(asked, StopAsked):
         fields["resolution"] = asked.resolution
     receipt = await decide(
         request.app.state, person, name, asked.verb, asked.reason, request_id=asked.request_id, **fields

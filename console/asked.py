@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from fastapi import Request
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from console.bodies import media_type, parse, read_body
 from console.problems import Problem
 from models.base import Frozen, Instant
-from models.command import Choice, Name, Reason, RequestId, Verb
+from models.command import Actor, Choice, Name, Reason, RequestId, Verb
 from models.metric import MetricName
 from models.plan import RolloutPlan, StopResolution
 from store.events import EventProblem
@@ -70,9 +70,20 @@ class StopAsked(_Asked):
     resolution: StopResolution
 
 
-ASKED: TypeAdapter[Any] = TypeAdapter(
-    Annotated[DecideAsked | PlainAsked | ConfirmAsked | OverrideAsked | StopAsked, Field(discriminator="verb")]
-)
+class DelegateAsked(_Asked):
+    """To let somebody act in the person's place until a programme time; without `until` it is taken back."""
+
+    verb: Literal[Verb.DELEGATE]
+    identity: Actor
+    name: Name
+    issuer: Annotated[str, Field(max_length=300)] | None = None
+    subject: Annotated[str, Field(max_length=255)] | None = None
+    until: AwareDatetime | None = None
+
+
+Asked: TypeAlias = DecideAsked | PlainAsked | ConfirmAsked | OverrideAsked | StopAsked | DelegateAsked
+
+ASKED: TypeAdapter[Asked] = TypeAdapter(Annotated[Asked, Field(discriminator="verb")])
 
 
 class StartAsked(Frozen):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from starlette.datastructures import State
@@ -19,16 +19,11 @@ from console.people import Permission
 from console.person import Person
 from console.problems import Problem
 from console.site import Site
-from models.claims import BREAK_GLASS, START, Claims, request_digest
+from models.claims import BREAK_GLASS, PROPOSER, START, Claims, longest, said
 from models.command import Command, Verb
 from models.log import Receipt
 from models.names import rollout_workflow_id
-from models.plan import Owner, RolloutPlan
-
-ADVANCING: Final = 600
-PROTECTING: Final = 86_400
-"""Seconds that a signature is good for: of what may let something pass, and of a pause or a stop, which must not be
-lost while a worker is away."""
+from models.plan import Decisions, Owner, RolloutPlan
 
 _PROTECT: Final = frozenset({Verb.PAUSE, Verb.STOP})
 
@@ -64,9 +59,10 @@ async def decide(
     _check_fresh(state, person)
     site.decisions.take(f"{person.issuer} {person.subject}")
     request = {"request_id": request_id or str(uuid4()), "actor": person.identity, "reason": reason, **fields}
-    command = checked(verb, request)
     chain = await site.gateway.chain(name)
-    token = site.signer.token(_claims(site, person, chain, verb, command))
+    part = await part_of(site, person, name, chain.plan, verb)
+    command = checked(verb, request | {"actor": part.actor})
+    token = site.signer.token(_claims(site, person, chain, part, verb, command))
     return await site.gateway.deliver(name, verb, command.model_copy(update={"token": token}))
 
 
@@ -85,7 +81,18 @@ async def start(state: State, person: Person, plan: RolloutPlan, begins: datetim
         told = f"{person.name} may not start rollouts; the file of people says who may"
         raise Problem(HTTPStatus.FORBIDDEN, told)
     gateway: Gateway = site.gateway
-    return await gateway.start(plan, begins, speed, token=site.signer.token(_start_claims(site, person, plan)))
+    token = site.signer.token(_start_claims(site, person, plan))
+    decisions = plan.decisions or site.decisions_are
+    if decisions is Decisions.SIGNED:
+        _check_signers(plan)
+    return await gateway.start(plan, begins, speed, decisions=decisions, token=token)
+
+
+def _check_signers(plan: RolloutPlan) -> None:
+    nameless = [one.identity for one in plan.owners if one.subject is None]
+    if nameless:
+        told = f"Decisions are signed here, and the plan does not say who signs as {', '.join(nameless)}"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{told}: give each owner an issuer and a subject")
 
 
 def _check_fresh(state: State, person: Person) -> None:
@@ -94,59 +101,70 @@ def _check_fresh(state: State, person: Person) -> None:
         raise SignInAgain(max_age)
 
 
-def role_of(site: Site, person: Person, plan: RolloutPlan, verb: Verb) -> str:
-    """What somebody decides as: the role the plan gives them, or break-glass where the file of people says so."""
+class Part(NamedTuple):
+    """What somebody takes part in a rollout as: by which identity, in which role."""
+
+    actor: str
+    role: str
+
+
+async def part_of(site: Site, person: Person, name: str, plan: RolloutPlan, verb: Verb) -> Part:
+    """An owner's part where the plan or a delegation gives it; break-glass where only that lets them protect."""
     owner = owner_of(plan, person)
     if owner is not None:
-        return owner.role
-    may_break = verb in _PROTECT and site.may(person, Permission.BREAK_GLASS)
-    return BREAK_GLASS if may_break else _NO_ROLE
+        return Part(owner.identity, owner.role)
+    if verb in _PROTECT and site.may(person, Permission.BREAK_GLASS):
+        # Nothing is asked before: what protects must not wait for a worker.
+        return Part(person.identity, BREAK_GLASS)
+    try:
+        given = (await site.gateway.status(name)).delegations
+    except GatewayError:
+        given = ()
+    for one in given:
+        if _is(person, one.issuer, one.subject, one.identity):
+            return Part(one.identity, one.role)
+    return Part(person.identity, _NO_ROLE)
 
 
 def owner_of(plan: RolloutPlan, person: Person) -> Owner | None:
     """The owner somebody is: by issuer and subject where the plan says them, else by identity."""
-    for owner in plan.owners:
-        said = (getattr(owner, "issuer", None), getattr(owner, "subject", None))
-        if said == (person.issuer, person.subject):
-            return owner
-        if said == (None, None) and owner.identity.casefold() == person.identity.casefold():
-            return owner
-    return None
+    return next((one for one in plan.owners if _is(person, one.issuer, one.subject, one.identity)), None)
 
 
-def _claims(site: Site, person: Person, chain: Chain, verb: Verb, command: Command) -> Claims:
-    choice = getattr(command, "choice", None)
+def _is(person: Person, issuer: str | None, subject: str | None, identity: str) -> bool:
+    if issuer is None and subject is None:
+        return identity.casefold() == person.identity.casefold()
+    return (issuer, subject) == (person.issuer, person.subject)
+
+
+def _claims(site: Site, person: Person, chain: Chain, part: Part, verb: Verb, command: Command) -> Claims:
+    repeated: dict[str, Any] = said(command)
     return Claims(
-        **_signed_by(site, person, PROTECTING if verb in _PROTECT else ADVANCING),
+        **_signed_by(site, person, verb.value),
+        **repeated,
         wf=rollout_workflow_id(chain.plan.id),
         chain=chain.first_run,
         plan=chain.plan.digest,
         verb=verb,
-        gate=getattr(command, "gate", None),
-        role=role_of(site, person, chain.plan, verb),
-        decision=choice.value if choice is not None else None,
-        rationale=command.reason,
-        evidence=getattr(command, "evidence_digest", None),
-        request=request_digest(command),
-        jti=command.request_id,
+        role=part.role,
     )
 
 
 def _start_claims(site: Site, person: Person, plan: RolloutPlan) -> Claims:
     owner = owner_of(plan, person)
     return Claims(
-        **_signed_by(site, person, ADVANCING),
+        **_signed_by(site, person, START),
         wf=rollout_workflow_id(plan.id),
         plan=plan.digest,
-        verb=START,  # type: ignore[arg-type]  # the one literal it may be
-        role=owner.role if owner else "proposer",
+        verb="start",
+        role=owner.role if owner else PROPOSER,
         rationale=f"start {plan.title}"[:2000],
         request=plan.digest,
         jti=str(uuid4()),
     )
 
 
-def _signed_by(site: Site, person: Person, seconds: int) -> dict[str, Any]:
+def _signed_by(site: Site, person: Person, verb: str) -> dict[str, Any]:
     now = int(time.time())
     return {
         "aud": site.signer.audience,
@@ -154,7 +172,7 @@ def _signed_by(site: Site, person: Person, seconds: int) -> dict[str, Any]:
         "sub": person.subject,
         "name": person.name,
         "iat": now,
-        "exp": now + seconds,
+        "exp": now + longest(verb),
         "auth_time": person.auth_time,
         "amr": person.amr,
     }
@@ -167,10 +185,9 @@ async def refused_for_who(site: Site, person: Person, name: str, verb: Verb) -> 
         actions = await site.gateway.allowed_actions(name, None)
     except GatewayError:
         return False
-    if role_of(site, person, plan, verb) == BREAK_GLASS:
-        return False
-    owner = owner_of(plan, person)
+    part = await part_of(site, person, name, plan, verb)
     action = next((one for one in actions if one.verb is verb), None)
-    if owner is None or action is None or not action.allowed:
-        return owner is None
-    return owner.identity.casefold() not in (one.casefold() for one in action.who)
+    if part.role in (_NO_ROLE, BREAK_GLASS) or action is None or not action.allowed:
+        return part.role == _NO_ROLE
+    who = {one.casefold() for one in action.who}
+    return not who & {one.identity.casefold() for one in plan.owners if one.role == part.role}

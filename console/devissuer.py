@@ -46,16 +46,17 @@ _ASKED: Final = (
 
 @dataclass(frozen=True)
 class Persona:
-    """Somebody to be: `subject` is their identity, as the plan's."""
+    """Somebody to be, by the identity that plans know them by."""
 
     subject: str
     name: str
     role: str
+    identity: str
 
 
 FIXED: Final = (
-    Persona(ON_CALL, "On-call", "may pause and stop, owns nothing"),
-    Persona(PROGRAMME, "Programme office", "may start rollouts, owns nothing"),
+    Persona(ON_CALL, "On-call", "may pause and stop, owns nothing", ON_CALL),
+    Persona(PROGRAMME, "Programme office", "may start rollouts, owns nothing", PROGRAMME),
 )
 
 
@@ -161,7 +162,7 @@ class DevIssuer:
             "nonce": found.nonce,
             "amr": ["dev"],
             "name": found.persona.name,
-            "email": found.persona.subject,
+            "email": found.persona.identity,
             "email_verified": True,
         }
         return jwt.encode({"alg": "ES256", "kid": self._key.kid}, claims, self._key, algorithms=["ES256"])
@@ -197,7 +198,7 @@ async def choose(request: Request) -> Response:
     found = await personas(request)
     hint = asked.get("login_hint", "")
     # Whom a link names stands first, and is not chosen by it: a page elsewhere could hold such a link.
-    found.sort(key=lambda one: one.subject != hint)
+    found.sort(key=lambda one: one.identity.casefold() != hint.casefold())
     return HTMLResponse(_page(found, urlencode(asked)))
 
 
@@ -207,7 +208,8 @@ async def chosen(request: Request) -> Response:
     issuer, asked = _issuer(request), dict(request.query_params)
     issuer.check(asked)
     form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-    persona = next((one for one in await personas(request) if one.subject == form.get("persona")), None)
+    wanted = form.get("persona", "").casefold()
+    persona = next((one for one in await personas(request) if one.identity.casefold() == wanted), None)
     if persona is None:
         raise Problem(
             HTTPStatus.FORBIDDEN, "There is no such persona: owners of open rollouts and those of the page are"
@@ -232,10 +234,12 @@ async def personas(request: Request) -> list[Persona]:
     found: dict[str, Persona] = {}
     for one in rollouts:
         for owner in one.plan.owners:
-            found.setdefault(owner.identity.casefold(), Persona(owner.identity, owner.name, owner.role))
+            # Whom a plan knows by a subject here must come back as that.
+            subject = owner.subject if owner.subject and owner.issuer == _issuer(request).issuer else owner.identity
+            found.setdefault(owner.identity.casefold(), Persona(subject, owner.name, owner.role, owner.identity))
     for one in rollouts:
         proposer = one.plan.proposer
-        found.setdefault(proposer.casefold(), Persona(proposer, proposer, "proposer"))
+        found.setdefault(proposer.casefold(), Persona(proposer, proposer, "proposer", proposer))
     for fixed in FIXED:
         found.setdefault(fixed.subject, fixed)
     return list(found.values())
@@ -243,8 +247,8 @@ async def personas(request: Request) -> list[Persona]:
 
 def _page(found: list[Persona], asked: str) -> str:
     items = "".join(
-        f'<li><button name="persona" value="{escape(one.subject)}">{escape(one.name)}</button> '
-        f"{escape(one.subject)}, {escape(one.role)}</li>"
+        f'<li><button name="persona" value="{escape(one.identity)}">{escape(one.name)}</button> '
+        f"{escape(one.identity)}, {escape(one.role)}</li>"
         for one in found
     )
     return (

@@ -31,7 +31,7 @@ from models.base import short
 from models.command import COMMANDS, Command, Verb
 from models.log import LogEntry, Outcome, Receipt
 from models.names import ROLLOUT, TASK_QUEUE, rollout_workflow_id, watch_workflow_id
-from models.plan import RolloutPlan
+from models.plan import Decisions, RolloutPlan
 from models.rollout import AllowedAction, RolloutView
 from models.work import RolloutInput, WatchView
 from worker.plugin import rollouts_plugin
@@ -117,8 +117,20 @@ class Gateway:
     def handle(self, name: str, run_id: str | None = None) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(rollout_workflow_id(name), run_id=run_id)
 
-    async def start(self, plan: RolloutPlan, start: datetime | None, speed: float, *, token: str | None = None) -> bool:
-        """Start a rollout; False if this very plan runs, or ran, already. The token proves who starts it.
+    async def start(
+        self,
+        plan: RolloutPlan,
+        start: datetime | None,
+        speed: float,
+        *,
+        decisions: Decisions | None = None,
+        token: str | None = None,
+    ) -> bool:
+        """Start a rollout; False if this very plan runs, or ran, already.
+
+        Args:
+            decisions: what holds where the plan does not say; as a rule unsigned.
+            token: what proves who starts it, which a rollout with signed decisions needs.
 
         Raises:
             GatewayError: another version of the plan runs or ran, or this one on another clock.
@@ -127,7 +139,13 @@ class Gateway:
         try:
             await self.client.start_workflow(
                 ROLLOUT,
-                RolloutInput(plan=plan, clock_start=start, clock_speed=speed, **_proof(token)),
+                RolloutInput(
+                    plan=plan,
+                    clock_start=start,
+                    clock_speed=speed,
+                    decisions=plan.decisions or decisions or Decisions.UNSIGNED,
+                    start_token=token,
+                ),
                 id=rollout_workflow_id(plan.id),
                 task_queue=TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -188,6 +206,11 @@ class Gateway:
         except RPCError as problem:
             raise _told(name, problem) from problem
         raise GatewayError(f"The history of {name} is empty.")
+
+    async def are_signed(self, name: str) -> bool:
+        """Whether its decisions must be signed, from its history."""
+        given = await self.started_with(name)
+        return (given.state.decisions if given.state else given.decisions) is Decisions.SIGNED
 
     async def status(self, name: str) -> RolloutView:
         """Where a rollout stands."""
@@ -343,11 +366,6 @@ class Gateway:
             return await asyncio.wait_for(call, self._answer.total_seconds())
         except TimeoutError as problem:
             raise _Late from problem
-
-
-def _proof(token: str | None) -> dict[str, Any]:
-    """What a start says beside the plan; a release that knows no such token gets none."""
-    return {"start_token": token} if token is not None and "start_token" in RolloutInput.model_fields else {}
 
 
 def _same_clock(known: RolloutInput, start: datetime | None, speed: float) -> bool:

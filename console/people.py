@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationError
 
 from models.base import Frozen
-from models.plan import Identity
+from models.owner import Identity
 from store.intake.yaml_text import YamlRefused, read_yaml
 from worker.settings import SettingsError
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from console import LOOPBACK
+from models.names import DEPLOYMENT
 from worker.settings import PREFIX, Length, SettingsError, variable
 
 
@@ -84,10 +85,10 @@ class ConsoleSettings(BaseSettings):
         description="private key that decisions are signed with: a JWK of mode 0600, as `rollouts keys sign` makes it",
     )
     deployment: str = Field(
-        default="partner-rollouts",
+        default=DEPLOYMENT,
         min_length=1,
-        max_length=100,
-        description="name of this deployment in signatures (`aud`); the same for the service and the workers",
+        max_length=200,
+        description="whom signed decisions are made for (`aud`); the same for the service and the workers",
     )
     people: Path | None = Field(
         default=None,

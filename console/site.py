@@ -14,6 +14,7 @@ from console.people import People, Permission, load_people
 from console.person import Person
 from console.settings import ConsoleSettings, is_loopback, place_of
 from console.signing import Signer, load_signer
+from models.plan import Decisions
 from worker.settings import SettingsError
 
 CALLBACK = "/login/callback"
@@ -23,7 +24,8 @@ CALLBACK = "/login/callback"
 class Site:
     """Where it is reached, who vouches for people, who signs, and the way to the rollouts.
 
-    `dev` is there where the service is its own issuer, for trying things out; pages then say so.
+    `dev` is there where the service is its own issuer, for trying things out; pages then say so. `decisions_are` holds
+    for plans that do not say whether their decisions are signed.
     """
 
     url: str
@@ -32,6 +34,7 @@ class Site:
     signer: Signer
     gateway: Gateway
     dev: DevIssuer | None = None
+    decisions_are: Decisions = Decisions.SIGNED
     sign_ins: Limit = field(default_factory=lambda: Limit(30))
     decisions: Limit = field(default_factory=lambda: Limit(30))
 
@@ -109,6 +112,7 @@ def _site(
         signer=signer,
         gateway=gateway,
         dev=dev,
+        decisions_are=Decisions.SIGNED if dev is None else Decisions.UNSIGNED,
         sign_ins=Limit(settings.sign_ins_per_minute),
         decisions=Limit(settings.decisions_per_minute),
     )
