@@ -14,30 +14,33 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
+from cli.home import Place
 from console.devissuer import ON_CALL, PROGRAMME
 from console.gateway import Gateway
 from console.settings import ConsoleSettings
+from console.signing import load_signer
 from console.site import Site
 from models.claims import Claims, request_digest
 from models.command import COMMANDS, Verb
-from models.rollout import RolloutView
+from models.log import Outcome
+from models.plan import RolloutPlan
+from models.rollout import RolloutView, Status
 from tests.cli.conftest import Rollout, Terminal, gateway, rollout, terminal  # noqa: F401
 from tests.console.conftest import problem
 from tests.console.visitors import NOWHERE, Browser, serving
-from tests.plans import make_plan
+from tests.plans import make_plan, plan_data
 
 SETTINGS = ConsoleSettings(sign_ins_per_minute=1000, decisions_per_minute=1000)
 
 
 @pytest.fixture
 async def site(terminal: Terminal, gateway: Gateway) -> AsyncIterator[Site]:  # noqa: F811
-    async with serving(_dsn(terminal), SETTINGS, gateway=gateway) as found:
+    signer = load_signer(Place(terminal.home).signing_key, "partner-rollouts")
+    async with serving(_dsn(terminal), SETTINGS, gateway, signer) as found:
         yield found
 
 
 def _dsn(terminal: Terminal) -> str:  # noqa: F811
-    from cli.home import Place
-
     return Place(terminal.home).dsn
 
 
@@ -249,10 +252,14 @@ async def test_what_cannot_be_read_is_told_field_by_field_and_reaches_no_rollout
     assert not [one for one in await rollout.gateway.decisions(rollout.name) if one.request_id]
 
 
+def _starting(plan: RolloutPlan) -> dict[str, Any]:
+    return {"plan": plan.model_dump(mode="json", by_alias=True), "clock_start": "2026-01-05T00:00:00Z"}
+
+
 async def test_who_may_start_starts_a_plan_once(site: Site, acting_for: ActingFor) -> None:
     programme = await acting_for(site, PROGRAMME)
     plan = make_plan(id=f"plan-{uuid4().hex[:8]}")
-    body = {"plan": plan.model_dump(mode="json", by_alias=True), "clock_start": "2026-01-05T00:00:00Z"}
+    body = _starting(plan)
     problem(await (await acting_for(site, ON_CALL)).client.post("/v1/rollouts", json=body), 403)
     for status, started in ((201, True), (200, False)):
         told = await programme.client.post("/v1/rollouts", json=body)
@@ -267,6 +274,64 @@ async def test_who_may_start_starts_a_plan_once(site: Site, acting_for: ActingFo
     assert "another version" in problem(told, 409)["detail"].lower()
     broken = body | {"plan": {**plan.model_dump(mode="json", by_alias=True), "owners": []}}
     assert problem(await programme.client.post("/v1/rollouts", json=broken), 422)["errors"]
+
+
+def _signed(site: Site) -> RolloutPlan:
+    """A plan whose owners sign in here."""
+    data = plan_data(id=f"plan-{uuid4().hex[:8]}", decisions="signed")
+    data["owners"] = [
+        {**one, "issuer": site.provider.issuer, "subject": f"{one['role']}@here.example"} for one in data["owners"]
+    ]
+    return RolloutPlan.model_validate_json(json.dumps(data))
+
+
+async def test_where_decisions_are_signed_the_service_s_word_counts_and_nobody_elses(
+    site: Site,
+    acting_for: ActingFor,
+    gateway: Gateway,  # noqa: F811
+) -> None:
+    plan = _signed(site)
+    programme = await acting_for(site, PROGRAMME)
+    told = await programme.client.post("/v1/rollouts", json=_starting(plan))
+    assert told.status_code == 201, told.text
+    rollout = Rollout(gateway, plan)  # noqa: F811
+    await rollout.until(Status.RUNNING, Status.HOLDING)
+    for owner in plan.owners:
+        # Whoever reaches Temporal can name anybody, and proves nothing by it.
+        receipt = await gateway.send(plan.id, Verb.CONFIRM_OWNERSHIP, owner.identity, "because", role=owner.role)
+        assert (receipt.outcome, "no signature proves" in receipt.message) == (Outcome.REFUSED, True)
+        person = await acting_for(site, owner.identity)
+        told = await person.decide(plan.id, "confirm_ownership", role=owner.role)
+        assert (told.status_code, told.json()["outcome"]) == (200, "applied"), told.text
+    view = await rollout.until(Status.AWAITING_APPROVAL)
+    finance = await acting_for(site, rollout.who("finance_owner"))
+    problem(await finance.decide(plan.id, "decide", **_at(view)), 403)
+    on_call = await acting_for(site, ON_CALL)
+    problem(await on_call.decide(plan.id, "decide", **_at(view)), 403)
+    sponsor = await acting_for(site, rollout.who("sponsor"))
+    assert (await sponsor.decide(plan.id, "decide", **_at(view))).status_code == 200
+    # Its wave of partners is enrolled on the word of that signature.
+    await rollout.until(Status.RUNNING)
+    entries = await sponsor.get(f"/v1/rollouts/{plan.id}/decisions")
+    approved = next(one for one in entries if one["verb"] == "decide" and one["outcome"] == "applied")
+    assert approved["signed_by"] == {
+        "issuer": site.provider.issuer,
+        "subject": "sponsor@here.example",
+        "name": "Sam Sponsor",
+    }
+    # In an emergency the on-call stops the clock, and nobody but an owner starts it again.
+    assert (await on_call.decide(plan.id, "pause", "wrong price list")).status_code == 200
+    problem(await on_call.decide(plan.id, "resume", "all is well"), 403)
+    assert (await gateway.status(plan.id)).status is Status.PAUSED
+
+
+async def test_a_plan_that_does_not_say_who_signs_is_not_started_where_decisions_are_signed(
+    site: Site, acting_for: ActingFor
+) -> None:
+    programme = await acting_for(site, PROGRAMME)
+    data = plan_data(id=f"plan-{uuid4().hex[:8]}", decisions="signed")
+    told = await programme.client.post("/v1/rollouts", json={"plan": data})
+    problem(told, 422)
 
 
 async def test_while_temporal_is_away_it_says_so_and_a_person_can_send_only_so_often(

@@ -101,12 +101,14 @@ async def serving_on(
 
 
 @asynccontextmanager
-async def serving(database: str, settings: ConsoleSettings, gateway: Gateway | None = None) -> AsyncIterator[Site]:
-    """The same with the issuer for trying things out."""
+async def serving(
+    database: str, settings: ConsoleSettings, gateway: Gateway | None = None, signer: Signer | None = None
+) -> AsyncIterator[Site]:
+    """The same with the issuer for trying things out; without a signer, with a key that no worker knows."""
     with listen("127.0.0.1:0") as listening:
 
         def make(gateway: Gateway) -> Site:
-            return dev_site(settings, listening, new_signer(), gateway)
+            return dev_site(settings, listening, signer or new_signer(), gateway)
 
         async with serving_on(listening, database, settings, make, gateway) as site:
             yield site
