@@ -28,7 +28,7 @@ class Way(Protocol):
 
     async def role(self, name: str) -> str | None: ...
 
-    async def send(self, name: str, verb: Verb, reason: str, **fields: Any) -> Receipt: ...
+    async def send(self, name: str, verb: Verb, reason: str, /, **fields: Any) -> Receipt: ...
 
 
 class Claimed:
@@ -46,7 +46,7 @@ class Claimed:
         owner = (await self._gateway.started_with(name)).plan.owner(self.identity)
         return owner.role if owner else None
 
-    async def send(self, name: str, verb: Verb, reason: str, **fields: Any) -> Receipt:
+    async def send(self, name: str, verb: Verb, reason: str, /, **fields: Any) -> Receipt:
         if await self._gateway.are_signed(name):
             raise CliError(
                 f"Decisions of {name} are signed, and a claimed name proves nothing: {SIGN_IN}.", Exit.REFUSED
@@ -70,7 +70,7 @@ class SignedIn:
         async with Service.at(self._login.url, self._login.token) as service:
             return await service.role(name)
 
-    async def send(self, name: str, verb: Verb, reason: str, **fields: Any) -> Receipt:
+    async def send(self, name: str, verb: Verb, reason: str, /, **fields: Any) -> Receipt:
         async with Service.at(self._login.url, self._login.token) as service:
             return await service.decide(name, verb, reason, **fields)
 

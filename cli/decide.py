@@ -56,6 +56,9 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=f'Example: rollouts review my-plan {who} -m "no change"')(review)
     app.command(epilog=f'Example: rollouts stop my-plan --current withdraw {who} -m "law changed"')(stop)
     app.command(epilog=f"Example: rollouts confirm my-plan {who}")(confirm)
+    app.command(
+        epilog=f'Example: rollouts delegate my-plan dee@example.com --name Dee --until 2026-03-01 {who} -m "leave"'
+    )(delegate)
     app.command(epilog=f"Example: rollouts acknowledge my-plan {who}")(acknowledge)
 
 
@@ -219,6 +222,29 @@ async def confirm(
         # Somebody whom the plan does not name is refused by the rollout, which writes it down.
         role = await way.role(name) or "none"
     return answer(await way.send(name, Verb.CONFIRM_OWNERSHIP, reason, role=role), output)
+
+
+@command
+async def delegate(
+    name: Name,
+    to: Annotated[str, typer.Argument(metavar="WHOM", help="Who acts in your place: an e-mail address.")],
+    whose: Annotated[str, typer.Option("--name", help="Their name.")],
+    reason: Reason,
+    who: As = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=DATES, metavar="DATE", help="Programme time it ends (UTC); without it, it is taken back."),
+    ] = None,
+    issuer: Annotated[str | None, typer.Option(help="Where they sign in; signed decisions need it.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Who they are there.")] = None,
+    home: Home = Path(DEFAULT_HOME),
+    output: Output = Format.TABLE,
+) -> int:
+    """Let somebody act in your place until a date, or take that back."""
+    fields: dict[str, Any] = {"identity": to, "name": whose, "issuer": issuer, "subject": subject}
+    ends = until.replace(tzinfo=UTC) if until else None
+    way = await way_of(home, who)
+    return answer(await way.send(name, Verb.DELEGATE, reason, **fields, until=ends), output)
 
 
 @command

@@ -19,7 +19,7 @@ from models.rollout import Awaited, RolloutView, Status
 COMMANDS = {
     Verb.DECIDE: "approve, reject",
     Verb.CONFIRM_OWNERSHIP: "confirm",
-    **{verb: verb.value for verb in (Verb.PAUSE, Verb.RESUME, Verb.OVERRIDE, Verb.REVIEW, Verb.STOP)},
+    **{verb: verb.value for verb in (Verb.PAUSE, Verb.RESUME, Verb.OVERRIDE, Verb.REVIEW, Verb.STOP, Verb.DELEGATE)},
     Verb.ACKNOWLEDGE: "acknowledge",
 }
 """The commands of the verbs that people have at the terminal."""

@@ -36,7 +36,7 @@ is on stderr, and the exit code tells its kind.
 """
 
 KINDS = {
-    "up": ("up", "directory, addresses, Web UI, the worker's pid and log, migrations applied"),
+    "up": ("up", "directory, addresses, Web UI, pid and log of worker and console, migrations applied"),
     "down": ("down", "directory, and what was ended"),
     "doctor": ("doctor", "a list: check, ok (null: not looked at), found, advice"),
     "start": ("start", "rollout, digest of the plan, whether this command started it, dry_run"),
@@ -50,6 +50,12 @@ KINDS = {
     "receipt": (
         "approve and every other request",
         "request_id, outcome (applied, pending, refused), message, sequence",
+    ),
+    "login": ("login", "url, issuer, subject, identity, name; never the token"),
+    "logout": ("logout", "was: who was signed in (null: nobody)"),
+    "sessions": (
+        "sessions list",
+        "a list, the oldest first: session_id, kind, issuer, subject, identity, name, when, ended_at, ended_by",
     ),
     "history": ("history", "rollout, runs, missing_run (null: none is past retention), lines"),
     "decisions": ("decisions", "the log's entries, the oldest first"),
@@ -78,6 +84,9 @@ KINDS = {
     "key": ("keys add", "name, source, and the key itself, which is shown this once"),
     "keys": ("keys list", "a list: key_id, name, source_system, created_at, revoked_at, last_used_at"),
     "revoked": ("keys revoke", "name"),
+    "signing-key": ("keys sign generate, keys sign rotate", "kid, and the files of key and public"),
+    "public-keys": ("keys sign list", "a list, the newest first: kid, kty, crv, x"),
+    "sessions-revoked": ("sessions revoke", "whose, and how many sessions"),
     "migrated": ("db migrate", "the migrations it applied"),
     "migrations": ("db status", "a list: name, state, applied_at"),
 }

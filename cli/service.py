@@ -167,7 +167,7 @@ class Service:
         found: str | None = (await self._call("GET", f"/v1/rollouts/{name}/role"))["role"]
         return found
 
-    async def decide(self, name: str, verb: Verb, reason: str, **fields: Any) -> Receipt:
+    async def decide(self, name: str, verb: Verb, reason: str, /, **fields: Any) -> Receipt:
         """Ask a rollout; what came of it, also where it was refused.
 
         Raises:
@@ -179,8 +179,8 @@ class Service:
             "POST", f"/v1/rollouts/{name}/decisions", content=body, headers={"Content-Type": "application/json"}
         )
         found = _body(answer)
-        receipt = found.get("receipt") if answer.status_code in (403, 409) else found
-        if answer.status_code not in (200, 202) and not receipt:
+        receipt = found if answer.status_code in (200, 202) else found.get("receipt")
+        if not receipt:
             raise _refused(answer)
         return Receipt.model_validate_json(json.dumps(receipt))
 

@@ -55,6 +55,6 @@ async def revoke(
     if not ended:
         raise CliError(f"No session of {whose} is open; `rollouts sessions list` shows all.", Exit.BAD_INPUT)
     if output is Format.JSON:
-        emit_json("revoked", {"whose": whose, "sessions": ended})
+        emit_json("sessions-revoked", {"whose": whose, "sessions": ended})
     else:
         show(f"{ended} ended.")

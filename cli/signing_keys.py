@@ -51,7 +51,7 @@ def _make(place: Place, key: Path | None, public: Path | None, output: Format, *
         raise CliError(f"{problem}.", Exit.BAD_INPUT) from problem
     say(f"Bring {shown} to every worker, then start the service anew: it signs with the key of {private}.")
     if output is Format.JSON:
-        emit_json("signing key", {"kid": made.kid, "key": str(private), "public": str(shown)})
+        emit_json("signing-key", {"kid": made.kid, "key": str(private), "public": str(shown)})
     else:
         show(made.kid)
 
@@ -68,6 +68,6 @@ async def list_(public: Public = None, home: Home = Path(DEFAULT_HOME), output: 
     except SettingsError as problem:
         raise CliError(f"{problem}.", Exit.BAD_INPUT) from problem
     if output is Format.JSON:
-        emit_json("public keys", [one.model_dump() for one in found])
+        emit_json("public-keys", [one.model_dump() for one in found])
     else:
         table("key", "public part", rows=[(one.kid, one.x) for one in found])

@@ -41,14 +41,14 @@ class SignInAgain(Problem):
 
 
 async def decide(
-    state: State, person: Person, name: str, verb: Verb, reason: str, *, request_id: str | None = None, **fields: Any
+    state: State, person: Person, name: str, verb: Verb, reason: str, /, *, request_id: str | None = None, **fields: Any
 ) -> Receipt:
     """Ask a rollout for what a signed-in person wants; the receipt is read back from the workflow.
 
     Args:
         state: the app's, with its `site` and `settings`.
         request_id: the same one twice is one request; none: a new one.
-        fields: those of the verb's command beside who and why (`models/command.py`).
+        fields: those of the verb's command beside who and why (`models/command.py`); a delegate's has a `name`.
 
     Raises:
         SignInAgain: it is too long ago that the person signed in.

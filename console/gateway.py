@@ -245,7 +245,7 @@ class Gateway:
                     raise GatewayError(f"Rollout {name} cannot be asked: {problem}") from problem
             await asyncio.sleep(ASK_AGAIN)
 
-    async def send(self, name: str, verb: Verb, actor: str, reason: str, **fields: Any) -> Receipt:
+    async def send(self, name: str, verb: Verb, actor: str, reason: str, /, **fields: Any) -> Receipt:
         """Send a request and return what came of it; pending where that is not known yet.
 
         Raises:

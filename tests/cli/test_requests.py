@@ -161,7 +161,7 @@ async def test_a_request_that_cannot_hold_is_refused_before_it_is_sent(terminal:
     )
     assert [told.code for told in (short, nobody, foreign, undated)] == [2, 2, 2, 2]
     assert "reason: string should have at least 3 characters" in short.err
-    assert "Missing option '--as'" in nobody.err
+    assert "Nobody is signed in here" in nobody.err
     assert "'luck' is not one of 'contribution_margin'" in foreign.err
     assert "'soon'" in undated.err
     assert all(told.out == "" and len(told.err.splitlines()) == 1 for told in (short, nobody, foreign, undated))

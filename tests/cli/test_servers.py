@@ -38,7 +38,7 @@ def _checks(told: Told) -> dict[str, tuple[bool | None, str, str]]:
 async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(elsewhere: Terminal) -> None:
     up = await elsewhere.program("up", "-o", "json")
     assert (up.code, up.document["kind"], len(up.data["migrations_applied"]) > 1) == (Exit.OK, "up", True), up.err
-    assert "Waiting for the worker to ask for work ..." in up.err
+    assert "Waiting for the worker to ask for work, and for the console to answer ..." in up.err
     assert "hush" not in up.out
     again, well = await asyncio.gather(elsewhere("up"), elsewhere.program("doctor", "-o", "json"))
     assert (again.code, "were up already" in again.err) == (Exit.OK, True)
@@ -59,7 +59,7 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
     assert "run `rollouts db migrate`" in ill.out
 
     down = await elsewhere.program("down", "-o", "json")
-    assert (down.code, down.data["ended"]) == (Exit.OK, ["worker", "Temporal", "PostgreSQL"])
+    assert (down.code, down.data["ended"]) == (Exit.OK, ["console", "worker", "Temporal", "PostgreSQL"])
     nothing = await elsewhere("down")
     assert (nothing.code, "Nothing was running" in nothing.out) == (Exit.OK, True)
     gone = await elsewhere("doctor", "-o", "json")

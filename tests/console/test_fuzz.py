@@ -19,12 +19,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from temporalio.testing import WorkflowEnvironment
 
 from console.app import create_app, open_pool
+from console.devissuer import PROGRAMME
+from console.gateway import Gateway
 from console.server import serve
-from console.settings import listen, place_of
+from console.settings import ConsoleSettings, listen, place_of
 from store.events.keys import add_key
 from tests.console.conftest import CHECKED, SMALL
+from tests.console.visitors import Browser, serving
 
 T = TypeVar("T")
 
@@ -174,3 +178,75 @@ async def test_any_bytes_at_all_are_answered(service: Service) -> None:
 
     await asyncio.to_thread(check)
     assert await service._rows() == before
+
+
+@dataclass(frozen=True)
+class People:
+    """A service that people sign in to, with a Temporal that has no rollouts, and a token of somebody."""
+
+    address: str
+    token: str
+    schema: Any
+
+
+@pytest.fixture
+async def people(database: str, dev_server: WorkflowEnvironment) -> AsyncIterator[People]:
+    often = ConsoleSettings(sign_ins_per_minute=10_000, decisions_per_minute=10_000)
+    gateway = Gateway(dev_server.client)
+    async with serving(database, often, gateway) as site, await open_pool(database, often) as pool:
+        browser = Browser(site.url)
+        async with browser.client:
+            await browser.sign_in(PROGRAMME)
+            schema = schemathesis.openapi.from_dict(create_app(pool, often, site).openapi())
+            yield People(site.url, browser.session or "", schema)
+
+
+OPERATIONS = [
+    ("/v1/rollouts", "GET"),
+    ("/v1/rollouts", "POST"),
+    ("/v1/rollouts/{name}", "GET"),
+    ("/v1/rollouts/{name}/role", "GET"),
+    ("/v1/rollouts/{name}/decisions", "GET"),
+    ("/v1/rollouts/{name}/decisions", "POST"),
+    ("/v1/inbox", "GET"),
+    ("/v1/me", "GET"),
+]
+
+
+MODES = [
+    (path, method, mode)
+    for path, method in OPERATIONS
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    # What takes nothing can be asked in no wrong way.
+    if mode is GenerationMode.POSITIVE or "{" in path or method == "POST"
+]
+
+
+@pytest.mark.parametrize(("path", "method", "mode"), MODES)
+async def test_what_people_may_ask_is_answered_as_described(
+    people: People, path: str, method: str, mode: GenerationMode
+) -> None:
+    operation = people.schema[path][method]
+    headers = {"authorization": f"Bearer {people.token}"}
+    codes: set[int] = set()
+
+    @RUN
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Case[Any]) -> None:
+        response = case.call(base_url=people.address, headers=headers, timeout=60)
+        case.validate_response(response, excluded_checks=[positive_data_acceptance], headers=headers)
+        codes.add(response.status_code)
+        assert response.status_code not in (401, 403)
+
+    await asyncio.to_thread(check)
+    expected = {200, 404} if mode is GenerationMode.POSITIVE else {400, 404, 422}
+    if (path, method, mode) != ("/v1/rollouts", "POST", GenerationMode.POSITIVE):
+        assert codes & expected, codes
+
+
+async def test_nobody_is_answered_without_a_token(people: People) -> None:
+    async with httpx.AsyncClient(base_url=people.address) as client:
+        for path, method in OPERATIONS:
+            asked = path.replace("{name}", "gold-tier-rebate")
+            told = await client.request(method, asked, headers={"origin": people.address}, json={})
+            assert told.status_code == 401, (path, method)
