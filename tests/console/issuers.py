@@ -159,7 +159,8 @@ class Liar:
         return JSONResponse(said | self.metadata)
 
     async def keys(self, _: Request) -> Response:
-        return JSONResponse({"keys": [self.key.as_dict(private=False)]})
+        published = {"kty": "oct", "kid": "published", "k": _encoded(SECRET.encode())}
+        return JSONResponse({"keys": [self.key.as_dict(private=False), published]})
 
     async def authorize(self, request: Request) -> Response:
         self.asked = query(str(request.url))
@@ -193,6 +194,9 @@ class Liar:
 
     def with_our_secret(self, claims: dict[str, Any]) -> str:
         return _by_hand({"alg": "HS256"}, claims, SECRET.encode())
+
+    def with_a_published_secret(self, claims: dict[str, Any]) -> str:
+        return _by_hand({"alg": "HS256", "kid": "published"}, claims, SECRET.encode())
 
     def with_its_public_key(self, claims: dict[str, Any]) -> str:
         return _by_hand({"alg": "HS256", "kid": self.key.kid}, claims, self.key.as_pem(private=False))

@@ -146,6 +146,7 @@ LIES: dict[str, tuple[dict[str, Any], str]] = {
     "signed in long ago": ({"claims": {"auth_time": NOW - 9 * 3600}}, "asked to sign you in anew"),
     "unsigned": ({"sign": Liar.unsigned}, "not signed as it must be"),
     "signed with our own secret": ({"sign": Liar.with_our_secret}, "not signed as it must be"),
+    "signed with a secret that it publishes": ({"sign": Liar.with_a_published_secret}, "not signed as it must be"),
     "signed with its public key": ({"sign": Liar.with_its_public_key}, "not signed as it must be"),
     "signed with another key": (
         {"sign": lambda liar, claims: liar.signed(claims, ECKey.generate_key("P-256"))},
