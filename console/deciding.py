@@ -14,10 +14,11 @@ from uuid import uuid4
 from starlette.datastructures import State
 
 from console.errors import GatewayError
-from console.gateway import Chain, Gateway, checked
+from console.gateway import Chain, Gateway
 from console.people import Permission
 from console.person import Person
 from console.problems import Problem
+from console.requests import checked
 from console.site import Site
 from models.claims import BREAK_GLASS, PROPOSER, START, Claims, longest, said
 from models.command import Command, Verb

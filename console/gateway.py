@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
-from pydantic import ValidationError
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -27,9 +26,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from console.errors import GatewayError, Kind
+from console.requests import checked, pending, receipt_of, told_of
 from models.base import short
-from models.command import COMMANDS, Command, Verb
-from models.log import LogEntry, Outcome, Receipt
+from models.command import Command, Verb
+from models.log import LogEntry, Receipt
 from models.names import ROLLOUT, TASK_QUEUE, rollout_workflow_id, watch_workflow_id
 from models.plan import Decisions, RolloutPlan
 from models.rollout import AllowedAction, RolloutView
@@ -54,9 +54,6 @@ MOST_CHAINS = 1000
 
 POLLED_WITHIN = timedelta(minutes=2)
 """A worker without work asks anew every minute."""
-
-_NO_WORKER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION)
-"""What the server answers to a question that no worker takes: at once, or when the time is over."""
 
 NEVER_LOST = frozenset({Verb.PAUSE, Verb.STOP})
 """Verbs sent as a signal first: they must reach the rollout also while no worker runs."""
@@ -168,7 +165,7 @@ class Gateway:
                 ) from None
             return False
         except RPCError as problem:
-            raise _told(plan.id, problem) from problem
+            raise told_of(plan.id, problem) from problem
         return True
 
     async def chain(self, name: str) -> Chain:
@@ -181,7 +178,7 @@ class Gateway:
         try:
             described = await self._in_time(self.handle(name).describe(rpc_timeout=self._answer))
         except RPCError as problem:
-            raise _told(name, problem) from problem
+            raise told_of(name, problem) from problem
         first = described.raw_description.workflow_execution_info.first_run_id
         known = self._chains.get(name)
         if known is None or known.first_run != first:
@@ -204,7 +201,7 @@ class Gateway:
                 given: RolloutInput = decoded[0]
                 return given
         except RPCError as problem:
-            raise _told(name, problem) from problem
+            raise told_of(name, problem) from problem
         raise GatewayError(f"The history of {name} is empty.")
 
     async def are_signed(self, name: str) -> bool:
@@ -239,7 +236,7 @@ class Gateway:
                 asked = self.handle(name).query(query, *args, result_type=result, rpc_timeout=self._answer)
                 return await self._in_time(asked)
             except RPCError as problem:
-                raise _told(name, problem) from problem
+                raise told_of(name, problem) from problem
             except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as problem:
                 if loop.time() > until:
                     raise GatewayError(f"Rollout {name} cannot be asked: {problem}") from problem
@@ -264,7 +261,7 @@ class Gateway:
             if problem.status is RPCStatusCode.NOT_FOUND and await self._exists(name):
                 told = f"Rollout {name} is over; nothing changes it any more. Its log: `rollouts decisions {name}`."
                 raise GatewayError(told, Kind.REFUSED) from problem
-            raise _told(name, problem) from problem
+            raise told_of(name, problem) from problem
 
     async def _updated(self, name: str, verb: Verb, command: Command) -> Receipt:
         handle = self.handle(name)
@@ -285,7 +282,7 @@ class Gateway:
         try:
             receipt: Receipt = await update.result(rpc_timeout=EXAMINED)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            return _pending(command, "taken; what comes of it is not known yet")
+            return pending(command, "taken; what comes of it is not known yet")
         return receipt
 
     async def _signalled(self, name: str, verb: Verb, command: Command) -> Receipt:
@@ -297,9 +294,9 @@ class Gateway:
             with contextlib.suppress(GatewayError):
                 for entry in reversed(await self.decisions(name)):
                     if entry.request_id == command.request_id and "duplicate" not in (entry.refusal or ""):
-                        return _receipt(entry)
+                        return receipt_of(entry)
             await asyncio.sleep(0.2)
-        return _pending(command, "recorded and kept by the server; no worker answers, so the outcome is not known yet")
+        return pending(command, "recorded and kept by the server; no worker answers, so the outcome is not known yet")
 
     async def _exists(self, name: str) -> bool:
         try:
@@ -319,7 +316,7 @@ class Gateway:
         try:
             newest = (await self.handle(name).describe(rpc_timeout=self._answer)).run_id
         except RPCError as problem:
-            raise _told(name, problem) from problem
+            raise told_of(name, problem) from problem
         run_id = newest
         while run_id:
             try:
@@ -327,7 +324,7 @@ class Gateway:
             except RPCError as problem:
                 if problem.status is RPCStatusCode.NOT_FOUND and run_id != newest:
                     return
-                raise _told(name, problem) from problem
+                raise told_of(name, problem) from problem
             yield run_id, events
             run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
 
@@ -382,44 +379,3 @@ def _why(problem: BaseException) -> str:
     if "refused" in told.casefold():
         return "connection refused"
     return told[:200].rstrip(".") or "no answer"
-
-
-def checked(verb: Verb, request: dict[str, Any]) -> Command:
-    """A request of that verb.
-
-    Raises:
-        GatewayError: a field is missing or cannot be used.
-    """
-    try:
-        return COMMANDS[verb].model_validate(request)
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg'].lower()}" for one in error.errors())
-        raise GatewayError(f"The request does not hold: {told}.", Kind.BAD_INPUT) from error
-
-
-def _receipt(entry: LogEntry) -> Receipt:
-    return Receipt(
-        request_id=entry.request_id,
-        outcome=entry.outcome or Outcome.APPLIED,
-        message=entry.message,
-        sequence=entry.sequence,
-    )
-
-
-def _pending(command: Command, message: str) -> Receipt:
-    return Receipt(request_id=command.request_id, outcome=Outcome.PENDING, message=message, sequence=0)
-
-
-def _told(name: str, problem: RPCError) -> GatewayError:
-    if problem.status is RPCStatusCode.NOT_FOUND:
-        return GatewayError(
-            f"Temporal knows no rollout {name}: it was never started, or ended longer ago than histories are kept; "
-            f"`rollouts list` shows all, `rollouts decisions {name}` its log.",
-            Kind.UNKNOWN,
-        )
-    if problem.status in _NO_WORKER:
-        return GatewayError(
-            f"No worker answers for {name}; `rollouts doctor` looks why, `rollouts list` shows where it last stood.",
-            Kind.UNAVAILABLE,
-        )
-    return GatewayError(f"Temporal refused: {problem.message}", Kind.UNAVAILABLE)
