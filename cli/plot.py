@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import NamedTuple
 
-from cli.output import clean
+from console.svg import escaped, words
 from models.metric import CATALOGUE
 from models.power import MetricPower, PlanPower
 
@@ -32,7 +31,7 @@ def power_plot(found: PlanPower) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {high}" width="{_WIDE}" height="{high}" '
         'role="img" aria-labelledby="title desc" fill="none" stroke="currentColor" font-family="sans-serif" '
-        f'font-size="12">\n<title id="title">{_text(title)}</title>\n<desc id="desc">{_text(told)}.</desc>\n'
+        f'font-size="12">\n<title id="title">{escaped(title)}</title>\n<desc id="desc">{escaped(told)}.</desc>\n'
         f"{body}</svg>\n"
     )
 
@@ -60,7 +59,7 @@ def _panel(one: MetricPower, top: int) -> str:
     )
     last = max(curve.days)
     head = f"{CATALOGUE[one.metric].title}: rollouts in which it is proven, {one.partners} partners"
-    parts = [f'<g transform="translate(0 {top})">\n', _words(_LEFT, 22, head, size=14)]
+    parts = [f'<g transform="translate(0 {top})">\n', words(_LEFT, 22, head, size=14)]
     parts += _axes(last)
     parts += [_drawn(line, curve.days, last) for line in lines]
     parts += _labels(lines)
@@ -73,16 +72,16 @@ def _axes(last: int) -> Iterator[str]:
         y = _y(tick / 100)
         strength = "0.5" if tick == round(100 * _WANTED) else "0.15"
         yield f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke-opacity="{strength}"/>\n'
-        yield _words(left - 8, y + 4, str(tick), anchor="end")
+        yield words(left - 8, y + 4, str(tick), anchor="end")
     for day in _days(last):
         x = _x(day, last)
         yield f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 5}"/>\n'
-        yield _words(x, bottom + 18, str(day), anchor="middle")
+        yield words(x, bottom + 18, str(day), anchor="middle")
     yield f'<path d="M{left} {_TOP}V{bottom}H{right}"/>\n'
-    yield _words((left + right) / 2, _HIGH - 12, "days since the cohort was enrolled", anchor="middle")
+    yield words((left + right) / 2, _HIGH - 12, "days since the cohort was enrolled", anchor="middle")
     middle = (_TOP + bottom) / 2
     turned = f'transform="rotate(-90 14 {middle:.1f})" '
-    yield _words(14, middle, "% of the rollouts", anchor="middle", more=turned)
+    yield words(14, middle, "% of the rollouts", anchor="middle", more=turned)
 
 
 def _days(last: int) -> Sequence[int]:
@@ -95,7 +94,7 @@ def _drawn(line: _Line, days: Sequence[int], last: int) -> str:
     points = " ".join(f"{_x(day, last):.1f},{_y(share):.1f}" for day, share in zip(days, line.shares, strict=True))
     dots = "".join(
         f'<circle cx="{_x(day, last):.1f}" cy="{_y(share):.1f}" r="2.5" fill="currentColor">'
-        f"<title>{_text(line.label)}, day {day}: {100 * share:.1f} %</title></circle>\n"
+        f"<title>{escaped(line.label)}, day {day}: {100 * share:.1f} %</title></circle>\n"
         for at, (day, share) in enumerate(zip(days, line.shares, strict=True))
         if at % 7 == 0 or at == len(days) - 1
     )
@@ -111,7 +110,7 @@ def _labels(lines: Sequence[_Line]) -> Iterator[str]:
         lowest = y
         dashes = _dashed(line)
         yield f'<line x1="{left}" y1="{y - 4:.1f}" x2="{left + 24}" y2="{y - 4:.1f}" stroke-width="2"{dashes}/>\n'
-        yield _words(left + 30, y, f"{line.label}: {100 * line.shares[-1]:.0f} %")
+        yield words(left + 30, y, f"{line.label}: {100 * line.shares[-1]:.0f} %")
 
 
 def _dashed(line: _Line) -> str:
@@ -124,14 +123,3 @@ def _x(day: float, last: int) -> float:
 
 def _y(share: float) -> float:
     return _TOP + (_HIGH - _TOP - _BOTTOM) * (1 - share)
-
-
-def _words(x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, more: str = "") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" {more}text-anchor="{anchor}" font-size="{size}" fill="currentColor" '
-        f'stroke="none">{_text(text)}</text>\n'
-    )
-
-
-def _text(text: str) -> str:
-    return escape(clean(text))

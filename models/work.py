@@ -16,7 +16,7 @@ from models.log import LogEntry
 from models.metric import MetricName
 from models.plan import CohortSpec, Decisions, Fate, RolloutPlan
 from models.proof import Proofs
-from models.rollout import CohortMembers, FrozenCohort, Notice, RolloutState
+from models.rollout import Awaited, CohortMembers, FrozenCohort, Notice, RolloutState
 
 
 class RolloutInput(Frozen):
@@ -140,7 +140,8 @@ class EnrolResult(Frozen):
 
 
 class Standing(Frozen):
-    """The few facts of a rollout that lists show and the watch needs; the store keeps the latest."""
+    """The few facts of a rollout that lists show and the watch needs; the store keeps the latest. `awaited` and `next`
+    are whom it waits for and what comes next, as its status has them."""
 
     phase: str
     wave: int | None
@@ -151,6 +152,8 @@ class Standing(Frozen):
     watched: tuple[CohortMembers, ...] = ()
     tolerance_since: Instant | None = None
     baselines: tuple[Baseline, ...] = ()
+    awaited: tuple[Awaited, ...] = ()
+    next: str = ""
 
 
 class StandingBrief(Lean):
@@ -166,6 +169,8 @@ class StandingBrief(Lean):
     watching: tuple[str, ...] = ()
     tolerance_since: Instant | None = None
     baselines_from: str | None = None
+    awaited: tuple[Awaited, ...] = ()
+    next: str = ""
 
 
 class RecordRequest(Frozen):

@@ -13,7 +13,7 @@ from models.brief import baselines_of
 from models.clock import ProgrammeClock
 from models.evidence import Baseline
 from models.plan import Decisions, RolloutPlan
-from models.rollout import CohortMembers
+from models.rollout import Awaited, CohortMembers
 from models.work import OpenRequest, RolloutKey, Standing, StandingBrief
 from store.enrolments import NotFrozen
 from store.evidence import read_snapshot
@@ -108,6 +108,7 @@ async def update_standing(conn: Connection, key: RolloutKey, standing: Standing,
         standing.tolerance_since,
         [baseline.model_dump(mode="json") for baseline in standing.baselines],
         sequence,
+        *_awaited(standing),
     )
 
 
@@ -130,6 +131,7 @@ async def update_brief(conn: Connection, key: RolloutKey, standing: StandingBrie
         list(standing.watching),
         standing.tolerance_since,
         sequence,
+        *_awaited(standing),
     )
     if row is None:
         return
@@ -143,6 +145,12 @@ async def update_brief(conn: Connection, key: RolloutKey, standing: StandingBrie
             key.chain_id,
             [one.model_dump(mode="json") for one in found],
         )
+
+
+def _awaited(standing: Standing | StandingBrief) -> tuple[list[dict[str, Any]], list[str], str]:
+    """Whom it waits for, those persons alone, and what comes next."""
+    persons = {who.casefold() for one in standing.awaited for who in one.who}
+    return [one.model_dump(mode="json") for one in standing.awaited], sorted(persons), standing.next
 
 
 async def baselines_from(conn: Connection, key: RolloutKey, digest: str) -> tuple[Baseline, ...]:
@@ -181,6 +189,8 @@ def _stored(row: Any) -> StoredRollout:
         watched=tuple(CohortMembers.model_validate_json(json.dumps(one)) for one in row["watched"]),
         tolerance_since=row["tolerance_since"],
         baselines=tuple(Baseline.model_validate_json(json.dumps(one)) for one in row["baselines"]),
+        awaited=tuple(Awaited.model_validate_json(json.dumps(one)) for one in row["awaited"]),
+        next=row["next"],
     )
     return StoredRollout(
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),

@@ -10,7 +10,7 @@ from models.rollout import CohortMembers, FrozenCohort, RolloutState
 from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
 from workflows.course import members, watched
 from workflows.journal import Now
-from workflows.view import sentence, since, status_of
+from workflows.view import awaited, sentence, since, status_of, upcoming
 
 
 def named(state: RolloutState, cohorts: Sequence[FrozenCohort | CohortMembers]) -> dict[str, Any]:
@@ -53,6 +53,8 @@ def standing_of(state: RolloutState, now: Now) -> StandingBrief | Standing:
         "since": since(state, now),
         "open": state.terminal is None,
         "tolerance_since": state.tolerance_since,
+        "awaited": awaited(state, now),
+        "next": upcoming(state, now),
     }
     held = tuple(one for one in watched(state) if isinstance(one, CohortMembers))
     if held:

@@ -1,0 +1,204 @@
+"""The words of the vocabulary as people read them: every closed set has its names here, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from console.pages.words import N_, Words
+from models.command import Verb
+from models.evidence import Verdict
+from models.log import EntryKind, Outcome
+from models.metric import CATALOGUE, MetricName
+from models.metric_terms import MetricUse
+from models.plan_metric import OnBreach
+from models.quality import Check, Severity
+from models.rollout import HoldKind, PauseCause, Phase, Status
+
+STATUS: Mapping[str, str] = {
+    Status.RUNNING: N_("Running"),
+    Status.HOLDING: N_("Holding"),
+    Status.PAUSED: N_("Paused"),
+    Status.AWAITING_APPROVAL: N_("Awaiting approval"),
+    Status.FROZEN: N_("Frozen"),
+    Status.STOPPING: N_("Stopping"),
+    Status.STOPPED: N_("Stopped"),
+    Status.COMPLETED: N_("Completed"),
+}
+PHASE: Mapping[str, str] = {
+    Phase.PREPARE: N_("Prepare"),
+    Phase.PILOT: N_("Pilot"),
+    Phase.VALIDATE: N_("Validate"),
+    Phase.SCALE: N_("Scale"),
+    Phase.CLOSE: N_("Close"),
+}
+VERDICT: Mapping[str, str] = {
+    Verdict.MET: N_("Met"),
+    Verdict.NOT_MET: N_("Not met"),
+    Verdict.CANNOT_TELL: N_("Cannot tell"),
+    Verdict.NO_EVIDENCE: N_("No evidence"),
+}
+VERDICT_ICON: Mapping[str, str] = {
+    Verdict.MET: "✔",
+    Verdict.NOT_MET: "✖",
+    Verdict.CANNOT_TELL: "?",
+    Verdict.NO_EVIDENCE: "○",
+}
+STATUS_ICON: Mapping[str, str] = {
+    Status.RUNNING: "▶",
+    Status.HOLDING: "◷",
+    Status.PAUSED: "⏸",
+    Status.AWAITING_APPROVAL: "✋",
+    Status.FROZEN: "❄",
+    Status.STOPPING: "■",
+    Status.STOPPED: "■",
+    Status.COMPLETED: "✔",
+}
+TONE: Mapping[str, str] = {
+    Status.RUNNING: "calm",
+    Status.HOLDING: "warn",
+    Status.PAUSED: "bad",
+    Status.AWAITING_APPROVAL: "act",
+    Status.FROZEN: "calm",
+    Status.STOPPING: "bad",
+    Status.STOPPED: "bad",
+    Status.COMPLETED: "good",
+    Verdict.MET: "good",
+    Verdict.NOT_MET: "bad",
+    Verdict.CANNOT_TELL: "warn",
+    Verdict.NO_EVIDENCE: "warn",
+    Outcome.APPLIED: "good",
+    Outcome.PENDING: "warn",
+    Outcome.REFUSED: "bad",
+    Severity.GREEN: "good",
+    Severity.AMBER: "warn",
+    Severity.RED: "bad",
+}
+"""The colour beside a word; never instead of it."""
+
+USE: Mapping[str, str] = {MetricUse.OUTCOME: N_("Outcome"), MetricUse.GUARDRAIL: N_("Guardrail")}
+ON_BREACH: Mapping[str, str] = {
+    OnBreach.PAUSE: N_("pauses the rollout"),
+    OnBreach.STOP: N_("stops the rollout"),
+    OnBreach.WARN: N_("warns"),
+}
+HOLD: Mapping[str, str] = {
+    HoldKind.BASELINE: N_("a baseline is missing"),
+    HoldKind.EVIDENCE: N_("the evidence is missing or not good enough"),
+    HoldKind.OUTCOME: N_("an outcome is not met"),
+    HoldKind.WATCH_SILENT: N_("the watch is silent"),
+    HoldKind.REVIEW_MISSED: N_("a review was missed"),
+    HoldKind.APPROVAL_OVERDUE: N_("an approval is overdue"),
+    HoldKind.STORE: N_("the log cannot be written"),
+}
+CAUSE: Mapping[str, str] = {
+    PauseCause.GUARDRAIL: N_("a guardrail was breached"),
+    PauseCause.PERSON: N_("a person paused it"),
+    PauseCause.REJECTION: N_("an owner rejected the gate"),
+}
+METRIC: Mapping[str, str] = {
+    MetricName.CONTRIBUTION_MARGIN: N_("Contribution margin"),
+    MetricName.PIPELINE_VELOCITY: N_("Pipeline velocity"),
+    MetricName.COMPLIANCE_SCORE: N_("Compliance score"),
+    MetricName.MDF_SPEND: N_("MDF spend"),
+    MetricName.ENABLEMENT_COMPLETION: N_("Enablement completion"),
+    MetricName.LEAD_FOLLOW_UP_SLA: N_("Lead follow-up SLA"),
+    MetricName.PARTNER_CHURN: N_("Partner churn"),
+    MetricName.DISCOUNT_LEAKAGE: N_("Discount leakage"),
+}
+COHORT: Mapping[str, str] = {
+    "enrolled": N_("enrolled"),
+    "withdrawn": N_("withdrawn"),
+    "comparison": N_("for comparison"),
+    "not enrolled": N_("not enrolled yet"),
+}
+ENTRY: Mapping[str, str] = {
+    EntryKind.DECISION: N_("Decision"),
+    EntryKind.REFUSAL: N_("Refusal"),
+    EntryKind.PHASE: N_("Phase"),
+    EntryKind.PAUSE: N_("Pause"),
+    EntryKind.RESUME: N_("Resume"),
+    EntryKind.HOLD: N_("Hold"),
+    EntryKind.RELEASE: N_("Release"),
+    EntryKind.BASELINE: N_("Baseline"),
+    EntryKind.ASSESSMENT: N_("Assessment"),
+    EntryKind.ENROLMENT: N_("Enrolment"),
+    EntryKind.REVIEW: N_("Review"),
+    EntryKind.NOTICE: N_("Notice"),
+    EntryKind.OVERRIDE: N_("Override"),
+    EntryKind.STOP: N_("Stop"),
+}
+OUTCOME: Mapping[str, str] = {
+    Outcome.APPLIED: N_("Applied"),
+    Outcome.PENDING: N_("Pending"),
+    Outcome.REFUSED: N_("Refused"),
+}
+CHECK: Mapping[str, str] = {
+    Check.FRESHNESS: N_("Freshness"),
+    Check.COMPLETENESS: N_("Completeness"),
+    Check.PLAUSIBILITY: N_("Plausibility"),
+    Check.IMPROVEMENT: N_("Improvement too good"),
+    Check.DUPLICATES: N_("Duplicates"),
+    Check.BACKDATING: N_("Backdating"),
+    Check.DRIFT: N_("Cohort drift"),
+    Check.RESTATEMENT: N_("Restatement"),
+}
+SEVERITY: Mapping[str, str] = {Severity.GREEN: N_("Green"), Severity.AMBER: N_("Amber"), Severity.RED: N_("Red")}
+VERB: Mapping[str, str] = {
+    Verb.DECIDE: N_("Decide"),
+    Verb.PAUSE: N_("Pause"),
+    Verb.RESUME: N_("Resume"),
+    Verb.OVERRIDE: N_("Override a metric"),
+    Verb.REVIEW: N_("Record a review"),
+    Verb.CONFIRM_OWNERSHIP: N_("Confirm ownership"),
+    Verb.STOP: N_("Stop the rollout"),
+}
+ROLE: Mapping[str, str] = {
+    "sponsor": N_("sponsor"),
+    "programme_owner": N_("programme owner"),
+    "finance_owner": N_("finance owner"),
+    "compliance_owner": N_("compliance owner"),
+    "revops_owner": N_("revenue operations owner"),
+    "enablement_owner": N_("enablement owner"),
+}
+"""Usual roles; a plan may name others, which are shown as they are."""
+
+UNIT: Mapping[str, str] = {"%": "%", "percent": "%"}
+
+
+def term(words: Words, names: Mapping[str, str], key: str) -> str:
+    """A name in the reader's language; what has none is shown as it is."""
+    return words(names[key]) if key in names else key
+
+
+def role(words: Words, name: str) -> str:
+    """A role."""
+    return words(ROLE[name]) if name in ROLE else name.replace("_", " ")
+
+
+def metric(words: Words, name: str) -> str:
+    """A metric's title."""
+    return words(METRIC[name]) if name in METRIC else name
+
+
+def unit(name: MetricName | str) -> str:
+    """What stands behind a metric's value: nothing where the unit is long."""
+    found = CATALOGUE[MetricName(name)].unit
+    return UNIT.get(found, "")
+
+
+def phase(words: Words, name: str, wave: int | None = None, waves: int = 0) -> str:
+    """A phase, with its wave where there are several."""
+    told = term(words, PHASE, name)
+    if wave is None or waves <= 1:
+        return told
+    return words("%(phase)s, wave %(wave)s of %(waves)s", phase=told, wave=wave, waves=waves)
+
+
+def gate(words: Words, key: str) -> str:
+    """A gate by what it leads from and to."""
+    if key.startswith("wave_"):
+        return words("into wave %(wave)s", wave=key.removeprefix("wave_"))
+    before, between, after = key.partition("_to_")
+    if not between:
+        return key
+    return words("%(before)s → %(after)s", before=term(words, PHASE, before), after=term(words, PHASE, after))

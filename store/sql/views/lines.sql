@@ -1,0 +1,18 @@
+-- Rollouts as lists show them, the newest first. $1 status, $2 phase, $3 person (lower case), $4 words of id or title
+-- with LIKE's signs escaped, $5 only open ones, $6 rollout: NULL for any. $7 at most, $8 after so many.
+select r.rollout_id, r.chain_id, r.plan ->> 'title' as title, r.plan ->> 'chosen' as option,
+       jsonb_array_length(coalesce(r.plan #> '{cohorts,waves}', '[]')) as waves,
+       r.plan_digest, r.real_start, r.programme_start, r.speed, r.phase, r.wave, r.status, r.sentence, r.since, r.next,
+       r.awaited, r.open, r.sequence, r.opened_at, r.updated_at,
+       (select count(*) from enrolment e where (e.rollout_id, e.chain_id) = (r.rollout_id, r.chain_id)
+                                           and e.withdrawn_at is null) as enrolled,
+       (select coalesce(sum(cardinality(c.partners)), 0) from rollout_cohort c
+        where (c.rollout_id, c.chain_id) = (r.rollout_id, r.chain_id)
+          and c.name is distinct from r.plan #>> '{cohorts,control,name}') as planned
+from rollout r
+where ($1::text is null or r.status = $1) and ($2::text is null or r.phase = $2)
+  and ($3::text is null or r.awaits @> array[$3]) and (not $5::boolean or r.open)
+  and ($4::text is null or r.rollout_id ilike '%' || $4 || '%' or r.plan ->> 'title' ilike '%' || $4 || '%')
+  and ($6::text is null or r.rollout_id = $6)
+order by r.opened_at desc, r.rollout_id, r.chain_id
+limit $7 offset $8

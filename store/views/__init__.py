@@ -1,0 +1,30 @@
+"""What pages and letters show of the store: lists, logs, series and partners, each read in a statement or two."""
+
+from __future__ import annotations
+
+from store.views.log import LogLine, LogPage, entry_of, read_log_page
+from store.views.partners import PartnerLine, Partners, read_partners, regions, tiers
+from store.views.rollouts import CohortScope, Line, Lines, list_lines, read_line, read_scope
+from store.views.series import ChangePoint, Point, read_changes, read_series
+
+__all__ = [
+    "ChangePoint",
+    "CohortScope",
+    "Line",
+    "Lines",
+    "LogLine",
+    "LogPage",
+    "PartnerLine",
+    "Partners",
+    "Point",
+    "entry_of",
+    "list_lines",
+    "read_changes",
+    "read_line",
+    "read_log_page",
+    "read_partners",
+    "read_scope",
+    "read_series",
+    "regions",
+    "tiers",
+]

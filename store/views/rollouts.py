@@ -1,0 +1,116 @@
+"""Rollouts as lists and the inbox show them, without the bulk of their plans."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from models.base import Frozen, Instant
+from models.clock import ProgrammeClock
+from models.rollout import Awaited
+from models.work import RolloutKey
+from store.pool import Connection
+from store.statements import statement
+
+_LINES = statement("views/lines")
+_COUNT = statement("views/count_lines")
+_SCOPE = statement("views/scope")
+
+
+class Line(Frozen):
+    """A rollout as it last told of itself. `since` is programme time; `enrolled` of `planned` partners are under the
+    new rule now, those of the control group not counted."""
+
+    key: RolloutKey
+    title: str
+    option: str
+    waves: int
+    plan_digest: str
+    clock: ProgrammeClock
+    phase: str
+    wave: int | None
+    status: str
+    sentence: str
+    since: Instant
+    next: str
+    awaited: tuple[Awaited, ...]
+    open: bool
+    sequence: int
+    opened_at: Instant
+    updated_at: Instant
+    enrolled: int
+    planned: int
+
+
+class Lines(Frozen):
+    """A page of a list, and how many there are in all."""
+
+    lines: tuple[Line, ...]
+    total: int
+
+
+class CohortScope(Frozen):
+    """A cohort as it was frozen, and how many of it are under the new rule now."""
+
+    name: str
+    partners: int
+    enrolled: int
+
+
+async def list_lines(
+    conn: Connection,
+    *,
+    status: str | None = None,
+    phase: str | None = None,
+    awaiting: str | None = None,
+    words: str | None = None,
+    only_open: bool = False,
+    limit: int = 50,
+    offset: int = 0,
+) -> Lines:
+    """Rollouts that fulfil all of what is given, the newest first.
+
+    Args:
+        awaiting: the identity of somebody they wait for.
+        words: part of the id or the title.
+    """
+    person = awaiting.casefold() if awaiting is not None else None
+    asked = (status, phase, person, escaped(words), only_open or awaiting is not None, None)
+    rows = await conn.fetch(_LINES, *asked, limit, offset)
+    total = len(rows) if offset == 0 and len(rows) < limit else await conn.fetchval(_COUNT, *asked)
+    return Lines(lines=tuple(map(_line, rows)), total=total)
+
+
+async def read_line(conn: Connection, rollout_id: str) -> Line | None:
+    """The newest chain of a rollout, None for an unknown one."""
+    row = await conn.fetchrow(_LINES, None, None, None, None, False, rollout_id, 1, 0)
+    return _line(row) if row else None
+
+
+async def read_scope(conn: Connection, keys: Sequence[RolloutKey]) -> dict[RolloutKey, tuple[CohortScope, ...]]:
+    """The cohorts of rollouts in their order; none before they are frozen."""
+    rows = await conn.fetch(_SCOPE, [key.rollout_id for key in keys], [key.chain_id for key in keys])
+    found: dict[RolloutKey, tuple[CohortScope, ...]] = {key: () for key in keys}
+    for row in rows:
+        key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
+        one = CohortScope(name=row["name"], partners=row["partners"], enrolled=row["enrolled"])
+        found[key] = (*found[key], one)
+    return found
+
+
+def escaped(words: str | None) -> str | None:
+    """Words for LIKE, in which its signs stand for themselves; None for nothing asked."""
+    if not words:
+        return None
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _line(row: Any) -> Line:
+    plain = set(Line.model_fields) - {"key", "clock", "awaited"}
+    return Line(
+        key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),
+        clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
+        awaited=tuple(Awaited.model_validate_json(json.dumps(one)) for one in row["awaited"]),
+        **{name: row[name] for name in plain},
+    )
