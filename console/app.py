@@ -14,6 +14,7 @@ from console import api, devissuer, signin, terminal
 from console.asked import ASKED, JSON, START
 from console.events import A_BATCH, ONE_EVENT, ProblemBody, router
 from console.guard import Guard
+from console.pages import add_pages
 from console.problems import answer_problems, refused
 from console.settings import ConsoleSettings
 from console.site import Site
@@ -51,6 +52,7 @@ def _add_people(app: FastAPI, site: Site) -> None:
     app.state.recognise = signin.recognise
     for one in (signin.router, signin.api, terminal.router, terminal.api, api.router):
         app.include_router(one)
+    add_pages(app)
     if site.dev is not None:
         app.include_router(devissuer.router)
 

@@ -6,6 +6,7 @@ and one for phones whose labels stay readable when it is shrunk; a table with th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -132,13 +133,19 @@ def _axes(chart: Chart, frame: _Frame) -> Iterator[str]:
         value = frame.y.low + number * frame.step
         y = frame.y(value)
         yield f'<line class="grid" x1="{left:.1f}" y1="{y:.1f}" x2="{right:.1f}" y2="{y:.1f}" stroke-opacity="0.15"/>\n'
-        yield words(left - 6, y + 4, chart.number(value), anchor="end", size=size.font)
+        yield words(left - 6, y + 4, _tick(value, frame.step), anchor="end", size=size.font)
     span = timedelta(seconds=frame.x.high)
     labels = size.days if span >= timedelta(days=size.days) else 2
     for number in range(labels):
         moment = frame.first + span * number / (labels - 1)
         anchor = ("start", "end")[number == labels - 1] if number in (0, labels - 1) else "middle"
         yield words(frame.at(moment), size.high - 8, chart.day(moment), anchor=anchor, size=size.font)
+
+
+def _tick(value: float, step: float) -> str:
+    """A number on the axis, with as many digits as tell it from the next one."""
+    digits = max(0, -math.floor(math.log10(step) + 1e-9)) + (1 if f"{step:e}"[:3] == "2.5" and step < 10 else 0)
+    return f"{value + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _marks(chart: Chart, frame: _Frame) -> Iterator[str]:

@@ -46,8 +46,8 @@ VERDICT_ICON: Mapping[str, str] = {
 STATUS_ICON: Mapping[str, str] = {
     Status.RUNNING: "▶",
     Status.HOLDING: "◷",
-    Status.PAUSED: "⏸",
-    Status.AWAITING_APPROVAL: "✋",
+    Status.PAUSED: "‖",
+    Status.AWAITING_APPROVAL: "◆",
     Status.FROZEN: "❄",
     Status.STOPPING: "■",
     Status.STOPPED: "■",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gettext
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 DOMAIN = "pages"
@@ -49,7 +49,7 @@ class Words:
     def number(self, value: float | None, digits: int | None = None, sign: bool = False) -> str:
         """A number with as many digits as it is worth reading; a dash for none."""
         if value is None:
-            return "–"
+            return "\N{EN DASH}"
         if digits is None:
             digits = 0 if abs(value) >= 1000 else 1
         # What rounds to nothing is nothing, and has no sign.
@@ -90,7 +90,7 @@ class Words:
         return ("、" if self.language == "ja" else ", ").join(items)
 
 
-@lru_cache(maxsize=None)
+@cache
 def words_in(language: str) -> Words:
     """The words of one of `LANGUAGES`."""
     return Words(language)

@@ -213,11 +213,12 @@ class Site:
 
 
 @asynccontextmanager
-async def site(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Site]:
-    """A worker on these servers; it and all its workflows end with the test."""
+async def site(temporal: EmbeddedTemporal, dsn: str, queue: str | None = None) -> AsyncIterator[Site]:
+    """A worker on these servers, on a queue of its own unless told otherwise; it and all its workflows end with the
+    test."""
     client = await Client.connect(temporal.address, namespace=temporal.namespace, plugins=[rollouts_plugin()])
     folder = temporary_directory("partner-rollouts-site-")
-    here = Site(temporal, dsn, folder, client)
+    here = Site(temporal, dsn, folder, client, **({"queue": queue} if queue else {}))
     try:
         await here.start_worker()
         yield here

@@ -1,0 +1,94 @@
+"""Asks a rollout how it stands, and takes what the store knows where no worker answers; a page then says so."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import asyncpg
+from fastapi import Request
+
+from console.errors import GatewayError, Kind
+from console.gateway import Gateway
+from console.person import Person
+from models.command import Verb
+from models.evidence import Assessment
+from models.log import LogEntry
+from models.plan import Owner, RolloutPlan
+from models.rollout import AllowedAction, RolloutView
+from store.evidence import read_assessment
+from store.log import read_log
+from store.rollouts import read_plan
+from store.views import CohortScope, Line, read_line, read_scope
+
+PATIENCE = 4.0
+"""Seconds a page waits for a worker; a person would think it broken."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A rollout as one page shows it. `view` is None, and `silence` says why, where the rollout itself does not answer:
+    then `line` and `log` are as it last told of itself.
+
+    `assessment` is the newest, whole where the store has it. `actions` speak of the person who looks.
+    """
+
+    line: Line
+    plan: RolloutPlan
+    scope: tuple[CohortScope, ...]
+    log: tuple[LogEntry, ...]
+    assessment: Assessment | None
+    view: RolloutView | None = None
+    actions: tuple[AllowedAction, ...] = ()
+    silence: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.line.key.rollout_id
+
+    def owner(self, person: Person) -> Owner | None:
+        """What the plan says of a person, None for a stranger."""
+        return self.plan.owner(person.identity)
+
+    def action(self, verb: Verb) -> AllowedAction | None:
+        """Whether the person may use a verb now; None where nobody could be asked."""
+        return next((one for one in self.actions if one.verb is verb), None)
+
+
+async def look_at(request: Request, person: Person, name: str) -> Look | None:
+    """A rollout, None for an unknown one."""
+    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    async with pool.acquire() as conn:
+        line = await read_line(conn, name)
+        plan = await read_plan(conn, line.key) if line else None
+    if line is None or plan is None:
+        return None
+    asking = asyncio.create_task(_ask(request, person, name, open_=line.open))
+    try:
+        async with pool.acquire() as conn:
+            scope = (await read_scope(conn, [line.key]))[line.key]
+            log = await read_log(conn, name, line.key.chain_id)
+            view, actions, silence = await asking
+            digest = view.assessment.digest if view and view.assessment else None
+            assessment = await read_assessment(conn, name, digest) or (view.assessment if view else None)
+    finally:
+        asking.cancel()
+    return Look(line, plan, scope, log, assessment, view, actions, silence)
+
+
+async def _ask(
+    request: Request, person: Person, name: str, *, open_: bool
+) -> tuple[RolloutView | None, tuple[AllowedAction, ...], str | None]:
+    gateway: Gateway | None = getattr(request.app.state, "gateway", None)
+    if gateway is None:
+        return None, (), "this service is not connected to Temporal"
+    try:
+        async with asyncio.timeout(PATIENCE):
+            view, actions = await asyncio.gather(gateway.status(name), gateway.allowed_actions(name, person.identity))
+            return view, actions, None
+    except TimeoutError:
+        return None, (), "no worker answers"
+    except GatewayError as problem:
+        # What is over longer than histories are kept stands in the store alone, as it should.
+        gone = problem.kind is Kind.UNKNOWN and not open_
+        return None, (), None if gone else str(problem)

@@ -1,0 +1,77 @@
+"""The inbox: what waits for whoever looks, what an approval would do, and the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import asyncpg
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from console.pages import telling
+from console.pages.asked import PER_PAGE
+from console.pages.render import page, words_of
+from console.pages.telling import Effect, Waits
+from console.pages.words import Words
+from console.person import Person, SignedIn
+from models.plan import RolloutPlan
+from store.rollouts import read_plan
+from store.views import CohortScope, Line, list_lines, read_scope
+
+router = APIRouter(include_in_schema=False)
+
+
+class Item(NamedTuple):
+    """A rollout that waits for the person. `effect` is what an approval would do; None where no gate is open."""
+
+    line: Line
+    mine: tuple[Waits, ...]
+    others: tuple[Waits, ...]
+    effect: Effect | None
+    now: datetime
+    proposer: str
+
+
+@router.get("/")
+async def inbox(request: Request, person: SignedIn) -> Response:
+    """What awaits the person, the most urgent first, and what else runs."""
+    words = words_of(request)
+    items, total = await read_inbox(request, person, words)
+    return page(request, "inbox.html", person, items=items, total=total, told=telling)
+
+
+async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tuple[Item, ...], int]:
+    """What waits for a person, those overdue or due first; and how many there are in all."""
+    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    async with pool.acquire() as conn:
+        found = await list_lines(conn, awaiting=person.identity, limit=PER_PAGE)
+        scopes = await read_scope(conn, [one.key for one in found.lines])
+        plans = {line.key: await read_plan(conn, line.key) for line in found.lines}
+    real = datetime.now(UTC)
+    items = []
+    for line in found.lines:
+        plan = plans[line.key]
+        if plan is not None:
+            items.append(_item(words, line, plan, scopes[line.key], person.identity, line.clock.programme(real)))
+    return tuple(sorted(items, key=_urgency)), found.total
+
+
+def _item(
+    words: Words, line: Line, plan: RolloutPlan, scope: Sequence[CohortScope], identity: str, now: datetime
+) -> Item:
+    found = telling.waits(words, plan, line.awaited, identity, now)
+    gate = any(one.what.startswith("decide ") for one in line.awaited)
+    effect = telling.effect_of(words, plan, line.phase, line.wave, tuple(scope)) if gate else None
+    mine = tuple(one for one in found if one.mine)
+    others = tuple(one for one in found if not one.mine)
+    return Item(line, mine, others, effect, now, telling.name_of(plan, plan.proposer))
+
+
+def _urgency(item: Item) -> tuple[bool, float, float]:
+    """By how long there is left, in real time; what has no due time comes last, the longest waiting first."""
+    dues = [one.due for one in item.mine if one.due is not None]
+    left = min((due - item.now).total_seconds() / item.line.clock.speed for due in dues) if dues else 0.0
+    waited = min((one.since.timestamp() for one in item.mine), default=0.0)
+    return not dues, left, waited

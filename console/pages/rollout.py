@@ -1,0 +1,155 @@
+"""One rollout: where it stands, what is asked of whoever looks, the numbers, the log, the data, the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import NamedTuple
+
+import asyncpg
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from console.pages import deciding_card, telling, terms
+from console.pages.asking import Look, look_at
+from console.pages.metric_cards import cards
+from console.pages.render import page, words_of
+from console.pages.words import Words
+from console.person import Person, SignedIn
+from models.evidence import MetricAssessment
+from models.plan import OptionKey, RolloutPlan
+from models.quality import Finding, Severity
+from models.rollout import Phase, PhaseRecord, Status
+from store.views import CohortScope, read_changes, read_series
+from workflows.course import cohorts_to_enrol
+
+router = APIRouter(include_in_schema=False)
+
+NEWEST = 12
+"""Entries of the log on a rollout's own page; the audit page has all."""
+
+_COURSE = {
+    OptionKey.MAINTAIN: (Phase.PREPARE, Phase.VALIDATE, Phase.CLOSE),
+    OptionKey.STAGED: (Phase.PREPARE, Phase.PILOT, Phase.VALIDATE, Phase.SCALE, Phase.CLOSE),
+    OptionKey.REDESIGN: (Phase.PREPARE, Phase.SCALE, Phase.CLOSE),
+}
+
+
+class Step(NamedTuple):
+    """A phase, or a wave of one, on the course: `state` is done, here or ahead."""
+
+    name: str
+    state: str
+    entered: datetime | None
+    left: datetime | None
+    partners: int | None
+
+
+class Doubt(NamedTuple):
+    """What a check of the data found, and of which metric and cohort."""
+
+    item: MetricAssessment
+    finding: Finding
+
+
+@router.get("/rollouts/{name}")
+async def rollout(request: Request, person: SignedIn, name: str) -> Response:
+    """The page of one rollout."""
+    return await show(request, person, name)
+
+
+async def show(
+    request: Request,
+    person: Person,
+    name: str,
+    status: int = HTTPStatus.OK,
+    problem: str | None = None,
+    draft: str = "",
+) -> Response:
+    """The page of one rollout, with what was wrong with a decision, and what had been written of it."""
+    words = words_of(request)
+    look = await look_at(request, person, name)
+    if look is None:
+        return unknown(request, person, name)
+    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    async with pool.acquire() as conn:
+        series = await read_series(conn, look.line.key)
+        changes = await read_changes(conn, look.line.key)
+    now = look.view.programme_now if look.view else look.line.since
+    return page(
+        request,
+        "rollout.html",
+        person,
+        status,
+        look=look,
+        now=now,
+        status_name=look.view.status.value if look.view else look.line.status,
+        since=look.view.since if look.view else look.line.since,
+        headline=telling.headline(words, look),
+        why=telling.why(words, look),
+        next=telling.next_words(words, look),
+        waits=telling.waits(words, look.plan, telling.awaited_of(look), person.identity, now),
+        steps=steps(words, look),
+        card=deciding_card.card_of(words, look, person),
+        cards=cards(words, look, series, changes),
+        log=tuple(reversed(look.log))[:NEWEST],
+        doubts=doubts(look.assessment.items if look.assessment else ()),
+        name_of=lambda who: telling.name_of(look.plan, who),
+        problem=problem,
+        draft=draft,
+    )
+
+
+def unknown(request: Request, person: Person, name: str) -> Response:
+    """The page for what there is not."""
+    return page(request, "missing.html", person, HTTPStatus.NOT_FOUND, name=name[:100])
+
+
+def steps(words: Words, look: Look) -> tuple[Step, ...]:
+    """The course of the plan with the dates of what was passed."""
+    plan, view = look.plan, look.view
+    here = (view.phase.value, view.wave) if view else (look.line.phase, look.line.wave)
+    over = (view.status.value if view else look.line.status) in (Status.COMPLETED, Status.STOPPED)
+    records = {(one.phase.value, one.wave): one for one in (view.history if view else ())}
+    course = _course(plan)
+    at = course.index(here) if here in course else 0
+    return tuple(
+        _step(words, plan, place, number, at, over, records.get(place), look.scope)
+        for number, place in enumerate(course)
+    )
+
+
+def _course(plan: RolloutPlan) -> list[tuple[str, int | None]]:
+    found: list[tuple[str, int | None]] = []
+    for phase in _COURSE[plan.chosen]:
+        if phase is not Phase.SCALE:
+            found.append((phase.value, None))
+        elif plan.chosen is OptionKey.REDESIGN:
+            found.append((phase.value, 1))
+        else:
+            found.extend((phase.value, number) for number in range(1, len(plan.cohorts.waves) + 1))
+    return found
+
+
+def _step(
+    words: Words,
+    plan: RolloutPlan,
+    place: tuple[str, int | None],
+    number: int,
+    at: int,
+    over: bool,
+    record: PhaseRecord | None,
+    scope: Sequence[CohortScope],
+) -> Step:
+    entering = cohorts_to_enrol(plan, Phase(place[0]), place[1])
+    partners = sum(one.partners for one in scope if one.name in entering) if entering and scope else None
+    state = "here" if number == at and not over else "done" if number <= at and (record or number < at) else "ahead"
+    name = terms.phase(words, place[0], place[1], len(plan.cohorts.waves))
+    return Step(name, state, record.entered_at if record else None, record.left_at if record else None, partners)
+
+
+def doubts(items: Sequence[MetricAssessment]) -> tuple[Doubt, ...]:
+    """What the checks of the data found that is not in order, the red first."""
+    found = [Doubt(item, one) for item in items for one in item.quality if one.severity is not Severity.GREEN]
+    return tuple(sorted(found, key=lambda one: one.finding.severity is not Severity.RED))

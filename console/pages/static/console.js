@@ -1,0 +1,84 @@
+// Keeps a page current, and keeps what somebody is writing. Everything here is beside the page: without it all works.
+"use strict";
+
+(() => {
+  const drafts = window.sessionStorage;
+
+  // What was written of a reason survives a step-up at the sign-in page and a reload; it goes when it has been sent.
+  function keepDrafts(root) {
+    for (const area of root.querySelectorAll("textarea[data-draft]")) {
+      const name = "draft/" + area.dataset.draft;
+      const kept = drafts.getItem(name);
+      if (!area.value && kept) area.value = kept;
+      area.addEventListener("input", () => drafts.setItem(name, area.value));
+    }
+  }
+  function forgetDrafts() {
+    if (!document.querySelector(".receipt")) return;
+    for (const name of Object.keys(drafts)) if (name.startsWith("draft/")) drafts.removeItem(name);
+  }
+
+  // The reader's own time stands beside ours.
+  function tellLocally(root) {
+    for (const one of root.querySelectorAll("time[datetime*='T']")) {
+      const at = new Date(one.dateTime);
+      if (!Number.isNaN(at.valueOf())) one.title = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "long" });
+    }
+  }
+
+  function busy(part) {
+    if (part.contains(document.activeElement) && document.activeElement !== document.body) return true;
+    return [...part.querySelectorAll("textarea, input:not([type=hidden])")].some((one) => one.value !== one.defaultValue);
+  }
+
+  // Parts of the page are taken anew; a part in which somebody is writing stays, and says that things have moved on.
+  async function refresh() {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-fresh]")) {
+      const other = fresh.getElementById(part.id);
+      if (!other || other.innerHTML === part.dataset.shown) continue;
+      if (busy(part)) {
+        if ("careful" in part.dataset && other.innerHTML !== part.dataset.shown) {
+          const moved = part.querySelector("#moved");
+          if (moved) moved.hidden = false;
+        }
+        continue;
+      }
+      const open = [...part.querySelectorAll("details")].map((one) => one.open);
+      part.replaceChildren(...other.childNodes);
+      part.className = other.className;
+      part.querySelectorAll("details").forEach((one, at) => { one.open = open[at] || false; });
+      part.dataset.shown = fresh.getElementById(part.id) ? "" : "";
+      remember(part);
+      keepDrafts(part);
+      tellLocally(part);
+    }
+  }
+  function remember(part) {
+    part.dataset.shown = part.innerHTML;
+  }
+
+  function listen() {
+    const address = document.body.dataset.live;
+    if (!address || !window.EventSource) return;
+    for (const part of document.querySelectorAll("[data-fresh]")) remember(part);
+    let waiting = 0;
+    const source = new EventSource(address);
+    source.addEventListener("changed", () => {
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(refresh, 150);
+    });
+    window.addEventListener("pagehide", () => source.close());
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    listen();
+    forgetDrafts();
+    keepDrafts(document);
+    tellLocally(document);
+    document.getElementById("problem")?.focus();
+  });
+  document.addEventListener("htmx:afterSettle", (event) => tellLocally(event.target));
+})();

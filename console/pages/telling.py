@@ -1,0 +1,220 @@
+"""Sentences about a rollout for people who own it: where it stands, what comes next, what an approval does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from console.pages import terms
+from console.pages.asking import Look
+from console.pages.words import Words
+from models.evidence import Verdict
+from models.plan import RolloutPlan
+from models.rollout import Awaited, Phase, Status
+from store.views import CohortScope, Line
+from workflows.course import cohorts_to_enrol, deadline, transition
+
+
+class Effect(NamedTuple):
+    """What a transition does: to which phase it leads, whom it enrols, and how many partners are in before and after.
+    None for numbers that are not known before the cohorts are frozen."""
+
+    to: str
+    cohorts: tuple[str, ...]
+    before: int
+    after: int | None
+
+
+class Cause(NamedTuple):
+    """Why a rollout does not go on: what kind of cause, the numbers behind it, and the detail as it was written down."""
+
+    cause: str
+    told: str
+    detail: str
+
+
+class Waits(NamedTuple):
+    """Somebody a rollout waits for, in words."""
+
+    what: str
+    who: str
+    since: datetime
+    due: datetime | None
+    overdue: bool
+    mine: bool
+
+
+def effect_of(words: Words, plan: RolloutPlan, phase: str, wave: int | None, scope: tuple[CohortScope, ...]) -> Effect:
+    """What the way out of a phase would do."""
+    way = transition(plan, Phase(phase), wave)
+    entering = cohorts_to_enrol(plan, way.to, way.wave)
+    before = sum(one.enrolled for one in scope)
+    joining = sum(one.partners - one.enrolled for one in scope if one.name in entering)
+    known = bool(scope) or not entering
+    to = terms.phase(words, way.to.value, way.wave, len(plan.cohorts.waves))
+    return Effect(to, entering, before, before + joining if known else None)
+
+
+def effect_words(words: Words, effect: Effect) -> str:
+    """The effect as a sentence."""
+    if not effect.cohorts:
+        return words("%(phase)s begins; nobody more is enrolled.", phase=effect.to)
+    if effect.after is None:
+        return words("%(phase)s begins, and its cohort is enrolled.", phase=effect.to)
+    return words(
+        "%(before)s → %(after)s partners under the new rule: %(phase)s begins.",
+        before=words.count(effect.before),
+        after=words.count(effect.after),
+        phase=effect.to,
+    )
+
+
+def where(words: Words, line: Line) -> str:
+    """Phase and wave of a line."""
+    return terms.phase(words, line.phase, line.wave, line.waves)
+
+
+def headline(words: Words, look: Look) -> str:
+    """One sentence: what the rollout does now."""
+    line, view = look.line, look.view
+    status = view.status.value if view else line.status
+    here = where(words, line) if view is None else terms.phase(words, view.phase.value, view.wave, view.waves)
+    match status:
+        case Status.COMPLETED:
+            return words("Completed: every phase of the plan has been passed.")
+        case Status.STOPPED:
+            return words("Stopped before the end of the plan; the log says why and what was kept.")
+        case Status.STOPPING:
+            return words("Stopping: what is to be withdrawn is being taken back.")
+        case Status.PAUSED:
+            return words("Paused in %(phase)s. Nothing advances until a named person resumes.", phase=here)
+        case Status.AWAITING_APPROVAL if view and view.gate:
+            gate = terms.gate(words, view.gate.key)
+            return words("The evidence allows “%(gate)s”; it waits for the owners' approval.", gate=gate)
+        case Status.AWAITING_APPROVAL:
+            return words("The evidence allows the next step; it waits for the owners' approval.")
+        case Status.HOLDING:
+            return words("Holding in %(phase)s. It goes on by itself when the cause is gone.", phase=here)
+        case Status.FROZEN:
+            return words("Frozen in %(phase)s: an agreed window in which nothing moves.", phase=here)
+        case _:
+            return _running(words, look, here)
+
+
+def _running(words: Words, look: Look, here: str) -> str:
+    if (look.view.phase.value if look.view else look.line.phase) != Phase.PREPARE:
+        return words("Running: %(phase)s.", phase=here)
+    missing = sum(len(one.who) for one in awaited_of(look) if one.what == "confirm ownership")
+    if missing:
+        return words.many(
+            "Preparing: %(num)s owner has still to confirm ownership.",
+            "Preparing: %(num)s owners have still to confirm ownership.",
+            missing,
+        )
+    return words("Preparing: baselines and cohorts are being settled.")
+
+
+def why(words: Words, look: Look) -> tuple[Cause, ...]:
+    """Why it does not go on."""
+    view = look.view
+    if view is None:
+        return (Cause("", "", look.line.sentence),) if look.line.sentence else ()
+    if view.pause:
+        cause = terms.term(words, terms.CAUSE, view.pause.cause)
+        by = words("by %(who)s", who=name_of(look.plan, view.pause.by)) if view.pause.by else ""
+        return (Cause(f"{cause} {by}".strip(), _breached(words, look), view.pause.detail),)
+    return tuple(Cause(terms.term(words, terms.HOLD, one.kind), "", one.detail) for one in view.holds)
+
+
+def _breached(words: Words, look: Look) -> str:
+    """The metrics behind a pause that are not met now, each with its number."""
+    wanted = look.view.pause.metrics if look.view and look.view.pause else ()
+    return words.listed(
+        [
+            words(
+                "%(metric)s of %(cohort)s is %(value)s, agreed %(limits)s",
+                metric=terms.metric(words, one.metric),
+                cohort=one.cohort,
+                value=words.number(one.value) + terms.unit(one.metric),
+                limits=" · ".join(one.thresholds).replace(">=", "≥").replace("<=", "≤"),
+            )
+            for one in (look.assessment.items if look.assessment else ())
+            if one.metric in wanted and one.verdict is Verdict.NOT_MET
+        ]
+    )
+
+
+def next_words(words: Words, look: Look) -> str:
+    """What happens next by itself, or what it depends on."""
+    view, plan = look.view, look.plan
+    if view is None:
+        return look.line.next
+    if view.status in (Status.STOPPED, Status.COMPLETED):
+        return words("Nothing: the rollout is over.")
+    effect = effect_of(words, plan, view.phase.value, view.wave, look.scope)
+    if view.status is Status.STOPPING:
+        return words("When that is done the rollout is over.")
+    if view.pause:
+        return words("After a resume on fresh evidence the remaining time of the phase runs on.")
+    due = deadline(view.phase_clock) if view.phase_clock else None
+    if due and due > view.programme_now:
+        told = words("Until %(due)s the phase serves its time; then the evidence decides.", due=words.moment(due))
+    elif view.gate:
+        told = words("With enough approvals the evidence is read once more before anything moves.")
+    elif view.holds:
+        told = words("The evidence is read again every %(span)s.", span=words.span(plan.phases.cadence))
+    else:
+        told = ""
+    return f"{told} {words('Then:')} {effect_words(words, effect)}".strip() if told else effect_words(words, effect)
+
+
+def awaited_of(look: Look) -> tuple[Awaited, ...]:
+    """Whom it waits for, as it says itself or said last."""
+    return look.view.awaited if look.view else look.line.awaited
+
+
+def waits(
+    words: Words, plan: RolloutPlan | None, awaited: tuple[Awaited, ...], identity: str, now: datetime
+) -> tuple[Waits, ...]:
+    """Whom it waits for, in words; `now` is programme time."""
+    return tuple(
+        Waits(
+            what=what_words(words, one.what),
+            who=words.listed([name_of(plan, who) for who in one.who]) or words("nobody"),
+            since=one.since,
+            due=one.due,
+            overdue=one.due is not None and one.due < now,
+            mine=identity.casefold() in (who.casefold() for who in one.who),
+        )
+        for one in awaited
+    )
+
+
+def what_words(words: Words, what: str) -> str:
+    """What somebody is awaited for."""
+    head, _, rest = what.partition(" ")
+    match head:
+        case "confirm":
+            return words("Confirm ownership")
+        case "decide":
+            return words("Decide “%(gate)s”", gate=terms.gate(words, rest))
+        case "resume":
+            return words("Resume or stop")
+        case "hold":
+            return words("Hold the review")
+        case _:
+            return what
+
+
+def name_of(plan: RolloutPlan | None, identity: str | None) -> str:
+    """Somebody by name, where the plan names them."""
+    if identity is None:
+        return ""
+    owner = plan.owner(identity) if plan else None
+    return owner.name if owner else identity
+
+
+def with_role(words: Words, plan: RolloutPlan, identity: str) -> str:
+    """Somebody by name and role."""
+    owner = plan.owner(identity)
+    return f"{owner.name} ({terms.role(words, owner.role)})" if owner else identity

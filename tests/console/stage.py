@@ -1,0 +1,163 @@
+"""A whole service with pages on real servers: rollouts at a gate, in the pilot and paused, and people to look at them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI, Request
+
+from console.app import create_app, open_pool
+from console.gateway import Gateway
+from console.person import NotSignedIn, Person, page_of, signed_in
+from console.settings import ConsoleSettings, listen, place_of
+from deploy.embedded.temporal import EmbeddedTemporal
+from models.command import Choice, Verb
+from models.log import Outcome, Receipt
+from models.names import TASK_QUEUE
+from models.plan import RolloutPlan
+from models.rollout import RolloutView, Status
+from store.pool import create_pool
+from tests.facts import seed_facts, slump
+from tests.plans import PILOT, make_plan, plan_data
+from tests.workflows.live import FACTS_FROM, START
+from tests.workflows.process import SPEED, Site, fast_plan, site
+
+FACTS_TO = date(2027, 6, 1)
+SLUMP = date(2026, 2, 1), date(2026, 4, 15)
+"""When the pilot's partners stop following up in time: a rollout in fast time pauses in the middle of its pilot."""
+
+PERSONA = "persona"
+"""The cookie that says who looks, in place of a session."""
+
+SETTINGS = ConsoleSettings(console_connections=8)
+GATE, PILOTING, PAUSED, TITLE = "spring-rebate", "lead-routing", "deal-registration", "Spring rebate for gold partners"
+
+
+@dataclass
+class Stage:
+    """The service, where it listens, and hands on its rollouts."""
+
+    address: str
+    app: FastAPI
+    pool: asyncpg.Pool[asyncpg.Record]
+    gateway: Gateway
+    site: Site
+    plans: dict[str, RolloutPlan] = field(default_factory=dict)
+
+    async def start(self, plan: RolloutPlan, speed: float = 1.0) -> None:
+        assert await self.gateway.start(plan, START, speed)
+        self.plans[plan.id] = plan
+        for owner in plan.owners:
+            await self.ask(plan.id, Verb.CONFIRM_OWNERSHIP, owner.role, role=owner.role)
+
+    async def ask(self, name: str, verb: Verb, by: str, reason: str = "it is as we agreed", **fields: Any) -> Receipt:
+        identity = self.plans[name].holders(by)[0].identity
+        receipt = await self.gateway.send(name, verb, identity, reason, **fields)
+        assert receipt.outcome is not Outcome.REFUSED, receipt.message
+        return receipt
+
+    async def until(self, name: str, *wanted: Status) -> RolloutView:
+        """The first view with one of these statuses."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            view = await self.gateway.status(name)
+            if view.status in wanted:
+                return view
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"still {view.status}: {view.sentence}")
+
+    async def at_gate(self, name: str, title: str = TITLE, **changes: Any) -> RolloutView:
+        """A rollout whose gate into the pilot is open."""
+        await self.start(make_plan(id=name, title=title, **changes))
+        view = await self.until(name, Status.AWAITING_APPROVAL)
+        return await self.recorded(view)
+
+    async def piloting(self, name: str, title: str) -> RolloutView:
+        """A rollout in its pilot."""
+        await self.approve(name, await self.at_gate(name, title))
+        return await self.recorded(await self.until(name, Status.RUNNING))
+
+    async def paused(self, name: str, title: str) -> RolloutView:
+        """A rollout in fast time that a guardrail has paused in its pilot, with weeks of numbers behind it."""
+        data = plan_data()
+        plan = fast_plan(id=name, title=title, phases=data["phases"] | {"watchdog": "60d"})
+        await self.start(plan, SPEED)
+        await self.approve(name, await self.until(name, Status.AWAITING_APPROVAL))
+        return await self.recorded(await self.until(name, Status.PAUSED))
+
+    async def approve(self, name: str, view: RolloutView, by: str = "sponsor") -> None:
+        assert view.gate is not None
+        fields = {"plan_digest": view.plan_digest, "evidence_digest": view.gate.digest}
+        await self.ask(name, Verb.DECIDE, by, gate=view.gate.key, choice=Choice.APPROVE, **fields)
+
+    async def recorded(self, view: RolloutView) -> RolloutView:
+        """Wait until the store knows what the rollout told."""
+        for _ in range(600):
+            found = await self.pool.fetchval("select max(sequence) from rollout where rollout_id = $1", view.rollout_id)
+            if found is not None and found >= view.entries:
+                return view
+            await asyncio.sleep(0.05)
+        raise AssertionError("the store does not hear of it")
+
+
+def persona(identity: str, name: str = "") -> Person:
+    """Somebody whom the dev issuer would vouch for."""
+    return Person(
+        issuer="http://issuer.example",
+        subject=identity,
+        identity=identity,
+        name=name or identity.partition("@")[0].replace(".", " ").title(),
+        auth_time=int(time.time()),
+        amr=("pwd",),
+    )
+
+
+async def by_cookie(request: Request) -> Person:
+    """Whoever the cookie names."""
+    identity = request.cookies.get(PERSONA)
+    if not identity:
+        raise NotSignedIn(page_of(request))
+    return persona(identity)
+
+
+@asynccontextmanager
+async def stage(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Stage]:
+    """The service on these servers, with a worker process behind it."""
+    async with await create_pool(dsn) as pool:
+        await seed_facts(pool, FACTS_FROM, FACTS_TO)
+        await slump(pool, PILOT, *SLUMP)
+    async with site(temporal, dsn, TASK_QUEUE) as here, await open_pool(dsn, SETTINGS) as pool:
+        app = create_app(pool, SETTINGS)
+        gateway = app.state.gateway = Gateway(here.client)
+        app.dependency_overrides[signed_in] = by_cookie
+        with listen("127.0.0.1:0") as listening:
+            server = uvicorn.Server(
+                uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+            )
+            # A test's process keeps its own way with signals.
+            server.capture_signals = _nothing  # type: ignore[method-assign]
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            try:
+                yield Stage(f"http://{place_of(listening)}", app, pool, gateway, here)
+            finally:
+                server.should_exit = server.force_exit = True
+                await serving
+
+
+class _nothing:  # noqa: N801 - takes the place of a method
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def cookie(stage: Stage, identity: str) -> dict[str, str]:
+    """A browser's cookie for somebody."""
+    return {"name": PERSONA, "value": identity, "url": stage.address}
