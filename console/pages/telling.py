@@ -26,7 +26,7 @@ class Effect(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """Why a rollout does not go on: what kind of cause, the numbers behind it, and the detail as it was written down."""
+    """Why a rollout does not go on: the kind of cause, the numbers behind it, and the detail as it was written down."""
 
     cause: str
     told: str
@@ -165,7 +165,9 @@ def next_words(words: Words, look: Look) -> str:
         told = words("The evidence is read again every %(span)s.", span=words.span(plan.phases.cadence))
     else:
         told = ""
-    return f"{told} {words('Then:')} {effect_words(words, effect)}".strip() if told else effect_words(words, effect)
+    effect_told = effect_words(words, effect)
+    then = words("Then: %(effect)s", effect=effect_told)
+    return f"{told} {then}" if told else effect_told
 
 
 def awaited_of(look: Look) -> tuple[Awaited, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ import pytest
 from console.app import create_app, open_pool
 from console.events import A_BATCH
 from console.settings import ConsoleSettings
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.temporal import EmbeddedTemporal
 from store.events.keys import add_key
+from tests.console.stage import GATE, PAUSED, PILOTING, Stage, stage
 
 CHECKED = """
 insert into partner (partner_id, name, source_system, source_id, known_at)
@@ -118,3 +122,23 @@ async def sender(database: str) -> AsyncIterator[Sender]:
         transport = httpx.ASGITransport(create_app(pool, SMALL))
         async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
             yield Sender(client, pool, key)
+
+
+@pytest.fixture(scope="session")
+async def pages(
+    postgres: EmbeddedPostgres, template_database: str, temporal_server: EmbeddedTemporal
+) -> AsyncIterator[Stage]:
+    """The service with its pages, and three rollouts: at a gate, in the pilot, paused. A test that moves one further
+    starts its own."""
+    conn = await asyncpg.connect(postgres.dsn_for("postgres"))
+    try:
+        await conn.execute(f"create database pages template {template_database}")
+    finally:
+        await conn.close()
+    async with stage(temporal_server, postgres.dsn_for("pages")) as found:
+        await asyncio.gather(
+            found.at_gate(GATE),
+            found.piloting(PILOTING, "New lead routing in the north"),
+            found.paused(PAUSED, "Deal registration in one step"),
+        )
+        yield found

@@ -1,8 +1,9 @@
-"""A whole service with pages on real servers: rollouts at a gate, in the pilot and paused, and people to look at them."""
+"""A whole service with pages on real servers, its rollouts at a gate, in the pilot and paused, and its readers."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +32,7 @@ from tests.workflows.live import FACTS_FROM, START
 from tests.workflows.process import SPEED, Site, fast_plan, site
 
 FACTS_TO = date(2027, 6, 1)
-SLUMP = date(2026, 2, 1), date(2026, 4, 15)
+SLUMP = date(2026, 1, 15), date(2026, 4, 15)
 """When the pilot's partners stop following up in time: a rollout in fast time pauses in the middle of its pilot."""
 
 PERSONA = "persona"
@@ -67,11 +68,12 @@ class Stage:
     async def until(self, name: str, *wanted: Status) -> RolloutView:
         """The first view with one of these statuses."""
         until = time.monotonic() + 60
+        view = await self.gateway.status(name)
         while time.monotonic() < until:
-            view = await self.gateway.status(name)
             if view.status in wanted:
                 return view
             await asyncio.sleep(0.1)
+            view = await self.gateway.status(name)
         raise AssertionError(f"still {view.status}: {view.sentence}")
 
     async def at_gate(self, name: str, title: str = TITLE, **changes: Any) -> RolloutView:
@@ -88,7 +90,7 @@ class Stage:
     async def paused(self, name: str, title: str) -> RolloutView:
         """A rollout in fast time that a guardrail has paused in its pilot, with weeks of numbers behind it."""
         data = plan_data()
-        plan = fast_plan(id=name, title=title, phases=data["phases"] | {"watchdog": "60d"})
+        plan = fast_plan(id=name, title=title, phases=data["phases"] | {"pilot": "60d", "watchdog": "60d"})
         await self.start(plan, SPEED)
         await self.approve(name, await self.until(name, Status.AWAITING_APPROVAL))
         return await self.recorded(await self.until(name, Status.PAUSED))
@@ -143,19 +145,13 @@ async def stage(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Stage]:
                 uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
             )
             # A test's process keeps its own way with signals.
-            server.capture_signals = _nothing  # type: ignore[method-assign]
+            server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             try:
                 yield Stage(f"http://{place_of(listening)}", app, pool, gateway, here)
             finally:
                 server.should_exit = server.force_exit = True
                 await serving
-
-
-class _nothing:  # noqa: N801 - takes the place of a method
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def cookie(stage: Stage, identity: str) -> dict[str, str]:

@@ -1,0 +1,99 @@
+"""Everybody can read the pages: axe finds nothing, nothing overflows, charts stay legible, in light and dark, at any
+width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.console.browser.conftest import Readers
+from tests.console.stage import GATE, PAUSED, PILOTING, Stage
+
+AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SAM = "sam.sponsor@example.com"
+PAGES = (
+    "/",
+    "/rollouts",
+    "/rollouts?status=frozen",
+    f"/rollouts/{GATE}",
+    f"/rollouts/{PILOTING}",
+    f"/rollouts/{PAUSED}",
+    f"/rollouts/{PAUSED}/plan",
+    "/rollouts/there-is-none",
+    f"/partners?rollout={PAUSED}",
+    "/audit",
+    "/system",
+)
+WIDTHS = (320, 768, 1280)
+CHECK = """
+async (rules) => {
+  for (const one of document.querySelectorAll("details")) one.open = true;
+  const found = await axe.run({runOnly: rules, resultTypes: ["violations"]});
+  return {
+    violations: found.violations.map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((it) => it.html).join(" | ")}`),
+    overflow: document.documentElement.scrollWidth - innerWidth,
+  };
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "locale", "widths"), [("light", "en-GB", WIDTHS), ("dark", "en-GB", WIDTHS), ("light", "ja-JP", (320,))]
+)
+async def test_axe_finds_nothing_and_nothing_overflows(pages: Stage, reader: Readers, scheme: str, locale: str, widths: tuple[int, ...]) -> None:
+    wrong: list[str] = []
+    # The policy lets no script of a test in; axe is put into a page of which everything else is as it is.
+    async with reader(SAM, color_scheme=scheme, locale=locale, bypass_csp=True, reduced_motion="reduce") as sam:
+        for path in PAGES:
+            await sam.open(path)
+            await sam.page.add_script_tag(path=AXE)
+            for width in widths:
+                await sam.page.set_viewport_size({"width": width, "height": 900})
+                found: dict[str, Any] = await sam.page.evaluate(CHECK, RULES)
+                wrong += [f"{path} at {width}: {one}" for one in found["violations"]]
+                if found["overflow"] > 0:
+                    wrong.append(f"{path} at {width} overflows by {found['overflow']} px")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", [f"/rollouts/{GATE}", f"/rollouts/{PILOTING}"])
+async def test_the_pages_on_which_a_decision_is_confirmed_are_as_good(pages: Stage, reader: Readers, path: str) -> None:
+    async with reader(SAM, bypass_csp=True) as sam:
+        await sam.open(path)
+        button = "Approve …" if path.endswith(GATE) else "Pause …"
+        if button == "Pause …":
+            await sam.page.get_by_text("Something else: pause").click()
+            await sam.page.locator("#why-pause").fill("no more than a test of pages")
+        else:
+            await sam.write("no more than a test of pages")
+        await sam.press(button)
+        await sam.page.add_script_tag(path=AXE)
+        for width in WIDTHS:
+            await sam.page.set_viewport_size({"width": width, "height": 900})
+            found: dict[str, Any] = await sam.page.evaluate(CHECK, RULES)
+            assert found == {"violations": [], "overflow": 0}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_no_label_of_a_chart_is_smaller_than_ten_pixels(pages: Stage, reader: Readers, width: int) -> None:
+    async with reader(SAM, viewport={"width": width, "height": 900}) as sam:
+        await sam.open(f"/rollouts/{PAUSED}")
+        sizes: list[float] = await sam.page.evaluate(
+            """[...document.querySelectorAll("svg.chart text")]
+                .map((one) => [one, one.ownerSVGElement])
+                .filter(([, svg]) => svg.getBoundingClientRect().width > 0)
+                .map(([one, svg]) => parseFloat(getComputedStyle(one).fontSize)
+                    * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"""
+        )
+        assert len(sizes) > 10
+        assert min(sizes) >= 10
+
+
+async def test_nothing_on_any_page_is_refused_by_its_own_policy(pages: Stage, reader: Readers) -> None:
+    async with reader(SAM) as sam:
+        for path in PAGES:
+            await sam.open(path)
+        assert [one for one in sam.said if "404" not in one] == []
