@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 BOM = "\ufeff"
 """Without it Excel takes the file for the system's old encoding."""
 
-# What a spreadsheet takes for the beginning of a formula, its full-width twins, and what it skips before one.
-_SKIPPED = "".join(map(chr, range(0x21))) + "\x7f\x85\xa0\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff"
-_SKIPPED += "".join(map(chr, range(0x2000, 0x2010))) + "\u2060\u2061\u2062\u2063\u2064\u00ad"
-_STARTS = "=+-@|%\uff1d\uff0b\uff0d\uff20\u2212\ufe62\ufe63\ufe66\ufe6b\uff5c\uff05"
+# A minus as typographers write it is one, too, once a spreadsheet has read the cell.
+_STARTS = frozenset("=+-@|%\u2212")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
@@ -24,9 +23,14 @@ def safe(cell: object) -> str:
     text = "" if cell is None else str(cell)
     if _NUMBER.fullmatch(text):
         return text
-    begins = text.lstrip(_SKIPPED)[:1]
-    steers = text[:1] in "\t\r\n\x00" and text[:1] != ""
-    return f"'{text}" if steers or (begins and begins in _STARTS) else text
+    steers = text[:1] in ("\t", "\r", "\n", "\x00")
+    return f"'{text}" if steers or _begins(text) in _STARTS else text
+
+
+def _begins(text: str) -> str:
+    """The first sign that a spreadsheet looks at: it skips what cannot be seen, and reads full-width signs as plain."""
+    seen = (one for one in text if unicodedata.category(one)[0] not in "CZ")
+    return unicodedata.normalize("NFKC", next(seen, ""))[:1]
 
 
 def write_rows(rows: Iterable[Sequence[object]]) -> str:

@@ -43,7 +43,9 @@ async (rules) => {
 @pytest.mark.parametrize(
     ("scheme", "locale", "widths"), [("light", "en-GB", WIDTHS), ("dark", "en-GB", WIDTHS), ("light", "ja-JP", (320,))]
 )
-async def test_axe_finds_nothing_and_nothing_overflows(pages: Stage, reader: Readers, scheme: str, locale: str, widths: tuple[int, ...]) -> None:
+async def test_axe_finds_nothing_and_nothing_overflows(
+    pages: Stage, reader: Readers, scheme: str, locale: str, widths: tuple[int, ...]
+) -> None:
     wrong: list[str] = []
     # The policy lets no script of a test in; axe is put into a page of which everything else is as it is.
     async with reader(SAM, color_scheme=scheme, locale=locale, bypass_csp=True, reduced_motion="reduce") as sam:
