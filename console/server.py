@@ -61,11 +61,19 @@ async def serve(
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            _end_streams(server)
             server.should_exit = True
             await serving
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _end_streams(server: uvicorn.Server) -> None:
+    """Open pages hold a connection as long as they are open; they find their way back by themselves."""
+    pulse = getattr(getattr(server.config.app, "state", None), "pulse", None)
+    if pulse is not None:
+        pulse.end()
 
 
 def _spare_the_collector() -> None:

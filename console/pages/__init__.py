@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncpg
 from fastapi import FastAPI
 
-from console.pages.live import Pulse
 
-
-def add_pages(app: FastAPI, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Put all pages under an app. Rollouts are asked by `app.state.gateway`; without one, pages say so."""
+def add_pages(app: FastAPI) -> None:
+    """Put all pages under an app, which has its pool and its site."""
     from console.pages import (
         actions,
         audit,
@@ -23,9 +20,10 @@ def add_pages(app: FastAPI, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         system,
     )
     from console.pages.files import Files
+    from console.pages.live import Pulse
     from console.pages.render import STATIC
 
-    app.state.pulse = Pulse(pool)
+    app.state.pulse = Pulse(app.state.pool)
     for one in (inbox, lists, actions, plan, rollout, partners, audit, system, live, language):
         app.include_router(one.router)
     app.mount("/static", Files(directory=STATIC), name="static")

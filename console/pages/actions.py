@@ -8,21 +8,21 @@ from typing import NamedTuple
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from console.deciding import decide
+from console.deciding import SignInAgain, decide, refused_for_who
 from console.errors import GatewayError, Kind
 from console.pages import deciding_card, telling, terms
-from console.pages.asking import Look, look_at
+from console.pages.asking import Look, identity_of, look_at
 from console.pages.comparing import Difference, what_changed
 from console.pages.forms import read_form
 from console.pages.inbox import read_inbox
-from console.pages.render import HEADERS, page, words_of
+from console.pages.render import page, words_of
 from console.pages.rollout import show, unknown
 from console.pages.wishes import HINT, KEEPS, Unclear, Wish, verb_of, wish_of
 from console.person import Person, SignedIn
+from console.signin import again, draft_of, pool_of, site_of
 from models.base import digest
 from models.command import Choice, Verb
 from models.log import LogEntry, Outcome
@@ -48,6 +48,18 @@ async def confirm(request: Request, person: SignedIn, name: str) -> Response:
     return await _confirm(request, person, look, form)
 
 
+@router.get("/rollouts/{name}/confirm")
+async def confirm_again(request: Request, person: SignedIn, name: str) -> Response:
+    """The same page for who had to sign in again in between, with what they had written."""
+    form = await draft_of(request, person)
+    look = await look_at(request, person, name)
+    if look is None:
+        return unknown(request, person, name)
+    if not form:
+        return RedirectResponse(f"/rollouts/{quote(name)}", HTTPStatus.SEE_OTHER)
+    return await _confirm(request, person, look, form)
+
+
 @router.post("/rollouts/{name}/decide")
 async def act(request: Request, person: SignedIn, name: str) -> Response:
     """Do it; the answer is the receipt."""
@@ -67,12 +79,14 @@ async def act(request: Request, person: SignedIn, name: str) -> Response:
         receipt = await decide(
             request.app.state, person, name, wish.verb, wish.reason, request_id=request_id, **wish.fields
         )
+    except SignInAgain:
+        return await again(request, person, f"/rollouts/{quote(name)}/confirm", _draft(form))
     except GatewayError as problem:
         status = _STATUS.get(problem.kind, HTTPStatus.BAD_GATEWAY)
         return await show(request, person, name, status, problem=str(problem), draft=wish.reason)
     if receipt.outcome is Outcome.REFUSED:
         return await _refused(request, person, look, wish, receipt.message)
-    return RedirectResponse(f"/rollouts/{quote(name)}/receipts/{request_id}", HTTPStatus.SEE_OTHER, HEADERS)
+    return RedirectResponse(f"/rollouts/{quote(name)}/receipts/{request_id}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/rollouts/{name}/receipts/{request_id}")
@@ -86,6 +100,7 @@ async def receipt(request: Request, person: SignedIn, name: str, request_id: str
     if found is None:
         return page(request, "pending.html", person, HTTPStatus.ACCEPTED, look=look, request_id=request_id[:100])
     items, _ = await read_inbox(request, person, words)
+    me, now = identity_of(look.plan, person), found.entry.programme_at
     others = [one for one in items if one.line.key.rollout_id != name]
     return page(
         request,
@@ -96,7 +111,7 @@ async def receipt(request: Request, person: SignedIn, name: str, request_id: str
         source=found.source,
         digest=digest(found.entry),
         who=telling.with_role(words, look.plan, found.entry.actor or ""),
-        waits=telling.waits(words, look.plan, telling.awaited_of(look), person.identity, found.entry.programme_at),
+        waits=telling.waits(words, look.plan, telling.awaited_of(look), me, now),
         following=others[0] if others else None,
     )
 
@@ -112,13 +127,13 @@ async def _entry(request: Request, look: Look, request_id: str) -> _Found | None
     """The entry of a request, read back from the workflow; from the store where the workflow has let go of it."""
     if look.view is not None:
         try:
-            entries = await request.app.state.gateway.decisions(look.name)
+            entries = await site_of(request).gateway.decisions(look.name)
         except GatewayError:
             entries = ()
         for entry in entries:
             if entry.request_id == request_id:
                 return _Found(entry, "workflow")
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     async with pool.acquire() as conn:
         line = await entry_of(conn, look.name, request_id)
     return _Found(line.entry, "log") if line else None
@@ -177,7 +192,7 @@ async def _evidence(
     seen = kept["evidence_digest"]
     if gate is None or kept["verb"] != Verb.DECIDE or gate.digest == seen or gate.key != kept["gate"]:
         return (), kept
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     changed = await what_changed(pool, words_of(request), look.name, seen, gate.digest) if seen else None
     return changed, kept | {"evidence_digest": gate.digest}
 
@@ -197,10 +212,14 @@ def _stale(look: Look, wish: Wish) -> bool:
 
 async def _refused(request: Request, person: Person, look: Look, wish: Wish, told: str) -> Response:
     """It was refused, which the log has: forbidden where it is not this person's to ask, else a conflict."""
-    action = look.action(wish.verb)
-    may = action is not None and person.identity.casefold() in (one.casefold() for one in action.who)
-    status = HTTPStatus.CONFLICT if may else HTTPStatus.FORBIDDEN
+    forbidden = await refused_for_who(site_of(request), person, look.name, wish.verb)
+    status = HTTPStatus.FORBIDDEN if forbidden else HTTPStatus.CONFLICT
     return await show(request, person, look.name, status, problem=told, draft=wish.reason)
+
+
+def _draft(form: Mapping[str, str]) -> dict[str, str]:
+    """What is kept of a form while somebody signs in again."""
+    return {name: form[name][:4000] for name in (*KEEPS, "rationale") if form.get(name)}
 
 
 def _request_id(form: Mapping[str, str]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import asyncpg
 from fastapi import Request
 
+from console.deciding import owner_of
 from console.errors import GatewayError, Kind
-from console.gateway import Gateway
 from console.person import Person
+from console.signin import pool_of, site_of
 from models.command import Verb
 from models.evidence import Assessment
 from models.log import LogEntry
@@ -48,22 +48,28 @@ class Look:
 
     def owner(self, person: Person) -> Owner | None:
         """What the plan says of a person, None for a stranger."""
-        return self.plan.owner(person.identity)
+        return owner_of(self.plan, person)
 
     def action(self, verb: Verb) -> AllowedAction | None:
         """Whether the person may use a verb now; None where nobody could be asked."""
         return next((one for one in self.actions if one.verb is verb), None)
 
 
+def identity_of(plan: RolloutPlan, person: Person) -> str:
+    """What a plan calls a person; what the issuer calls them where it does not name them."""
+    owner = owner_of(plan, person)
+    return owner.identity if owner else person.identity
+
+
 async def look_at(request: Request, person: Person, name: str) -> Look | None:
     """A rollout, None for an unknown one."""
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     async with pool.acquire() as conn:
         line = await read_line(conn, name)
         plan = await read_plan(conn, line.key) if line else None
     if line is None or plan is None:
         return None
-    asking = asyncio.create_task(_ask(request, person, name, open_=line.open))
+    asking = asyncio.create_task(_ask(request, identity_of(plan, person), name, open_=line.open))
     try:
         async with pool.acquire() as conn:
             scope = (await read_scope(conn, [line.key]))[line.key]
@@ -77,14 +83,12 @@ async def look_at(request: Request, person: Person, name: str) -> Look | None:
 
 
 async def _ask(
-    request: Request, person: Person, name: str, *, open_: bool
+    request: Request, identity: str, name: str, *, open_: bool
 ) -> tuple[RolloutView | None, tuple[AllowedAction, ...], str | None]:
-    gateway: Gateway | None = getattr(request.app.state, "gateway", None)
-    if gateway is None:
-        return None, (), "this service is not connected to Temporal"
+    gateway = site_of(request).gateway
     try:
         async with asyncio.timeout(PATIENCE):
-            view, actions = await asyncio.gather(gateway.status(name), gateway.allowed_actions(name, person.identity))
+            view, actions = await asyncio.gather(gateway.status(name), gateway.allowed_actions(name, identity))
             return view, actions, None
     except TimeoutError:
         return None, (), "no worker answers"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from console.pages.asked import PER_PAGE, Paging, offset_of, page_number, word
 from console.pages.render import page
 from console.person import SignedIn
+from console.signin import pool_of
 from models.base import digest
 from models.log import EntryKind, Outcome
 from store.views import read_log_page
@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 async def audit(request: Request, person: SignedIn) -> Response:
     """Entries of the log, the newest first."""
     number = page_number(request)
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     async with pool.acquire() as conn:
         found = await read_log_page(
             conn,

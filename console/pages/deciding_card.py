@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from console.pages import telling, terms
-from console.pages.asking import Look
+from console.pages.asking import Look, identity_of
 from console.pages.telling import Effect
 from console.pages.words import Words
 from console.person import Person
@@ -121,11 +121,12 @@ def _rule(words: Words, look: Look) -> str:
 
 def _offer(words: Words, look: Look, person: Person, gate: Gate | None) -> tuple[Offer | None, str | None]:
     """What is awaited of the person, or what they have done about it already."""
-    mine = {one.what.partition(" ")[0] for one in telling.awaited_of(look) if _names(one.who, person)}
+    identity = identity_of(look.plan, person)
+    mine = {one.what.partition(" ")[0] for one in telling.awaited_of(look) if _names(one.who, identity)}
     decide = look.action(Verb.DECIDE)
     if gate is not None and decide is not None:
         given = look.view.gate.approvals if look.view and look.view.gate else ()
-        own = next((one for one in given if one.identity.casefold() == person.identity.casefold()), None)
+        own = next((one for one in given if one.identity.casefold() == identity.casefold()), None)
         if own is not None:
             return None, words("You approved this on %(at)s; it waits for the others.", at=words.moment(own.at))
         return _as_offer(words, look, decide), None
@@ -145,8 +146,8 @@ def _as_offer(words: Words, look: Look, action: AllowedAction) -> Offer:
     return Offer(action.verb, terms.term(words, terms.VERB, action.verb), action.why_not, who)
 
 
-def _names(who: tuple[str, ...], person: Person) -> bool:
-    return person.identity.casefold() in (one.casefold() for one in who)
+def _names(who: tuple[str, ...], identity: str) -> bool:
+    return identity.casefold() in (one.casefold() for one in who)
 
 
 def _decided(look: Look) -> tuple[LogEntry, ...]:

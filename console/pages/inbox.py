@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -16,6 +15,7 @@ from console.pages.render import page, words_of
 from console.pages.telling import Effect, Waits
 from console.pages.words import Words
 from console.person import Person, SignedIn
+from console.signin import pool_of
 from models.plan import RolloutPlan
 from store.rollouts import read_plan
 from store.views import CohortScope, Line, list_lines, read_scope
@@ -44,7 +44,7 @@ async def inbox(request: Request, person: SignedIn) -> Response:
 
 async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tuple[Item, ...], int]:
     """What waits for a person, those overdue or due first; and how many there are in all."""
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     async with pool.acquire() as conn:
         found = await list_lines(conn, awaiting=person.identity, limit=PER_PAGE)
         scopes = await read_scope(conn, [one.key for one in found.lines])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -10,6 +9,7 @@ from console.pages import telling
 from console.pages.asked import PER_PAGE, Paging, offset_of, page_number, word
 from console.pages.render import page, words_of
 from console.person import SignedIn
+from console.signin import pool_of
 from models.rollout import Phase, Status
 from store.views import list_lines
 
@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 async def rollouts(request: Request, person: SignedIn) -> Response:
     """All rollouts, the newest first."""
     number = page_number(request)
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     async with pool.acquire() as conn:
         found = await list_lines(
             conn,

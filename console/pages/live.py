@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from http import HTTPStatus
+from typing import TypeAlias
 
 import asyncpg
 from fastapi import APIRouter, Request
@@ -41,30 +42,41 @@ BEAT = 20.0
 _CHANGED = "select rollout_id, chain_id, sequence from rollout where updated_at > now() - $1::interval"
 
 
+Heard: TypeAlias = "asyncio.Queue[str | None]"
+"""What a stream hears: ids of rollouts, and None at its end."""
+
+
 class Pulse:
     """Looks for what has changed while anybody listens."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
-        self._listeners: dict[asyncio.Queue[str], str | None] = {}
+        self._listeners: dict[Heard, str | None] = {}
         self._seen: dict[tuple[str, str], int] = {}
         self._looking: asyncio.Task[None] | None = None
         self.streams: Counter[tuple[str, str]] = Counter()
 
-    def listen(self, rollout: str | None) -> asyncio.Queue[str]:
+    def listen(self, rollout: str | None) -> Heard:
         """Ids of rollouts as they change: of one, or of all."""
-        heard: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
+        heard: Heard = asyncio.Queue(maxsize=100)
         self._listeners[heard] = rollout
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         return heard
 
-    def leave(self, heard: asyncio.Queue[str]) -> None:
+    def leave(self, heard: Heard) -> None:
         """Stop listening; with the last listener the looking ends."""
         self._listeners.pop(heard, None)
         if not self._listeners and self._looking is not None:
             self._looking.cancel()
             self._looking, self._seen = None, {}
+
+    def end(self) -> None:
+        """Every stream ends: the service is being stopped, and would wait for them."""
+        for heard in self._listeners:
+            while heard.full():
+                heard.get_nowait()
+            heard.put_nowait(None)
 
     async def _look(self) -> None:
         first = True
@@ -111,7 +123,7 @@ async def live(request: Request, person: SignedIn) -> Response:
 class _Stream(StreamingResponse):
     """A stream that is counted until it ends, however it ends."""
 
-    def __init__(self, pulse: Pulse, who: tuple[str, str], heard: asyncio.Queue[str], headers: dict[str, str]) -> None:
+    def __init__(self, pulse: Pulse, who: tuple[str, str], heard: Heard, headers: dict[str, str]) -> None:
         super().__init__(_events(heard), headers=headers, media_type="text/event-stream")
         self._pulse, self._who, self._heard = pulse, who, heard
 
@@ -123,7 +135,7 @@ class _Stream(StreamingResponse):
             self._pulse.streams[self._who] -= 1
 
 
-async def _events(heard: asyncio.Queue[str]) -> AsyncIterator[str]:
+async def _events(heard: Heard) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     until = loop.time() + LASTS
     yield "retry: 3000\n: what changes is told here\n\n"
@@ -133,4 +145,6 @@ async def _events(heard: asyncio.Queue[str]) -> AsyncIterator[str]:
         except TimeoutError:
             yield ": still here\n\n"
             continue
+        if name is None:
+            return
         yield f"event: changed\ndata: {name}\n\n"

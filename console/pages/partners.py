@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import NamedTuple
 
-import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from console.charts import spark
 from console.pages.asked import PER_PAGE, Paging, offset_of, page_number, word
 from console.pages.csvtext import BOM, write_rows
-from console.pages.render import HEADERS, page, words_of
+from console.pages.render import page, words_of
 from console.pages.scorecard import SIX, day_of, enough, read_figures, window_of
 from console.person import SignedIn
 from console.problems import Problem
+from console.signin import pool_of
 from models.plan import RolloutPlan
 from store.pool import Connection
 from store.rollouts import read_plan
@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 async def partners(request: Request, person: SignedIn) -> Response:
     """Partners by name with their six figures; nobody is ranked."""
     words = words_of(request)
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     number = page_number(request)
     async with pool.acquire() as conn:
         frame = await _frame(conn, request)
@@ -81,7 +81,7 @@ async def partners_csv(request: Request, person: SignedIn) -> Response:
     Raises:
         Problem: there are too many of them for one file.
     """
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     async with pool.acquire() as conn:
         frame = await _frame(conn, request)
         found = await _partners(conn, request, MOST, 0)
@@ -102,7 +102,7 @@ async def partners_csv(request: Request, person: SignedIn) -> Response:
         rows.append(row)
     body = BOM + await asyncio.to_thread(write_rows, rows)
     named = {"Content-Disposition": 'attachment; filename="partners.csv"'}
-    return Response(body, media_type="text/csv; charset=utf-8", headers=HEADERS | named)
+    return Response(body, media_type="text/csv; charset=utf-8", headers=named)
 
 
 async def _partners(conn: Connection, request: Request, limit: int, offset: int) -> Partners:

@@ -7,16 +7,16 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import NamedTuple
 
-import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from console.pages import deciding_card, telling, terms
-from console.pages.asking import Look, look_at
+from console.pages.asking import Look, identity_of, look_at
 from console.pages.metric_cards import cards
 from console.pages.render import page, words_of
 from console.pages.words import Words
 from console.person import Person, SignedIn
+from console.signin import pool_of
 from models.evidence import MetricAssessment
 from models.plan import OptionKey, RolloutPlan
 from models.quality import Finding, Severity
@@ -72,7 +72,7 @@ async def show(
     look = await look_at(request, person, name)
     if look is None:
         return unknown(request, person, name)
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
+    pool = pool_of(request)
     async with pool.acquire() as conn:
         series = await read_series(conn, look.line.key)
         changes = await read_changes(conn, look.line.key)
@@ -89,7 +89,7 @@ async def show(
         headline=telling.headline(words, look),
         why=telling.why(words, look),
         next=telling.next_words(words, look),
-        waits=telling.waits(words, look.plan, telling.awaited_of(look), person.identity, now),
+        waits=telling.waits(words, look.plan, telling.awaited_of(look), identity_of(look.plan, person), now),
         steps=steps(words, look),
         card=deciding_card.card_of(words, look, person),
         cards=cards(words, look, series, changes),

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, NamedTuple, TypeVar
 
-import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from temporalio.service import RPCError
@@ -18,6 +17,7 @@ from console.errors import GatewayError
 from console.pages.asking import PATIENCE
 from console.pages.render import page
 from console.person import SignedIn
+from console.signin import pool_of, site_of
 from models.work import WatchView
 from store.tallies import read_tallies
 from store.views import read_log_page
@@ -37,13 +37,11 @@ class Told(NamedTuple):
 @router.get("/system")
 async def system(request: Request, person: SignedIn) -> Response:
     """How the system itself is."""
-    pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
-    gateway = getattr(request.app.state, "gateway", None)
-    pollers, watches, retention = Told(None, "not connected"), Told(None, "not connected"), Told(None, "not connected")
-    if gateway is not None:
-        pollers, watches, retention = await asyncio.gather(
-            _told(gateway.pollers()), _told(_watches(gateway)), _told(gateway.retention())
-        )
+    pool = pool_of(request)
+    gateway = site_of(request).gateway
+    pollers, watches, retention = await asyncio.gather(
+        _told(gateway.pollers()), _told(_watches(gateway)), _told(gateway.retention())
+    )
     async with pool.acquire() as conn:
         tallies = await read_tallies(conn)
         refusals = await read_log_page(conn, outcome="refused", limit=10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,13 +11,10 @@ from datetime import date
 from typing import Any
 
 import asyncpg
-import uvicorn
-from fastapi import FastAPI, Request
 
-from console.app import create_app, open_pool
 from console.gateway import Gateway
-from console.person import NotSignedIn, Person, page_of, signed_in
-from console.settings import ConsoleSettings, listen, place_of
+from console.settings import ConsoleSettings
+from console.site import Site as ConsoleSite
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import Choice, Verb
 from models.log import Outcome, Receipt
@@ -26,6 +22,8 @@ from models.names import TASK_QUEUE
 from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from store.pool import create_pool
+from store.sessions import Holder, open_session
+from tests.console.visitors import serving
 from tests.facts import seed_facts, slump
 from tests.plans import PILOT, make_plan, plan_data
 from tests.workflows.live import FACTS_FROM, START
@@ -35,10 +33,7 @@ FACTS_TO = date(2027, 6, 1)
 SLUMP = date(2026, 1, 15), date(2026, 4, 15)
 """When the pilot's partners stop following up in time: a rollout in fast time pauses in the middle of its pilot."""
 
-PERSONA = "persona"
-"""The cookie that says who looks, in place of a session."""
-
-SETTINGS = ConsoleSettings(console_connections=8)
+SETTINGS = ConsoleSettings(console_connections=8, decisions_per_minute=600)
 GATE, PILOTING, PAUSED, TITLE = "spring-rebate", "lead-routing", "deal-registration", "Spring rebate for gold partners"
 
 
@@ -47,10 +42,10 @@ class Stage:
     """The service, where it listens, and hands on its rollouts."""
 
     address: str
-    app: FastAPI
+    site: ConsoleSite
     pool: asyncpg.Pool[asyncpg.Record]
     gateway: Gateway
-    site: Site
+    servers: Site
     plans: dict[str, RolloutPlan] = field(default_factory=dict)
 
     async def start(self, plan: RolloutPlan, speed: float = 1.0) -> None:
@@ -110,24 +105,12 @@ class Stage:
         raise AssertionError("the store does not hear of it")
 
 
-def persona(identity: str, name: str = "") -> Person:
-    """Somebody whom the dev issuer would vouch for."""
-    return Person(
-        issuer="http://issuer.example",
-        subject=identity,
-        identity=identity,
-        name=name or identity.partition("@")[0].replace(".", " ").title(),
-        auth_time=int(time.time()),
-        amr=("pwd",),
-    )
-
-
-async def by_cookie(request: Request) -> Person:
-    """Whoever the cookie names."""
-    identity = request.cookies.get(PERSONA)
-    if not identity:
-        raise NotSignedIn(page_of(request))
-    return persona(identity)
+async def signed_in(stage: Stage, identity: str) -> str:
+    """The secret of a session of somebody who has just signed in."""
+    name = identity.partition("@")[0].replace(".", " ").title()
+    issuer = stage.site.provider.issuer
+    async with stage.pool.acquire() as conn:
+        return await open_session(conn, Holder(issuer, identity, identity, name, int(time.time()), ("dev",)))
 
 
 @asynccontextmanager
@@ -136,24 +119,7 @@ async def stage(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Stage]:
     async with await create_pool(dsn) as pool:
         await seed_facts(pool, FACTS_FROM, FACTS_TO)
         await slump(pool, PILOT, *SLUMP)
-    async with site(temporal, dsn, TASK_QUEUE) as here, await open_pool(dsn, SETTINGS) as pool:
-        app = create_app(pool, SETTINGS)
-        gateway = app.state.gateway = Gateway(here.client)
-        app.dependency_overrides[signed_in] = by_cookie
-        with listen("127.0.0.1:0") as listening:
-            server = uvicorn.Server(
-                uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-            )
-            # A test's process keeps its own way with signals.
-            server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
-            serving = asyncio.create_task(server.serve(sockets=[listening]))
-            try:
-                yield Stage(f"http://{place_of(listening)}", app, pool, gateway, here)
-            finally:
-                server.should_exit = server.force_exit = True
-                await serving
-
-
-def cookie(stage: Stage, identity: str) -> dict[str, str]:
-    """A browser's cookie for somebody."""
-    return {"name": PERSONA, "value": identity, "url": stage.address}
+        async with site(temporal, dsn, TASK_QUEUE) as servers:
+            gateway = Gateway(servers.client)
+            async with serving(dsn, SETTINGS, gateway=gateway) as service:
+                yield Stage(service.url, service, pool, gateway, servers)

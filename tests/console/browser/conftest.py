@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.console.stage import Stage, cookie
+from console.guard import SESSION
+from tests.console.stage import Stage, signed_in
 
 CHROMIUM = Path("/usr/bin/chromium")
 THERE = CHROMIUM.exists()
@@ -89,7 +90,10 @@ def reader(chromium: Browser, pages: Stage) -> Readers:
         context = await chromium.new_context(**given)
         context.set_default_timeout(PATIENCE)
         if identity:
-            await context.add_cookies([cookie(pages, identity)])  # type: ignore[list-item]
+            secret = await signed_in(pages, identity)
+            # Browsers take a cookie for TLS alone from loopback as well; who puts one in has to say it came by TLS.
+            there = pages.address.replace("http:", "https:")
+            await context.add_cookies([{"name": SESSION, "value": secret, "url": there, "secure": True}])
         page = await context.new_page()
         found = Reader(page, context, pages.address)
         page.on("console", lambda said: found.said.append(said.text))

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+from console.guard import SESSION
 from models.base import digest, short
 from models.log import Outcome
 from models.rollout import Phase, Status
 from tests.console.browser.conftest import PATIENCE, Readers
-from tests.console.stage import PERSONA, Stage
+from tests.console.stage import Stage
 from tests.plans import plan_data
 
 SAM, FIN, ENA = "sam.sponsor@example.com", "fin.finance@example.com", "ena.blement@example.com"
@@ -188,6 +189,7 @@ async def test_an_owner_of_another_role_is_offered_nothing_and_a_form_of_their_o
                     "evidence_digest": view.gate.digest,
                     "plan_digest": view.plan_digest,
                     "rationale": "I would like it very much",
+                    "csrf": await ena.page.locator("[name=csrf]").first.input_value(),
                 },
             ],
         )
@@ -218,7 +220,7 @@ async def test_a_form_on_a_page_of_another_origin_does_nothing(pages: Stage, rea
             await sam.page.get_by_role("button").click()
         found = await answer.value
         sent = await found.request.all_headers()
-        assert PERSONA in sent.get("cookie", ""), "the browser does send the cookie: ports share it"
+        assert SESSION in sent.get("cookie", ""), "the browser does send the cookie: ports share it"
         assert found.status == 403
     assert all(one.rationale != fields["rationale"] for one in await pages.gateway.decisions(rollout))
     assert (await pages.gateway.status(rollout)).gate is not None
