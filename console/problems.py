@@ -74,23 +74,31 @@ def refused(found: EventsRefused) -> Problem:
     return Problem(status, f"{wrong}; no event of this batch was taken", found.problems)
 
 
+def answer_of(request: Request, problem: Problem) -> Response:
+    """What goes out: a page where a browser shows one, and the service has them (`app.state.dress`)."""
+    dress = getattr(request.app.state, "dress", None)
+    page: Response | None = dress(request, problem) if dress is not None else None
+    return page or problem.answer()
+
+
 def answer_problems(app: FastAPI) -> None:
     """Make every error of the app an answer of that form."""
 
     @app.exception_handler(Problem)
-    async def _problem(_: Request, problem: Problem) -> Response:
-        return problem.answer()
+    async def _problem(request: Request, problem: Problem) -> Response:
+        return answer_of(request, problem)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, problem: HTTPException) -> Response:
+    async def _http(request: Request, problem: HTTPException) -> Response:
         status = HTTPStatus(problem.status_code)
-        return Problem(status, status.description or status.phrase, headers=dict(problem.headers or {})).answer()
+        told = Problem(status, status.description or status.phrase, headers=dict(problem.headers or {}))
+        return answer_of(request, told)
 
     @app.exception_handler(GatewayError)
-    async def _gateway(_: Request, problem: GatewayError) -> Response:
+    async def _gateway(request: Request, problem: GatewayError) -> Response:
         status = _OF_KIND[problem.kind]
         again = {"Retry-After": str(RETRY_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-        return Problem(status, str(problem), headers=again).answer()
+        return answer_of(request, Problem(status, str(problem), headers=again))
 
     # PostgreSQL away, busy or slow: the same request may succeed later.
     for kind in (
@@ -108,12 +116,14 @@ def answer_problems(app: FastAPI) -> None:
         app.add_exception_handler(kind, _unavailable)
 
     @app.exception_handler(Exception)
-    async def _broken(_: Request, problem: Exception) -> Response:
+    async def _broken(request: Request, problem: Exception) -> Response:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return Problem(status, "Something happened that must not; the service's log has it").answer()
+        return answer_of(request, Problem(status, "Something happened that must not; the service's log has it"))
 
 
-async def _unavailable(_: Request, problem: Exception) -> Response:
+async def _unavailable(request: Request, problem: Exception) -> Response:
     log.warning("PostgreSQL cannot be used: %s: %s", type(problem).__name__, " ".join(str(problem).split())[:300])
     told = "The database cannot be used now; nothing was taken, send it again"
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, told, headers={"Retry-After": str(RETRY_SECONDS)}).answer()
+    return answer_of(
+        request, Problem(HTTPStatus.SERVICE_UNAVAILABLE, told, headers={"Retry-After": str(RETRY_SECONDS)})
+    )

@@ -19,10 +19,12 @@ def add_pages(app: FastAPI) -> None:
         rollout,
         system,
     )
+    from console.pages.errors import dress
     from console.pages.files import Files
     from console.pages.live import Pulse
     from console.pages.render import STATIC
 
+    app.state.dress = dress
     app.state.pulse = Pulse(app.state.pool)
     for one in (inbox, lists, actions, plan, rollout, partners, audit, system, live, language):
         app.include_router(one.router)

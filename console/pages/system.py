@@ -82,5 +82,6 @@ async def _told(asked: Awaitable[T]) -> Told:
             return Told(await asked, None)
     except TimeoutError:
         return Told(None, "nobody answers")
-    except (RPCError, GatewayError) as problem:
+    except (RPCError, GatewayError, RuntimeError) as problem:
+        # The SDK says by RuntimeError that it cannot connect.
         return Told(None, str(problem).split("\n")[0][:200])
