@@ -98,6 +98,9 @@ class _Frame(NamedTuple):
         values = [value for _, value in chart.points if value is not None]
         values += [one.number for one in chart.limits] + ([chart.baseline[0]] if chart.baseline else [])
         values += [end for one in chart.band for end in (one.low, one.high) if end is not None]
+        # A limit at the edge would have nothing beyond it to be seen.
+        beyond = 0.12 * (max(values) - min(values))
+        values += [one.number - beyond if one.at_least else one.number + beyond for one in chart.limits]
         low, high, step = round_range(values, 5)
         moments = [at for at, _ in chart.points] + [one.at for one in chart.marks]
         first, last = min(moments), max(moments)
@@ -144,6 +147,9 @@ def _axes(chart: Chart, frame: _Frame) -> Iterator[str]:
 
 def _tick(value: float, step: float) -> str:
     """A number on the axis, with as many digits as tell it from the next one."""
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if step >= size / 10 and abs(value) >= size:
+            return f"{value / size:,.{0 if step >= size else 1}f}{sign}".replace("-", "\N{MINUS SIGN}")
     digits = max(0, -math.floor(math.log10(step) + 1e-9)) + (1 if f"{step:e}"[:3] == "2.5" and step < 10 else 0)
     return f"{value + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from console.charts import Band, Chart, Limit, Mark
 from console.pages import terms
 from console.pages.asking import Look
+from console.pages.limits import spelled
 from console.pages.words import Words
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
 from models.metric import MetricName
@@ -152,8 +153,3 @@ def _changed(words: Words, plan: MetricPlan, item: MetricAssessment, points: Seq
         limits=limits,
         band=[Band(one.as_of, one.low, one.high) for one in points],
     )
-
-
-def spelled(limit: str) -> str:
-    """A threshold with the signs that people write."""
-    return limit.replace(">=", "≥").replace("<=", "≤").replace("-", "\N{MINUS SIGN}")

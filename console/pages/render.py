@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from console.charts import NARROW, WIDE, Chart, draw
 from console.pages import terms
+from console.pages.limits import limit_words
 from console.pages.wishes import HINT
 from console.pages.words import COOKIE, LANGUAGES, Words, language_of, words_in
 from console.person import Person
@@ -77,6 +78,7 @@ def environment(language: str) -> Environment:
         "number": words.number,
         "count": words.count,
         "span": words.span,
+        "agreed": lambda limits: words.listed([limit_words(words, str(one)) for one in limits]),
         "role": lambda name: terms.role(words, name),
     }
     return made

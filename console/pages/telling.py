@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from console.pages import terms
 from console.pages.asking import Look
+from console.pages.limits import limit_words
 from console.pages.words import Words
 from models.evidence import Verdict
 from models.plan import RolloutPlan
@@ -136,7 +137,7 @@ def _breached(words: Words, look: Look) -> str:
                 metric=terms.metric(words, one.metric),
                 cohort=one.cohort,
                 value=words.number(one.value) + terms.unit(one.metric),
-                limits=" · ".join(one.thresholds).replace(">=", "≥").replace("<=", "≤"),
+                limits=words.listed([limit_words(words, limit) for limit in one.thresholds]),
             )
             for one in (look.assessment.items if look.assessment else ())
             if one.metric in wanted and one.verdict is Verdict.NOT_MET

@@ -115,11 +115,18 @@ async def signed_in(stage: Stage, identity: str) -> str:
 
 @asynccontextmanager
 async def stage(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Stage]:
-    """The service on these servers, with a worker process behind it."""
+    """The service on these servers with the facts of the test plan, and a worker process behind it."""
     async with await create_pool(dsn) as pool:
         await seed_facts(pool, FACTS_FROM, FACTS_TO)
         await slump(pool, PILOT, *SLUMP)
-        async with site(temporal, dsn, TASK_QUEUE) as servers:
-            gateway = Gateway(servers.client)
-            async with serving(dsn, SETTINGS, gateway=gateway) as service:
-                yield Stage(service.url, service, pool, gateway, servers)
+    async with at(temporal, dsn) as found:
+        yield found
+
+
+@asynccontextmanager
+async def at(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Stage]:
+    """The same with whatever facts there are."""
+    async with await create_pool(dsn) as pool, site(temporal, dsn, TASK_QUEUE) as servers:
+        gateway = Gateway(servers.client)
+        async with serving(dsn, SETTINGS, gateway=gateway) as service:
+            yield Stage(service.url, service, pool, gateway, servers)

@@ -183,8 +183,8 @@ async def test_a_series_keeps_its_newest_value_and_is_thinned_evenly(
         one = await open_one(conn, "long")
         await conn.execute(
             "insert into judged_reading"
-            " select $1, $2, 'pilot', 'lead_follow_up_sla', $3::timestamptz + n * interval '1h', 'watch', n, 'met', false,"
-            " 'sha256:0' from generate_series(1, $4) n",
+            " select $1, $2, 'pilot', 'lead_follow_up_sla', $3::timestamptz + n * interval '1h', 'watch', n, 'met',"
+            " false, 'sha256:0' from generate_series(1, $4) n",
             *one_key(one),
             START,
             readings,

@@ -20,7 +20,7 @@ THERE = CHROMIUM.exists()
 MUST = "ROLLOUTS_MUST_BROWSE"
 """Set where a missing browser is an error."""
 
-_ARGUMENTS = (
+ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -73,7 +73,7 @@ async def chromium() -> AsyncIterator[Browser]:
             pytest.fail(f"{told} ({MUST} is set)")
         pytest.skip(told)
     async with async_playwright() as player:
-        browser = await player.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
+        browser = await player.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         try:
             yield browser
         finally:
