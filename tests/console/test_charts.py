@@ -101,7 +101,7 @@ def test_names_of_phases_do_not_run_into_each_other() -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-@pytest.mark.parametrize("values", [(0.1, 0.2), (27.5, 30.0), (332_333.0, 338_297.0), (-4e9, 4e9), (-0.5, 99.5)])
+@pytest.mark.parametrize("values", [(0.5, 2.5), (27.5, 30.0), (332_333.0, 338_297.0), (-4e9, 4e9), (-0.5, 99.5)])
 def test_numbers_on_the_axis_have_room_and_differ(values: tuple[float, ...], size: Size) -> None:
     labels = [one for one in root(draw(chart(*values), size)).iter(f"{SVG}text") if one.get("text-anchor") == "end"]
     told = [one.text or "" for one in labels if float(one.get("x") or 0) < size.left]
