@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from console.deciding import SignInAgain, decide, refused_for_who
 from console.errors import GatewayError, Kind
 from console.pages import deciding_card, telling, terms
-from console.pages.asking import Look, identity_of, look_at
+from console.pages.asking import Look, digest_of, identity_of, look_at
 from console.pages.comparing import Difference, what_changed
 from console.pages.forms import read_form
 from console.pages.inbox import read_inbox
@@ -23,7 +23,6 @@ from console.pages.rollout import show, unknown
 from console.pages.wishes import HINT, KEEPS, Unclear, Wish, verb_of, wish_of
 from console.person import Person, SignedIn
 from console.signin import again, draft_of, pool_of, site_of
-from models.base import digest
 from models.command import Choice, Verb
 from models.log import LogEntry, Outcome
 from store.views import entry_of
@@ -109,7 +108,7 @@ async def receipt(request: Request, person: SignedIn, name: str, request_id: str
         look=look,
         entry=found.entry,
         source=found.source,
-        digest=digest(found.entry),
+        digest=digest_of(found.entry),
         who=telling.with_role(words, look.plan, found.entry.actor or ""),
         waits=telling.waits(words, look.plan, telling.awaited_of(look), me, now),
         following=others[0] if others else None,

@@ -11,6 +11,7 @@ from console.deciding import owner_of
 from console.errors import GatewayError, Kind
 from console.person import Person
 from console.signin import pool_of, site_of
+from models.base import digest
 from models.command import Verb
 from models.evidence import Assessment
 from models.log import LogEntry
@@ -53,6 +54,12 @@ class Look:
     def action(self, verb: Verb) -> AllowedAction | None:
         """Whether the person may use a verb now; None where nobody could be asked."""
         return next((one for one in self.actions if one.verb is verb), None)
+
+
+def digest_of(entry: LogEntry) -> str:
+    """The digest of an entry of the log; the token that proves it has a signature of its own, and the workflow lets go
+    of it."""
+    return digest(entry.model_copy(update={"token": None}))
 
 
 def identity_of(plan: RolloutPlan, person: Person) -> str:

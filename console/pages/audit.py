@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from console.pages.asked import PER_PAGE, Paging, offset_of, page_number, word
+from console.pages.asking import digest_of
 from console.pages.render import page
 from console.person import SignedIn
 from console.signin import pool_of
-from models.base import digest
 from models.log import EntryKind, Outcome
 from store.views import read_log_page
 
@@ -40,5 +40,5 @@ async def audit(request: Request, person: SignedIn) -> Response:
         paging=Paging(number, len(found.lines), None, found.more),
         kinds=tuple(EntryKind),
         outcomes=tuple(Outcome),
-        digest=digest,
+        digest=digest_of,
     )

@@ -20,9 +20,9 @@ from console.signin import pool_of
 from models.evidence import MetricAssessment
 from models.plan import OptionKey, RolloutPlan
 from models.quality import Finding, Severity
+from models.reach import cohorts_to_enrol
 from models.rollout import Phase, PhaseRecord, Status
 from store.views import CohortScope, read_changes, read_series
-from workflows.course import cohorts_to_enrol
 
 router = APIRouter(include_in_schema=False)
 
@@ -142,7 +142,7 @@ def _step(
     record: PhaseRecord | None,
     scope: Sequence[CohortScope],
 ) -> Step:
-    entering = cohorts_to_enrol(plan, Phase(place[0]), place[1])
+    entering = cohorts_to_enrol(plan, place[0], place[1])
     partners = sum(one.partners for one in scope if one.name in entering) if entering and scope else None
     state = "here" if number == at and not over else "done" if number <= at and (record or number < at) else "ahead"
     name = terms.phase(words, place[0], place[1], len(plan.cohorts.waves))

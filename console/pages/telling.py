@@ -11,9 +11,10 @@ from console.pages.limits import limit_words
 from console.pages.words import Words
 from models.evidence import Verdict
 from models.plan import RolloutPlan
+from models.reach import cohorts_to_enrol
 from models.rollout import Awaited, Phase, Status
 from store.views import CohortScope, Line
-from workflows.course import cohorts_to_enrol, deadline, transition
+from workflows.course import deadline, transition
 
 
 class Effect(NamedTuple):
@@ -48,7 +49,7 @@ class Waits(NamedTuple):
 def effect_of(words: Words, plan: RolloutPlan, phase: str, wave: int | None, scope: tuple[CohortScope, ...]) -> Effect:
     """What the way out of a phase would do."""
     way = transition(plan, Phase(phase), wave)
-    entering = cohorts_to_enrol(plan, way.to, way.wave)
+    entering = cohorts_to_enrol(plan, way.to.value, way.wave)
     before = sum(one.enrolled for one in scope)
     joining = sum(one.partners - one.enrolled for one in scope if one.name in entering)
     known = bool(scope) or not entering

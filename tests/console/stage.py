@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,9 @@ import asyncpg
 
 from console.gateway import Gateway
 from console.settings import ConsoleSettings
+from console.signing import generate, load_signer
 from console.site import Site as ConsoleSite
+from deploy.embedded.account import temporary_directory
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import Choice, Verb
 from models.log import Outcome, Receipt
@@ -125,8 +128,15 @@ async def stage(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def at(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Stage]:
-    """The same with whatever facts there are."""
-    async with await create_pool(dsn) as pool, site(temporal, dsn, TASK_QUEUE) as servers:
-        gateway = Gateway(servers.client)
-        async with serving(dsn, SETTINGS, gateway=gateway) as service:
-            yield Stage(service.url, service, pool, gateway, servers)
+    """The same with whatever facts there are. The worker knows the key that the service signs with."""
+    folder = temporary_directory("partner-rollouts-keys-")
+    generate(folder / "signing.json", folder / "public.json")
+    signer = load_signer(folder / "signing.json", SETTINGS.deployment)
+    more = {"ROLLOUTS_DECISION_KEYS": str(folder / "public.json")}
+    try:
+        async with await create_pool(dsn) as pool, site(temporal, dsn, TASK_QUEUE, more) as servers:
+            gateway = Gateway(servers.client)
+            async with serving(dsn, SETTINGS, gateway, signer) as service:
+                yield Stage(service.url, service, pool, gateway, servers)
+    finally:
+        shutil.rmtree(folder)

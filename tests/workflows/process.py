@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,6 +142,7 @@ class Site:
     folder: Path
     client: Client
     queue: str = field(default_factory=lambda: f"site-{uuid4()}")
+    more: Mapping[str, str] = field(default_factory=dict)
     worker: ProcessIdentity | None = None
 
     @property
@@ -159,6 +160,7 @@ class Site:
                 "ROLLOUTS_DECISIONS": "unsigned",
                 "ROLLOUTS_TASK_QUEUE": self.queue,
                 "ROLLOUTS_NOTICE_MAILDIR": str(self.maildir),
+                **self.more,
             }
         )
         worker = self.worker = spawn((sys.executable, "-m", "worker"), log, env=env)
@@ -213,12 +215,13 @@ class Site:
 
 
 @asynccontextmanager
-async def site(temporal: EmbeddedTemporal, dsn: str, queue: str | None = None) -> AsyncIterator[Site]:
-    """A worker on these servers, on a queue of its own unless told otherwise; it and all its workflows end with the
-    test."""
+async def site(
+    temporal: EmbeddedTemporal, dsn: str, queue: str | None = None, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Site]:
+    """A worker on these servers, with `more` settings; it and all its workflows end with the test."""
     client = await Client.connect(temporal.address, namespace=temporal.namespace, plugins=[rollouts_plugin()])
     folder = temporary_directory("partner-rollouts-site-")
-    here = Site(temporal, dsn, folder, client, **({"queue": queue} if queue else {}))
+    here = Site(temporal, dsn, folder, client, queue or f"site-{uuid4()}", more or {})
     try:
         await here.start_worker()
         yield here

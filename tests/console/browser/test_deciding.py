@@ -52,6 +52,8 @@ async def test_an_owner_reads_what_waits_approves_it_and_gets_a_receipt_that_the
     (entry,) = [one for one in await pages.gateway.decisions(rollout) if one.rationale == WHY]
     assert f"#{entry.sequence}" in told
     assert digest(entry) in told
+    assert entry.signed_by is not None
+    assert "signed" in told
     assert f"{entry.at:%H:%M} UTC" in told
     assert (await pages.until(rollout, Status.RUNNING)).phase is Phase.PILOT
 
