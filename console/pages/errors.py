@@ -11,7 +11,7 @@ from console.pages.render import page
 from console.person import API, NotSignedIn
 from console.problems import Problem
 
-_OTHERS = (API, "/live", "/static/", "/dev/")
+_OTHERS = (API, "/live", "/static/", "/dev-issuer/")
 """What is not read by people."""
 
 

@@ -32,48 +32,56 @@
   }
 
   // Parts of the page are taken anew; a part in which somebody is writing stays, and says that things have moved on.
+  const shown = new WeakMap();
   async function refresh() {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
-    if (!answer.ok || answer.redirected) return;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" }).catch(() => null);
+    if (!answer || !answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-fresh]")) {
       const other = fresh.getElementById(part.id);
-      if (!other || other.innerHTML === part.dataset.shown) continue;
+      if (!other || other.innerHTML === shown.get(part)) continue;
       if (busy(part)) {
-        if ("careful" in part.dataset && other.innerHTML !== part.dataset.shown) {
-          const moved = part.querySelector("#moved");
-          if (moved) moved.hidden = false;
-        }
+        const moved = part.querySelector("#moved");
+        if (moved) moved.hidden = false;
         continue;
       }
       const open = [...part.querySelectorAll("details")].map((one) => one.open);
+      shown.set(part, other.innerHTML);
       part.replaceChildren(...other.childNodes);
       part.className = other.className;
       part.querySelectorAll("details").forEach((one, at) => { one.open = open[at] || false; });
-      part.dataset.shown = fresh.getElementById(part.id) ? "" : "";
-      remember(part);
       keepDrafts(part);
       tellLocally(part);
     }
   }
-  function remember(part) {
-    part.dataset.shown = part.innerHTML;
-  }
 
+  // A browser has few connections to one host: a page that nobody sees lets go of its own.
+  let source = null;
+  let waiting = 0;
   function listen() {
     const address = document.body.dataset.live;
-    if (!address || !window.EventSource) return;
-    for (const part of document.querySelectorAll("[data-fresh]")) remember(part);
-    let waiting = 0;
-    const source = new EventSource(address);
+    if (!address || !window.EventSource || source || document.hidden) return;
+    source = new EventSource(address);
     source.addEventListener("changed", () => {
       window.clearTimeout(waiting);
       waiting = window.setTimeout(refresh, 150);
     });
-    window.addEventListener("pagehide", () => source.close());
   }
+  function leave() {
+    source?.close();
+    source = null;
+  }
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) leave();
+    else if (document.body.dataset.live) {
+      refresh();
+      listen();
+    }
+  });
+  window.addEventListener("pagehide", leave);
 
   document.addEventListener("DOMContentLoaded", () => {
+    for (const part of document.querySelectorAll("[data-fresh]")) shown.set(part, part.innerHTML);
     listen();
     forgetDrafts();
     keepDrafts(document);

@@ -14,7 +14,7 @@ from models.base import digest, short
 from models.log import Outcome
 from models.rollout import Phase, Status
 from tests.console.browser.conftest import PATIENCE, Readers
-from tests.console.stage import Stage
+from tests.console.stage import GATE, Stage
 from tests.plans import plan_data
 
 SAM, FIN, ENA = "sam.sponsor@example.com", "fin.finance@example.com", "ena.blement@example.com"
@@ -56,6 +56,21 @@ async def test_an_owner_reads_what_waits_approves_it_and_gets_a_receipt_that_the
     assert "signed" in told
     assert f"{entry.at:%H:%M} UTC" in told
     assert (await pages.until(rollout, Status.RUNNING)).phase is Phase.PILOT
+
+
+async def test_somebody_signs_in_finds_their_inbox_and_signs_out(pages: Stage, reader: Readers) -> None:
+    async with reader("") as sam:
+        await sam.open(f"/rollouts/{GATE}")
+        assert "/dev-issuer/" in sam.page.url
+        await sam.page.get_by_role("button", name="Sam Sponsor").click()
+        await sam.page.wait_for_url(f"**/rollouts/{GATE}")
+        assert "For trying things out" in await sam.page.locator("header").inner_text()
+        kept = {one["name"]: one for one in await sam.context.cookies()}[SESSION]
+        assert (kept["httpOnly"], kept["secure"], kept["sameSite"]) == (True, True, "Lax")
+        await sam.press("Sign out")
+        await sam.page.wait_for_url("**/dev-issuer/**")
+        assert SESSION not in {one["name"] for one in await sam.context.cookies()}
+        assert [one for one in sam.said if "favicon" not in one] == []
 
 
 async def test_without_javascript_everything_can_be_decided(pages: Stage, reader: Readers) -> None:
