@@ -10,6 +10,7 @@ def add_pages(app: FastAPI) -> None:
     from console.pages import (
         actions,
         audit,
+        files,
         inbox,
         language,
         lists,
@@ -20,12 +21,11 @@ def add_pages(app: FastAPI) -> None:
         system,
     )
     from console.pages.errors import dress
-    from console.pages.files import Files
     from console.pages.live import Pulse
     from console.pages.render import STATIC
 
     app.state.dress = dress
     app.state.pulse = Pulse(app.state.pool)
-    for one in (inbox, lists, actions, plan, rollout, partners, audit, system, live, language):
+    for one in (inbox, lists, actions, plan, rollout, partners, audit, system, live, language, files):
         app.include_router(one.router)
-    app.mount("/static", Files(directory=STATIC), name="static")
+    app.mount("/static", files.Files(directory=STATIC), name="static")

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
+from fastapi import APIRouter
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from console.pages.render import STATIC
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/favicon.ico")
+async def icon() -> Response:
+    """Browsers ask for it on pages that name none."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
 
 
 class Files(StaticFiles):
