@@ -24,10 +24,11 @@ def all_activities(
     client: Client,
     channels: tuple[Channel, ...] = (),
     watch: WatchInput | None = None,
+    public_url: str | None = None,
 ) -> list[Callable[..., Any]]:
     """Every activity a worker registers. `channels` carry notices beside the outbox; none keeps them in it. `watch` is
-    how the watch is started should it not run when a rollout opens."""
-    delivery = Delivery(pool, channels)
+    how the watch is started should it not run when a rollout opens. `public_url` is where the links in letters lead."""
+    delivery = Delivery(pool, channels, public_url)
     effects = EffectActivities(pool, client, watch)
     metrics = MetricActivities(pool)
     notices = NoticeActivities(pool, delivery)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from models.base import Frozen, Instant, digest_json
+from models.brief import Lean
 from models.clock import ProgrammeClock
 from models.command import Verb
 from models.evidence import Assessment, Baseline, Verdict
@@ -154,14 +155,29 @@ class PhaseClock(Frozen):
     running_since: Instant | None = None
 
 
-class Notice(Frozen):
-    """A message for owners that is still to be sent. `notice_id` makes sending it twice harmless."""
+class Notice(Lean):
+    """A message for owners that is still to be sent. `notice_id` makes sending it twice harmless.
+
+    What follows the body says the same to programs: the programme time, gate and evidence of the entry it belongs to,
+    why, which roles must act, and by when (programme time).
+    """
 
     notice_id: str
     kind: str
     roles: tuple[str, ...]
     subject: str
     body: str
+    programme_at: Instant | None = None
+    gate: str | None = None
+    evidence_digest: str | None = None
+    cause: str | None = None
+    must_act: tuple[str, ...] = ()
+    due: Instant | None = None
+
+
+EVERY_LETTER = 2
+"""`RolloutState.letters` of a rollout that tells of everything: also that it goes on, that it has stopped, and that a
+checkpoint was missed."""
 
 
 class PhaseRecord(Frozen):
@@ -179,7 +195,8 @@ class RolloutState(Frozen):
     `version` is the version of this contract: a later release must read what an earlier one wrote. `recording` is the
     last entry handed to the store: it must not change any more. Only evidence newer than `evidence_floor` opens a gate.
     Cohorts are held by name, their members under `cohorts_digest`; a rollout of the first release holds the members.
-    `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it.
+    `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it. `letters` says
+    which notices are written: 1 those of the first release, for runs that began with it.
     """
 
     version: int = 1
@@ -229,6 +246,7 @@ class RolloutState(Frozen):
     seen: tuple[str, ...] = ()
     refused: int = 0
     notices: tuple[Notice, ...] = ()
+    letters: int = 1
 
 
 class AllowedAction(Frozen):
