@@ -112,7 +112,7 @@ class _Round:
                 wait=_wait(taken.attempts),
             )
         _log(taken, delivered, problems, done=done, refused=bool(refused))
-        return done and not refused
+        return done and bool(delivered) and not refused
 
     async def _send(self, channel: Channel, letter: Letter) -> Exception | None:
         """Offer a letter to a channel; what it tripped over, so that the others go on."""
@@ -137,8 +137,10 @@ def _log(taken: TakenNotice, delivered: Sequence[str], problems: str, *, done: b
     about = {"notice": taken.notice_id, "to": taken.contact, "subject": taken.subject, "channels": list(delivered)}
     if problems:
         log.warning("notice not sent", **about, problem=problems, final=done and refused)
-    else:
+    elif delivered:
         log.info("notice sent", **about)
+    elif taken.contact != notices.PROGRAMS:
+        log.info("notice kept: no channel takes it", **about)
 
 
 def _wait(attempts: int) -> timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import re
 import socket
 import ssl
@@ -17,6 +18,10 @@ from pydantic import Field
 from activities.channels import Away
 from models.base import Frozen
 
+for _name in ("httpx2", "httpcore2"):
+    # They would log every address that is posted to, and at times it is a secret.
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 Resolve: TypeAlias = "Callable[[str, int], Awaitable[tuple[str, ...]]]"
 
@@ -29,6 +34,11 @@ ANSWER_BYTES = 16 * 1024
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]|[^\x00-\x7f]")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+_NEVER = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "100::/64", "2001::/23", "3fff::/20", "5f00::/16"))
+)
+"""Special addresses that some of the Pythons we run on take for public ones."""
 
 _EMBEDDING = ipaddress.IPv6Network("64:ff9b::/96")
 """NAT64: the last four bytes are the address of IPv4 that is meant."""
@@ -107,7 +117,8 @@ def check_address(written: str, *, plain: bool, loopback: bool) -> None:
         return
     if plain:
         raise Refused(f"{address} is not this machine, so https is needed")
-    if not address.is_global or address.is_multicast or address.is_reserved:
+    special = any(address in network for network in _NEVER if network.version == address.version)
+    if special or not address.is_global or address.is_multicast or address.is_reserved:
         raise Refused(f"{address} is not a public address")
 
 
