@@ -24,7 +24,7 @@ from models.evidence import (
 from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
-from models.rollout import CohortMembers, FrozenCohort, RolloutState, Status
+from models.rollout import EVERY_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
 from workflows.pauses import withdrew
@@ -51,10 +51,13 @@ class Simulator:
     sent: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
     requests: int = 0
+    letters: int = EVERY_LETTER
+    notices: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         clock = clock_at(self.now)
-        self.state: RolloutState = initial_state(self.plan, "chain", clock, Now(real=self.now, programme=self.now))
+        begun = initial_state(self.plan, "chain", clock, Now(real=self.now, programme=self.now))
+        self.state: RolloutState = begun.model_copy(update={"letters": self.letters})
         self.settle()
 
     @property
@@ -161,6 +164,7 @@ class Simulator:
         self.state = done(self.state.model_copy(update={"unrecorded": ()}), step, self.moment)
 
     def _notify(self, step: Step) -> None:
+        self.notices += self.state.notices
         self.sent += [f"{one.kind}: {', '.join(one.roles)}" for one in self.state.notices]
         self.state = done(self.state.model_copy(update={"notices": ()}), step, self.moment)
 
