@@ -8,7 +8,22 @@ import sys
 
 import typer
 
-from cli import data, database, decide, demo, doctor, evidence, explain, history, keys, plan, rollouts, serve, servers
+from cli import (
+    data,
+    database,
+    decide,
+    demo,
+    doctor,
+    evidence,
+    explain,
+    history,
+    keys,
+    notices,
+    plan,
+    rollouts,
+    serve,
+    servers,
+)
 from cli.output import MEANING, Exit, complain, one_line
 
 app = typer.Typer(
@@ -19,7 +34,7 @@ app = typer.Typer(
     epilog="\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
 )
 
-for module in (servers, serve, doctor, rollouts, explain, evidence, decide, history, demo):
+for module in (servers, serve, doctor, rollouts, explain, evidence, decide, history, notices, demo):
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")
