@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 @command
 async def notices(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The plan's id; default every rollout.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The plan's id; default every rollout.")] = None,
     unsent: Annotated[bool, typer.Option("--open", help="Only those that wait or were refused.")] = False,
     retry: Annotated[
         bool, typer.Option("--retry", help="Let those that wait or were refused be tried again now.")

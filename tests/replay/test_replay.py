@@ -15,7 +15,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios import SCENARIOS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import TOGETHER, WORD
+from workflows.rollout import LETTERS, TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -34,8 +34,10 @@ async def _replay(name: str, history: dict[str, Any]) -> None:
 def test_every_path_is_recorded() -> None:
     assert set(SCENARIOS) <= set(RECORDED)
     assert {name for name in RECORDED if _marks(name)} >= {"happy_2", "breach_pause_resume_2", "stopped_2"}
-    on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2"}
-    assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
+    every_letter = {"letters_pause", "letters_stop", "letters_holds", "letters_automatic_stop"}
+    on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2", "letters_pause"}
+    assert {name for name in RECORDED if WORD in _named(name)} == on_a_word | {"letters_automatic_stop"}
+    assert {name for name in RECORDED if LETTERS in _named(name)} == every_letter
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)
 
 
@@ -52,8 +54,12 @@ def _marks(name: str) -> list[int]:
 def _named(name: str) -> set[str]:
     """What the marks of a run are called."""
     events = _read(name)["events"]
-    details = [events[at]["markerRecordedEventAttributes"]["details"] for at in _marks(name)]
-    payloads = [one for found in details for data in found.values() for one in data["payloads"]]
+    return {one for at in _marks(name) for one in _names(events[at])}
+
+
+def _names(event: dict[str, Any]) -> set[str]:
+    details = event["markerRecordedEventAttributes"]["details"]
+    payloads = [one for data in details.values() for one in data["payloads"]]
     return {json.loads(base64.b64decode(one["data"]))["id"] for one in payloads}
 
 
