@@ -135,7 +135,8 @@ async def replay_runs(client: Client, workflow_id: str) -> int:
 
 @dataclass
 class Site:
-    """A Temporal, a PostgreSQL, and the worker between them, which may come and go."""
+    """A Temporal, a PostgreSQL, and the worker between them, which may come and go. `settings` are further ones of the
+    worker's."""
 
     temporal: EmbeddedTemporal
     dsn: str
@@ -143,6 +144,7 @@ class Site:
     client: Client
     queue: str = field(default_factory=lambda: f"site-{uuid4()}")
     worker: ProcessIdentity | None = None
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def maildir(self) -> Path:
@@ -158,6 +160,7 @@ class Site:
                 "ROLLOUTS_DATABASE_DSN": self.dsn,
                 "ROLLOUTS_TASK_QUEUE": self.queue,
                 "ROLLOUTS_NOTICE_MAILDIR": str(self.maildir),
+                **self.settings,
             }
         )
         worker = self.worker = spawn((sys.executable, "-m", "worker"), log, env=env)
@@ -212,11 +215,11 @@ class Site:
 
 
 @asynccontextmanager
-async def site(temporal: EmbeddedTemporal, dsn: str) -> AsyncIterator[Site]:
+async def site(temporal: EmbeddedTemporal, dsn: str, **settings: str) -> AsyncIterator[Site]:
     """A worker on these servers; it and all its workflows end with the test."""
     client = await Client.connect(temporal.address, namespace=temporal.namespace, plugins=[rollouts_plugin()])
     folder = temporary_directory("partner-rollouts-site-")
-    here = Site(temporal, dsn, folder, client)
+    here = Site(temporal, dsn, folder, client, settings=settings)
     try:
         await here.start_worker()
         yield here
