@@ -78,6 +78,11 @@ KINDS = {
     "key": ("keys add", "name, source, and the key itself, which is shown this once"),
     "keys": ("keys list", "a list: key_id, name, source_system, created_at, revoked_at, last_used_at"),
     "revoked": ("keys revoke", "name"),
+    "notices": (
+        "notices",
+        "a list: notice_id, contact, rollout_id, chain_id, kind, subject, state, created_at, attempts, delivered, "
+        "refused, problem, next_try_at, sent_at, refused_at",
+    ),
     "migrated": ("db migrate", "the migrations it applied"),
     "migrations": ("db status", "a list: name, state, applied_at"),
 }

@@ -148,5 +148,5 @@ async def retry(conn: Connection, rollout_id: str | None) -> int:
     return len(await conn.fetch(_RETRY, rollout_id))
 
 
-def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+def _tuples(row: Any) -> dict[str, Any]:
     return {**row, "delivered": tuple(row["delivered"]), "refused": tuple(row["refused"])}

@@ -80,9 +80,10 @@ def _check_public_url(value: str | None) -> str | None:
     try:
         parts = urlsplit(value)
         whole = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+        more = parts.query or parts.fragment or "@" in parts.netloc or re.search(r"[^\x21-\x7e]|[<>\"|\\]", value)
     except ValueError:
-        whole = False
-    if not whole or parts.query or parts.fragment or "@" in parts.netloc or re.search(r"[^\x21-\x7e]|[<>\"|\\]", value):
+        whole, more = False, None
+    if more or not whole:
         raise ValueError("write https://host, with a port and a path if need be, and nothing after it")
     return value.rstrip("/")
 

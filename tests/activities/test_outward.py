@@ -37,7 +37,8 @@ class Nothing(httpx2.AsyncByteStream):
     """The body of an answer that has none."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for part in ():
+        nothing: tuple[bytes, ...] = ()
+        for part in nothing:
             yield part
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import asyncpg
 
 from cli.home import Place
@@ -47,8 +49,8 @@ async def test_the_letters_of_a_rollout_are_listed_and_what_was_refused_is_tried
     await patiently(sent)
 
 
-async def _listed(terminal: Terminal, rollout: Rollout) -> list[dict[str, object]]:
+async def _listed(terminal: Terminal, rollout: Rollout) -> list[dict[str, Any]]:
     told = await terminal("notices", rollout.name, "-o", "json")
     assert (told.code, told.document["kind"]) == (Exit.OK, "notices"), told.err
-    found: list[dict[str, object]] = told.data
+    found: list[dict[str, Any]] = told.data
     return found
