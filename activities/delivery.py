@@ -28,8 +28,8 @@ AT_ONCE = 100
 PATIENCE = 10.0
 """Seconds that a channel gets for a letter, whatever it does meanwhile."""
 
-SIDE_BY_SIDE = 3
-"""Letters delivered at the same time; each holds a connection of the pool as long as it takes."""
+SHARE = 4
+"""Letters delivered side by side each hold a connection as long as it takes: one of so many of the pool's."""
 
 
 class Delivery:
@@ -69,10 +69,15 @@ class Delivery:
                 sent += await round_.deliver(*left.pop())
             return sent
 
-        sent = sum(await asyncio.gather(*(carry() for _ in range(min(SIDE_BY_SIDE, len(waiting))))))
+        carriers = max(1, self._pool.get_max_size() // SHARE)
+        came = await asyncio.gather(*(carry() for _ in range(carriers)), return_exceptions=True)
         if left:
             log.info("letters left for later", letters=len(left))
-        return sent
+        # One that fell over its connection has kept no other from carrying on.
+        for one in came:
+            if isinstance(one, BaseException):
+                raise one
+        return sum(one for one in came if isinstance(one, int))
 
 
 class _Round:
@@ -118,14 +123,15 @@ class _Round:
         """Offer a letter to a channel; what it tripped over, so that the others go on."""
         if channel.name in self._away:
             return Away(self._away[channel.name])
+        patience = asyncio.timeout(PATIENCE)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with patience:
                 await channel.send(letter)
-        except Away as problem:
-            self._away[channel.name] = str(problem)
-            return problem
         except Exception as problem:
-            return problem
+            found = Away(f"no answer within {PATIENCE:g} s") if patience.expired() else problem
+            if isinstance(found, Away):
+                self._away[channel.name] = str(found)
+            return found
         return None
 
 

@@ -117,7 +117,7 @@ def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
         subject=f"{plan.title}: {title} of {case.cohort.name} is about to breach",
         body=body,
         programme_at=now,
-        cause="warning",
+        cause="about to breach",
         must_act=(CATALOGUE[SLA].owner_role,),
         due=due.first_due_at,
     )

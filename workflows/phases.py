@@ -252,4 +252,4 @@ def _warn(state: RolloutState, assessment: Assessment, now: Now) -> RolloutState
     told = "; ".join(map(describe, warned))
     roles = tuple(dict.fromkeys(CATALOGUE[item.metric].owner_role for item in warned))
     state = write(state, now, EntryKind.ASSESSMENT, f"Warning: {told}", evidence_digest=assessment.digest)
-    return notify(state, "warning", roles, f"{state.plan.title}: warning", told, cause=OnBreach.WARN.value)
+    return notify(state, "warning", roles, f"{state.plan.title}: warning", told, cause="beyond limit")

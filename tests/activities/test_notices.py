@@ -10,8 +10,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from activities import delivery
 from activities.channels import Away, Channel, Undeliverable
-from activities.delivery import SIDE_BY_SIDE, Delivery
+from activities.delivery import Delivery
 from activities.effects import EffectActivities
 from activities.letters import Letter
 from activities.notices import NoticeActivities
@@ -131,17 +132,17 @@ async def test_a_failing_channel_fails_neither_the_rollout_nor_other_letters(set
     bird = Pigeon()
     bird.failures["sam.sponsor@example.com"] = [OSError("lost in fog"), TimeoutError("still foggy")]
     assert await telling(setting.pool, bird).notify_owners(asking(setting)) == 1
-    delivery = Delivery(setting.pool, (bird,))
-    assert await delivery.deliver(None, SOON) == 0, "tried again before its time"
+    deliverer = Delivery(setting.pool, (bird,))
+    assert await deliverer.deliver(None, SOON) == 0, "tried again before its time"
     await due_again(setting.pool)
-    assert await delivery.deliver(None, SOON) == 0
+    assert await deliverer.deliver(None, SOON) == 0
     assert await setting.pool.fetchrow("select attempts, problem from notice where sent_at is null") == (
         2,
         "pigeon: TimeoutError: still foggy",
     )
     assert await setting.pool.fetchval("select next_try_at - now() > '50 s' from notice where sent_at is null")
     await due_again(setting.pool)
-    assert await delivery.deliver(None, SOON) == 1
+    assert await deliverer.deliver(None, SOON) == 1
     assert len(bird.carried) == 2
 
 
@@ -173,11 +174,11 @@ async def test_what_takes_too_long_is_left_for_later(setting: Setting) -> None:
     many = [notice(number, "sponsor") for number in range(1, 10)]
     await telling(setting.pool).notify_owners(asking(setting, *many))
     await setting.pool.execute("update notice set sent_at = null, next_try_at = now()")
-    delivery = Delivery(setting.pool, (bird,))
-    first = await delivery.deliver(None, timedelta(seconds=0.05))
+    deliverer = Delivery(setting.pool, (bird,))
+    first = await deliverer.deliver(None, timedelta(seconds=0.05))
     assert 0 < first < len(many)
     await due_again(setting.pool)
-    assert await delivery.deliver(None, SOON) == len(many) - first
+    assert await deliverer.deliver(None, SOON) == len(many) - first
     assert len({notice_id for notice_id, _ in bird.carried}) == len(bird.carried) == len(many)
 
 
@@ -228,8 +229,19 @@ async def test_a_channel_that_is_away_costs_time_once_and_keeps_no_other(setting
     many = [notice(number, "sponsor") for number in range(1, 31)]
     await telling(setting.pool, bird, gone).notify_owners(asking(setting, *many))
     assert len(bird.carried) == len(many)
-    assert gone.calls <= SIDE_BY_SIDE
+    assert gone.calls <= setting.pool.get_max_size() // delivery.SHARE + 1
     assert await setting.pool.fetchval("select count(*) from notice where problem = 'gone: no answer'") == len(many)
+
+
+async def test_a_channel_that_takes_for_ever_is_away(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "PATIENCE", 0.1)
+    bird, slow = Pigeon("bird"), Pigeon("slow")
+    slow.slow = 60
+    many = [notice(number, "sponsor") for number in range(1, 31)]
+    await telling(setting.pool, bird, slow).notify_owners(asking(setting, *many))
+    assert len(bird.carried) == len(many)
+    problems = await setting.pool.fetch("select distinct problem from notice where contact <> $1", PROGRAMS)
+    assert [row["problem"] for row in problems] == ["slow: no answer within 0.1 s"]
 
 
 # With what they are about.
