@@ -120,9 +120,10 @@ async def test_tls_is_used_where_it_is_offered_and_required_only_if_the_relay_is
 
 async def test_where_tls_is_required_a_relay_without_it_gets_nothing() -> None:
     async with mail_relay() as relay:
-        channel = SmtpChannel("127.0.0.1", relay.port, starttls=StartTls.REQUIRED, login=("rollouts", "secret"))
-        with pytest.raises(Exception, match="STARTTLS"):
-            await channel.send(letter())
+        for login in (None, ("rollouts", "secret")):
+            channel = SmtpChannel("127.0.0.1", relay.port, starttls=StartTls.REQUIRED, login=login)
+            with pytest.raises(Exception, match="STARTTLS"):
+                await channel.send(letter())
     assert (relay.taken, relay.logins) == ([], [])
 
 
