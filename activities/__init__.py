@@ -29,11 +29,12 @@ def workflow_activities(
     channels: tuple[Channel, ...] = (),
     watch: WatchInput | None = None,
     trust: Trust | None = None,
+    public_url: str | None = None,
 ) -> Activities:
     """What stands on the queue of the rollouts: looking, judging, recording, telling. `channels` carry notices beside
     the outbox; none keeps them in it. `watch` is how the watch is started should it not run when a rollout opens.
-    `trust` is where the keys of signed decisions are."""
-    delivery = Delivery(pool, channels)
+    `trust` is where the keys of signed decisions are, `public_url` where the links in letters lead."""
+    delivery = Delivery(pool, channels, public_url)
     effects = EffectActivities(pool, client, watch)
     metrics = MetricActivities(pool)
     notices = NoticeActivities(pool, delivery)

@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.errors import borrowed, named_errors, unknown_partners
+from activities.errors import borrowed, named_errors, unknown_partners, unknown_rollout
 from models.names import WAKE, WATCH, shard_of, watch_workflow_id
 from models.rollout import CohortMembers, FrozenCohort, members_digest
 from models.work import (
@@ -20,7 +20,7 @@ from models.work import (
     StandingBrief,
     WatchInput,
 )
-from store import enrolments, log, rollouts
+from store import enrolments, log, notices, rollouts
 from store.pool import Connection
 
 ANSWER = timedelta(seconds=5)
@@ -68,7 +68,8 @@ class EffectActivities:
 
     @activity.defn
     async def record_decisions(self, request: RecordRequest) -> int:
-        """Append to the decision log and update the standing, both or neither; returns how many entries are new.
+        """Append to the decision log, update the standing and queue the letters about it, all or nothing; returns how
+        many entries are new.
 
         Key: rollout, chain, sequence.
         """
@@ -84,6 +85,12 @@ async def record(conn: Connection, request: RecordRequest) -> int:
         await rollouts.update_brief(conn, request.key, request.standing, last)
     else:
         await rollouts.update_standing(conn, request.key, request.standing, last)
+    if request.notices:
+        plan = await rollouts.read_plan(conn, request.key)
+        if plan is None:
+            raise unknown_rollout(request.key.rollout_id)
+        for notice in request.notices:
+            await notices.queue(conn, request.key, plan, notice)
     return new
 
 

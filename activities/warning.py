@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from activities.notices import recipients
 from judgement.projection import with_missed
 from judgement.thresholds import judge
 from models.calendar import BusinessClock, NeverOpensError
@@ -54,7 +53,7 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
         missed = with_missed(case.reading, leads.leads) if leads else case.reading
         if leads and _breached(case, missed):
             notice = _notice(case, leads, missed)
-            await notices.queue(conn, case.rollout.key, notice, recipients(case.rollout.plan, notice))
+            await notices.queue(conn, case.rollout.key, case.rollout.plan, notice)
             queued += 1
     return queued
 
@@ -117,4 +116,8 @@ def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
         roles=(CATALOGUE[SLA].owner_role,),
         subject=f"{plan.title}: {title} of {case.cohort.name} is about to breach",
         body=body,
+        programme_at=now,
+        cause="about to breach",
+        must_act=(CATALOGUE[SLA].owner_role,),
+        due=due.first_due_at,
     )

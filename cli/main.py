@@ -19,6 +19,7 @@ from cli import (
     history,
     keys,
     login,
+    notices,
     plan,
     rollouts,
     serve,
@@ -35,7 +36,7 @@ app = typer.Typer(
     epilog="\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
 )
 
-for module in (servers, serve, doctor, rollouts, explain, evidence, decide, login, history, demo):
+for module in (servers, serve, doctor, rollouts, explain, evidence, decide, login, history, notices, demo):
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")

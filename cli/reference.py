@@ -87,6 +87,11 @@ KINDS = {
     "signing-key": ("keys sign generate, keys sign rotate", "kid, and the files of key and public"),
     "public-keys": ("keys sign list", "a list, the newest first: kid, kty, crv, x"),
     "sessions-revoked": ("sessions revoke", "whose, and how many sessions"),
+    "notices": (
+        "notices",
+        "a list: notice_id, contact, rollout_id, chain_id, kind, subject, state, created_at, attempts, delivered, "
+        "refused, problem, next_try_at, sent_at, refused_at",
+    ),
     "migrated": ("db migrate", "the migrations it applied"),
     "migrations": ("db status", "a list: name, state, applied_at"),
 }

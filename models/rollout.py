@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from models.base import Frozen, Instant, digest_json
+from models.brief import Lean
 from models.claims import DecisionKeys
 from models.clock import ProgrammeClock
 from models.command import Verb
@@ -172,14 +173,29 @@ class PhaseClock(Frozen):
     running_since: Instant | None = None
 
 
-class Notice(Frozen):
-    """A message for owners that is still to be sent. `notice_id` makes sending it twice harmless."""
+class Notice(Lean):
+    """A message for owners that is still to be sent. `notice_id` makes sending it twice harmless.
+
+    What follows the body says the same to programs: the programme time, gate and evidence of the entry it belongs to,
+    why, which roles must act, and by when (programme time).
+    """
 
     notice_id: str
     kind: str
     roles: tuple[str, ...]
     subject: str
     body: str
+    programme_at: Instant | None = None
+    gate: str | None = None
+    evidence_digest: str | None = None
+    cause: str | None = None
+    must_act: tuple[str, ...] = ()
+    due: Instant | None = None
+
+
+EVERY_LETTER = 2
+"""`RolloutState.letters` of a rollout that tells of everything: also that it goes on, that it has stopped, and that a
+checkpoint was missed."""
 
 
 class PhaseRecord(Frozen):
@@ -200,6 +216,7 @@ class RolloutState(Frozen):
     `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it.
     `keys_asked_at`, `started_at` and the moments in `spent` are real time, as signatures are; `keys_for` is the phase
     for which the keys were asked last; `started_by` is whoever signed the start, once that was found good.
+    `letters` says which notices are written: 1 those of the first release, for runs that began with it.
     """
 
     version: int = 1
@@ -249,6 +266,7 @@ class RolloutState(Frozen):
     seen: tuple[str, ...] = ()
     refused: int = 0
     notices: tuple[Notice, ...] = ()
+    letters: int = 1
     decisions: Decisions = Decisions.UNSIGNED
     keys: DecisionKeys | None = None
     keys_asked_at: Instant | None = None

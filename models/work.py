@@ -173,13 +173,15 @@ class StandingBrief(Lean):
     next: str = ""
 
 
-class RecordRequest(Frozen):
-    """Append entries to the decision log and update the standing. Key: rollout, chain and sequence."""
+class RecordRequest(Lean):
+    """Append entries to the decision log, update the standing, and put the letters about them into the outbox. Key:
+    rollout, chain and sequence; of letters the notice id and the contact."""
 
     key: RolloutKey
     run_id: str
     entries: tuple[LogEntry, ...]
     standing: StandingBrief | Standing
+    notices: tuple[Notice, ...] = ()
 
     @field_serializer("entries", when_used="json")
     def _what_they_say(self, entries: tuple[LogEntry, ...]) -> list[dict[str, Any]]:
@@ -207,7 +209,7 @@ class EnrolRequest(Lean):
 
 
 class NotifyRequest(Frozen):
-    """Send notices to the owners who hold the roles. Key: the notice id."""
+    """Deliver notices to the owners who hold the roles, queueing those that were not recorded. Key: the notice id."""
 
     key: RolloutKey
     notices: tuple[Notice, ...]

@@ -1,11 +1,14 @@
-"""The outbox of notices: a letter for each person, waiting until every channel has taken it."""
+"""The outbox of notices: a letter for each person and one for programs, waiting until every channel has taken it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from enum import StrEnum
+from typing import Any
 
 from models.base import Frozen, Instant
+from models.plan import Owner, RolloutPlan
 from models.rollout import Notice
 from models.work import RolloutKey
 from store.pool import Connection
@@ -15,30 +18,93 @@ _QUEUE = statement("rollouts/queue_notice")
 _WAITING = statement("rollouts/waiting_notices")
 _TAKE = statement("rollouts/take_notice")
 _MARK = statement("rollouts/mark_notice")
+_LIST = statement("rollouts/list_notices")
+_RETRY = statement("rollouts/retry_notices")
+
+PROGRAMS = "*"
+"""In place of a contact: the notice as programs get it, once, however many persons are written to."""
+
+
+class NoticeStatus(StrEnum):
+    """What has become of a letter. One that was kept found no channel to go through."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    KEPT = "kept"
+    REFUSED = "refused"
 
 
 class TakenNotice(Frozen):
-    """A letter in the hands of one deliverer. `delivered` names the channels that took it before."""
+    """A letter in the hands of one deliverer. `delivered` names the channels that took it before, `refused` those that
+    never will."""
 
     notice_id: str
     contact: str
     rollout_id: str
+    chain_id: str
+    kind: str
     subject: str
     body: str
+    about: dict[str, Any]
     created_at: Instant
     attempts: int
     delivered: tuple[str, ...]
+    refused: tuple[str, ...]
 
 
-async def queue(conn: Connection, key: RolloutKey, notice: Notice, contacts: Sequence[str]) -> None:
-    """Queue a notice for each contact; what is queued already stays as it is."""
+class ListedNotice(Frozen):
+    """A letter as lists show it. `problem` is that of the latest attempt, `next_try_at` is real time."""
+
+    notice_id: str
+    contact: str
+    rollout_id: str
+    chain_id: str
+    kind: str
+    subject: str
+    state: NoticeStatus
+    created_at: Instant
+    attempts: int
+    delivered: tuple[str, ...]
+    refused: tuple[str, ...]
+    problem: str | None
+    next_try_at: Instant
+    sent_at: Instant | None
+    refused_at: Instant | None
+
+
+async def queue(conn: Connection, key: RolloutKey, plan: RolloutPlan, notice: Notice) -> None:
+    """Queue a notice for each recipient and once for programs; what is queued already stays as it is.
+
+    To be called in the transaction that writes what the notice is about.
+    """
+    about = _about(plan, notice)
     await conn.executemany(
         _QUEUE,
         [
-            (notice.notice_id, contact, key.rollout_id, key.chain_id, notice.kind, notice.subject, notice.body)
-            for contact in contacts
+            (notice.notice_id, contact, key.rollout_id, key.chain_id, notice.kind, notice.subject, notice.body, about)
+            for contact in (*recipients(plan, notice), PROGRAMS)
         ],
     )
+
+
+def recipients(plan: RolloutPlan, notice: Notice) -> tuple[str, ...]:
+    """Where a notice goes: the holders of its roles; the plan's audiences when the change is communicated.
+
+    Roles that nobody holds would make it a notice to nobody, so then every owner gets it.
+    """
+    if notice.kind == "communicate":
+        return tuple(dict.fromkeys(audience.contact for audience in plan.communication))
+    return tuple(dict.fromkeys(owner.contact for owner in plan.holders(*notice.roles) or plan.owners))
+
+
+def _about(plan: RolloutPlan, notice: Notice) -> Mapping[str, Any]:
+    """What the notice says to programs; where the rollout stands is added from its row."""
+    said = notice.model_dump(mode="json", include={"programme_at", "gate", "evidence_digest", "cause", "due"})
+    return said | {"must_act": [_person(owner) for owner in plan.holders(*notice.must_act)] if notice.must_act else []}
+
+
+def _person(owner: Owner) -> dict[str, str]:
+    return {"role": owner.role, "name": owner.name, "identity": owner.identity}
 
 
 async def waiting(conn: Connection, notice_ids: Sequence[str] | None, limit: int) -> tuple[tuple[str, str], ...]:
@@ -50,18 +116,37 @@ async def waiting(conn: Connection, notice_ids: Sequence[str] | None, limit: int
 async def take(conn: Connection, notice_id: str, contact: str) -> TakenNotice | None:
     """Lock a letter until the caller's transaction ends; None when it is done, or in somebody else's hands."""
     row = await conn.fetchrow(_TAKE, notice_id, contact)
-    return TakenNotice(**{**row, "delivered": tuple(row["delivered"])}) if row else None
+    return TakenNotice(**_tuples(row)) if row else None
 
 
 async def mark(
     conn: Connection,
     letter: TakenNotice,
     delivered: Sequence[str],
+    refused: Sequence[str],
     *,
     done: bool,
-    refused: bool = False,
     problem: str | None = None,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Write down what came of an attempt; `wait` is real time until the next one."""
-    await conn.execute(_MARK, letter.notice_id, letter.contact, list(delivered), done, refused, problem, wait)
+    """Write down what came of an attempt. `done`: every channel took it or never will; `wait` is real time until the
+    next attempt."""
+    await conn.execute(_MARK, letter.notice_id, letter.contact, list(delivered), list(refused), done, problem, wait)
+
+
+async def listed(
+    conn: Connection, rollout_id: str | None, states: Sequence[NoticeStatus] | None, limit: int
+) -> tuple[ListedNotice, ...]:
+    """Letters of a rollout, or of all, in these states or in any; the newest first, at most so many."""
+    wanted = [one.value for one in states] if states is not None else None
+    rows = await conn.fetch(_LIST, rollout_id, wanted, limit)
+    return tuple(ListedNotice(**{**_tuples(row), "state": NoticeStatus(row["state"])}) for row in rows)
+
+
+async def retry(conn: Connection, rollout_id: str | None) -> int:
+    """Make the letters that wait or were refused due now, of a rollout or of all; how many. The watch delivers them."""
+    return len(await conn.fetch(_RETRY, rollout_id))
+
+
+def _tuples(row: Any) -> dict[str, Any]:
+    return {**row, "delivered": tuple(row["delivered"]), "refused": tuple(row["refused"])}

@@ -17,8 +17,10 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from activities import Trust
-from activities.channels import Channel, MaildirChannel, SmtpChannel
+from activities.channels import Channel
+from activities.webhooks import Webhook
 from models.plan import Decisions
+from worker.channels import channels_of, secrets_of, webhooks_of
 from worker.gauges import gauges
 from worker.health import Check, health_server
 from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes
@@ -58,8 +60,7 @@ async def run_worker(settings: WorkerSettings, *, stop: asyncio.Event | None = N
 
     Running activities get `graceful_shutdown` to finish; rollouts stand in the server and go on elsewhere.
     """
-    key = os.environ.get("TEMPORAL_API_KEY")
-    configure_logging(settings.log_level, settings.log_format, (*settings.secrets, *((key,) if key else ())))
+    _configure_logging(settings)
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,9 +87,17 @@ async def run_worker(settings: WorkerSettings, *, stop: asyncio.Event | None = N
     return 0
 
 
+def _configure_logging(settings: WorkerSettings, webhooks: tuple[Webhook, ...] = ()) -> None:
+    key = os.environ.get("TEMPORAL_API_KEY")
+    secrets = (*settings.secrets, *secrets_of(webhooks), *((key,) if key else ()))
+    configure_logging(settings.log_level, settings.log_format, secrets)
+
+
 async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Everything whose address may be taken or whose name may be wrong comes first, the servers after it."""
-    channels = _channels(settings)
+    webhooks = webhooks_of(settings)
+    _configure_logging(settings, webhooks)
+    channels = channels_of(settings, webhooks)
     runtime = make_runtime(settings)
     facts = {"version": version("partner-rollouts"), "task_queue": settings.task_queue}
     checks: dict[str, Check] = {"temporal": _not_yet, "postgresql": _not_yet, "worker": _not_yet}
@@ -102,7 +111,7 @@ async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         async with _closing(pool), _working(settings, client, pool, channels, runtime):
             checks["worker"] = _unless_stopping(stop)
             if not channels:
-                named = f"{variable('smtp_host')} nor {variable('notice_maildir')}"
+                named = " nor ".join(map(variable, ("smtp_host", "notice_maildir", "webhooks")))
                 log.warning(f"nobody is told anything: neither {named} is set, notices only stand in the database")
             log.info(
                 "worker started", **facts, temporal=where, namespace=client.namespace, postgresql=settings.database
@@ -138,6 +147,7 @@ async def _working(
         channels=channels,
         watch=_watch(settings).inputs()[0],
         trust=Trust(settings.decision_keys, settings.deployment, Decisions(settings.decisions)),
+        public_url=settings.public_url,
         graceful_shutdown_timeout=settings.graceful_shutdown,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.workflow_tasks,
@@ -193,14 +203,3 @@ def _unless_stopping(stop: asyncio.Event) -> Check:
             raise ConnectionError("stopping")
 
     return worker
-
-
-def _channels(settings: WorkerSettings) -> tuple[Channel, ...]:
-    channels: list[Channel] = []
-    if settings.notice_maildir:
-        if settings.notice_maildir.exists() and not settings.notice_maildir.is_dir():
-            raise SettingsError(f"{variable('notice_maildir')} is {str(settings.notice_maildir)!r}: it is no directory")
-        channels.append(MaildirChannel(settings.notice_maildir, settings.notice_sender))
-    if settings.smtp_host:
-        channels.append(SmtpChannel(settings.smtp_host, settings.smtp_port, settings.notice_sender))
-    return tuple(channels)

@@ -19,6 +19,9 @@ from workflows.watch import PartnerWatch
 
 WORKFLOWS = (PartnerRollout, PartnerWatch)
 
+VERIFYING = ("cryptography", "joserfc")
+"""Packages that workflow code calls, whole: what they import when it comes to it as well."""
+
 
 class RolloutsPlugin(SimplePlugin):
     """With the release as the name of the build, so that a history says which one took each step. The SDK's own name is
@@ -48,8 +51,11 @@ def rollouts_plugin() -> SimplePlugin:
 
 
 def _sandboxed(_: WorkflowRunner | None) -> WorkflowRunner:
-    """A module imported into a workflow without being passed through fails at worker start, not months later."""
-    strict = SandboxRestrictions.default.with_import_notification_policy(
+    """A module imported into a workflow without being passed through fails at worker start, not months later.
+
+    What verifies signatures imports its errors when it first says no. Refused that, it would end the whole process.
+    """
+    strict = SandboxRestrictions.default.with_passthrough_modules(*VERIFYING).with_import_notification_policy(
         SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     )
     return dataclasses.replace(SteadyRunner(), restrictions=strict)

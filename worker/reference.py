@@ -56,10 +56,14 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     if field.default is None:
         return "unset"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
     return f"`{_length(field.default)}`" if isinstance(field.default, timedelta) else f"`{field.default}`"
 
 
 def _allowed(field: FieldInfo) -> str:
+    if isinstance(field.default, bool):
+        return "`true`, `false`"
     choices = [one for one in get_args(field.annotation) if isinstance(one, str)]
     if choices:
         return ", ".join(f"`{one}`" for one in choices)

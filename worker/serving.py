@@ -29,6 +29,7 @@ async def serving(
     channels: tuple[Channel, ...] = (),
     watch: WatchInput | None = None,
     trust: Trust | None = None,
+    public_url: str | None = None,
     **options: Any,
 ) -> AsyncIterator[None]:
     """Work while inside; whoever leaves waits for what is being worked on.
@@ -36,11 +37,12 @@ async def serving(
     Args:
         client: with the plugin of rollouts.
         trust: whose signatures count.
+        public_url: where the links in letters lead.
         options: those of the SDK's worker, for both queues where they concern activities.
     """
     workers = []
     if serves != "effects":
-        activities = workflow_activities(pool, client, channels, watch, trust)
+        activities = workflow_activities(pool, client, channels, watch, trust, public_url)
         workers.append(Worker(client, task_queue=queue, activities=activities, **options))
     if serves != "workflows":
         few = {name: options[name] for name in _OF_ACTIVITIES if name in options}

@@ -73,6 +73,21 @@ def _check_dsn(value: SecretStr) -> SecretStr:
     return value
 
 
+def _check_public_url(value: str | None) -> str | None:
+    """A link is built by putting a path behind it, and opens in a browser."""
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+        more = parts.query or parts.fragment or "@" in parts.netloc or re.search(r"[^\x21-\x7e]|[<>\"|\\]", value)
+    except ValueError:
+        whole, more = False, None
+    if more or not whole:
+        raise ValueError("write https://host, with a port and a path if need be, and nothing after it")
+    return value.rstrip("/")
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -174,13 +189,37 @@ class WorkerSettings(BaseSettings):
         default=None, examples=["mail.example.com"], description="mail relay for notices; unset: none"
     )
     smtp_port: int = Field(default=25, ge=1, le=65535, description="port of the mail relay")
+    smtp_starttls: Literal["offered", "required", "never"] = Field(
+        default="offered",
+        description="whether the connection to the relay is encrypted; only `required` proves that it is the relay",
+    )
+    smtp_user: str | None = Field(
+        default=None, examples=["rollouts"], description="user at the mail relay; unset: no login"
+    )
+    smtp_password: SecretStr | None = Field(
+        default=None, examples=["..."], description="password at the mail relay; sent over proven TLS only"
+    )
+    webhooks: Path | None = Field(
+        default=None,
+        examples=["/etc/partner-rollouts/webhooks.yaml"],
+        description="a file that names webhooks for notices; unset: none",
+    )
+    webhooks_loopback: bool = Field(
+        default=False, description="let webhooks be http, and on this machine: for development and tests"
+    )
+    public_url: Annotated[str | None, AfterValidator(_check_public_url)] = Field(
+        default=None,
+        examples=["https://rollouts.example.com"],
+        description="where people reach the console; links in notices lead there; unset: notices have none",
+    )
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be seen in a log: the database's password, as written and as meant."""
+        """What must not be seen in a log: the passwords of database, as written and as meant, and of mail relay."""
         parts = urlsplit(self.database_dsn.get_secret_value())
         written = [parts.netloc.rpartition("@")[0].partition(":")[2], *parse_qs(parts.query).get("password", ())]
-        return tuple(dict.fromkeys(one for text in written for one in (text, unquote(text)) if one))
+        relay = (self.smtp_password.get_secret_value(),) if self.smtp_password else ()
+        return tuple(dict.fromkeys((*(one for text in written for one in (text, unquote(text)) if one), *relay)))
 
     @property
     def database(self) -> str:

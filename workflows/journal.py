@@ -83,14 +83,26 @@ def refuse_in_bulk(state: RolloutState, message: str, now: Now) -> RolloutState:
     )
 
 
-def notify(state: RolloutState, kind: str, roles: tuple[str, ...], subject: str, body: str) -> RolloutState:
-    """The state with one more notice to send. Its id is the entry it belongs to, so a repeat is recognised."""
+def notify(
+    state: RolloutState, kind: str, roles: tuple[str, ...], subject: str, body: str, **facts: Any
+) -> RolloutState:
+    """The state with one more notice to send. It belongs to the newest entry, and its id is that, so a repeat is
+    recognised.
+
+    Args:
+        facts: `cause`, `must_act` and `due` of the notice, where there are any.
+    """
+    entry = state.recent[-1]
     notice = Notice(
         notice_id=f"{state.plan.id}/{state.chain_id}/{state.sequence}/{kind}",
         kind=kind,
         roles=roles,
         subject=subject,
         body=body,
+        programme_at=entry.programme_at,
+        gate=entry.gate,
+        evidence_digest=entry.evidence_digest,
+        **facts,
     )
     return state.model_copy(update={"notices": (*state.notices, notice)})
 

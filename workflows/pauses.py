@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from models.evidence import Assessment, MetricAssessment, Verdict
@@ -10,6 +11,7 @@ from models.metric import CATALOGUE
 from models.plan import Fate, StopResolution
 from models.reach import cohorts_to_enrol
 from models.rollout import (
+    EVERY_LETTER,
     HoldKind,
     PauseCause,
     PauseState,
@@ -64,7 +66,8 @@ def pause_now(state: RolloutState, pause: PauseState, now: Now, **who: Any) -> R
     names = ", ".join(owner.name for owner in state.plan.holders(*pause.must_act))
     body = f"{pause.detail}\nWaiting for: {names}\nPartners: {some(pause.partners)}\nLeads: {some(pause.leads)}"
     roles = tuple(dict.fromkeys((*pause.must_act, *state.plan.reviews.roles)))
-    return notify(state, "paused", roles, f"{state.plan.title}: paused", body)
+    facts = {"cause": pause.cause.value, "must_act": pause.must_act}
+    return notify(state, "paused", roles, f"{state.plan.title}: paused", body, **facts)
 
 
 def _acting_roles(state: RolloutState, items: tuple[MetricAssessment, ...]) -> tuple[str, ...]:
@@ -124,7 +127,12 @@ def resumed(state: RolloutState, now: Now, **who: Any) -> RolloutState:
         "tolerance_since": now.programme,
         "last_evidence_at": now.programme,
     }
-    return write(state.model_copy(update=update), now, EntryKind.RESUME, "Resumed", **who)
+    cause = state.pause.cause.value if state.pause else None
+    state = write(state.model_copy(update=update), now, EntryKind.RESUME, "Resumed", **who)
+    if state.letters < EVERY_LETTER:
+        return state
+    body = f"{who.get('actor')} ({who.get('role')}): {who.get('rationale')}"
+    return notify(state, "resumed", all_roles(state), f"{state.plan.title}: resumed", body, cause=cause)
 
 
 def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **who: Any) -> RolloutState:
@@ -142,7 +150,16 @@ def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **
         state = _resume_overtaken(state, state.resume_request, now)
     state = state.model_copy(update=update)
     state = write(state, now, EntryKind.STOP, f"Stopping: {why} ({fates})", **who)
-    return notify(state, "stopped", all_roles(state), f"{state.plan.title}: stopping", f"{why}\n{fates}")
+    if state.letters >= EVERY_LETTER and not to_withdraw(state):
+        return state  # that it has stopped follows at once
+    kind = "stopping" if state.letters >= EVERY_LETTER else "stopped"
+    body = f"{why}\n{fates}"
+    return notify(state, kind, all_roles(state), f"{state.plan.title}: stopping", body, cause=stop_cause(who))
+
+
+def stop_cause(who: Mapping[str, Any]) -> str:
+    """Whether people agreed to stop, or the plan's own conditions did."""
+    return "person" if who.get("actor") else "stop condition"
 
 
 def _resume_overtaken(state: RolloutState, request: ResumeRequest, now: Now) -> RolloutState:
@@ -208,7 +225,14 @@ def stop_done(state: RolloutState, now: Now) -> RolloutState:
             "wave": None,
         }
     )
-    return write(state, now, EntryKind.PHASE, f"Rollout stopped; cohorts kept: {', '.join(kept) or 'none'}")
+    told = f"cohorts kept: {', '.join(kept) or 'none'}"
+    state = write(state, now, EntryKind.PHASE, f"Rollout stopped; {told}")
+    if state.letters < EVERY_LETTER:
+        return state
+    began = next((one for one in reversed(state.recent) if one.kind is EntryKind.STOP), None)
+    body = f"{began.message}\n{told}" if began else told
+    cause = stop_cause({"actor": began.actor}) if began else None
+    return notify(state, "stopped", all_roles(state), f"{state.plan.title}: stopped", body, cause=cause)
 
 
 def all_roles(state: RolloutState) -> tuple[str, ...]:

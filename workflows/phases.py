@@ -91,7 +91,7 @@ def communicate(state: RolloutState, now: Now) -> RolloutState:
     state = write(state, now, EntryKind.NOTICE, f"Plan communicated to {teams}; owners asked to confirm")
     body = f"{plan.decision}\n\nReview: first after {plan.reviews.first}. Plan {short(state.plan_digest)}."
     state = notify(state, "communicate", (), f"{plan.title}: what will change", body)
-    state = notify(state, "confirm", roles, f"{plan.title}: please confirm your ownership", body)
+    state = notify(state, "confirm", roles, f"{plan.title}: please confirm your ownership", body, must_act=roles)
     return state.model_copy(update={"communicated": True})
 
 
@@ -192,7 +192,8 @@ def open_gate(state: RolloutState, way: Transition, evidence: str, now: Now) -> 
         evidence_digest=evidence,
     )
     body = f"Evidence {short(evidence)}. {tally(state.assessment) if state.assessment else 'Baselines frozen.'}"
-    return notify(state, "awaiting", rule.roles, f"{state.plan.title}: {way.key} awaits your decision", body)
+    facts = {"must_act": rule.roles, "due": gate.due_at}
+    return notify(state, "awaiting", rule.roles, f"{state.plan.title}: {way.key} awaits your decision", body, **facts)
 
 
 def close_gate(state: RolloutState, found: tuple[Block, ...], now: Now) -> RolloutState:
@@ -270,4 +271,4 @@ def _warn(state: RolloutState, assessment: Assessment, now: Now) -> RolloutState
     told = "; ".join(map(describe, warned))
     roles = tuple(dict.fromkeys(CATALOGUE[item.metric].owner_role for item in warned))
     state = write(state, now, EntryKind.ASSESSMENT, f"Warning: {told}", evidence_digest=assessment.digest)
-    return notify(state, "warning", roles, f"{state.plan.title}: warning", told)
+    return notify(state, "warning", roles, f"{state.plan.title}: warning", told, cause="beyond limit")

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from models.log import LogEntry
     from models.names import ROLLOUT, effects_queue
     from models.plan import Fate
-    from models.rollout import AllowedAction, CohortMembers, Phase, RolloutView
+    from models.rollout import EVERY_LETTER, AllowedAction, CohortMembers, Phase, RolloutView
     from models.work import (
         Answer,
         AssessRequest,
@@ -58,6 +58,9 @@ T = TypeVar("T")
 
 TOGETHER = "record-along"
 """Marks the runs that began since looks go before the record, and enrolments take it along."""
+
+LETTERS = "every-letter"
+"""Marks the runs that also tell that they go on, that they have stopped, and that a checkpoint was missed."""
 
 WORD = "watchs-word"
 """Marks the runs that have judged what the watch measured before they measured anew."""
@@ -102,6 +105,8 @@ class PartnerRollout(Operations):
     async def run(self, payload: RawValue) -> RolloutResult:
         self._phase_at_start = self._state.phase
         self._together = workflow.patched(TOGETHER)
+        if workflow.patched(LETTERS):
+            self._state = self._state.model_copy(update={"letters": EVERY_LETTER})
         while True:
             self._state = advance(self._state, self._now())
             self._show()

@@ -8,7 +8,7 @@ from datetime import datetime
 from models.agreement import satisfied
 from models.base import earliest
 from models.log import EntryKind
-from models.rollout import GateState, HoldKind, Phase, RolloutState
+from models.rollout import EVERY_LETTER, GateState, HoldKind, Phase, RolloutState
 from workflows.course import (
     Level,
     Transition,
@@ -23,7 +23,7 @@ from workflows.course import (
 )
 from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
-from workflows.pauses import stop_done, to_withdraw
+from workflows.pauses import all_roles, stop_done, to_withdraw
 from workflows.phases import close_gate, communicate, enter, findings, hold_for, look_again_after, open_gate
 from workflows.signatures import cleared, keys_due_at
 from workflows.step import Step, StepKind, over
@@ -195,7 +195,9 @@ def _watchdog(state: RolloutState, now: Now) -> RolloutState:
         return state
     told = f"no word from the watch since {state.last_evidence_at:%Y-%m-%d %H:%M}"
     state = hold(state, now, HoldKind.WATCH_SILENT, told)
-    return notify(state, "silent", state.plan.reviews.roles, f"{state.plan.title}: the watch is silent", told)
+    title = f"{state.plan.title}: the watch is silent"
+    kind = "watch-silent" if state.letters >= EVERY_LETTER else "silent"
+    return notify(state, kind, state.plan.reviews.roles, title, told, cause=HoldKind.WATCH_SILENT.value)
 
 
 def _gate_times(state: RolloutState, now: Now) -> RolloutState:
@@ -209,12 +211,15 @@ def _gate_times(state: RolloutState, now: Now) -> RolloutState:
         told = f"gate {gate.key} was due {gate.due_at:%Y-%m-%d %H:%M}"
         state = hold(state, now, HoldKind.APPROVAL_OVERDUE, told)
         roles = tuple(dict.fromkeys((*rule.roles, *rule.escalate_to)))
-        return notify(state, "escalation", roles, f"{state.plan.title}: decision overdue", told)
+        cause = HoldKind.APPROVAL_OVERDUE.value
+        facts = {"cause": cause, "must_act": rule.roles, "due": gate.due_at}
+        return notify(state, "escalation", roles, f"{state.plan.title}: decision overdue", told, **facts)
     if rule.remind_before and now.programme >= gate.due_at - rule.remind_before and not gate.reminded:
         state = _gate(state, gate, reminded=True)
         told = f"gate {gate.key} is due {gate.due_at:%Y-%m-%d %H:%M}"
         state = write(state, now, EntryKind.NOTICE, f"Reminder: {told}", gate=gate.key)
-        return notify(state, "reminder", rule.roles, f"{state.plan.title}: your decision is due", told)
+        facts = {"must_act": rule.roles, "due": gate.due_at}
+        return notify(state, "reminder", rule.roles, f"{state.plan.title}: your decision is due", told, **facts)
     return state
 
 
@@ -231,13 +236,16 @@ def _review(state: RolloutState, now: Now) -> RolloutState:
         state = state.model_copy(update={"review_noticed": True})
         told = f"Review checkpoint {state.reviews_held + 1} is due"
         state = write(state, now, EntryKind.REVIEW, told)
-        state = notify(state, "review", reviews.roles, f"{state.plan.title}: review due", told)
+        facts = {"must_act": reviews.roles, "due": due + reviews.grace}
+        kind = "checkpoint-due" if state.letters >= EVERY_LETTER else "review"
+        state = notify(state, kind, reviews.roles, f"{state.plan.title}: review due", told, **facts)
     if now.programme < due + reviews.grace or held_by(state, HoldKind.REVIEW_MISSED):
         return state
     told = f"checkpoint {state.reviews_held + 1} was due {due:%Y-%m-%d %H:%M} and has not been held"
     state = hold(state, now, HoldKind.REVIEW_MISSED, told)
-    roles = tuple(owner.role for owner in state.plan.owners)
-    return notify(state, "escalation", roles, f"{state.plan.title}: review missed", told)
+    kind = "checkpoint-missed" if state.letters >= EVERY_LETTER else "escalation"
+    facts = {"cause": HoldKind.REVIEW_MISSED.value, "must_act": reviews.roles, "due": due + reviews.grace}
+    return notify(state, kind, all_roles(state), f"{state.plan.title}: review missed", told, **facts)
 
 
 def _prepare(state: RolloutState, now: Now) -> RolloutState:

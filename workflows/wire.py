@@ -33,8 +33,14 @@ def baselines_from(state: RolloutState) -> str | None:
 
 
 def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> RecordRequest:
-    """Everything that waits to be recorded."""
-    return RecordRequest(key=key, run_id=run_id, entries=state.unrecorded, standing=standing_of(state, now))
+    """Everything that waits to be recorded, and the letters about it."""
+    return RecordRequest(
+        key=key,
+        run_id=run_id,
+        entries=state.unrecorded,
+        standing=standing_of(state, now),
+        notices=state.notices,
+    )
 
 
 def recorded(state: RolloutState, last: int) -> RolloutState:

@@ -18,7 +18,7 @@ from models.work import Answer, RecordRequest, ResolvedCohorts, StandingBrief
 from store import rollouts
 from store.log import read_log
 from store.rollouts import StoredRollout
-from tests.activities.setting import DAY, PILOT_COHORT, START, Pool, Setting, entry
+from tests.activities.setting import DAY, PILOT_COHORT, START, Pool, Setting, entry, notice
 from tests.activities.whole import BothEffects
 from tests.plans import PILOT
 
@@ -134,6 +134,21 @@ async def test_an_enrolment_and_what_precedes_it_in_the_log_are_both_done_or_nei
     await effects.enrol_partners(request)
     await effects.enrol_partners(request)
     assert (await log(setting), await in_it(setting)) == ([1, 2], 12)
+
+
+async def test_letters_that_an_enrolment_takes_along_are_queued_with_it_or_not_at_all(
+    setting: Setting, effects: BothEffects, digest: str
+) -> None:
+    along = record(setting, 1).model_copy(update={"notices": (notice(1, "sponsor"),)})
+    stranger = CohortMembers(name="pilot", partners=(*PILOT, "P999"))
+    with pytest.raises(ApplicationError, match="foreign key"):
+        await effects.enrol_partners(setting.enrolling(stranger, record=along))
+    assert await setting.pool.fetchval("select count(*) from notice") == 0
+    request = setting.enrolling(cohort="pilot", cohorts_digest=digest, record=along)
+    await effects.enrol_partners(request)
+    await effects.enrol_partners(request)
+    rows = await setting.pool.fetch("select contact from notice where sent_at is null order by contact")
+    assert [row["contact"] for row in rows] == ["*", "sam.sponsor@example.com"]
 
 
 async def test_nobody_is_enrolled_when_the_log_refuses_what_precedes_it(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import email
-import email.policy
-import mailbox
-from collections.abc import Sequence
 from datetime import timedelta
-from email.message import EmailMessage
-from pathlib import Path
+from typing import cast
 
 import pytest
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities.channels import Channel, Letter, MaildirChannel, SmtpChannel, Undeliverable
+from activities import delivery
+from activities.channels import Away, Channel, Undeliverable
 from activities.delivery import Delivery
-from activities.notices import NoticeActivities, recipients
+from activities.effects import EffectActivities
+from activities.letters import Letter
+from activities.notices import NoticeActivities
+from activities.smtp import SmtpChannel
 from models.rollout import Notice
 from models.work import NotifyRequest
+from store import notices
+from store.notices import PROGRAMS, NoticeStatus, recipients
 from tests.activities.relay import mail_relay
-from tests.activities.setting import START, Pool, Setting, notice
+from tests.activities.setting import Pool, Setting, entry, notice
 from tests.plans import make_plan
 
 SOON = timedelta(seconds=30)
@@ -29,11 +31,15 @@ SOON = timedelta(seconds=30)
 class Pigeon:
     """A channel whose bird may be told to fail: what it carried, and to whom."""
 
-    def __init__(self, name: str = "pigeon") -> None:
+    def __init__(self, name: str = "pigeon", *, for_programs: bool = False) -> None:
         self.name = name
+        self.for_programs = for_programs
         self.carried: list[tuple[str, str]] = []
         self.failures: dict[str, list[Exception]] = {}
         self.slow = 0.0
+
+    def takes(self, letter: Letter) -> bool:
+        return letter.for_programs is self.for_programs
 
     async def send(self, letter: Letter) -> None:
         await asyncio.sleep(self.slow)
@@ -54,6 +60,11 @@ def telling(pool: Pool, *channels: Channel) -> NoticeActivities:
 
 def asking(setting: Setting, *notices: Notice) -> NotifyRequest:
     return NotifyRequest(key=setting.key, notices=notices or (notice(),))
+
+
+def recording(setting: Setting) -> EffectActivities:
+    """The activities that record; none of those used here asks Temporal for anything."""
+    return EffectActivities(setting.pool, cast("Client", None))
 
 
 async def due_again(pool: Pool) -> None:
@@ -111,25 +122,27 @@ async def test_a_restart_does_not_send_again(setting: Setting) -> None:
 
 
 async def test_without_a_channel_notices_are_kept_and_logged(setting: Setting) -> None:
-    assert await telling(setting.pool).notify_owners(asking(setting)) == 2
-    assert await setting.pool.fetchval("select count(*) from notice where sent_at is not null") == 2
+    assert await telling(setting.pool).notify_owners(asking(setting)) == 0
+    async with setting.pool.acquire() as conn:
+        found = await notices.listed(conn, setting.plan.id, None, 10)
+    assert [one.state for one in found] == [NoticeStatus.KEPT] * 3
 
 
 async def test_a_failing_channel_fails_neither_the_rollout_nor_other_letters(setting: Setting) -> None:
     bird = Pigeon()
     bird.failures["sam.sponsor@example.com"] = [OSError("lost in fog"), TimeoutError("still foggy")]
     assert await telling(setting.pool, bird).notify_owners(asking(setting)) == 1
-    delivery = Delivery(setting.pool, (bird,))
-    assert await delivery.deliver(None, SOON) == 0, "tried again before its time"
+    deliverer = Delivery(setting.pool, (bird,))
+    assert await deliverer.deliver(None, SOON) == 0, "tried again before its time"
     await due_again(setting.pool)
-    assert await delivery.deliver(None, SOON) == 0
+    assert await deliverer.deliver(None, SOON) == 0
     assert await setting.pool.fetchrow("select attempts, problem from notice where sent_at is null") == (
         2,
         "pigeon: TimeoutError: still foggy",
     )
     assert await setting.pool.fetchval("select next_try_at - now() > '50 s' from notice where sent_at is null")
     await due_again(setting.pool)
-    assert await delivery.deliver(None, SOON) == 1
+    assert await deliverer.deliver(None, SOON) == 1
     assert len(bird.carried) == 2
 
 
@@ -148,7 +161,9 @@ async def test_what_can_never_be_delivered_is_not_tried_for_ever(setting: Settin
     await telling(setting.pool, bird).notify_owners(asking(setting, notice(1, "sponsor")))
     await due_again(setting.pool)
     assert await Delivery(setting.pool, (bird,)).deliver(None, SOON) == 0
-    row = await setting.pool.fetchrow("select problem, sent_at, refused_at is not null from notice")
+    row = await setting.pool.fetchrow(
+        "select problem, sent_at, refused_at is not null from notice where contact <> $1", PROGRAMS
+    )
     assert row == ("pigeon: no such nest", None, True)
     assert bird.carried == []
 
@@ -156,12 +171,115 @@ async def test_what_can_never_be_delivered_is_not_tried_for_ever(setting: Settin
 async def test_what_takes_too_long_is_left_for_later(setting: Setting) -> None:
     bird = Pigeon()
     bird.slow = 0.1
-    await telling(setting.pool).notify_owners(asking(setting, notice(kind="first")))
+    many = [notice(number, "sponsor") for number in range(1, 10)]
+    await telling(setting.pool).notify_owners(asking(setting, *many))
     await setting.pool.execute("update notice set sent_at = null, next_try_at = now()")
-    delivery = Delivery(setting.pool, (bird,))
-    assert await delivery.deliver(None, timedelta(seconds=0.05)) == 1
+    deliverer = Delivery(setting.pool, (bird,))
+    first = await deliverer.deliver(None, timedelta(seconds=0.05))
+    assert 0 < first < len(many)
     await due_again(setting.pool)
-    assert await delivery.deliver(None, SOON) == 1
+    assert await deliverer.deliver(None, SOON) == len(many) - first
+    assert len({notice_id for notice_id, _ in bird.carried}) == len(bird.carried) == len(many)
+
+
+async def test_programs_get_a_notice_once_and_people_do_not_get_theirs(setting: Setting) -> None:
+    bird, machine = Pigeon(), Pigeon("machine", for_programs=True)
+    assert await telling(setting.pool, bird, machine).notify_owners(asking(setting)) == 3
+    assert await telling(setting.pool, bird, machine).notify_owners(asking(setting)) == 0
+    assert machine.carried == [(notice().notice_id, PROGRAMS)]
+    assert len(bird.carried) == 2
+
+
+async def test_a_channel_that_refuses_for_good_does_not_keep_another_from_trying_again(setting: Setting) -> None:
+    sure, lame = Pigeon("sure"), Pigeon("lame")
+    sure.failures["sam.sponsor@example.com"] = [Undeliverable("no such nest")]
+    lame.failures["sam.sponsor@example.com"] = [OSError("a broken wing")]
+    request = asking(setting, notice(1, "sponsor"))
+    for _ in range(3):
+        await telling(setting.pool, sure, lame).notify_owners(request)
+    assert (sure.carried, len(lame.carried)) == ([], 1)
+    async with setting.pool.acquire() as conn:
+        (found,) = await notices.listed(conn, None, [NoticeStatus.REFUSED], 10)
+    assert (found.delivered, found.refused) == (("lame",), ("sure",))
+    assert found.problem
+    assert found.problem.startswith("sure: no such nest"), "why it was refused is forgotten"
+
+
+async def test_what_was_refused_is_tried_again_when_somebody_asks_for_it(setting: Setting) -> None:
+    sure, lame = Pigeon("sure"), Pigeon("lame")
+    lame.failures["sam.sponsor@example.com"] = [Undeliverable("no such nest")]
+    await telling(setting.pool, sure, lame).notify_owners(asking(setting, notice(1, "sponsor")))
+    async with setting.pool.acquire() as conn:
+        assert await notices.retry(conn, "another") == 0
+        assert await notices.retry(conn, setting.plan.id) == 1
+    assert await Delivery(setting.pool, (sure, lame)).deliver(None, SOON) == 1
+    assert (len(sure.carried), len(lame.carried)) == (1, 1)
+
+
+async def test_a_channel_that_is_away_costs_time_once_and_keeps_no_other(setting: Setting) -> None:
+    class Gone(Pigeon):
+        calls = 0
+
+        async def send(self, letter: Letter) -> None:
+            self.calls += 1
+            await asyncio.sleep(0.1)
+            raise Away("no answer")
+
+    bird, gone = Pigeon("bird"), Gone("gone")
+    many = [notice(number, "sponsor") for number in range(1, 31)]
+    await telling(setting.pool, bird, gone).notify_owners(asking(setting, *many))
+    assert len(bird.carried) == len(many)
+    assert gone.calls <= setting.pool.get_max_size() // delivery.SHARE + 1
+    assert await setting.pool.fetchval("select count(*) from notice where problem = 'gone: no answer'") == len(many)
+
+
+async def test_a_channel_that_takes_for_ever_is_away(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "PATIENCE", 0.1)
+    bird, slow = Pigeon("bird"), Pigeon("slow")
+    slow.slow = 60
+    many = [notice(number, "sponsor") for number in range(1, 31)]
+    await telling(setting.pool, bird, slow).notify_owners(asking(setting, *many))
+    assert len(bird.carried) == len(many)
+    problems = await setting.pool.fetch("select distinct problem from notice where contact <> $1", PROGRAMS)
+    assert [row["problem"] for row in problems] == ["slow: no answer within 0.1 s"]
+
+
+# With what they are about.
+
+
+async def test_an_entry_and_its_letters_are_recorded_together(setting: Setting) -> None:
+    request = setting.recording(entry(1), status="paused").model_copy(update={"notices": (notice(1, "sponsor"),)})
+    assert await recording(setting).record_decisions(request) == 1
+    assert await recording(setting).record_decisions(request) == 0
+    rows = await setting.pool.fetch("select contact, sent_at, about from notice order by contact")
+    assert [(row["contact"], row["sent_at"]) for row in rows] == [(PROGRAMS, None), ("sam.sponsor@example.com", None)]
+    assert rows[0]["about"]["status"] == "paused", "it says where the record says the rollout stands"
+
+
+async def test_of_an_entry_whose_letters_cannot_be_queued_nothing_is_recorded(setting: Setting) -> None:
+    await setting.pool.execute("alter table notice add check (kind <> 'paused')")
+    request = setting.recording(entry(1), status="paused").model_copy(update={"notices": (notice(1),)})
+    with pytest.raises(ApplicationError):
+        await recording(setting).record_decisions(request)
+    assert await setting.pool.fetchval("select count(*) from decision_log") == 0
+    assert await setting.pool.fetchval("select status from rollout") == "running"
+
+
+async def test_letters_go_out_though_nobody_asks_for_them_by_name(setting: Setting) -> None:
+    request = setting.recording(entry(1)).model_copy(update={"notices": (notice(1, "sponsor"),)})
+    await recording(setting).record_decisions(request)
+    bird = Pigeon()
+    assert await Delivery(setting.pool, (bird,)).deliver(None, SOON) == 1
+
+
+async def test_what_a_record_has_queued_is_delivered_once(setting: Setting) -> None:
+    request = setting.recording(entry(1)).model_copy(update={"notices": (notice(1, "sponsor"),)})
+    await recording(setting).record_decisions(request)
+    bird = Pigeon()
+    assert await telling(setting.pool, bird).notify_owners(asking(setting, notice(1, "sponsor"))) == 1
+    await recording(setting).record_decisions(request)
+    assert await Delivery(setting.pool, (bird,)).deliver(None, SOON) == 0
+    assert len(bird.carried) == 1
 
 
 async def test_a_letter_lost_with_its_deliverer_is_free_again(setting: Setting) -> None:
@@ -181,85 +299,6 @@ async def test_a_rollout_the_store_does_not_know_tells_nobody(pool: Pool) -> Non
     with pytest.raises(ApplicationError) as caught:
         await telling(pool).notify_owners(asking(Setting(pool)))
     assert caught.value.type == "UnknownRollout"
-
-
-# The channels.
-
-
-def letter(subject: str = "Plan: paused", body: str = "The SLA is not met.") -> Letter:
-    return Letter(
-        notice_id="plan/chain/1/paused",
-        contact="sam@example.com",
-        rollout_id="plan",
-        subject=subject,
-        body=body,
-        written_at=START,
-    )
-
-
-def read(directory: Path) -> Sequence[EmailMessage]:
-    box = mailbox.Maildir(directory, create=False)
-    return [email.message_from_bytes(box.get_bytes(key), policy=email.policy.default) for key in box.keys()]  # noqa: SIM118
-
-
-async def test_a_maildir_holds_each_letter_once(tmp_path: Path) -> None:
-    channel = MaildirChannel(tmp_path / "mail", "rollouts@example.com")
-    for _ in range(2):
-        await channel.send(letter())
-    (message,) = read(tmp_path / "mail")
-    assert (message["From"], message["To"]) == ("rollouts@example.com", "sam@example.com")
-    assert (message["Subject"], message["X-Partner-Rollout"]) == ("Plan: paused", "plan")
-    assert message["Date"].datetime == START
-    assert message.get_content() == "The SLA is not met.\n"
-
-
-async def test_a_letter_that_was_read_is_still_there_once(tmp_path: Path) -> None:
-    channel = MaildirChannel(tmp_path / "mail")
-    await channel.send(letter())
-    (unread,) = (tmp_path / "mail" / "new").iterdir()
-    unread.rename(tmp_path / "mail" / "cur" / f"{unread.name}:2,S")
-    await channel.send(letter())
-    assert len(read(tmp_path / "mail")) == 1
-
-
-async def test_letters_to_two_people_are_two(tmp_path: Path) -> None:
-    channel = MaildirChannel(tmp_path / "mail")
-    await channel.send(letter())
-    await channel.send(letter().model_copy(update={"contact": "eva@example.com"}))
-    assert len({message["Message-ID"] for message in read(tmp_path / "mail")}) == 2
-
-
-@pytest.mark.parametrize("subject", ["Paused\r\nBcc: evil@example.com", "Paused\nX: y", "計画が一時停止"])
-async def test_a_subject_is_one_header_whatever_it_holds(tmp_path: Path, subject: str) -> None:
-    await MaildirChannel(tmp_path / "mail").send(letter(subject, "本文\n.\n終わり"))
-    (message,) = read(tmp_path / "mail")
-    assert message["Subject"] == " ".join(subject.split())
-    assert (message["Bcc"], message["X"]) == (None, None)
-    assert message.get_content() == "本文\n.\n終わり\n"
-
-
-async def test_a_relay_takes_a_letter() -> None:
-    async with mail_relay() as relay:
-        channel = SmtpChannel("127.0.0.1", relay.port, "rollouts@example.com")
-        await channel.send(letter())
-    (message,) = relay.taken
-    assert (message["To"], message["Subject"]) == ("sam@example.com", "Plan: paused")
-    assert message["Message-ID"] == letter().message("x@y")["Message-ID"]
-
-
-@pytest.mark.parametrize("where", ["DATA", "sam@example.com"])
-async def test_a_relay_s_last_word_is_final_and_its_later_is_not(where: str) -> None:
-    async with mail_relay() as relay:
-        channel = SmtpChannel("127.0.0.1", relay.port)
-        relay.answers[where] = b"550 no such person"
-        with pytest.raises(Undeliverable, match="550 no such person"):
-            await channel.send(letter())
-        relay.answers[where] = b"451 come again"
-        with pytest.raises(OSError, match="come again"):
-            await channel.send(letter())
-        del relay.answers[where]
-        await channel.send(letter())
-    assert len(relay.taken) == 1
 
 
 async def test_a_relay_that_is_away_is_tried_again(setting: Setting) -> None:

@@ -40,7 +40,7 @@ async def test_leads_that_would_tip_the_limit_are_warned_of_before_they_are_due(
     assert "120 leads without a contact are due" in row["body"]
     assert "falls to 73." in row["body"]
     assert [type(word) for word in await box.words()] == [ReportEvidence]
-    assert await facts.fetchval("select count(*) from notice") == 1
+    assert await facts.fetchval("select count(*) from notice where contact <> '*'") == 1
 
 
 async def test_a_few_leads_that_are_due_are_no_reason_to_warn(facts: Pool, dev_server: WorkflowEnvironment) -> None:
@@ -54,6 +54,6 @@ async def test_a_few_leads_that_are_due_are_no_reason_to_warn(facts: Pool, dev_s
 
 def _letter(pool: Pool) -> Callable[[], Awaitable[asyncpg.Record | None]]:
     async def look() -> asyncpg.Record | None:
-        return await pool.fetchrow("select * from notice")
+        return await pool.fetchrow("select * from notice where contact <> '*'")
 
     return look

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import TOGETHER, WORD
+from workflows.rollout import LETTERS, TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -34,8 +36,11 @@ async def _replay(name: str, history: dict[str, Any]) -> None:
 def test_every_path_is_recorded() -> None:
     assert set(PATHS) <= set(RECORDED)
     assert {name for name in RECORDED if _marks(name)} >= {"happy_2", "breach_pause_resume_2", "stopped_2"}
+    every_letter = {"letters_pause", "letters_stop", "letters_holds", "letters_automatic_stop"}
     on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2", "signed_automatic_stop"}
+    on_a_word |= {"letters_pause", "letters_automatic_stop"}
     assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
+    assert {name for name in RECORDED if LETTERS in _named(name)} == every_letter
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)
 
 
@@ -52,8 +57,12 @@ def _marks(name: str) -> list[int]:
 def _named(name: str) -> set[str]:
     """What the marks of a run are called."""
     events = _read(name)["events"]
-    details = [events[at]["markerRecordedEventAttributes"]["details"] for at in _marks(name)]
-    payloads = [one for found in details for data in found.values() for one in data["payloads"]]
+    return {one for at in _marks(name) for one in _names(events[at])}
+
+
+def _names(event: dict[str, Any]) -> set[str]:
+    details = event["markerRecordedEventAttributes"]["details"]
+    payloads = [one for data in details.values() for one in data["payloads"]]
     return {json.loads(base64.b64decode(one["data"]))["id"] for one in payloads}
 
 
@@ -139,3 +148,17 @@ async def test_a_run_whose_keys_were_exchanged_in_its_history_does_not_replay() 
             payload["data"] = base64.b64encode(json.dumps(keys).encode()).decode()
     with pytest.raises(NondeterminismError):
         await _replay("signed", history)
+
+
+def test_the_first_false_signature_that_a_process_sees_does_not_end_it() -> None:
+    """What verifies imports its errors only then, in the sandbox: a process that has not seen any is needed."""
+    only = f"{__file__}::{test_a_run_whose_keys_were_exchanged_in_its_history_does_not_replay.__name__}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", only],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, (done.returncode, done.stdout[-2000:], done.stderr[-2000:])

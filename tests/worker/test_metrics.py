@@ -45,9 +45,10 @@ async def letters(pool: Pool, setting: Setting) -> None:
     """One letter that waits, one that was refused for good, one that was taken."""
     async with pool.acquire() as conn:
         for number, change in enumerate(("attempts = 1", "refused_at = now()", "sent_at = now()")):
-            one = notice(number)
-            await notices.queue(conn, setting.key, one, ["sam@example.com"])
+            one = notice(number, "sponsor")
+            await notices.queue(conn, setting.key, setting.plan, one)
             await conn.execute(f"update notice set {change} where notice_id = $1", one.notice_id)  # noqa: S608
+        await conn.execute("delete from notice where contact = $1", notices.PROGRAMS)
 
 
 async def as_the_documents_say(pool: Pool, dsn: str) -> str:

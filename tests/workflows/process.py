@@ -135,7 +135,8 @@ async def replay_runs(client: Client, workflow_id: str) -> int:
 
 @dataclass
 class Site:
-    """A Temporal, a PostgreSQL, and the worker between them, which may come and go."""
+    """A Temporal, a PostgreSQL, and the worker between them, which may come and go. `settings` are further ones of the
+    worker's."""
 
     temporal: EmbeddedTemporal
     dsn: str

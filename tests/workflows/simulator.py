@@ -25,7 +25,7 @@ from models.evidence import (
 from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
-from models.rollout import CohortMembers, FrozenCohort, RolloutState, Status
+from models.rollout import EVERY_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
 from models.warrant import Case
 from tests.signing import Signed
 from workflows.course import members, watched
@@ -59,13 +59,15 @@ class Simulator:
     service: Signed | None = None
     keys: DecisionKeys | None = None
     start_token: str | None = None
+    letters: int = EVERY_LETTER
+    notices: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         clock = clock_at(self.now)
         if self.service is not None:
             self.keys = self.keys or self.service.pen.keys()
             self.start_token = self.start_token or self.service.start(self.now)
-        self.state: RolloutState = initial_state(
+        begun = initial_state(
             self.plan,
             "chain",
             clock,
@@ -73,6 +75,7 @@ class Simulator:
             start_token=self.start_token,
             started_at=self.now,
         )
+        self.state: RolloutState = begun.model_copy(update={"letters": self.letters})
         self.settle()
 
     @property
@@ -190,6 +193,7 @@ class Simulator:
         self.state = done(self.state.model_copy(update={"unrecorded": ()}), step, self.moment)
 
     def _notify(self, step: Step) -> None:
+        self.notices += self.state.notices
         self.sent += [f"{one.kind}: {', '.join(one.roles)}" for one in self.state.notices]
         self.state = done(self.state.model_copy(update={"notices": ()}), step, self.moment)
 
