@@ -120,7 +120,8 @@ async def open_pool(settings: WorkerSettings) -> asyncpg.Pool[asyncpg.Record]:
         # Its text may quote what was taken for a port, which may be a part of the password.
         raise SettingsError(f"{variable('database_dsn')} cannot be used: the port is no number") from None
     if behind:
-        raise SchemaBehind(f"migrations are not applied ({', '.join(behind)}); run: rollouts db migrate")
+        which = behind[0] if len(behind) == 1 else f"{len(behind)}, from {behind[0]} on"
+        raise SchemaBehind(f"migrations are not applied ({which}); run: rollouts db migrate")
     # A shard of the watch keeps a connection to itself, on which the database tells it of changes.
     connections = settings.database_connections + settings.watch_shards
     return await create_pool(dsn, max_size=connections, application_name="partner-rollouts worker")
