@@ -95,16 +95,7 @@ CAUSE: Mapping[str, str] = {
     PauseCause.PERSON: N_("a person paused it"),
     PauseCause.REJECTION: N_("an owner rejected the gate"),
 }
-METRIC: Mapping[str, str] = {
-    MetricName.CONTRIBUTION_MARGIN: N_("Contribution margin"),
-    MetricName.PIPELINE_VELOCITY: N_("Pipeline velocity"),
-    MetricName.COMPLIANCE_SCORE: N_("Compliance score"),
-    MetricName.MDF_SPEND: N_("MDF spend"),
-    MetricName.ENABLEMENT_COMPLETION: N_("Enablement completion"),
-    MetricName.LEAD_FOLLOW_UP_SLA: N_("Lead follow-up SLA"),
-    MetricName.PARTNER_CHURN: N_("Partner churn"),
-    MetricName.DISCOUNT_LEAKAGE: N_("Discount leakage"),
-}
+METRIC: Mapping[str, str] = {name: one.title for name, one in CATALOGUE.items()}
 COHORT: Mapping[str, str] = {
     "enrolled": N_("enrolled"),
     "withdrawn": N_("withdrawn"),

@@ -12,6 +12,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from models.metric import CATALOGUE
+
 PAGES = Path(__file__).parents[2] / "console" / "pages"
 MO = PAGES / "locale" / "ja" / "LC_MESSAGES" / "pages.mo"
 PO = MO.with_suffix(".po")
@@ -26,8 +28,10 @@ KEYWORDS = {
 
 
 def texts() -> Catalog:
-    """Every text of the pages."""
+    """Every text of the pages, and the titles of the metrics, which stand in their catalogue."""
     found = Catalog(locale="ja", fuzzy=False)
+    for one in CATALOGUE.values():
+        found.add(one.title)
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
     for _, _, message, _, _ in extract_from_dir(PAGES, methods, {}, KEYWORDS):
         found.add(message)

@@ -76,7 +76,7 @@ def test_a_plan_of_ones_own_runs_over_ones_own_files_to_its_end(tmp_path: Path) 
     assert rows["scale wave 1", "(control)"] == ["100.00 %", "100.00 %", "12", "336", "not enrolled"]
     assert "Sam Sponsor (sponsor): decide, applied." in done.stderr
     assert "$ rollouts data import leads" in done.stderr
-    assert done.stderr.rstrip().endswith("Ended: worker, Temporal, PostgreSQL.")
+    assert done.stderr.rstrip().endswith("Ended: console, worker, Temporal, PostgreSQL.")
 
 
 def test_a_file_that_is_not_there_is_named_before_any_server_starts(tmp_path: Path) -> None:
