@@ -32,9 +32,13 @@ def record_look(*, evaluated: int, signalled: int, failed: int, gone: int) -> No
 
 def record_refused_effect(name: str) -> None:
     """Count an enrolment or a withdrawal that nobody had signed for."""
-    meter = activity.metric_meter() if activity.in_activity() else MetricMeter.noop
+    count_refused_effects(activity.metric_meter() if activity.in_activity() else MetricMeter.noop, name, 1)
+
+
+def count_refused_effects(meter: MetricMeter, name: str, number: int) -> None:
+    """At its start a worker counts none, so that an alarm sees the first one."""
     told = meter.create_counter(EFFECTS_REFUSED, "enrolments and withdrawals that no signatures which hold ask for")
-    told.add(1, {"activity": name})
+    told.add(number, {"activity": name})
 
 
 def record_time(meter: MetricMeter) -> None:

@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 from temporalio.common import MetricMeter
 
-from activities.meters import record_time
+from activities.meters import count_refused_effects, record_time
 from models.rollout import TERMINAL, Status
 from store.tallies import read_tallies
 
@@ -31,6 +31,8 @@ WITHIN = 10.0
 async def gauges(meter: MetricMeter, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[None]:
     """Keep the gauges current while inside. Where the store cannot be read they stay as they are: `/readyz` tells."""
     record_time(meter)
+    for effect in ("enrol_partners", "withdraw_partners"):
+        count_refused_effects(meter, effect, 0)
     task = asyncio.create_task(_keep(meter, pool))
     try:
         yield
