@@ -10,16 +10,17 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from console.asked import ASKED, START, StopAsked, read_asked
-from console.deciding import decide, owner_of, refused_for_who, start
+from console.deciding import decide, delegation_of, owner_of, refused_for_who, start
 from console.errors import GatewayError
 from console.person import Person, SignedIn
 from console.problems import Problem
 from console.signin import pool_of, site_of
 from models.base import Frozen, Instant
 from models.log import LogEntry, Outcome, Receipt
+from models.plan import RolloutPlan
 from models.rollout import RolloutView
 from store.log import read_log
-from store.rollouts import list_rollouts
+from store.rollouts import StoredRollout, list_rollouts
 
 AT_ONCE: Final = 16
 """Rollouts that an inbox asks side by side."""
@@ -165,7 +166,8 @@ async def inbox(request: Request, person: SignedIn) -> Inbox:
     site = site_of(request)
     async with pool_of(request).acquire() as conn:
         found = await list_rollouts(conn)
-    mine = [(one.key.rollout_id, owner) for one in found if one.standing.open and (owner := owner_of(one.plan, person))]
+    mine = [one.key.rollout_id for one in found if one.standing.open and _may_wait_for(one, person)]
+    plans = {one.key.rollout_id: one.plan for one in found if one.standing.open}
     at_once = asyncio.Semaphore(AT_ONCE)
 
     async def ask(name: str) -> RolloutView | None:
@@ -175,16 +177,27 @@ async def inbox(request: Request, person: SignedIn) -> Inbox:
             except GatewayError:
                 return None
 
-    views = await asyncio.gather(*(ask(name) for name, _ in mine))
+    views = await asyncio.gather(*map(ask, mine))
     waiting = [
         one
-        for view, (_, owner) in zip(views, mine, strict=True)
+        for view, name in zip(views, mine, strict=True)
         if view is not None
-        for one in _waiting(view, owner.identity)
+        for one in _waiting(view, _identity(view, plans[name], person))
     ]
     waiting.sort(key=lambda one: (one.due is None, one.due or one.since))
-    missing = tuple(name for view, (name, _) in zip(views, mine, strict=True) if view is None)
+    missing = tuple(name for view, name in zip(views, mine, strict=True) if view is None)
     return Inbox(waiting=tuple(waiting), not_asked=missing)
+
+
+def _may_wait_for(one: StoredRollout, person: Person) -> bool:
+    """Whether it names the person: as an owner, or as somebody it waits for in an owner's place."""
+    waits = (who.casefold() for awaited in one.standing.awaited for who in awaited.who)
+    return owner_of(one.plan, person) is not None or person.identity.casefold() in waits
+
+
+def _identity(view: RolloutView, plan: RolloutPlan, person: Person) -> str:
+    known = owner_of(plan, person) or delegation_of(view.delegations, person)
+    return known.identity if known else ""
 
 
 def _waiting(view: RolloutView, identity: str) -> list[Waiting]:

@@ -6,6 +6,7 @@ It signs what somebody asked for, as whom the issuer vouches for; the rollout it
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,7 @@ from models.command import Command, Verb
 from models.log import Receipt
 from models.names import rollout_workflow_id
 from models.plan import Decisions, Owner, RolloutPlan
+from models.rollout import Delegation
 
 _PROTECT: Final = frozenset({Verb.PAUSE, Verb.STOP})
 
@@ -121,15 +123,18 @@ async def part_of(site: Site, person: Person, name: str, plan: RolloutPlan, verb
         given = (await site.gateway.status(name)).delegations
     except GatewayError:
         given = ()
-    for one in given:
-        if _is(person, one.issuer, one.subject, one.identity):
-            return Part(one.identity, one.role)
-    return Part(person.identity, _NO_ROLE)
+    stands_in = delegation_of(given, person)
+    return Part(stands_in.identity, stands_in.role) if stands_in else Part(person.identity, _NO_ROLE)
 
 
 def owner_of(plan: RolloutPlan, person: Person) -> Owner | None:
     """The owner somebody is: by issuer and subject where the plan says them, else by identity."""
     return next((one for one in plan.owners if _is(person, one.issuer, one.subject, one.identity)), None)
+
+
+def delegation_of(given: Iterable[Delegation], person: Person) -> Delegation | None:
+    """In whose place somebody acts, None where in nobody's."""
+    return next((one for one in given if _is(person, one.issuer, one.subject, one.identity)), None)
 
 
 def _is(person: Person, issuer: str | None, subject: str | None, identity: str) -> bool:

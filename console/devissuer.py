@@ -1,7 +1,8 @@
 """An issuer for trying things out: it asks who you want to be and believes it, on loopback only.
 
 It is a whole OpenID Connect provider, so that signing in goes the same way as with a real one: discovery, code flow
-with PKCE, a signed ID token. Nothing is proven by it, and every record names it as the issuer.
+with PKCE, a signed ID token. Nothing is proven by it, and every record names it as the issuer. Its page stands in
+`console/pages/personas.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -20,11 +20,10 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Request
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from console.people import Permission
 from console.problems import Problem
-from store.rollouts import list_rollouts
 
 PATH: Final = "/dev-issuer"
 CODE_SECONDS: Final = 60
@@ -32,6 +31,7 @@ MOST_CODES: Final = 1000
 
 ON_CALL: Final = "on-call@example.com"
 PROGRAMME: Final = "programme@example.com"
+DEPUTY: Final = "deputy@example.com"
 
 _ASKED: Final = (
     "response_type",
@@ -57,6 +57,7 @@ class Persona:
 FIXED: Final = (
     Persona(ON_CALL, "On-call", "may pause and stop, owns nothing", ON_CALL),
     Persona(PROGRAMME, "Programme office", "may start rollouts, owns nothing", PROGRAMME),
+    Persona(DEPUTY, "Dee Deputy", "owns nothing, an owner may let them act", DEPUTY),
 )
 
 
@@ -190,33 +191,6 @@ async def keys(request: Request) -> Response:
     return JSONResponse(_issuer(request).keys())
 
 
-@router.get("/authorize")
-async def choose(request: Request) -> Response:
-    """Whom you want to be."""
-    asked = dict(request.query_params)
-    _issuer(request).check(asked)
-    found = await personas(request)
-    hint = asked.get("login_hint", "")
-    # Whom a link names stands first, and is not chosen by it: a page elsewhere could hold such a link.
-    found.sort(key=lambda one: one.identity.casefold() != hint.casefold())
-    return HTMLResponse(_page(found, urlencode(asked)))
-
-
-@router.post("/authorize")
-async def chosen(request: Request) -> Response:
-    """Back to the service, as that persona."""
-    issuer, asked = _issuer(request), dict(request.query_params)
-    issuer.check(asked)
-    form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-    wanted = form.get("persona", "").casefold()
-    persona = next((one for one in await personas(request) if one.identity.casefold() == wanted), None)
-    if persona is None:
-        raise Problem(
-            HTTPStatus.FORBIDDEN, "There is no such persona: owners of open rollouts and those of the page are"
-        )
-    return RedirectResponse(issuer.code(asked, persona), HTTPStatus.SEE_OTHER)
-
-
 @router.post("/token")
 async def token(request: Request) -> Response:
     """A code for an ID token; OAuth has its own form of errors."""
@@ -225,36 +199,3 @@ async def token(request: Request) -> Response:
         return JSONResponse(_issuer(request).token(form, request.headers.get("authorization", "")))
     except Refused as problem:
         return JSONResponse({"error": str(problem)}, HTTPStatus.BAD_REQUEST)
-
-
-async def personas(request: Request) -> list[Persona]:
-    """The owners and proposers of the rollouts, each once, and those who are always there."""
-    async with request.app.state.pool.acquire() as conn:
-        rollouts = await list_rollouts(conn)
-    found: dict[str, Persona] = {}
-    for one in rollouts:
-        for owner in one.plan.owners:
-            # Whom a plan knows by a subject here must come back as that.
-            subject = owner.subject if owner.subject and owner.issuer == _issuer(request).issuer else owner.identity
-            found.setdefault(owner.identity.casefold(), Persona(subject, owner.name, owner.role, owner.identity))
-    for one in rollouts:
-        proposer = one.plan.proposer
-        found.setdefault(proposer.casefold(), Persona(proposer, proposer, "proposer", proposer))
-    for fixed in FIXED:
-        found.setdefault(fixed.subject, fixed)
-    return list(found.values())
-
-
-def _page(found: list[Persona], asked: str) -> str:
-    items = "".join(
-        f'<li><button name="persona" value="{escape(one.identity)}">{escape(one.name)}</button> '
-        f"{escape(one.identity)}, {escape(one.role)}</li>"
-        for one in found
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<title>Who do you want to be?</title><main><h1>Who do you want to be?</h1>"
-        "<p>This is an issuer for trying things out. It believes everybody, and proves nothing.</p>"
-        f'<form method="post" action="{PATH}/authorize?{escape(asked)}"><ul>{items}</ul></form></main></html>'
-    )

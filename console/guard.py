@@ -15,10 +15,11 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.devissuer import PATH as DEV
-from console.problems import Problem
+from console.problems import Problem, answer_of
 from console.site import Site
 
 SESSION: Final = "__Host-session"
@@ -75,7 +76,7 @@ class Guard:
             if self._site is not None and not _of_machines(scope["path"]):
                 receive = await self._checked(scope, Headers(scope=scope), receive, self._site)
         except Problem as problem:
-            await problem.answer()(scope, receive, bounded)
+            await answer_of(Request(scope), problem)(scope, receive, bounded)
             return
         await self._app(scope, receive, bounded)
 

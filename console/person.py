@@ -33,6 +33,11 @@ class Person(Frozen):
     amr: tuple[str, ...] = ()
 
 
+def signer_of(person: Person) -> tuple[str, str]:
+    """Issuer and subject."""
+    return person.issuer, person.subject
+
+
 class NotSignedIn(Problem):
     """Nobody is known: a browser is sent to sign in and back, a machine is told."""
 

@@ -6,14 +6,13 @@ browser.
 
 from __future__ import annotations
 
-from html import escape
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from console.guard import CSRF_FIELD
+from console.pages.render import page
 from console.person import SignedIn
 from console.signin import pool_of, site_of
 from models.base import Frozen
@@ -47,14 +46,7 @@ async def ask_terminal(request: Request) -> TerminalRequest:
 async def ask_person(request: Request, person: SignedIn) -> Response:
     """Whether the person wants it."""
     code = request.query_params.get("code", "")[:20]
-    return _page(
-        f"<p>A terminal wants to act as <strong>{escape(person.name)}</strong> ({escape(person.identity)}, at "
-        f"{escape(person.issuer)}). Allow it only if you have just typed <code>rollouts login</code> yourself, and it "
-        f"shows this code:</p><p><strong>{escape(code)}</strong></p>"
-        '<form method="post" action="/terminal">'
-        f'<input type="hidden" name="{CSRF_FIELD}" value="{escape(request.state.csrf)}">'
-        f'<input type="hidden" name="code" value="{escape(code)}"><button>Allow</button></form>'
-    )
+    return page(request, "terminal.html", person, done=None, code=code)
 
 
 @router.post("/terminal")
@@ -63,16 +55,4 @@ async def allowed(request: Request, person: SignedIn) -> Response:
     code = parse_qs((await request.body()).decode("utf-8", "replace")).get("code", [""])[0]
     async with pool_of(request).acquire() as conn:
         done = await allow_terminal(conn, code, Holder(**person.model_dump()))
-    if not done:
-        told = "<p>No terminal waits by this code, or not any more. Type <code>rollouts login</code> again.</p>"
-        return _page(told, HTTPStatus.NOT_FOUND)
-    return _page("<p>The terminal is signed in. You can close this page.</p>")
-
-
-def _page(body: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return HTMLResponse(
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Sign in a terminal</title>'
-        f"<main><h1>Sign in a terminal</h1>{body}</main></html>",
-        status,
-    )
+    return page(request, "terminal.html", person, HTTPStatus.OK if done else HTTPStatus.NOT_FOUND, done=done)

@@ -120,18 +120,23 @@ def awaited(state: RolloutState, now: Now) -> tuple[Awaited, ...]:
             opened = state.history[0].entered_at
             found.append(Awaited(what="confirm ownership", who=missing, since=opened))
     if state.pause:
-        who = tuple(one.identity for one in plan.holders(*state.pause.must_act))
+        who = _or_in_their_place(state, now, *(one.identity for one in plan.holders(*state.pause.must_act)))
         found.append(Awaited(what="resume or stop", who=who, since=state.pause.since))
     if state.gate and not state.gate.approved_at:
-        found.append(_awaited_at_gate(state))
+        found.append(_awaited_at_gate(state, now))
     if state.review_due_at and state.review_due_at <= now.programme:
-        who = tuple(one.identity for one in plan.holders(*plan.reviews.roles))
+        who = _or_in_their_place(state, now, *(one.identity for one in plan.holders(*plan.reviews.roles)))
         due = state.review_due_at + plan.reviews.grace
         found.append(Awaited(what="hold the review", who=who, since=state.review_due_at, due=due))
     return tuple(found)
 
 
-def _awaited_at_gate(state: RolloutState) -> Awaited:
+def _or_in_their_place(state: RolloutState, now: Now, *owners: str) -> tuple[str, ...]:
+    """The owners, and after them whoever acts for one of them."""
+    return (*owners, *(one.identity for one in standing(state, now) if one.owner in owners))
+
+
+def _awaited_at_gate(state: RolloutState, now: Now) -> Awaited:
     gate, plan = state.gate, state.plan
     if gate is None:
         raise ValueError("no gate is open")
@@ -142,6 +147,7 @@ def _awaited_at_gate(state: RolloutState) -> Awaited:
         for one in plan.holders(*(rule.roles if rule else ()))
         if one.identity not in decided and one.identity.casefold() != plan.proposer.casefold()
     )
+    who = _or_in_their_place(state, now, *who)
     return Awaited(what=f"decide {gate.key}", who=who, since=gate.opened_at, due=gate.due_at)
 
 

@@ -16,6 +16,7 @@ def add_pages(app: FastAPI) -> None:
         lists,
         live,
         partners,
+        personas,
         plan,
         rollout,
         system,
@@ -28,4 +29,6 @@ def add_pages(app: FastAPI) -> None:
     app.state.pulse = Pulse(app.state.pool)
     for one in (inbox, lists, actions, plan, rollout, partners, audit, system, live, language, files):
         app.include_router(one.router)
+    if app.state.site.dev is not None:
+        app.include_router(personas.router)
     app.mount("/static", files.Files(directory=STATIC), name="static")

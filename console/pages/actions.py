@@ -14,13 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from console.deciding import SignInAgain, decide, refused_for_who
 from console.errors import GatewayError, Kind
 from console.pages import deciding_card, telling, terms
-from console.pages.asking import Look, digest_of, identity_of, look_at
+from console.pages.asking import Look, digest_of, look_at
 from console.pages.comparing import Difference, what_changed
 from console.pages.forms import read_form
 from console.pages.inbox import read_inbox
 from console.pages.render import page, words_of
 from console.pages.rollout import show, unknown
-from console.pages.wishes import HINT, KEEPS, Unclear, Wish, verb_of, wish_of
+from console.pages.wishes import HINT, KEEPS, TAKE_BACK, Unclear, Wish, verb_of, wish_of
+from console.pages.words import Words
 from console.person import Person, SignedIn
 from console.signin import again, draft_of, pool_of, site_of
 from models.command import Choice, Verb
@@ -99,7 +100,7 @@ async def receipt(request: Request, person: SignedIn, name: str, request_id: str
     if found is None:
         return page(request, "pending.html", person, HTTPStatus.ACCEPTED, look=look, request_id=request_id[:100])
     items, _ = await read_inbox(request, person, words)
-    me, now = identity_of(look.plan, person), found.entry.programme_at
+    me, now = look.identity(person), found.entry.programme_at
     others = [one for one in items if one.line.key.rollout_id != name]
     return page(
         request,
@@ -109,10 +110,19 @@ async def receipt(request: Request, person: SignedIn, name: str, request_id: str
         entry=found.entry,
         source=found.source,
         digest=digest_of(found.entry),
-        who=telling.with_role(words, look.plan, found.entry.actor or ""),
+        who=_who(words, look, found.entry),
         waits=telling.waits(words, look.plan, telling.awaited_of(look), me, now),
         following=others[0] if others else None,
     )
+
+
+def _who(words: Words, look: Look, entry: LogEntry) -> str:
+    """Who an entry speaks of; in whose place, where it was not their own."""
+    who = telling.with_role(words, look.plan, entry.actor or "")
+    owner = entry.detail.get("on_behalf_of")
+    if not isinstance(owner, str):
+        return who
+    return words("%(who)s for %(owner)s", who=who, owner=telling.with_role(words, look.plan, owner))
 
 
 class _Found(NamedTuple):
@@ -171,7 +181,8 @@ async def _confirm(
         stale=stale,
         changed=changed,
         gate=card.gate if verb is Verb.DECIDE else None,
-        owner=card.owner,
+        card=card,
+        name_of=lambda who: telling.name_of(look.plan, who),
         action=look.action(verb),
         request_id=str(uuid4()),
     )
@@ -180,6 +191,8 @@ async def _confirm(
 def _verb_name(words: object, verb: Verb, form: Mapping[str, str]) -> str:
     if verb is Verb.DECIDE:
         return "reject" if form.get("choice") == Choice.REJECT else "approve"
+    if verb is Verb.DELEGATE and form.get(TAKE_BACK):
+        return terms.TAKE_BACK
     return terms.VERB[verb]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from console.deciding import owner_of
+from console.deciding import delegation_of, owner_of
 from console.errors import GatewayError, Kind
 from console.person import Person
 from console.signin import pool_of, site_of
@@ -16,7 +16,7 @@ from models.command import Verb
 from models.evidence import Assessment
 from models.log import LogEntry
 from models.plan import Owner, RolloutPlan
-from models.rollout import AllowedAction, RolloutView
+from models.rollout import AllowedAction, Delegation, RolloutView
 from store.evidence import read_assessment
 from store.log import read_log
 from store.rollouts import read_plan
@@ -51,6 +51,16 @@ class Look:
         """What the plan says of a person, None for a stranger."""
         return owner_of(self.plan, person)
 
+    def stands_in(self, person: Person) -> Delegation | None:
+        """In whose place a person acts; None for an owner, and where nobody could be asked."""
+        given = self.view.delegations if self.view and self.owner(person) is None else ()
+        return delegation_of(given, person)
+
+    def identity(self, person: Person) -> str:
+        """What the rollout calls a person: as the plan does, or the owner in whose place they act."""
+        stands_in = self.stands_in(person)
+        return stands_in.identity if stands_in else identity_of(self.plan, person)
+
     def action(self, verb: Verb) -> AllowedAction | None:
         """Whether the person may use a verb now; None where nobody could be asked."""
         return next((one for one in self.actions if one.verb is verb), None)
@@ -76,7 +86,7 @@ async def look_at(request: Request, person: Person, name: str) -> Look | None:
         plan = await read_plan(conn, line.key) if line else None
     if line is None or plan is None:
         return None
-    asking = asyncio.create_task(_ask(request, identity_of(plan, person), name, open_=line.open))
+    asking = asyncio.create_task(_ask(request, person, identity_of(plan, person), name, open_=line.open))
     try:
         async with pool.acquire() as conn:
             scope = (await read_scope(conn, [line.key]))[line.key]
@@ -90,12 +100,16 @@ async def look_at(request: Request, person: Person, name: str) -> Look | None:
 
 
 async def _ask(
-    request: Request, identity: str, name: str, *, open_: bool
+    request: Request, person: Person, identity: str, name: str, *, open_: bool
 ) -> tuple[RolloutView | None, tuple[AllowedAction, ...], str | None]:
     gateway = site_of(request).gateway
     try:
         async with asyncio.timeout(PATIENCE):
             view, actions = await asyncio.gather(gateway.status(name), gateway.allowed_actions(name, identity))
+            stands_in = delegation_of(view.delegations, person)
+            if stands_in is not None and stands_in.identity.casefold() != identity.casefold():
+                # Whose signature is theirs was said, and another address than the one they sign in with.
+                actions = await gateway.allowed_actions(name, stands_in.identity)
             return view, actions, None
     except TimeoutError:
         return None, (), "no worker answers"

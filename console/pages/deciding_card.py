@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from console.pages import telling, terms
-from console.pages.asking import Look, identity_of
+from console.pages.asking import Look
 from console.pages.telling import Effect
 from console.pages.words import Words
 from console.person import Person
@@ -14,9 +14,9 @@ from models.command import Verb
 from models.evidence import Verdict
 from models.log import EntryKind, LogEntry, Outcome
 from models.plan import Owner
-from models.rollout import AllowedAction
+from models.rollout import AllowedAction, Delegation
 
-OTHERS = (Verb.PAUSE, Verb.REVIEW, Verb.OVERRIDE, Verb.STOP)
+OTHERS = (Verb.PAUSE, Verb.REVIEW, Verb.OVERRIDE, Verb.STOP, Verb.DELEGATE)
 """What an owner may want beside what is awaited of them."""
 
 
@@ -48,9 +48,12 @@ class Gate(NamedTuple):
 
 class Card(NamedTuple):
     """What is asked of the person. `offer` is the one thing awaited of them, None where nothing is; `decided` are the
-    entries of the newest gate that has been decided, for whoever comes after."""
+    entries of the newest gate that has been decided, for whoever comes after. `stands_in` says for whom and until when
+    somebody acts who is no owner; `given` whom the owner lets act for them."""
 
     owner: Owner | None
+    stands_in: Delegation | None
+    given: Delegation | None
     gate: Gate | None
     offer: Offer | None
     done: str | None
@@ -60,15 +63,31 @@ class Card(NamedTuple):
 
 def card_of(words: Words, look: Look, person: Person) -> Card:
     """The card of a person."""
-    owner = look.owner(person)
+    owner, stands_in = look.owner(person), look.stands_in(person)
     gate = _gate(words, look)
     offer, done = _offer(words, look, person, gate)
     others = tuple(
         _as_offer(words, look, action)
         for verb in OTHERS
-        if (action := look.action(verb)) is not None and (offer is None or verb is not offer.verb)
+        if (action := look.action(verb)) is not None
+        and (offer is None or verb is not offer.verb)
+        and (owner or verb is not Verb.DELEGATE)
     )
-    return Card(owner, gate, offer, done, others if owner else (), _decided(look) if gate is None else ())
+    return Card(
+        owner=owner,
+        stands_in=stands_in,
+        given=_given(look, owner) if owner else None,
+        gate=gate,
+        offer=offer,
+        done=done,
+        others=others if owner or stands_in else (),
+        decided=_decided(look) if gate is None else (),
+    )
+
+
+def _given(look: Look, owner: Owner) -> Delegation | None:
+    given = look.view.delegations if look.view else ()
+    return next((one for one in given if _same(one.owner, owner.identity)), None)
 
 
 def _gate(words: Words, look: Look) -> Gate | None:
@@ -121,15 +140,20 @@ def _rule(words: Words, look: Look) -> str:
 
 def _offer(words: Words, look: Look, person: Person, gate: Gate | None) -> tuple[Offer | None, str | None]:
     """What is awaited of the person, or what they have done about it already."""
-    identity = identity_of(look.plan, person)
+    identity, stands_in = look.identity(person), look.stands_in(person)
     mine = {one.what.partition(" ")[0] for one in telling.awaited_of(look) if _names(one.who, identity)}
     decide = look.action(Verb.DECIDE)
     if gate is not None and decide is not None:
         given = look.view.gate.approvals if look.view and look.view.gate else ()
-        own = next((one for one in given if one.identity.casefold() == identity.casefold()), None)
-        if own is not None:
+        voice = stands_in.owner if stands_in else identity
+        own = next((one for one in given if _same(one.identity, voice)), None)
+        if own is None:
+            return _as_offer(words, look, decide), None
+        if _same(own.by or own.identity, identity):
             return None, words("You approved this on %(at)s; it waits for the others.", at=words.moment(own.at))
-        return _as_offer(words, look, decide), None
+        who = telling.name_of(look.plan, own.by or own.identity)
+        told = words("%(who)s approved this on %(at)s with the voice that you share.", who=who, at=words.moment(own.at))
+        return None, told
     for head, verb in (
         ("confirm", Verb.CONFIRM_OWNERSHIP),
         ("resume", Verb.RESUME),
@@ -147,7 +171,11 @@ def _as_offer(words: Words, look: Look, action: AllowedAction) -> Offer:
 
 
 def _names(who: tuple[str, ...], identity: str) -> bool:
-    return identity.casefold() in (one.casefold() for one in who)
+    return any(_same(identity, one) for one in who)
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
 
 
 def _decided(look: Look) -> tuple[LogEntry, ...]:

@@ -11,10 +11,11 @@ from starlette.responses import Response
 
 from console.pages import telling
 from console.pages.asked import PER_PAGE
+from console.pages.asking import identity_of
 from console.pages.render import page, words_of
 from console.pages.telling import Effect, Waits
 from console.pages.words import Words
-from console.person import Person, SignedIn
+from console.person import Person, SignedIn, signer_of
 from console.signin import pool_of
 from models.plan import RolloutPlan
 from store.rollouts import read_plan
@@ -46,7 +47,7 @@ async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tu
     """What waits for a person, those overdue or due first; and how many there are in all."""
     pool = pool_of(request)
     async with pool.acquire() as conn:
-        found = await list_lines(conn, awaiting=person.identity, limit=PER_PAGE)
+        found = await list_lines(conn, awaiting=person.identity, signer=signer_of(person), limit=PER_PAGE)
         scopes = await read_scope(conn, [one.key for one in found.lines])
         plans = {line.key: await read_plan(conn, line.key) for line in found.lines}
     real = datetime.now(UTC)
@@ -54,7 +55,8 @@ async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tu
     for line in found.lines:
         plan = plans[line.key]
         if plan is not None:
-            items.append(_item(words, line, plan, scopes[line.key], person.identity, line.clock.programme(real)))
+            identity = identity_of(plan, person)
+            items.append(_item(words, line, plan, scopes[line.key], identity, line.clock.programme(real)))
     return tuple(sorted(items, key=_urgency)), found.total
 
 

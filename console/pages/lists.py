@@ -8,7 +8,7 @@ from starlette.responses import Response
 from console.pages import telling
 from console.pages.asked import PER_PAGE, Paging, offset_of, page_number, word
 from console.pages.render import page, words_of
-from console.person import SignedIn
+from console.person import SignedIn, signer_of
 from console.signin import pool_of
 from models.rollout import Phase, Status
 from store.views import list_lines
@@ -28,6 +28,7 @@ async def rollouts(request: Request, person: SignedIn) -> Response:
             phase=word(request, "phase"),
             words=word(request, "q"),
             awaiting=person.identity if word(request, "mine") else None,
+            signer=signer_of(person) if word(request, "mine") else None,
             limit=PER_PAGE,
             offset=offset_of(number),
         )

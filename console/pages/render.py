@@ -41,7 +41,8 @@ def page(
     body = found.render(
         request=request,
         person=person,
-        here=request.url.path,
+        here=request.scope["path"],
+        back=_back(request),
         csrf=getattr(request.state, "csrf", ""),
         trying=request.app.state.site.dev is not None,
         hints=HINT,
@@ -100,6 +101,13 @@ def asset(name: str) -> str:
     """The address of a static file, which changes with its content, so that it may be kept for ever."""
     content = (STATIC / name).read_bytes()
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def _back(request: Request) -> str:
+    """Where the language switch leads back to: this very page, where an address alone brings it."""
+    path: str = request.scope["path"]
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query and request.method in ("GET", "HEAD") else path
 
 
 def _address(request: Request, changes: dict[str, Any]) -> Markup:

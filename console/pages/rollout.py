@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from console.pages import deciding_card, telling, terms
-from console.pages.asking import Look, identity_of, look_at
+from console.pages.asking import Look, look_at
 from console.pages.metric_cards import cards
 from console.pages.render import page, words_of
 from console.pages.words import Words
@@ -89,11 +89,12 @@ async def show(
         headline=telling.headline(words, look),
         why=telling.why(words, look),
         next=telling.next_words(words, look),
-        waits=telling.waits(words, look.plan, telling.awaited_of(look), identity_of(look.plan, person), now),
+        waits=telling.waits(words, look.plan, telling.awaited_of(look), look.identity(person), now),
         steps=steps(words, look),
         card=deciding_card.card_of(words, look, person),
         cards=cards(words, look, series, changes),
         log=tuple(reversed(look.log))[:NEWEST],
+        delegations=look.view.delegations if look.view else (),
         doubts=doubts(look.assessment.items if look.assessment else ()),
         name_of=lambda who: telling.name_of(look.plan, who),
         problem=problem,

@@ -142,7 +142,19 @@ VERB: Mapping[str, str] = {
     Verb.REVIEW: N_("Record a review"),
     Verb.CONFIRM_OWNERSHIP: N_("Confirm ownership"),
     Verb.STOP: N_("Stop the rollout"),
+    Verb.DELEGATE: N_("Let somebody act for you"),
 }
+PERSONA: Mapping[str, str] = {
+    "proposer": N_("proposer"),
+    "may pause and stop, owns nothing": N_("may pause and stop, owns nothing"),
+    "may start rollouts, owns nothing": N_("may start rollouts, owns nothing"),
+    "owns nothing, an owner may let them act": N_("owns nothing, an owner may let them act"),
+}
+"""Who is on the page of the issuer for trying things out, beside owners."""
+
+TAKE_BACK = N_("Act in person again")
+"""What an owner does who ends a delegation."""
+
 ROLE: Mapping[str, str] = {
     "sponsor": N_("sponsor"),
     "programme_owner": N_("programme owner"),
@@ -164,6 +176,11 @@ def term(words: Words, names: Mapping[str, str], key: str) -> str:
 def role(words: Words, name: str) -> str:
     """A role."""
     return words(ROLE[name]) if name in ROLE else name.replace("_", " ")
+
+
+def persona(words: Words, name: str) -> str:
+    """What somebody is on the page of the issuer for trying things out."""
+    return words(PERSONA[name]) if name in PERSONA else role(words, name)
 
 
 def metric(words: Words, name: str) -> str:

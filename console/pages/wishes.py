@@ -11,13 +11,25 @@ from console.pages.words import N_, Words
 from console.person import Person
 from models.command import Choice, Verb
 from models.metric import MetricName
-from models.plan import Fate, StopResolution
+from models.plan import Decisions, Fate, StopResolution
+
+TAKE_BACK = "take_back"
+"""Says of a delegation that it is ended, not given."""
 
 LEAST, MOST = 10, 2000
 """Characters of a rationale: one word is none."""
 
 OFFERED = frozenset(
-    {Verb.DECIDE, Verb.PAUSE, Verb.RESUME, Verb.OVERRIDE, Verb.REVIEW, Verb.CONFIRM_OWNERSHIP, Verb.STOP}
+    {
+        Verb.DECIDE,
+        Verb.PAUSE,
+        Verb.RESUME,
+        Verb.OVERRIDE,
+        Verb.REVIEW,
+        Verb.CONFIRM_OWNERSHIP,
+        Verb.STOP,
+        Verb.DELEGATE,
+    }
 )
 HINT: Mapping[Verb, str] = {
     Verb.DECIDE: N_("What in the evidence convinces you, or what is missing?"),
@@ -27,6 +39,7 @@ HINT: Mapping[Verb, str] = {
     Verb.REVIEW: N_("What came of the review?"),
     Verb.CONFIRM_OWNERSHIP: N_("For example: I own this part of the plan and have read it."),
     Verb.STOP: N_("Why is it given up?"),
+    Verb.DELEGATE: N_("Why can you not act yourself, or why again?"),
 }
 KEEPS = (
     "verb",
@@ -41,6 +54,11 @@ KEEPS = (
     "finished",
     "current",
     "pending",
+    "identity",
+    "name",
+    "issuer",
+    "subject",
+    TAKE_BACK,
 )
 """Fields that travel from the first form to the one that confirms."""
 
@@ -97,6 +115,8 @@ def _fields(words: Words, verb: Verb, form: Mapping[str, str], look: Look, perso
             return {"role": owner.role if owner else form.get("role", "")[:100]}
         case Verb.OVERRIDE:
             return _override(words, form)
+        case Verb.DELEGATE:
+            return _delegation(words, form, look)
         case Verb.STOP:
             fates = {part: form.get(part, "") for part in ("finished", "current", "pending")}
             if any(one not in tuple(Fate) for one in fates.values()):
@@ -122,8 +142,40 @@ def _decision(words: Words, form: Mapping[str, str]) -> dict[str, Any]:
 
 def _override(words: Words, form: Mapping[str, str]) -> dict[str, Any]:
     try:
-        until = datetime.fromisoformat(form.get("until", ""))
+        until = _moment(form.get("until", ""))
         metric = MetricName(form.get("metric", ""))
     except ValueError:
         raise Unclear(words("Name a metric and the day until which it is let be."), "until") from None
-    return {"metric": metric, "until": until if until.tzinfo else until.replace(tzinfo=UTC)}
+    return {"metric": metric, "until": until}
+
+
+def _delegation(words: Words, form: Mapping[str, str], look: Look) -> dict[str, Any]:
+    """To let somebody act, or, where the form says so itself, not any more: no end by itself takes nothing back."""
+    found: dict[str, Any] = {"identity": form.get("identity", "").strip(), "name": form.get("name", "").strip()}
+    if not 3 <= len(found["identity"]) <= 200 or "@" not in found["identity"] or not 1 <= len(found["name"]) <= 100:
+        raise Unclear(words("Name who is to act for you: an e-mail address and a name."), "identity")
+    if form.get(TAKE_BACK):
+        return found
+    try:
+        found["until"] = _moment(form.get("until", ""))
+    except ValueError:
+        raise Unclear(words("Say until when they act for you."), "until") from None
+    if look.view is not None and found["until"] <= look.view.programme_now:
+        now = words.moment(look.view.programme_now)
+        raise Unclear(words("It must end in the future; programme time is %(now)s now.", now=now), "until")
+    issuer, subject = form.get("issuer", "").strip()[:300], form.get("subject", "").strip()[:255]
+    if issuer and subject:
+        return found | {"issuer": issuer, "subject": subject}
+    if look.view is not None and look.view.decisions is Decisions.SIGNED:
+        raise Unclear(words("Decisions are signed here: say where they sign in, and who they are there."), "subject")
+    return found
+
+
+def _moment(text: str) -> datetime:
+    """A moment of a form, UTC where it names no zone.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

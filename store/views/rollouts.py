@@ -64,6 +64,7 @@ async def list_lines(
     status: str | None = None,
     phase: str | None = None,
     awaiting: str | None = None,
+    signer: tuple[str, str] | None = None,
     words: str | None = None,
     only_open: bool = False,
     limit: int = 50,
@@ -73,10 +74,13 @@ async def list_lines(
 
     Args:
         awaiting: the identity of somebody they wait for.
+        signer: issuer and subject of the same person. A plan that says these of an owner means this person, whatever
+            the identity; one that says others of the identity does not.
         words: part of the id or the title.
     """
     person = awaiting.casefold() if awaiting is not None else None
-    asked = (status, phase, person, escaped(words), only_open or awaiting is not None, None)
+    known = [{"issuer": signer[0], "subject": signer[1]}] if signer else None
+    asked = (status, phase, person, escaped(words), only_open or awaiting is not None, None, known)
     rows = await conn.fetch(_LINES, *asked, limit, offset)
     total = len(rows) if offset == 0 and len(rows) < limit else await conn.fetchval(_COUNT, *asked)
     return Lines(lines=tuple(map(_line, rows)), total=total)
@@ -84,7 +88,7 @@ async def list_lines(
 
 async def read_line(conn: Connection, rollout_id: str) -> Line | None:
     """The newest chain of a rollout, None for an unknown one."""
-    row = await conn.fetchrow(_LINES, None, None, None, None, False, rollout_id, 1, 0)
+    row = await conn.fetchrow(_LINES, None, None, None, None, False, rollout_id, None, 1, 0)
     return _line(row) if row else None
 
 
