@@ -80,9 +80,11 @@ def _is_the_person(state: RolloutState, verb: Verb, command: Command, claims: Cl
     named = state.plan.owner(command.actor)
     if owner is None and not signed(state) and named is not None and named.subject is None:
         owner = named  # a plan that does not say whose signature is whose
+    stands_in = None if named else delegation_to(state, command.actor, now)
+    if owner is None and not signed(state) and stands_in is not None and stands_in.subject is None:
+        owner = state.plan.owner(stands_in.owner)  # nor does the delegation
     if owner is None:
         raise Refused(f"{claims.name} ({claims.sub} at {claims.iss}) is not an owner named in the plan")
-    stands_in = None if named else delegation_to(state, command.actor, now)
     if not (named == owner or (stands_in and same(stands_in.owner, owner.identity))):
         raise Refused(f"signed by {claims.name}, but in the name of {command.actor}")
     if claims.role != owner.role:

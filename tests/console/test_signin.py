@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -218,6 +219,46 @@ async def test_it_answers_by_its_own_name_alone(browser: Browser) -> None:
     for host in ("evil.example", "localhost:80", "127.0.0.1"):
         problem(await browser.get("/login", headers={"host": host}), 421)
     assert (await browser.get("/healthz", headers={"host": "10.0.0.7"})).status_code == 200
+
+
+async def test_what_is_refused_before_any_page_is_a_page_for_browsers_and_tells_where_to_go(
+    site: Site, browser: Browser
+) -> None:
+    html = {"accept": "text/html,application/xhtml+xml"}
+    await browser.sign_in(PROGRAMME)
+    forged = await browser.post("/logout", {"csrf": "forged"}, **html)
+    assert (forged.status_code, forged.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "nothing was changed" in forged.text
+    for host in ("evil.example", "localhost:80", "[", "a b", "\xe4", ""):
+        elsewhere = await browser.get("/login", headers=html | {"host": host.encode("latin-1")})
+        assert elsewhere.status_code in (400, 421), host
+        if elsewhere.status_code == 421:
+            assert f'href="{site.url}/"' in elsewhere.text
+            assert "evil.example" not in elsewhere.text
+    for answer in (forged, await browser.get("/nowhere", headers=html | {"host": "evil.example"})):
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+    problem(await browser.get("/v1/me", headers=html | {"host": "evil.example"}), 421)
+    odd = await browser.get("/dev-issuer/authorize?client_id=another", headers=html)
+    assert (odd.status_code, "serves its own service alone" in odd.text) == (400, True)
+
+
+async def test_the_issuer_s_page_and_the_terminal_s_speak_the_language_that_the_browser_prefers(
+    browser: Browser,
+) -> None:
+    there = (await browser.get("/login")).headers["location"]
+    for path in (there, "/terminal?code=ABCD"):
+        for language, words in (("en", ("Who do you want to be?", "Allow")), ("ja", ("誰として", "許可"))):
+            page = await browser.get(path, headers={"accept-language": language})
+            assert page.headers["content-language"] == language
+            assert any(word in page.text for word in words)
+            assert "/static/console.css" in page.text
+        await browser.sign_in(PROGRAMME)
+    # The switch leads back to the very request: without it nobody could go on.
+    switch = re.search(r'href="(/language/ja[^"]+)"', (await browser.get(there)).text)
+    assert switch is not None
+    back = await browser.get(switch[1].replace("&amp;", "&"))
+    assert query(back.headers["location"]) == query(there)
 
 
 async def test_every_answer_says_what_it_may_load_and_that_nobody_keeps_or_frames_it(browser: Browser) -> None:

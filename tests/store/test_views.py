@@ -28,7 +28,7 @@ from store.views import (
     tiers,
 )
 from store.views.series import MOST
-from tests.plans import make_plan
+from tests.plans import ISSUER, make_plan, signed_data, subject_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 CLOCK = ProgrammeClock(real_start=START, programme_start=START)
@@ -45,7 +45,7 @@ def waiting(*who: str, what: str = "decide prepare_to_pilot") -> tuple[Awaited, 
 
 async def open_one(conn: Any, name: str, number: int = 1, **changes: Any) -> RolloutKey:
     """A rollout in the store, standing as told."""
-    plan = make_plan(id=name, title=changes.pop("title", f"Title of {name}"))
+    plan = make_plan(id=name, title=changes.pop("title", f"Title of {name}"), **changes.pop("plan", {}))
     await rollouts.open_rollout(conn, OpenRequest(key=key(name), plan=plan, plan_digest=plan.digest, clock=CLOCK))
     fields = {"phase": "pilot", "wave": None, "status": "running", "sentence": "goes on", "since": START, "open": True}
     await rollouts.update_standing(conn, key(name), Standing(**(fields | changes)), number)
@@ -74,6 +74,27 @@ async def test_an_inbox_holds_what_is_open_and_waits_for_that_person_whatever_th
         assert await names(conn, awaiting="sam.sponsor@EXAMPLE.com") == ["mine"]
         await open_one(conn, "mine", number=2)
         assert await names(conn, awaiting=SAM) == []
+
+
+async def test_an_owner_whom_the_plan_knows_by_issuer_and_subject_is_found_by_these_and_by_no_address(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    signers = {"plan": {"owners": signed_data()["owners"]}}
+    sam = (ISSUER, subject_of(SAM.lower()))
+    async with pool.acquire() as conn:
+        await open_one(conn, "signed", awaited=waiting(SAM), **signers)
+        await open_one(conn, "of-another", awaited=waiting("fin.finance@example.com"), **signers)
+        await open_one(conn, "by-address", awaited=waiting(SAM))
+        # The address that the issuer vouches for is another one than the plan has.
+        other = "s.sponsor@elsewhere.example.com"
+        assert await names(conn, awaiting=other, signer=sam) == ["signed"]
+        assert await names(conn, awaiting=SAM, signer=sam) == ["by-address", "signed"]
+        # Nobody finds what waits for a namesake at another issuer.
+        for somebody in (("https://elsewhere.example.com", sam[1]), (ISSUER, "another"), None):
+            assert await names(conn, awaiting=SAM, signer=somebody) == ["by-address"]
+        assert await names(conn, awaiting=other, signer=(ISSUER, "another")) == []
+        counted = await list_lines(conn, awaiting=SAM, signer=sam, limit=1)
+        assert (len(counted.lines), counted.total) == (1, 2)
 
 
 async def test_filters_are_taken_together_and_signs_of_like_stand_for_themselves(

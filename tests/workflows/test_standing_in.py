@@ -147,6 +147,30 @@ def test_what_may_be_done_names_the_delegate_too(rollout: Simulator) -> None:
     assert not mine[Verb.DELEGATE].allowed
 
 
+def test_whoever_acts_for_an_owner_is_awaited_after_them_until_the_voice_is_given_or_the_time_is_over(
+    rollout: Simulator,
+) -> None:
+    def awaited() -> list[str]:
+        return [who for one in view(rollout.state, rollout.moment).awaited for who in one.who]
+
+    assert awaited() == [SPONSOR.identity]
+    delegate(rollout)
+    assert awaited() == [SPONSOR.identity, DANA]
+    rollout.now += 7 * DAY
+    assert DANA not in awaited()
+
+
+def test_a_signature_that_an_unsigned_rollout_does_not_ask_for_does_not_shut_a_delegate_out() -> None:
+    rollout = Simulator(make_plan(), service=Signed(make_plan()))
+    rollout.confirm_all()
+    assert delegate(rollout, issuer=None, subject=None).outcome is Outcome.APPLIED
+    command = approval(rollout, DANA, plan_digest=rollout.plan.digest)
+    assert "signed in the role of finance_owner" in send(rollout, command, role="finance_owner").message
+    again = command.model_copy(update={"request_id": "approval-again"})
+    assert send(rollout, again, role="sponsor").outcome is Outcome.APPLIED
+    assert rollout.state.phase is Phase.PILOT
+
+
 def test_where_decisions_are_unsigned_an_owner_delegates_all_the_same() -> None:
     rollout = Simulator(make_plan())
     rollout.confirm_all()

@@ -18,6 +18,7 @@ from tests.console.stage import GATE, Stage
 from tests.plans import plan_data
 
 SAM, FIN, ENA = "sam.sponsor@example.com", "fin.finance@example.com", "ena.blement@example.com"
+DANA = "dana.deputy@example.com"
 WHY = "The baselines are what we agreed on"
 
 
@@ -106,6 +107,32 @@ async def test_an_owner_pauses_and_resumes(pages: Stage, reader: Readers) -> Non
         await sam.press("Yes: Resume")
         await sam.receipt()
     await pages.until(rollout, Status.RUNNING)
+
+
+async def test_an_owner_lets_somebody_act_who_then_approves_in_their_place(pages: Stage, reader: Readers) -> None:
+    rollout = name()
+    await pages.at_gate(rollout, "Approved by a deputy")
+    async with reader(SAM) as sam, reader(DANA) as dana:
+        await sam.open(f"/rollouts/{rollout}")
+        await sam.page.get_by_text("Something else: pause").click()
+        await sam.page.get_by_label("Their name").fill("Dana Deputy")
+        await sam.page.get_by_label("Their e-mail address").fill(DANA)
+        await sam.page.get_by_label("They act for you until").fill("2036-05-01T12:00")
+        await sam.page.get_by_label("Who they are where they sign in").fill(DANA)
+        await sam.page.locator("#why-delegate").fill("I am away until May")
+        await sam.press("Let somebody act for you …")
+        await sam.press("Yes: Let somebody act for you")
+        assert "Dana Deputy" in await sam.receipt()
+        await pages.recorded(await pages.gateway.status(rollout))
+        await dana.open("/")
+        item = dana.page.locator(".item", has_text="Approved by a deputy")
+        await item.get_by_role("link", name="Read and decide").click()
+        await dana.write(WHY)
+        await dana.press("Approve …")
+        await dana.press("Approve now")
+        assert "Dana Deputy for Sam Sponsor approved" in await dana.receipt()
+        assert (sam.said, dana.said) == ([], [])
+    assert (await pages.until(rollout, Status.RUNNING)).phase is Phase.PILOT
 
 
 async def test_by_keyboard_alone_a_gate_can_be_approved(pages: Stage, reader: Readers) -> None:

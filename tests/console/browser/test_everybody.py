@@ -88,6 +88,30 @@ async def test_the_pages_on_which_a_decision_is_confirmed_are_as_good(pages: Sta
             assert found == {"violations": [], "overflow": 0}
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
+async def test_the_pages_around_signing_in_and_of_refusals_are_as_good(
+    pages: Stage, reader: Readers, locale: str
+) -> None:
+    async with reader("", bypass_csp=True, locale=locale) as nobody, reader(SAM, bypass_csp=True, locale=locale) as sam:
+        await nobody.open("/")
+        assert "/dev-issuer/" in nobody.page.url
+        await sam.open("/terminal?code=ABCD-EFGH")
+        forged = await sam.context.new_page()
+        await forged.goto(f"{sam.address}/terminal?code=ABCD-EFGH")
+        await forged.evaluate('document.querySelector("[name=csrf]").form.csrf.value = "forged"')
+        async with forged.expect_navigation() as refused:
+            await forged.locator("header form button").click()
+        assert (await refused.value).status == 403
+        for page in (nobody.page, sam.page, forged):
+            assert await page.evaluate("document.documentElement.lang") == locale[:2]
+            assert await page.locator("link[rel=stylesheet]").count() == 1
+            await page.add_script_tag(path=AXE)
+            for width in WIDTHS:
+                await page.set_viewport_size({"width": width, "height": 900})
+                found: dict[str, Any] = await page.evaluate(CHECK, RULES)
+                assert found == {"violations": [], "overflow": 0}, page.url
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_no_label_of_a_chart_is_smaller_than_ten_pixels(pages: Stage, reader: Readers, width: int) -> None:
     async with reader(SAM, viewport={"width": width, "height": 900}) as sam:
