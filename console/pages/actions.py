@@ -174,7 +174,7 @@ async def _confirm(
         verb=verb,
         verb_name=_verb_name(words, verb, form),
         reject=form.get("choice") == Choice.REJECT,
-        kept={name: value for name, value in kept.items() if value},
+        kept=kept,
         rationale=form.get("rationale", ""),
         hint=HINT[verb],
         problem=problem,

@@ -66,6 +66,9 @@ def card_of(words: Words, look: Look, person: Person) -> Card:
     owner, stands_in = look.owner(person), look.stands_in(person)
     gate = _gate(words, look)
     offer, done = _offer(words, look, person, gate)
+    if offer is not None and offer.why_not is None and owner is None and stands_in is None:
+        # A namesake: the address is an owner's, and the plan says that its owner signs in elsewhere.
+        offer = None
     others = tuple(
         _as_offer(words, look, action)
         for verb in OTHERS

@@ -98,6 +98,15 @@ async def test_an_owner_takes_it_back_and_an_end_that_was_left_out_does_not(page
         await one.client.aclose()
 
 
+@pytest.mark.parametrize("verb", ["override", "stop", "delegate"])
+async def test_a_form_that_says_nothing_but_its_verb_and_why_is_asked_for_the_rest(pages: Stage, verb: str) -> None:
+    sam = await browser(pages)
+    for step in ("confirm", "decide"):
+        answer = await sam.post(f"/rollouts/{GATE}/{step}", {"verb": verb, "rationale": WHY})
+        assert (answer.status_code, "Nothing has been done yet." in answer.text) == (422, True)
+    await sam.client.aclose()
+
+
 async def test_a_delegation_that_cannot_be_meant_is_asked_for_again_and_nothing_is_sent(pages: Stage) -> None:
     sam = await browser(pages)
     before = (await pages.gateway.status(GATE)).entries

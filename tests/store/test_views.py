@@ -79,11 +79,11 @@ async def test_an_inbox_holds_what_is_open_and_waits_for_that_person_whatever_th
 async def test_an_owner_whom_the_plan_knows_by_issuer_and_subject_is_found_by_these_and_by_no_address(
     pool: asyncpg.Pool[asyncpg.Record],
 ) -> None:
-    signers = {"plan": {"owners": signed_data()["owners"]}}
+    signers = {"owners": signed_data()["owners"]}
     sam = (ISSUER, subject_of(SAM.lower()))
     async with pool.acquire() as conn:
-        await open_one(conn, "signed", awaited=waiting(SAM), **signers)
-        await open_one(conn, "of-another", awaited=waiting("fin.finance@example.com"), **signers)
+        await open_one(conn, "signed", awaited=waiting(SAM), plan=signers)
+        await open_one(conn, "of-another", awaited=waiting("fin.finance@example.com"), plan=signers)
         await open_one(conn, "by-address", awaited=waiting(SAM))
         # The address that the issuer vouches for is another one than the plan has.
         other = "s.sponsor@elsewhere.example.com"
