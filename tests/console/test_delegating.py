@@ -17,6 +17,7 @@ from models.plan import Decisions
 from models.rollout import Phase, Status
 from tests.console.stage import GATE, Stage
 from tests.console.test_pages import SAM, browser, text
+from tests.plans import signed_data
 from tests.workflows.live import START
 
 DANA, DEE = "dana.deputy@example.com", "dee.deputy@example.com"
@@ -96,6 +97,17 @@ async def test_an_owner_takes_it_back_and_an_end_that_was_left_out_does_not(page
     assert refused.status_code == 403
     for one in (sam, dee):
         await one.client.aclose()
+
+
+async def test_a_namesake_of_an_owner_who_signs_in_elsewhere_is_offered_nothing(pages: Stage) -> None:
+    name = f"page-{uuid4().hex[:8]}"
+    await pages.at_gate(name, "Of another Sam", owners=signed_data()["owners"])
+    sam = await browser(pages)
+    page = (await sam.get(f"/rollouts/{name}")).text
+    assert "decide nothing" in text(page)
+    assert "<textarea" not in page
+    assert "Of another Sam" not in (await sam.get("/")).text
+    await sam.client.aclose()
 
 
 @pytest.mark.parametrize("verb", ["override", "stop", "delegate"])

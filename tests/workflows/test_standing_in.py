@@ -171,6 +171,15 @@ def test_a_signature_that_an_unsigned_rollout_does_not_ask_for_does_not_shut_a_d
     assert rollout.state.phase is Phase.PILOT
 
 
+def test_where_a_delegation_says_whose_signature_it_means_no_other_one_will_do() -> None:
+    rollout = Simulator(make_plan(), service=Signed(make_plan()))
+    rollout.confirm_all()
+    assert delegate(rollout).outcome is Outcome.APPLIED
+    command = approval(rollout, DANA, plan_digest=rollout.plan.digest)
+    assert "is not an owner named in the plan" in send(rollout, command, role="sponsor", sub="sub-eve").message
+    assert rollout.state.phase is Phase.PREPARE
+
+
 def test_where_decisions_are_unsigned_an_owner_delegates_all_the_same() -> None:
     rollout = Simulator(make_plan())
     rollout.confirm_all()
