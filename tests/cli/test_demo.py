@@ -1,14 +1,29 @@
-"""The demonstration as a newcomer runs it: the whole story, exit code 0, and nothing left behind."""
+"""The demonstration as a newcomer runs it: the whole story, exit code 0, and nothing left behind; or with the gates
+left to people."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+
+from cli.service import Service
+from deploy.embedded.account import temporary_directory
+from models.command import Choice, Verb
+from models.log import Outcome
+from models.rollout import Phase, RolloutView
+from tests.cli.conftest import Terminal
+from tests.console.visitors import Browser
 
 STORY = (
     "Decision log opened",
@@ -41,10 +56,74 @@ def test_the_demonstration_tells_its_whole_story_and_leaves_nothing_behind(tmp_p
         found = done.stdout.find(line, at)
         assert found >= 0, f"{line!r} does not follow in\n{done.stdout}"
         at = found
+    assert "sponsor): http://127.0.0.1:" in done.stderr
     home = Path(done.stderr.rpartition("--dir ")[2].split()[0])
     assert home.is_absolute()
     assert not home.exists()
     assert not _processes_of(home)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Terminal]:
+    """A directory for the demonstration's servers, which are down and gone in the end."""
+    home = temporary_directory("partner-rollouts-tests-")
+    found = Terminal(tmp_path, home)
+    yield found
+    await found("down")
+    shutil.rmtree(home)
+
+
+@pytest.mark.timeout(240)
+async def test_by_hand_a_gate_waits_until_somebody_who_followed_a_link_approves(desk: Terminal) -> None:
+    demo = await desk.start("demo", "--by-hand", "--dir", str(desk.home))
+    told = await _told_until(demo, "Gate prepare_to_pilot waits for you")
+    link = re.search(r"\(finance_owner\): (http://\S+)", told)
+    assert link is not None, told
+    parts = urlsplit(link[1])
+    url = f"{parts.scheme}://{parts.netloc}"
+    browser = Browser(url)
+    async with browser.client:
+        back = await browser.sign_in("marcus.okafor@example.com", f"{parts.path}?{parts.query}")
+        assert (back.status_code, back.headers["location"]) == (303, "/rollouts/gold-tier-rebate")
+        page = await browser.get(back.headers["location"])
+        assert (page.status_code, "Marcus Okafor" in page.text) == (200, True)
+    async with Service.at(url, browser.session) as service:
+        # A played owner would have approved in half a second.
+        await asyncio.sleep(4)
+        view = await service.status("gold-tier-rebate")
+        assert view.gate is not None
+        assert (view.phase, view.gate.key, view.gate.approvals) == (Phase.PREPARE, "prepare_to_pilot", ())
+        fields = {"gate": view.gate.key, "choice": Choice.APPROVE, "plan_digest": view.plan_digest}
+        receipt = await service.decide(
+            view.rollout_id, Verb.DECIDE, "read in the browser", **fields, evidence_digest=view.gate.digest
+        )
+        assert receipt.outcome is Outcome.APPLIED
+        assert (await _left(service, view)).phase is Phase.PILOT
+    demo.send_signal(signal.SIGINT)
+    _, rest = await asyncio.wait_for(demo.communicate(), 90)
+    assert (demo.returncode, "Ended before the rollout was over." in rest.decode()) == (0, True)
+    assert not _processes_of(desk.home)
+
+
+async def _told_until(demo: asyncio.subprocess.Process, words: str) -> str:
+    """What it has told, up to the line with these words."""
+    assert demo.stderr is not None
+    told = ""
+    while words not in told:
+        line = await asyncio.wait_for(demo.stderr.readline(), 120)
+        assert line, f"it ended: {told}"
+        told += line.decode()
+    return told
+
+
+async def _left(service: Service, before: RolloutView) -> RolloutView:
+    """The first view in another phase."""
+    async with asyncio.timeout(30):
+        while True:
+            view = await service.status(before.rollout_id)
+            if view.phase is not before.phase:
+                return view
+            await asyncio.sleep(0.2)
 
 
 def _processes_of(home: Path) -> list[str]:
