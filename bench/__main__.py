@@ -34,6 +34,7 @@ BENCHES = (
     "scale",
     "intake",
     "events",
+    "pages",
     "takeover",
     "crowded",
 )

@@ -75,8 +75,8 @@ async def worker_process(
     """A worker on these servers, up; it ends with the block if it has not before."""
     log = ground.directory / f"worker-{next(_numbers)}.log"
     # -P: a folder named worker where the command is typed is not ours. Only bench itself is found from where it lies.
-    environment = _environment(server, dsn) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    worker = WorkerProcess(spawn([sys.executable, "-P", "-m", module], log, env=environment), log)
+    found = environment(server, dsn) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    worker = WorkerProcess(spawn([sys.executable, "-P", "-m", module], log, env=found), log)
     try:
         await worker.up()
         yield worker
@@ -84,7 +84,7 @@ async def worker_process(
         await worker.stop()
 
 
-def _environment(server: EmbeddedTemporal, dsn: str) -> dict[str, str]:
+def environment(server: EmbeddedTemporal, dsn: str) -> dict[str, str]:
     """These servers, and no others that our own environment may name."""
     found = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "ROLLOUTS_"))}
     return found | {

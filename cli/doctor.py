@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
+from cli import doctor_console
 from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
 from cli.output import OF_KIND, CliError, Exit, Format, Output, command, emit_json, table
 
 if TYPE_CHECKING:
     from console.gateway import Gateway
 from cli.tree import span
+from cli.trouble import NotHere, Trouble
 from console.errors import GatewayError
 from models.base import Frozen
 
@@ -26,15 +28,6 @@ LONG_ENOUGH = timedelta(days=30)
 
 LATE = timedelta(minutes=2)
 """How much later than announced the watch may look before something is wrong with it."""
-
-
-class Trouble(Exception):
-    """What is wrong, and what to do about it."""
-
-    def __init__(self, found: str, advice: str, *, unavailable: bool = False) -> None:
-        super().__init__(found)
-        self.advice = advice
-        self.unavailable = unavailable
 
 
 class Finding(Frozen):
@@ -92,6 +85,8 @@ async def examine(place: Place) -> list[Finding]:
 async def _look(name: str, check: Check, place: Place) -> Finding:
     try:
         return Finding(check=name, ok=True, found=await check(place))
+    except NotHere as why:
+        return Finding(check=name, ok=None, found=f"not looked at; {why}")
     except Trouble as trouble:
         return Finding(check=name, ok=False, found=str(trouble), advice=trouble.advice, unavailable=trouble.unavailable)
     except (CliError, GatewayError) as problem:
@@ -264,5 +259,7 @@ _CHECKS: dict[str, tuple[str | None, Check]] = {
     "retention": ("Temporal", _retention),
     "worker": ("Temporal", _worker),
     "watch": ("worker", _watch),
+    "console": (None, doctor_console.console),
+    "signing keys": (None, doctor_console.keys),
 }
 """What is looked at, in this order; each after what it needs."""

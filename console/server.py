@@ -8,9 +8,11 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
 
 import asyncpg
 import uvicorn
+from fastapi import FastAPI
 
 from console.app import create_app, open_pool
 from console.settings import ConsoleSettings
@@ -18,6 +20,7 @@ from console.site import Site
 
 KEEP_ALIVE_SECONDS = 30
 MOST_CONNECTIONS = 500
+MakeApp: TypeAlias = Callable[["asyncpg.Pool[asyncpg.Record]", ConsoleSettings, "Site | None"], FastAPI]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -44,10 +47,12 @@ async def serve(
     started: Callable[[], None] = lambda: None,
     stop: asyncio.Event | None = None,
     site: Site | None = None,
+    make: MakeApp = create_app,
 ) -> None:
     """Serve on a socket that listens, until SIGTERM, SIGINT or `stop`.
 
-    Requests that are open then get `graceful_shutdown` to end.
+    Requests that are open then get `graceful_shutdown` to end. `make` makes what is served; a bench adds a page of its
+    own to it.
     """
     _spare_the_collector()
     stop = stop or asyncio.Event()
@@ -56,7 +61,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     try:
         async with _pool(dsn, settings) as pool:
-            server = _Server(_config(pool, settings, site), started)
+            server = _Server(_config(make(pool, settings, site), settings), started)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -83,9 +88,9 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def _config(pool: asyncpg.Pool[asyncpg.Record], settings: ConsoleSettings, site: Site | None) -> uvicorn.Config:
+def _config(app: FastAPI, settings: ConsoleSettings) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(pool, settings, site),
+        app,
         # Whoever runs the process has set up its log; addresses hold nothing secret, and yet need not be kept.
         log_config=None,
         access_log=False,

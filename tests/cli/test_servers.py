@@ -47,7 +47,11 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
     assert set(_checks(well)) >= {"Python", "embedded servers", "PostgreSQL", "schema", "Temporal", "retention"} | {
         "worker",
         "watch",
+        "console",
+        "signing keys",
     }
+    assert "the issuer for trying things out" in _checks(well)["console"][1]
+    assert "which is among 1 public key" in _checks(well)["signing keys"][1]
 
     state = Place(elsewhere.home).state()
     assert state is not None
@@ -65,7 +69,10 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
     gone = await elsewhere("doctor", "-o", "json")
     assert gone.code == Exit.UNAVAILABLE
     found = _checks(gone)
-    assert {name for name, (ok, _, _) in found.items() if ok is None} == {"schema", "retention", "worker", "watch"}
+    assert {name for name, (ok, _, _) in found.items() if ok is None} == {
+        *("schema", "retention", "worker", "watch"),
+        *("console", "signing keys"),
+    }
     assert all("rollouts up" in found[name][2] for name in ("PostgreSQL", "Temporal"))
 
     await EmbeddedStack(elsewhere.home, fast=True).up()
@@ -74,7 +81,7 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
     found = _checks(idle)
     assert (found["Temporal"][0], found["worker"][0], found["watch"][0]) == (True, False, None)
     assert "nobody has asked for work" in found["worker"][1]
-    assert "rollouts up" in found["worker"][2]
+    assert all("rollouts up" in found[name][2] for name in ("worker", "console"))
     # What was taken out of the ledger before is still out of it: the data were kept.
     assert found["schema"][0] is False
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
-import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.units import FOLDER, complaints, service_of, with_systemd
+from tests.deploy.units import FOLDER, complaints, service_of, settings_of, take_for_environment, with_systemd
 from worker.main import MISCONFIGURED
 from worker.settings import WorkerSettings, load_settings
 
@@ -52,15 +50,11 @@ def test_its_command_starts_a_worker(service: configparser.SectionProxy) -> None
 
 
 def test_its_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("ROLLOUTS_", "TEMPORAL_")):
-            monkeypatch.delenv(name)
-    lines = [line.lstrip("#") for line in (FOLDER / "worker.env").read_text().splitlines()]
-    found = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    found = settings_of(FOLDER / "worker.env")
     ours = {name for name in found if name.startswith("ROLLOUTS_")}
     assert {name.removeprefix("ROLLOUTS_").lower() for name in ours} <= WorkerSettings.model_fields.keys()
-    for name in ours:
-        monkeypatch.setenv(name, found[name])
+    take_for_environment(monkeypatch, found)
     settings = load_settings()
     assert settings.smtp_host
     assert settings.health_bind
+    assert settings.decision_keys

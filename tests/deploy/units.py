@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,10 +24,28 @@ class _Unit(configparser.ConfigParser):
 
 
 def service_of(unit: Path) -> configparser.SectionProxy:
-    """What the unit says of its service."""
+    """What the unit says of its service. Only EnvironmentFile may stand there more than once; here it is one line."""
+    text = unit.read_text(encoding="utf-8")
     found = _Unit(interpolation=None, strict=True)
-    found.read(unit)
+    found.read_string(re.sub(r"^EnvironmentFile=.*\n", "", text, flags=re.MULTILINE))
+    found["Service"]["EnvironmentFile"] = " ".join(re.findall(r"^EnvironmentFile=(.*)$", text, re.MULTILINE))
     return found["Service"]
+
+
+def settings_of(file: Path) -> dict[str, str]:
+    """What a file of settings would set, if what stands behind # in it were set as well."""
+    lines = [line.lstrip("#") for line in file.read_text(encoding="utf-8").splitlines()]
+    return dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+
+
+def take_for_environment(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    """These settings of ours, and no others."""
+    for name in list(os.environ):
+        if name.startswith(("ROLLOUTS_", "TEMPORAL_")):
+            monkeypatch.delenv(name)
+    for name, value in settings.items():
+        if name.startswith("ROLLOUTS_"):
+            monkeypatch.setenv(name, value)
 
 
 def complaints(unit: Path, program: str, folder: Path) -> list[str]:
