@@ -114,10 +114,32 @@ def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     return {status.value: {"description": _SAID[status], "content": schema} for status in statuses}
 
 
+def _leads_to(name: str, **more: str) -> dict[str, Any]:
+    """Where one can go on from an answer that names a rollout, as OpenAPI says it.
+
+    Args:
+        name: where in the answer its name stands.
+        more: where further fields of a decision stand.
+    """
+    by_name = {"parameters": {"name": f"$response.body#/{name}"}}
+    decision: dict[str, Any] = {"operationId": "decide"} | by_name
+    if more:
+        decision["requestBody"] = {field: f"$response.body#/{place}" for field, place in more.items()}
+    return {
+        "links": {
+            "standing": {"operationId": "read_rollout"} | by_name,
+            "log": {"operationId": "read_log"} | by_name,
+            "decision": decision,
+        }
+    }
+
+
+_GATE: Final = {"gate": "gate/key", "plan_digest": "plan_digest", "evidence_digest": "gate/digest"}
+
 router = APIRouter(prefix="/v1", tags=["rollouts"], responses=_problems(*_READING))
 
 
-@router.get("/rollouts")
+@router.get("/rollouts", responses={HTTPStatus.OK: _leads_to("0/rollout")})
 async def rollouts(request: Request, _: SignedIn) -> tuple[Line, ...]:
     """All rollouts, the newest first."""
     async with pool_of(request).acquire() as conn:
@@ -137,7 +159,9 @@ async def rollouts(request: Request, _: SignedIn) -> tuple[Line, ...]:
     )
 
 
-@router.get("/rollouts/{name}")
+@router.get(
+    "/rollouts/{name}", operation_id="read_rollout", responses={HTTPStatus.OK: _leads_to("rollout_id", **_GATE)}
+)
 async def rollout(request: Request, name: RolloutName, _: SignedIn) -> RolloutView:
     """Where a rollout stands, by its own word."""
     return await site_of(request).gateway.status(name)
@@ -150,7 +174,7 @@ async def role(request: Request, name: RolloutName, person: SignedIn) -> Role:
     return Role(role=owner.role if owner else None)
 
 
-@router.get("/rollouts/{name}/decisions")
+@router.get("/rollouts/{name}/decisions", operation_id="read_log")
 async def decisions(request: Request, name: RolloutName, _: SignedIn) -> tuple[LogEntry, ...]:
     """Its whole decision log: what the store has, and what the rollout has still to hand over."""
     newest = await site_of(request).gateway.decisions(name)
@@ -160,7 +184,7 @@ async def decisions(request: Request, name: RolloutName, _: SignedIn) -> tuple[L
     return tuple(known[sequence] for sequence in sorted(known))
 
 
-@router.get("/inbox")
+@router.get("/inbox", responses={HTTPStatus.OK: _leads_to("waiting/0/rollout")})
 async def inbox(request: Request, person: SignedIn) -> Inbox:
     """What waits for the person, asked of the rollouts themselves."""
     site = site_of(request)
@@ -219,6 +243,7 @@ def _waiting(view: RolloutView, identity: str) -> list[Waiting]:
 
 @router.post(
     "/rollouts/{name}/decisions",
+    operation_id="decide",
     responses=_problems(*_ASKING),
     # Its body is read by hand, and described in console/app.py.
     status_code=HTTPStatus.OK,
@@ -257,7 +282,11 @@ async def _first(request: Request, person: Person, name: str, receipt: Receipt) 
     return receipt
 
 
-@router.post("/rollouts", responses=_problems(*_ASKING), status_code=HTTPStatus.CREATED)
+@router.post(
+    "/rollouts",
+    responses=_problems(*_ASKING) | {status: _leads_to("rollout") for status in (HTTPStatus.OK, HTTPStatus.CREATED)},
+    status_code=HTTPStatus.CREATED,
+)
 async def begin(request: Request, person: SignedIn, response: Response) -> Started:
     """Start a plan's rollout; the same plan twice is started once (200 then)."""
     asked = await read_asked(request, START)
