@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HALVES = (
     ("history", "replay", "crowded", "scale", "judgement"),
-    ("approval", "reaction", "watch", "intake", "events", "takeover"),
+    ("approval", "reaction", "watch", "intake", "events", "pages", "takeover"),
 )
 """Each runs in a process of its own, side by side; the first two share a simulated rollout."""
 

@@ -24,6 +24,7 @@ from console.devissuer import PROGRAMME
 from console.gateway import Gateway
 from console.settings import ConsoleSettings
 from console.signing import load_signer
+from console.site import Site
 from tests.cli.conftest import Rollout, Terminal, gateway, rollout, terminal  # noqa: F401
 from tests.console.visitors import Browser, serving
 from tests.plans import make_plan
@@ -72,17 +73,19 @@ async def desk(terminal: Terminal, gateway: Gateway, rollout: Rollout) -> AsyncI
     place = Place(terminal.home)
     signer = load_signer(place.signing_key, SETTINGS.deployment)
     async with serving(place.dsn, SETTINGS, gateway, signer) as site, await open_pool(place.dsn, SETTINGS) as pool:
-        tokens = []
-        for persona in (rollout.who("sponsor"), PROGRAMME):
-            browser = Browser(site.url)
-            async with browser.client:
-                await browser.sign_in(persona)
-                tokens.append(browser.session or "")
-        schema = schemathesis.openapi.from_dict(create_app(pool, SETTINGS, site).openapi())
-        schema = schema.include(path_regex="^/v1/(rollouts|inbox)")
+        owner, starter = [await _token(site, who) for who in (rollout.who("sponsor"), PROGRAMME)]
+        described = schemathesis.openapi.from_dict(create_app(pool, SETTINGS, site).openapi())
+        schema: Any = described.include(path_regex="^/v1/(rollouts|inbox)")
         schema.config.update(base_url=site.url)
         schema.config.generation.update(modes=[GenerationMode.POSITIVE])
-        yield Desk(site.url, *tokens, rollout.name, schema)
+        yield Desk(site.url, owner, starter, rollout.name, schema)
+
+
+async def _token(site: Site, persona: str) -> str:
+    browser = Browser(site.url)
+    async with browser.client:
+        await browser.sign_in(persona)
+    return browser.session or ""
 
 
 def _to_what_is_ours(case: Case[Any], name: str) -> None:
