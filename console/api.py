@@ -12,6 +12,7 @@ from starlette.responses import Response
 from console.asked import ASKED, START, StopAsked, read_asked
 from console.deciding import decide, delegation_of, owner_of, refused_for_who, start
 from console.errors import GatewayError
+from console.events import ProblemBody
 from console.person import Person, SignedIn
 from console.problems import Problem
 from console.signin import pool_of, site_of
@@ -75,6 +76,12 @@ class Inbox(Frozen):
     not_asked: tuple[str, ...]
 
 
+class DecisionProblem(ProblemBody):
+    """The same, with the receipt where it is the rollout that has refused."""
+
+    receipt: Receipt | None = None
+
+
 _SAID: Final = {
     HTTPStatus.BAD_REQUEST: "It is no JSON",
     HTTPStatus.UNAUTHORIZED: "Nobody is signed in, or too long ago",
@@ -109,8 +116,8 @@ _ASKING: Final = (
 )
 
 
-def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    schema = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+def _problems(*statuses: HTTPStatus, body: type[ProblemBody] = ProblemBody) -> dict[int | str, dict[str, Any]]:
+    schema = {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
     return {status.value: {"description": _SAID[status], "content": schema} for status in statuses}
 
 
@@ -244,7 +251,7 @@ def _waiting(view: RolloutView, identity: str) -> list[Waiting]:
 @router.post(
     "/rollouts/{name}/decisions",
     operation_id="decide",
-    responses=_problems(*_ASKING),
+    responses=_problems(*_ASKING) | _problems(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, body=DecisionProblem),
     # Its body is read by hand, and described in console/app.py.
     status_code=HTTPStatus.OK,
 )

@@ -118,8 +118,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schemas.update(body.pop("$defs"))
         bodies[media] = {"schema": body}
     bodies[A_BATCH]["schema"]["maxItems"] = app.state.settings.console_batch_events
-    schemas["ProblemBody"] = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schemas["ProblemBody"].pop("$defs", {}))
+    for one in (ProblemBody, api.DecisionProblem):
+        problem = one.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problem.pop("$defs", {}))
+        schemas[one.__name__] = problem
     paths = described["paths"]
     paths["/v1/events"]["post"]["requestBody"] = {"required": True, "content": bodies}
     for path, asked in (("/v1/rollouts/{name}/decisions", ASKED), ("/v1/rollouts", START)):

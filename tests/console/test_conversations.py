@@ -16,7 +16,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case, GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from cli.home import Place
 from console.app import create_app, open_pool
@@ -113,9 +113,12 @@ async def test_a_conversation_is_answered_as_described_and_receipts_stand_in_the
 
         def validate_response(self, response: Any, case: Case[Any], **kwargs: Any) -> None:
             desk.said[(f"{case.operation.method} {case.operation.path}", response.status_code)] += 1
-            # What rollouts there are stands in no schema, nor who may decide what.
+            # What rollouts there are stands in no schema, nor who may decide what; and we change what was made up.
             case.validate_response(
-                response, excluded_checks=[positive_data_acceptance], transport_kwargs=kwargs, recorder=self.recorder
+                response,
+                excluded_checks=[positive_data_acceptance, negative_data_rejection],
+                transport_kwargs=kwargs,
+                recorder=self.recorder,
             )
             assert response.status_code != 401
             _check_receipt(desk, response.json())
