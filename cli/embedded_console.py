@@ -32,10 +32,14 @@ def ensure_keys(place: Place) -> None:
         raise CliError(str(problem)) from problem
 
 
-def free_place() -> str:
-    """The usual address, or one with a free port where another service has that."""
-    host, _, usual = LOOPBACK.rpartition(":")
-    for port in (int(usual), 0):
+class _Taken(Exception):
+    """Somebody else listens where it should have."""
+
+
+def _free_place(*ports: int) -> str:
+    """The first of these places that is free; 0 is any."""
+    host = LOOPBACK.rpartition(":")[0]
+    for port in ports:
         with socket.socket() as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -46,19 +50,37 @@ def free_place() -> str:
     raise CliError(f"No port of {host} is free.", Exit.UNAVAILABLE)
 
 
-async def answers(place: Place) -> None:
-    """Wait until the service just started answers.
+async def start(place: Place) -> None:
+    """Start the service at the usual address, or with any free port where another one has that; it answers then.
 
     Raises:
-        CliError: it ended instead, or takes too long.
+        CliError: it ends instead, or takes too long.
     """
+    for ports in ((int(LOOPBACK.rpartition(":")[2]), 0), (0,), (0,)):
+        said = place.console_log.stat().st_size if place.console_log.exists() else 0
+        place.start_console(_free_place(*ports))
+        try:
+            await _answers(place, said)
+            return
+        except _Taken:
+            # Between looking and listening somebody else came, such as another `up`.
+            continue
+    raise CliError(f"The console finds no free port; see {place.console_log}.", Exit.UNAVAILABLE)
+
+
+async def _answers(place: Place, said: int) -> None:
+    """Wait until the service just started answers, which has put `said` bytes into its log before."""
     loop = asyncio.get_running_loop()
     until = loop.time() + SECONDS
     while True:
         found = place.console()
+        words = _words(place, said)
         if found is None:
-            raise CliError(f"The console ended: {last_words(place)}; see {place.console_log}.")
-        if await asyncio.to_thread(_alive, found[1]):
+            if "in use" in words:
+                raise _Taken
+            raise CliError(f"The console ended: {_last(words)}; see {place.console_log}.")
+        # Its own word as well: another service may answer there, and this one not have noticed yet.
+        if f"Listening at {found[1]}\n" in words and await asyncio.to_thread(_alive, found[1]):
             return
         if loop.time() > until:
             raise CliError(f"The console does not answer after {SECONDS:g} s; see {place.console_log}.")
@@ -75,10 +97,14 @@ def _alive(url: str) -> bool:
         return False
 
 
-def last_words(place: Place) -> str:
-    """What the service said last."""
+def _words(place: Place, said: int) -> str:
+    """What the service has said since."""
     try:
-        lines = place.console_log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return place.console_log.read_bytes()[said:].decode("utf-8", "replace")
     except OSError:
-        lines = []
+        return ""
+
+
+def _last(words: str) -> str:
+    lines = words.splitlines()
     return one_line(lines[-1])[:300] if lines else "it said nothing"

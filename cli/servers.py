@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.embedded_console import answers, ensure_keys, free_place
+from cli.embedded_console import ensure_keys
+from cli.embedded_console import start as start_console
 from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, one_line, say, show
 from cli.progress import waiting
@@ -99,10 +100,10 @@ async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
     # Both load their libraries side by side.
     if fresh_worker:
         own.start_worker()
-    if fresh_console:
-        own.start_console(free_place())
     with waiting("Waiting for the worker to ask for work, and for the console to answer"):
-        await asyncio.gather(_polls(own) if fresh_worker else _nothing(), answers(own) if fresh_console else _nothing())
+        await asyncio.gather(
+            _polls(own) if fresh_worker else _nothing(), start_console(own) if fresh_console else _nothing()
+        )
     tell("The worker is ready." if fresh_worker else "The worker was running already.")
     tell("The console is ready." if fresh_console else "The console was running already.")
     return applied
