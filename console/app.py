@@ -118,9 +118,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schemas.update(body.pop("$defs"))
         bodies[media] = {"schema": body}
     bodies[A_BATCH]["schema"]["maxItems"] = app.state.settings.console_batch_events
-    for one in (ProblemBody, api.DecisionProblem):
-        problem = one.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(problem.pop("$defs", {}))
+    # Events have receipts too, of another form: names of their own keep them apart.
+    for one, prefix in ((ProblemBody, ""), (api.DecisionProblem, "DecisionProblem")):
+        problem = one.model_json_schema(ref_template=f"#/components/schemas/{prefix}{{model}}")
+        schemas.update({prefix + name: body for name, body in problem.pop("$defs", {}).items()})
         schemas[one.__name__] = problem
     paths = described["paths"]
     paths["/v1/events"]["post"]["requestBody"] = {"required": True, "content": bodies}
