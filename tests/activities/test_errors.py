@@ -130,6 +130,7 @@ async def test_an_empty_database_is_to_be_migrated(own_postgres: EmbeddedPostgre
         (asyncpg.CannotConnectNowError("starting up"), "StoreUnavailable", False),
         (asyncpg.InvalidPasswordError("who"), "StoreUnavailable", False),
         (asyncpg.DiskFullError("full"), "StoreUnavailable", False),
+        (asyncpg.InternalClientError("cannot switch to state 12"), "StoreUnavailable", False),
         (asyncpg.ForeignKeyViolationError("no such row"), "StoreRefused", True),
         (asyncpg.NumericValueOutOfRangeError("too large"), "StoreRefused", True),
         (RPCError("away", RPCStatusCode.UNAVAILABLE, b""), "ServerUnavailable", False),
