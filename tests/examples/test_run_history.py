@@ -71,9 +71,14 @@ def test_a_plan_of_ones_own_runs_over_ones_own_files_to_its_end(tmp_path: Path) 
     assert done.stdout.startswith("\n== Test plan: completed, 2025-01-06 to ")
     table = [re.split(r"  +", line) for line in done.stdout.split("== ")[1].splitlines()]
     rows = {(row[0], row[3]): row[4:9] for row in table if len(row) > 8}
-    assert rows["pilot", "pilot"] == ["100.00 %", "100.00 %", "12", "336", "met"]
-    assert rows["scale wave 1", "wave-one"] == ["100.00 %", "100.00 %", "12", "336", "met"]
-    assert rows["scale wave 1", "(control)"] == ["100.00 %", "100.00 %", "12", "336", "not enrolled"]
+    for row, last in (
+        (rows["pilot", "pilot"], "met"),
+        (rows["scale wave 1", "wave-one"], "met"),
+        (rows["scale wave 1", "(control)"], "not enrolled"),
+    ):
+        # A look in the first hour of a day finds that day's twelve leads pending.
+        assert row.pop(3) in ("336", "324")
+        assert row == ["100.00 %", "100.00 %", "12", last]
     assert "Sam Sponsor (sponsor): decide, applied." in done.stderr
     assert "$ rollouts data import leads" in done.stderr
     assert done.stderr.rstrip().endswith("Ended: console, worker, Temporal, PostgreSQL.")
