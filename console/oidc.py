@@ -7,6 +7,7 @@ how long ago the person signed in all are what they must be. Everything else is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -177,15 +178,14 @@ class Provider:
 
     async def _verified(self, metadata: Mapping[str, Any], text: str) -> jwt.Token:
         """Its signature is the issuer's; keys are fetched once more, for the issuer may have changed them."""
-        for fresh in (False, True):
-            if fresh:
-                self._keys = await self._fetch_keys(metadata)
-            try:
-                return jwt.decode(text, self._keys, algorithms=list(ALGORITHMS))  # type: ignore[arg-type]  # known by now
-            except Exception as problem:  # the library has more ways to say no than its own errors
-                if fresh:
-                    raise Unproven(f"The ID token is not signed as it must be: {_short(problem)}") from problem
-        raise AssertionError("unreachable")
+        if self._keys is not None:
+            with contextlib.suppress(Exception):  # the library has more ways to say no than its own errors
+                return jwt.decode(text, self._keys, algorithms=list(ALGORITHMS))
+        self._keys = await self._fetch_keys(metadata)
+        try:
+            return jwt.decode(text, self._keys, algorithms=list(ALGORITHMS))
+        except Exception as problem:
+            raise Unproven(f"The ID token is not signed as it must be: {_short(problem)}") from problem
 
     async def _userinfo(self, metadata: Mapping[str, Any], access_token: str, subject: str) -> dict[str, Any]:
         _check_endpoint("userinfo_endpoint", metadata["userinfo_endpoint"])

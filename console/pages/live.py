@@ -16,6 +16,7 @@ from typing import TypeAlias
 import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from console.pages.asked import word
 from console.person import SignedIn
@@ -127,7 +128,7 @@ class _Stream(StreamingResponse):
         super().__init__(_events(heard), headers=headers, media_type="text/event-stream")
         self._pulse, self._who, self._heard = pulse, who, heard
 
-    async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:

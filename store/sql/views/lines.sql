@@ -1,6 +1,6 @@
 -- Rollouts as lists show them, the newest first. $1 status, $2 phase, $3 person (lower case), $4 words of id or title
 -- with LIKE's signs escaped, $5 only open ones, $6 rollout, $7 the same person as [{issuer, subject}]: NULL for any.
--- $8 at most, $9 after so many.
+-- $8 at most (NULL: all), $9 after so many.
 select r.rollout_id, r.chain_id, r.plan ->> 'title' as title, r.plan ->> 'chosen' as option,
        jsonb_array_length(coalesce(r.plan #> '{cohorts,waves}', '[]')) as waves,
        r.plan_digest, r.real_start, r.programme_start, r.speed, r.phase, r.wave, r.status, r.sentence, r.since, r.next,
