@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -69,12 +69,14 @@ class Line(Frozen):
 class Trail(Frozen):
     """The lines of all runs that Temporal still has, the oldest first.
 
-    `missing_run` is the run before them, if it is past retention.
+    `missing_run` is the run before them, if it is past retention. `taken_up` is when a worker took up the task that it
+    has not answered yet: what was sent since then, Temporal keeps aside, and puts into the history after that answer.
     """
 
     rollout: str
     runs: int
     missing_run: str | None
+    taken_up: Instant | None = None
     lines: tuple[Line, ...]
 
 
@@ -98,7 +100,19 @@ async def read_trail(gateway: Gateway, name: str) -> Trail:
                     entries[line.entries[0]] = line
                     lines.append(line)
     before = runs[0][1][0].workflow_execution_started_event_attributes.continued_execution_run_id
-    return Trail(rollout=name, runs=len(runs), missing_run=before or None, lines=tuple(settle(lines)))
+    return Trail(
+        rollout=name,
+        runs=len(runs),
+        missing_run=before or None,
+        taken_up=_taken_up(runs[-1][1][-1]),
+        lines=tuple(settle(lines)),
+    )
+
+
+def _taken_up(newest: HistoryEvent) -> datetime | None:
+    if newest.event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+        return None
+    return newest.event_time.ToDatetime(tzinfo=UTC)
 
 
 def settle(lines: Sequence[Line]) -> list[Line]:

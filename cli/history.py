@@ -86,6 +86,11 @@ def _say_what_is_not_there(trail: Trail, shown: int) -> None:
             f"Left out: {kinds[Kind.WORD]} daily words of the watch that nothing has changed, "
             f"{kinds[Kind.OTHER]} steps of Temporal's own; --all shows them."
         )
+    if trail.taken_up:
+        say(
+            f"A worker took up a task at {trail.taken_up:%H:%M:%S} and has not answered yet. What was sent since then, "
+            "Temporal keeps; it stands here once the task is answered, by that worker or by another."
+        )
     if trail.missing_run:
         say(
             f"The trail does not go back to the beginning: run {trail.missing_run} before it is past retention. "

@@ -57,7 +57,11 @@ KINDS = {
         "sessions list",
         "a list, the oldest first: session_id, kind, issuer, subject, identity, name, when, ended_at, ended_by",
     ),
-    "history": ("history", "rollout, runs, missing_run (null: none is past retention), lines"),
+    "history": (
+        "history",
+        "rollout, runs, missing_run (null: none is past retention), "
+        "taken_up (when a worker took up a task it has not answered yet, or null), lines",
+    ),
     "decisions": ("decisions", "the log's entries, the oldest first"),
     "plan-validation": (
         "plan validate",
