@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from judgement.boundaries import for_few
-from judgement.estimate import Arm, Floats, estimate
+from judgement.estimate import Arm, Estimate, Floats, estimate
 from judgement.gates import LEAST_DAYS
 from judgement.healthy import CHUNK, Flags, Share, share
 from judgement.panel import Panel
@@ -69,35 +69,37 @@ def look_at(
     if not len(ages):
         nothing = np.empty((len(drawn), 0))
         return Looks((), nothing, nothing, nothing, np.empty(len(drawn)), False, False)
-    form, sign, risk = (
-        form_of(pilot.metric),
-        _sign(pilot),
-        rule.pause_risk * risk_share / (2 if _two_sided(pilot) else 1),
-    )
+    risk = rule.pause_risk * risk_share / (2 if _two_sided(pilot) else 1)
     bounds, passes = (
         np.array([bound_at(one * PLANNED_PART, matured, int(age)) for age in ages]) for one in (risk, rule.pass_risk)
     )
-    worse, reach, passing, level = [], [], [], []
+    parts = []
     for start in range(0, len(drawn), CHUNK):
-        weeks = drawn[start : start + CHUNK]
         some, others = (None if one is None else one[start : start + CHUNK] for one in chosen)
-        timeline = Timeline(pilot, course, weeks)
-        both = timeline.baseline, timeline.window(np.zeros_like(ages), ages)
-        own = _arm(pilot, both, some)
-        before = own.before
-        if control is None and is_relative(pilot.metric):
-            # What is counted over more days is more, and nobody beside it is counted over as many.
-            own = own._replace(before=before * (ages / course.frozen)[:, None, None])
-        found = estimate(form, own, _arm(control, both, others) if control else None)
-        worse.append(-sign * found.change)
+        found, level = _estimated(pilot, control, course, drawn[start : start + CHUNK], ages, (some, others))
         error = np.where(found.error > 0, found.error, np.nan)
-        reach.append(for_few(bounds, found.freedom) * error)
-        passing.append(for_few(passes, found.freedom) * error)
-        with np.errstate(all="ignore"):
-            level.append(form.value(before.mean(axis=-2))[:, 0])
+        reach, passing = (for_few(one, found.freedom) * error for one in (bounds, passes))
+        parts.append((-_sign(pilot) * found.change, reach, passing, level))
+    worse, reach, passing, level = (np.concatenate(one) for one in zip(*parts, strict=True))
     days = tuple(int(age) + maturity for age in ages)
-    worse_all, reach_all, pass_all, level_all = (np.concatenate(one) for one in (worse, reach, passing, level))
-    return Looks(days, worse_all, reach_all, pass_all, level_all, is_relative(pilot.metric), _two_sided(pilot))
+    return Looks(days, worse, reach, passing, level, is_relative(pilot.metric), _two_sided(pilot))
+
+
+def _estimated(
+    pilot: Panel, control: Panel | None, course: Course, drawn: Places, ages: Places, chosen: Chosen
+) -> tuple[Estimate, Floats]:
+    """The change of some runs at each age, shape (runs, ages), and the metric's level before, shape (runs,)."""
+    timeline = Timeline(pilot, course, drawn)
+    both = timeline.baseline, timeline.window(np.zeros_like(ages), ages)
+    form = form_of(pilot.metric)
+    own = _arm(pilot, both, chosen[0])
+    before = own.before
+    if control is None and is_relative(pilot.metric):
+        # What is counted over more days is more, and nobody beside it is counted over as many.
+        own = own._replace(before=before * (ages / course.frozen)[:, None, None])
+    with np.errstate(all="ignore"):
+        level = form.value(before.mean(axis=-2))[:, 0]
+    return estimate(form, own, _arm(control, both, chosen[1]) if control else None), level
 
 
 def _sign(panel: Panel) -> int:

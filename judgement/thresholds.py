@@ -35,6 +35,16 @@ class _Against(NamedTuple):
     doubtful: str | None = None
 
 
+class _State(NamedTuple):
+    """What a reading is worth before anything is asked of it: a value that is a number, whether its data are current
+    (`age`: None where nobody knows), and whether the agreed sample is reached."""
+
+    value: float | None
+    age: timedelta | None
+    current: bool
+    sample: bool
+
+
 class Comparable(NamedTuple):
     """A baseline as a reading can be compared with it; `missing` says why there is none."""
 
@@ -72,43 +82,57 @@ def judge(
     """
     if reading.metric is not plan.metric:
         raise ValueError(f"a reading of {reading.metric} cannot be judged by what is agreed of {plan.metric}")
+    state = _state(reading, plan, as_of)
+    frozen = comparable(baseline, reading)
+    against = _against(reading, plan, state.value, frozen, stops, sample=state.sample)
+    checked = findings(reading, plan, frozen.value, as_of)
+    item = _item(reading, plan, state, frozen, against, checked)
+    item = tolerating(item, plan.tolerance, past, as_of, one_look, outright=against.outright)
+    if plan.change is not None:
+        item = with_change(item, plan, reading, baseline, change, _gates(checked, current=state.current))
+    return over_looks(item, plan.tolerance, past, as_of, one_look)
+
+
+def _state(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> _State:
     value = reading.group.value if reading.group.value is not None and math.isfinite(reading.group.value) else None
     age = as_of - reading.data_through if reading.data_through else None
-    current = age is not None and timedelta(0) <= age <= plan.freshness
     least = plan.minimum_sample
-    sample = reading.group.n_partners >= least.partners and reading.group.n_facts >= least.facts
-    frozen = comparable(baseline, reading)
-    against = _against(reading, plan, value, frozen, stops, sample=sample)
-    checked = findings(reading, plan, frozen.value, as_of)
+    return _State(
+        value=value,
+        age=age,
+        current=age is not None and timedelta(0) <= age <= plan.freshness,
+        sample=reading.group.n_partners >= least.partners and reading.group.n_facts >= least.facts,
+    )
+
+
+def _item(
+    reading: CohortReading,
+    plan: MetricPlan,
+    state: _State,
+    frozen: Comparable,
+    against: _Against,
+    checked: tuple[Finding, ...],
+) -> MetricAssessment:
+    """The verdict of this one look; neither tolerances nor changes are in it yet."""
     doubt = _doubt(checked, against)
-    item = MetricAssessment(
+    return MetricAssessment(
         cohort=reading.cohort,
         metric=reading.metric,
         use=plan.purpose,
         on_breach=plan.on_breach,
-        verdict=_verdict(plan, value, against, doubt, current=current, sample=sample),
-        reasons=(
-            *_distrust(checked),
-            *against.reasons,
-            *_circumstances(reading, plan, age, current=current, sample=sample),
-        ),
-        value=value,
+        verdict=_verdict(plan, state, against, doubt),
+        reasons=(*_distrust(checked), *against.reasons, *_circumstances(reading, plan, state)),
+        value=state.value,
         thresholds=plan.agreed,
         baseline=frozen.value,
         n_partners=reading.group.n_partners,
         n_facts=reading.group.n_facts,
-        minimum_sample_reached=sample,
-        data_current=current,
+        minimum_sample_reached=state.sample,
+        data_current=state.current,
         data_through=reading.data_through,
-        data_age=age,
+        data_age=state.age,
         beyond_threshold=against.beyond,
-        warning=value is not None
-        and current
-        and (
-            against.doubtful is not None
-            or any(limit.satisfied(value, frozen.value) is False for limit in plan.warning)
-            or worst(checked) is not Severity.GREEN
-        ),
+        warning=_warned(plan, state, frozen, against, checked),
         must=plan.must,
         weight=plan.weight,
         partners=tuple(one.partner_id for one in reading.top_partners) if against.beyond else (),
@@ -116,10 +140,14 @@ def judge(
         untrusted=doubt is not None and not against.outright,
         quality=checked,
     )
-    item = tolerating(item, plan.tolerance, past, as_of, one_look, outright=against.outright)
-    if plan.change is not None:
-        item = with_change(item, plan, reading, baseline, change, _gates(checked, current=current))
-    return over_looks(item, plan.tolerance, past, as_of, one_look)
+
+
+def _warned(plan: MetricPlan, state: _State, frozen: Comparable, against: _Against, checked: Sequence[Finding]) -> bool:
+    """Whether a value that may still hold is near its limit, or rests on facts or data that are in doubt."""
+    if state.value is None or not state.current:
+        return False
+    near = any(limit.satisfied(state.value, frozen.value) is False for limit in plan.warning)
+    return near or against.doubtful is not None or worst(checked) is not Severity.GREEN
 
 
 def _gates(checked: Sequence[Finding], *, current: bool) -> tuple[GateFinding, ...]:
@@ -130,22 +158,20 @@ def _gates(checked: Sequence[Finding], *, current: bool) -> tuple[GateFinding, .
     return (*stale, *(GateFinding(gate=Gate.QUALITY, blocks=not one.flattering, told=told(one)) for one in red))
 
 
-def _verdict(
-    plan: MetricPlan, value: float | None, against: _Against, doubt: Verdict | None, *, current: bool, sample: bool
-) -> Verdict:
+def _verdict(plan: MetricPlan, state: _State, against: _Against, doubt: Verdict | None) -> Verdict:
     """The verdict of this reading by itself; tolerances come after."""
     guards = plan.purpose is MetricUse.GUARDRAIL
-    if not current:
+    if not state.current:
         return Verdict.NO_EVIDENCE
     if against.outright:
         return Verdict.NOT_MET
     if doubt is not None:
         return doubt
-    if value is None:
+    if state.value is None:
         return Verdict.NO_EVIDENCE
-    if against.beyond and (guards or sample):
+    if against.beyond and (guards or state.sample):
         return Verdict.NOT_MET
-    if against.untold or not sample:
+    if against.untold or not state.sample:
         return Verdict.CANNOT_TELL
     return Verdict.MET
 
@@ -302,17 +328,15 @@ def _apart(value: float, target: float) -> tuple[str, str]:
     return repr(value), repr(target)
 
 
-def _circumstances(
-    reading: CohortReading, plan: MetricPlan, age: timedelta | None, *, current: bool, sample: bool
-) -> tuple[str, ...]:
+def _circumstances(reading: CohortReading, plan: MetricPlan, state: _State) -> tuple[str, ...]:
     """How much the reading rests on, and how old it is."""
-    least = plan.minimum_sample
+    least, age = plan.minimum_sample, state.age
     size = f"{reading.group.n_partners} partners, {reading.group.n_facts} facts"
-    if not sample:
+    if not state.sample:
         size += f": at least {least.partners} and {least.facts} are agreed"
     if age is None:
         return size, "no data known"
     if age < timedelta(0):
         return size, "data are dated after the moment they were read"
     told = f"data {format_duration(age)} old"
-    return size, told if current else f"{told}: at most {format_duration(plan.freshness)} is agreed"
+    return size, told if state.current else f"{told}: at most {format_duration(plan.freshness)} is agreed"
