@@ -9,6 +9,7 @@ import asyncpg
 from temporalio.client import Client
 
 from activities.channels import Channel
+from activities.checkpoints import LogSigner
 from activities.delivery import Delivery
 from activities.effects import EffectActivities
 from activities.enrolling import EnrolActivities
@@ -18,7 +19,7 @@ from activities.trust import KeyActivities, Trust
 from activities.watching import WatchActivities
 from models.work import WatchInput
 
-__all__ = ["Channel", "Trust", "effect_activities", "workflow_activities"]
+__all__ = ["Channel", "LogSigner", "Trust", "effect_activities", "workflow_activities"]
 
 Activities = list[Callable[..., Any]]
 
@@ -30,12 +31,14 @@ def workflow_activities(
     watch: WatchInput | None = None,
     trust: Trust | None = None,
     public_url: str | None = None,
+    signer: LogSigner | None = None,
 ) -> Activities:
     """What stands on the queue of the rollouts: looking, judging, recording, telling. `channels` carry notices beside
     the outbox; none keeps them in it. `watch` is how the watch is started should it not run when a rollout opens.
-    `trust` is where the keys of signed decisions are, `public_url` where the links in letters lead."""
+    `trust` is where the keys of signed decisions are, `public_url` where the links in letters lead, `signer` signs the
+    decision log."""
     delivery = Delivery(pool, channels, public_url)
-    effects = EffectActivities(pool, client, watch)
+    effects = EffectActivities(pool, client, watch, signer)
     metrics = MetricActivities(pool)
     notices = NoticeActivities(pool, delivery)
     watching = WatchActivities(pool, client, delivery)
@@ -51,7 +54,9 @@ def workflow_activities(
     ]
 
 
-def effect_activities(pool: asyncpg.Pool[asyncpg.Record], trust: Trust | None = None) -> Activities:
+def effect_activities(
+    pool: asyncpg.Pool[asyncpg.Record], trust: Trust | None = None, signer: LogSigner | None = None
+) -> Activities:
     """What stands on the queue of the effects: enrolling and withdrawing partners, where `trust` finds it proven."""
-    enrolling = EnrolActivities(pool, trust)
+    enrolling = EnrolActivities(pool, trust, signer)
     return [enrolling.enrol_partners, enrolling.withdraw_partners]

@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.checkpoints import LogSigner, at_turn
 from activities.errors import borrowed, named_errors, unknown_partners, unknown_rollout
 from models.names import WAKE, WATCH, shard_of, watch_workflow_id
 from models.rollout import CohortMembers, FrozenCohort, members_digest
@@ -30,10 +31,17 @@ ANSWER = timedelta(seconds=5)
 class EffectActivities:
     """Activities that change the store on behalf of one rollout."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], client: Client, watch: WatchInput | None = None) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        client: Client,
+        watch: WatchInput | None = None,
+        signer: LogSigner | None = None,
+    ) -> None:
         self._pool = pool
         self._client = client
         self._watch = watch or WatchInput()
+        self._signer = signer
 
     @activity.defn
     async def open_rollout(self, request: OpenRequest) -> None:
@@ -69,15 +77,15 @@ class EffectActivities:
     @activity.defn
     async def record_decisions(self, request: RecordRequest) -> int:
         """Append to the decision log, update the standing and queue the letters about it, all or nothing; returns how
-        many entries are new.
+        many entries are new. A turn of the rollout is signed along, where that can be done.
 
         Key: rollout, chain, sequence.
         """
         async with borrowed(self._pool) as conn, conn.transaction():
-            return await record(conn, request)
+            return await record(conn, request, self._signer)
 
 
-async def record(conn: Connection, request: RecordRequest) -> int:
+async def record(conn: Connection, request: RecordRequest, signer: LogSigner | None = None) -> int:
     """Append to the log and update the standing; to be called in a transaction."""
     new = await log.append(conn, request.key, request.run_id, request.entries)
     last = max((entry.sequence for entry in request.entries), default=0)
@@ -85,12 +93,13 @@ async def record(conn: Connection, request: RecordRequest) -> int:
         await rollouts.update_brief(conn, request.key, request.standing, last)
     else:
         await rollouts.update_standing(conn, request.key, request.standing, last)
+    signed = await at_turn(conn, request.key, request.entries, signer) if new else None
     if request.notices:
         plan = await rollouts.read_plan(conn, request.key)
         if plan is None:
             raise unknown_rollout(request.key.rollout_id)
         for notice in request.notices:
-            await notices.queue(conn, request.key, plan, notice)
+            await notices.queue(conn, request.key, plan, notice, signed)
     return new
 
 

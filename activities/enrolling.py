@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 from temporalio import activity
 
+from activities.checkpoints import LogSigner
 from activities.effects import record
 from activities.errors import borrowed, unknown_rollout
 from activities.meters import record_refused_effect
@@ -29,9 +30,12 @@ class EnrolActivities:
     """What changes the world. They stand on a queue of their own, and look for themselves at what a request rests on:
     neither who works on the rollouts' queue nor who starts a rollout with owners of their own can enrol anybody."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], trust: Trust | None = None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool[asyncpg.Record], trust: Trust | None = None, signer: LogSigner | None = None
+    ) -> None:
         self._pool = pool
         self._trust = trust or Trust()
+        self._signer = signer
 
     @activity.defn
     async def enrol_partners(self, request: EnrolRequest) -> EnrolResult:
@@ -42,7 +46,7 @@ class EnrolActivities:
         async with borrowed(self._pool) as conn, conn.transaction():
             await self._must_be_proven(conn, request, "enrol_partners")
             if request.record is not None:
-                await record(conn, request.record)
+                await record(conn, request.record, self._signer)
             change = await enrolments.enrol(conn, request)
         return EnrolResult(cohort=enrolments.cohort_name(request), partners=change.partners, changed=change.changed)
 

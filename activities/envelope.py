@@ -62,6 +62,7 @@ def cloudevent(letter: Letter, target: str) -> bytes:
         "must_act": about.get("must_act", []),
         "plan_digest": about.get("plan_digest"),
         "evidence_digest": about.get("evidence_digest"),
+        "log": about.get("log"),
         "link": letter.link,
     }
     return _json(

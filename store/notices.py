@@ -11,6 +11,7 @@ from models.base import Frozen, Instant
 from models.plan import Owner, RolloutPlan
 from models.rollout import Notice
 from models.work import RolloutKey
+from store.checkpoints import StoredCheckpoint
 from store.pool import Connection
 from store.statements import statement
 
@@ -72,16 +73,23 @@ class ListedNotice(Frozen):
     refused_at: Instant | None
 
 
-async def queue(conn: Connection, key: RolloutKey, plan: RolloutPlan, notice: Notice) -> None:
+async def queue(
+    conn: Connection, key: RolloutKey, plan: RolloutPlan, notice: Notice, signed: StoredCheckpoint | None = None
+) -> None:
     """Queue a notice for each recipient and once for programs; what is queued already stays as it is.
 
-    To be called in the transaction that writes what the notice is about.
+    To be called in the transaction that writes what the notice is about. `signed` is the checkpoint over it: in
+    mailboxes that nobody here can change it witnesses what the log said. Partners and other audiences are not told.
     """
-    about = _about(plan, notice)
+    about, body = _about(plan, notice), notice.body
+    if signed is not None and notice.kind != "communicate":
+        about = {**about, "log": {"number": signed.number, "size": signed.size, "checkpoint": signed.note}}
+        entries = "1 entry" if signed.size == 1 else f"{signed.size} entries"
+        body += f"\n\nDecision log: checkpoint {signed.number} over {entries}, root {_root(signed)}"
     await conn.executemany(
         _QUEUE,
         [
-            (notice.notice_id, contact, key.rollout_id, key.chain_id, notice.kind, notice.subject, notice.body, about)
+            (notice.notice_id, contact, key.rollout_id, key.chain_id, notice.kind, notice.subject, body, about)
             for contact in (*recipients(plan, notice), PROGRAMS)
         ],
     )
@@ -101,6 +109,11 @@ def _about(plan: RolloutPlan, notice: Notice) -> Mapping[str, Any]:
     """What the notice says to programs; where the rollout stands is added from its row."""
     said = notice.model_dump(mode="json", include={"programme_at", "gate", "evidence_digest", "cause", "due"})
     return said | {"must_act": [_person(owner) for owner in plan.holders(*notice.must_act)] if notice.must_act else []}
+
+
+def _root(signed: StoredCheckpoint) -> str:
+    """The third line of every checkpoint."""
+    return signed.note.split("\n", 3)[2]
 
 
 def _person(owner: Owner) -> dict[str, str]:

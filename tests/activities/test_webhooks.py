@@ -102,6 +102,7 @@ async def test_a_receiver_s_libraries_accept_what_is_posted(setting: Setting) ->
         ],
         "plan_digest": setting.plan.digest,
         "evidence_digest": "sha256:e",
+        "log": None,
         "link": "https://rollouts.example.com/rollouts/test-plan",
     }
 
