@@ -169,6 +169,24 @@ async def _schema(place: Place) -> str:
     return f"current, {len(found)} migrations"
 
 
+async def _log(place: Place) -> str:
+    from cli.database import connection
+    from store.checkpoints import unsigned
+    from worker.checkpoints import UNSIGNED_FOR
+
+    async with connection(place) as opened:
+        found = await unsigned(opened)
+        keys = await opened.fetchval("select count(distinct vkey) from log_checkpoint")
+    if found.seconds > (UNSIGNED_FOR + LATE).total_seconds():
+        raise Trouble(
+            f"something has stood in the log for {span(timedelta(seconds=found.seconds))} that no checkpoint covers",
+            "see that a worker runs which has ROLLOUTS_LOG_KEY (`rollouts keys log generate` makes one), and that its "
+            "log has no alarm.",
+        )
+    signed = f"signed by {keys} keys" if keys != 1 else "signed by one key"
+    return f"{signed}; `rollouts keys log list` shows them" if keys else "nothing is in it yet that is to be signed"
+
+
 async def _temporal(place: Place) -> str:
     from cli.connect import open_gateway
 
@@ -255,6 +273,7 @@ _CHECKS: dict[str, tuple[str | None, Check]] = {
     "disk": (None, _disk),
     "PostgreSQL": (None, _postgresql),
     "schema": ("PostgreSQL", _schema),
+    "decision log": ("schema", _log),
     "Temporal": (None, _temporal),
     "retention": ("Temporal", _retention),
     "worker": ("Temporal", _worker),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import urllib.error
 import urllib.request
@@ -10,24 +11,29 @@ import urllib.request
 from cli.home import Place
 from cli.output import CliError, Exit, one_line
 from console import LOOPBACK
+from models.names import DEPLOYMENT
 
 SECONDS = 60.0
 """Real seconds the service gets until it answers."""
 
 
 def ensure_keys(place: Place) -> None:
-    """A key that the embedded service signs with, and its public part for the worker.
+    """The key that the embedded service signs with, its public part for the worker, and the key of the worker's own,
+    which signs the decision log.
 
     Raises:
         CliError: they cannot be written.
     """
     from console.signing import generate
+    from worker.log_key import generate as generate_log_key
     from worker.settings import SettingsError
 
-    if place.signing_key.exists() and place.decision_keys.exists():
-        return
     try:
-        generate(place.signing_key, place.decision_keys, replace=True)
+        if not (place.signing_key.exists() and place.decision_keys.exists()):
+            generate(place.signing_key, place.decision_keys, replace=True)
+        if not place.log_key.exists():
+            deployment = os.environ.get("ROLLOUTS_DEPLOYMENT") or DEPLOYMENT
+            generate_log_key(place.log_key, place.log_vkeys, deployment)
     except SettingsError as problem:
         raise CliError(str(problem)) from problem
 

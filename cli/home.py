@@ -107,6 +107,10 @@ class Place:
             found.setdefault("ROLLOUTS_DECISIONS", "unsigned")
             if self.decision_keys.exists():
                 found.setdefault("ROLLOUTS_DECISION_KEYS", str(self.decision_keys.absolute()))
+            # What is tried out here is not signed as the log of an installation that somebody relies on.
+            found.pop("ROLLOUTS_LOG_KEY", None)
+            if self.log_key.exists():
+                found["ROLLOUTS_LOG_KEY"] = str(self.log_key.absolute())
         return found | {DSN: self.dsn}
 
     @property
@@ -124,6 +128,16 @@ class Place:
     def decision_keys(self) -> Path:
         """The public keys that verify what it signed."""
         return self.home / "decision-keys.json"
+
+    @property
+    def log_key(self) -> Path:
+        """The private key that the embedded worker signs the decision log with."""
+        return self.home / "log-key.json"
+
+    @property
+    def log_vkeys(self) -> Path:
+        """The verifier keys of what it signed."""
+        return self.home / "log-keys.txt"
 
     @property
     def login(self) -> Path:

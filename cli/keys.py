@@ -1,4 +1,4 @@
-"""keys add, list and revoke: who may send events, and for which source system."""
+"""keys add, list and revoke: who may send events, and for which source; keys sign and log: what is signed with."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from cli import signing_keys
+from cli import log_keys, signing_keys
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show, table
 
-app = typer.Typer(help="Keys of the systems that send events, and the one that signs.", no_args_is_help=True)
+app = typer.Typer(help="Keys of the systems that send events, and those that sign.", no_args_is_help=True)
 app.add_typer(signing_keys.app, name="sign")
+app.add_typer(log_keys.app, name="log")
 
 
 @app.command(epilog="Example: rollouts keys add crm-live --source crm")

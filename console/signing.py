@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
 from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from models.claims import ALGORITHM, LARGEST, TYPE, Claims, PublicKey
+from worker.keyfiles import read_private, write_private, write_whole
 from worker.settings import SettingsError
 
 MOST_KEYS = 20
@@ -50,30 +48,7 @@ def load_signer(path: Path, audience: str) -> Signer:
     Raises:
         SettingsError: it is missing, no such key, or others could read it.
     """
-    try:
-        # Looked at through the open file: nobody can put another in its place in between.
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            text = file.read(LARGEST)
-    except OSError as problem:
-        raise SettingsError(f"The signing key {path} cannot be read: {problem.strerror}") from problem
-    if not stat.S_ISREG(found.st_mode):
-        raise SettingsError(f"The signing key {path} is no plain file")
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o077:
-        raise SettingsError(
-            f"The signing key {path} has mode {mode:04o}, so that others can read it; allowed: 0600. "
-            f"`chmod 600 {path}`, and if others have been there, `rollouts keys sign rotate`"
-        )
-    try:
-        data = json.loads(text)
-        if not isinstance(data, dict) or data.get("kty") != "OKP" or data.get("crv") != "Ed25519" or not data.get("d"):
-            raise ValueError("not an Ed25519 key with its private part")
-        return Signer(OKPKey.import_key(data), audience)
-    except (ValueError, TypeError, JoseError) as problem:
-        raise SettingsError(
-            f"The signing key {path} cannot be used: it must be one JSON Web Key (kty OKP, crv Ed25519) with x and d"
-        ) from problem
+    return Signer(read_private(path, "signing key", "rollouts keys sign rotate"), audience)
 
 
 def generate(private: Path, public: Path, *, replace: bool = False) -> PublicKey:
@@ -91,8 +66,8 @@ def generate(private: Path, public: Path, *, replace: bool = False) -> PublicKey
     kept = (shown, *older)[:MOST_KEYS]
     try:
         # The public one first: between the two a signature would be one that nobody could verify.
-        _write(public, json.dumps({"keys": [one.model_dump() for one in kept]}, indent=2), 0o644)
-        _write(private, json.dumps(key.as_dict(private=True)), 0o600)
+        write_whole(public, json.dumps({"keys": [one.model_dump() for one in kept]}, indent=2), 0o644)
+        write_private(private, key)
     except OSError as problem:
         raise SettingsError(f"The keys cannot be written: {problem}") from problem
     return shown
@@ -118,19 +93,3 @@ def _only(one: Any) -> Any:
 def _public(key: OKPKey) -> PublicKey:
     shown = key.as_dict(private=False)
     return PublicKey(kid=str(shown.get("kid") or key.thumbprint()), x=str(shown["x"]))
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """All of it or nothing, and never readable to others in between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -16,13 +16,15 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
-from activities import Trust
+from activities import LogSigner, Trust
 from activities.channels import Channel
 from activities.webhooks import Webhook
 from models.plan import Decisions
 from worker.channels import channels_of, secrets_of, webhooks_of
+from worker.checkpoints import signing
 from worker.gauges import gauges
 from worker.health import Check, health_server
+from worker.log_key import load_signer
 from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes
 from worker.servers import Stopped, Unavailable, connect, open_pool, patiently, temporal_config
 from worker.serving import serving
@@ -98,6 +100,7 @@ async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
     webhooks = webhooks_of(settings)
     _configure_logging(settings, webhooks)
     channels = channels_of(settings, webhooks)
+    signer = load_signer(settings.log_key, settings.deployment) if settings.log_key else None
     runtime = make_runtime(settings)
     facts = {"version": version("partner-rollouts"), "task_queue": settings.task_queue}
     checks: dict[str, Check] = {"temporal": _not_yet, "postgresql": _not_yet, "worker": _not_yet}
@@ -108,11 +111,12 @@ async def _run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         checks["temporal"] = _answering(client)
         pool = await patiently(f"PostgreSQL at {settings.database}", lambda: open_pool(settings), wait, stop)
         checks["postgresql"] = _usable(pool)
-        async with _closing(pool), _working(settings, client, pool, channels, runtime):
+        async with _closing(pool), _working(settings, client, pool, channels, runtime, signer):
             checks["worker"] = _unless_stopping(stop)
             if not channels:
                 named = " nor ".join(map(variable, ("smtp_host", "notice_maildir", "webhooks")))
                 log.warning(f"nobody is told anything: neither {named} is set, notices only stand in the database")
+            _say_who_signs(signer)
             log.info(
                 "worker started", **facts, temporal=where, namespace=client.namespace, postgresql=settings.database
             )
@@ -135,6 +139,7 @@ async def _working(
     pool: asyncpg.Pool[asyncpg.Record],
     channels: tuple[Channel, ...],
     runtime: Runtime,
+    signer: LogSigner | None,
 ) -> AsyncIterator[None]:
     """Take work while inside; whoever leaves waits for what is being worked on."""
     if settings.serves != "effects":
@@ -148,6 +153,7 @@ async def _working(
         watch=_watch(settings).inputs()[0],
         trust=Trust(settings.decision_keys, settings.deployment, Decisions(settings.decisions)),
         public_url=settings.public_url,
+        signer=signer,
         graceful_shutdown_timeout=settings.graceful_shutdown,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.workflow_tasks,
@@ -155,11 +161,22 @@ async def _working(
         max_concurrent_activities=settings.database_connections + settings.watch_shards,
         sticky_queue_schedule_to_start_timeout=STICKY,
     )
-    measured = gauges(runtime.metric_meter, pool) if settings.metrics_bind else nullcontext()
-    async with measured, work:
+    measured = gauges(runtime.metric_meter, pool, signer) if settings.metrics_bind else nullcontext()
+    signed = signing(pool, signer) if signer else nullcontext()
+    async with measured, work, signed:
         if settings.serves != "effects":
             await ensure_watch(client, settings.task_queue, _watch(settings))
         yield
+
+
+def _say_who_signs(signer: LogSigner | None) -> None:
+    if signer is None:
+        log.warning(
+            f"the decision log is not signed here: {variable('log_key')} is not set. Unless another worker has the "
+            "key, nobody will be able to prove later what stood in the log"
+        )
+    else:
+        log.info("the decision log is signed", key=signer.vkey)
 
 
 def _watch(settings: WorkerSettings) -> Watch:

@@ -26,6 +26,9 @@ METRICS = {
     f"{meters.EFFECTS_REFUSED}_total": "enrolments and withdrawals that nobody had signed for, by `activity`: somebody "
     "who should not works on the rollouts' queue",
     gauges.OPEN: "open rollouts by `status`; every worker counts the same ones, so take the largest",
+    gauges.UNSIGNED: "seconds for which the oldest entry of the decision log has stood that no signed checkpoint "
+    "covers; 0 where all are; take the largest",
+    gauges.SIGNS: "1 where this worker signs the decision log, 0 where it lacks the key",
     gauges.LETTERS: "letters by `state`: `waiting` for a channel, `refused` by one for good; take the largest",
 }
 """Every metric of our own under its name in a scrape."""

@@ -140,7 +140,14 @@ class WorkerSettings(BaseSettings):
         default=DEPLOYMENT,
         min_length=1,
         max_length=200,
-        description="whom signed decisions are made for; the same for console and workers of an installation",
+        description="whom signed decisions are made for, and whose log it is; the same for console and workers of an "
+        "installation",
+    )
+    log_key: Path | None = Field(
+        default=None,
+        examples=["/etc/partner-rollouts/log-key.json"],
+        description="file of the private key that the decision log is signed with, mode 0600. Unset: this worker signs "
+        "nothing, and asks those that do",
     )
     workflow_tasks: int = Field(
         default=8,

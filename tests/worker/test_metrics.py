@@ -16,6 +16,7 @@ from models.work import RolloutInput
 from store import notices
 from tests.activities.setting import PILOT_COHORT, Pool, Setting, notice
 from tests.plans import make_plan
+from tests.store.roles import login
 from tests.worker.process import Running, patiently, started
 from worker.gauges import LETTERS, OPEN, count
 from worker.reference import METRICS, TARGET
@@ -51,15 +52,6 @@ async def letters(pool: Pool, setting: Setting) -> None:
         await conn.execute("delete from notice where contact = $1", notices.PROGRAMS)
 
 
-async def as_the_documents_say(pool: Pool, dsn: str) -> str:
-    """The dsn of a role that has the rights that docs/operations.md gives a worker, and no others."""
-    role, password = f"worker_{uuid4().hex[:8]}", uuid4().hex
-    (block,) = re.findall(r"```sql\n(.*?)```", TARGET.read_text(encoding="utf-8"), re.DOTALL)
-    await pool.execute(f"create role {role} login password '{password}'")
-    await pool.execute(block.replace("rollouts_worker", role))
-    return dsn.replace(dsn.split("//")[1].partition("@")[0], f"{role}:{password}")
-
-
 async def test_every_alarm_has_something_to_look_at(
     folder: Path, settings: dict[str, str], client: Client, pool: Pool
 ) -> None:
@@ -68,7 +60,7 @@ async def test_every_alarm_has_something_to_look_at(
     await letters(pool, setting)
     # Nobody takes letters there, so that the one that waits goes on waiting.
     changed = settings | {
-        "ROLLOUTS_DATABASE_DSN": await as_the_documents_say(pool, settings["ROLLOUTS_DATABASE_DSN"]),
+        "ROLLOUTS_DATABASE_DSN": await login(pool, settings["ROLLOUTS_DATABASE_DSN"]),
         "ROLLOUTS_SMTP_HOST": "127.0.0.1",
         "ROLLOUTS_SMTP_PORT": "1",
         "ROLLOUTS_WATCH_SLOWEST": "1s",
