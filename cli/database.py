@@ -1,16 +1,16 @@
-"""db migrate and status, and the one way in which commands open PostgreSQL."""
+"""db migrate, status and grant, and the one way in which commands open PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.home import DEFAULT_HOME, DSN, Home, Place
-from cli.output import CliError, Exit, Format, Output, command, emit_json, one_line, show, table
+from cli.output import CliError, Exit, Format, Output, command, emit_json, one_line, say, show, table
 
 if TYPE_CHECKING:
     import asyncpg
@@ -92,6 +92,38 @@ async def migrate(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE
     for name in applied:
         show(f"applied {name}")
     show("The schema is current.")
+
+
+@app.command(epilog="Example: rollouts db grant rollouts_worker --create")
+@command
+async def grant(
+    role: Annotated[str, typer.Argument(help="The role that workers connect as.")],
+    create: Annotated[bool, typer.Option("--create", help="Make the role, and print its password, this once.")] = False,
+    home: Home = Path(DEFAULT_HOME),
+    output: Output = Format.TABLE,
+) -> None:
+    """Give a role exactly what a worker needs: it adds to the record, and can change or delete nothing of it.
+
+    Run it as the role that owns the tables, and again after every upgrade that brings migrations.
+    """
+    from asyncpg import InsufficientPrivilegeError
+
+    from store.grants import RoleRefused, create_role, grant_worker
+
+    try:
+        async with connection(Place(home)) as opened, opened.transaction():
+            password = await create_role(opened, role) if create else None
+            tables = await grant_worker(opened, role)
+    except RoleRefused as problem:
+        hint = "" if create else "; `--create` makes it" if str(problem).startswith("there is no") else ""
+        raise CliError(f"{str(problem)[:1].upper()}{str(problem)[1:]}{hint}.", Exit.BAD_INPUT) from problem
+    except InsufficientPrivilegeError as problem:
+        raise CliError(f"Only who owns the tables can grant rights on them ({problem}).", Exit.REFUSED) from problem
+    say(f"{role} may use {tables} tables as a worker does; the record it can only add to.")
+    if output is Format.JSON:
+        emit_json("grants", {"role": role, "tables": tables, "password": password})
+    elif password:
+        show(password)
 
 
 @app.command(epilog="Example: rollouts db status -o json")

@@ -96,6 +96,9 @@ KINDS = {
         "a list: notice_id, contact, rollout_id, chain_id, kind, subject, state, created_at, attempts, delivered, "
         "refused, problem, next_try_at, sent_at, refused_at",
     ),
+    "log-key": ("keys log generate, keys log rotate", "vkey, and the files of key and verifier keys"),
+    "log-keys": ("keys log list", "a list, the newest first: name, id, vkey"),
+    "grants": ("db grant", "role, tables (how many it may use), password (null: the role was there)"),
     "migrated": ("db migrate", "the migrations it applied"),
     "migrations": ("db status", "a list: name, state, applied_at"),
 }
