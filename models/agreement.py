@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from models.claims import PROPOSER, Claims
+from models.claims import BREAK_GLASS, PROPOSER, Claims
+from models.command import Verb
 from models.owner import Owner
-from models.plan import ApprovalRule, RolloutPlan
+from models.plan import ApprovalRule, ConflictPolicy, RolloutPlan
+
+ALWAYS_WORK = (Verb.PAUSE, Verb.STOP)
+"""What protects takes effect whatever state the log is in, and by whoever broke the glass."""
 
 
 class Agrees(Protocol):
@@ -37,6 +41,13 @@ class StandsIn(Protocol):
     def until(self) -> datetime: ...
 
 
+class Substitute(StandsIn, Protocol):
+    """The same, by the identity they act under."""
+
+    @property
+    def identity(self) -> str: ...
+
+
 class Agreed(NamedTuple):
     """An agreement by itself."""
 
@@ -63,6 +74,72 @@ def acting_for(plan: RolloutPlan, claims: Claims, delegations: Iterable[StandsIn
     for one in delegations:
         if (one.issuer, one.subject) == (claims.iss, claims.sub) and at < one.until:
             return plan.owner(one.owner)
+    return None
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two identities are one person's: letter case does not matter."""
+    return one.casefold() == other.casefold()
+
+
+S = TypeVar("S", bound=Substitute)
+
+
+def substitute(delegations: Iterable[S], identity: str, at: datetime) -> S | None:
+    """In whose place somebody may act at a programme time, None where in nobody's."""
+    found = (one for one in delegations if same(one.identity, identity) and at < one.until)
+    return next(found, None)
+
+
+def not_theirs(
+    plan: RolloutPlan,
+    verb: Verb,
+    actor: str,
+    claims: Claims,
+    delegations: Iterable[Substitute],
+    at: datetime,
+    *,
+    signed: bool,
+) -> str | None:
+    """Why a good signature is not that of whom a request names, None where it is.
+
+    Args:
+        at: programme time.
+        signed: decisions must be signed, so that the plan and each delegation say whose signature is whose.
+    """
+    if claims.role == BREAK_GLASS:
+        told = f"{claims.name} broke the glass, which lets them pause and stop, and nothing else"
+        return None if verb in ALWAYS_WORK else told
+    standing = tuple(delegations)
+    owner = acting_for(plan, claims, standing, at)
+    named = plan.owner(actor)
+    if owner is None and not signed and named is not None and named.subject is None:
+        owner = named  # a plan that does not say whose signature is whose
+    stands_in = None if named else substitute(standing, actor, at)
+    if owner is None and not signed and stands_in is not None and stands_in.subject is None:
+        owner = plan.owner(stands_in.owner)  # nor does the delegation
+    if owner is None:
+        return f"{claims.name} ({claims.sub} at {claims.iss}) is not an owner named in the plan"
+    if not (named == owner or (stands_in and same(stands_in.owner, owner.identity))):
+        return f"signed by {claims.name}, but in the name of {actor}"
+    if claims.role != owner.role:
+        return f"signed in the role of {claims.role}; {owner.name} is {owner.role} in the plan"
+    return None
+
+
+def conflict_bars(plan: RolloutPlan, declared: str | None) -> str | None:
+    """Why somebody who declares this conflict of interest may not decide, None where they may."""
+    if declared and plan.conflict_of_interest.policy is ConflictPolicy.BAR:
+        return f"a declared conflict of interest bars the decision: {declared}"
+    return None
+
+
+def may_not_approve(plan: RolloutPlan, owner: Owner, given: Iterable[Agrees]) -> str | None:
+    """Why an owner may not approve a gate, beside those who have; None where they may."""
+    if same(owner.identity, plan.proposer):
+        return "the proposer does not approve their own change"
+    if any(same(one.identity, owner.identity) for one in given):
+        return f"{owner.name} has approved already"
     return None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.agreement import same as same
+from models.agreement import substitute
 from models.command import Command, Verb
 from models.log import EntryKind, Outcome
 from models.plan import Owner
@@ -15,15 +17,9 @@ class Refused(Exception):
     """Why a request changes nothing. Caught where requests come in; it never leaves the functions about requests."""
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two identities are one person's: letter case does not matter."""
-    return one.casefold() == other.casefold()
-
-
 def delegation_to(state: RolloutState, identity: str, now: Now) -> Delegation | None:
     """In whose place somebody may act now, None where in nobody's."""
-    found = (one for one in state.delegations if same(one.identity, identity) and now.programme < one.until)
-    return next(found, None)
+    return substitute(state.delegations, identity, now.programme)
 
 
 def who(state: RolloutState, command: Command, now: Now, *roles: str, in_person: bool = False) -> Owner:

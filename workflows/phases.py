@@ -60,6 +60,7 @@ def initial_state(
         f"decisions are {state.decisions.value}",
         actor=plan.proposer,
         rationale=plan.decision,
+        detail={"plan": state.plan_digest},
     )
 
 

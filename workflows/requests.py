@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from models.agreement import satisfied
+from models.agreement import conflict_bars, may_not_approve, satisfied
 from models.claims import BREAK_GLASS, Claims
 from models.command import (
     COMMANDS,
@@ -25,7 +25,7 @@ from models.command import (
     Verb,
 )
 from models.log import EntryKind, Outcome, Receipt
-from models.plan import ApprovalRule, ConflictPolicy, Owner
+from models.plan import ApprovalRule, Owner
 from models.rollout import (
     HoldKind,
     OverrideState,
@@ -149,16 +149,13 @@ def _decide(state: RolloutState, command: Decide, now: Now) -> RolloutState:
         raise Refused("the decision names another version of the plan")
     if command.evidence_digest != gate.digest:
         raise Refused("stale: the evidence has changed since; read it again")
-    _check_conflict(state, command)
+    _unless(conflict_bars(state.plan, command.declared_conflict))
     entry = fields(command, owner, Verb.DECIDE) | {"gate": gate.key, "evidence_digest": gate.digest}
     if command.declared_conflict:
         entry["detail"] = {**entry.get("detail", {}), "declared_conflict": command.declared_conflict}
     if command.choice is Choice.REJECT:
         return _reject(state, owner, command, rule, entry, now)
-    if same(owner.identity, state.plan.proposer):
-        raise Refused("the proposer does not approve their own change")
-    if any(same(one.identity, owner.identity) for one in gate.approvals):
-        raise Refused(f"{owner.name} has approved already")
+    _unless(may_not_approve(state.plan, owner, gate.approvals))
     approvals = (*gate.approvals, approval(owner, command, now))
     enough = satisfied(rule, approvals)
     gate = gate.model_copy(update={"approvals": approvals, "approved_at": now.programme if enough else None})
@@ -167,9 +164,9 @@ def _decide(state: RolloutState, command: Decide, now: Now) -> RolloutState:
     return write(state, now, EntryKind.DECISION, told, **entry)
 
 
-def _check_conflict(state: RolloutState, command: Decide) -> None:
-    if command.declared_conflict and state.plan.conflict_of_interest.policy is ConflictPolicy.BAR:
-        raise Refused(f"a declared conflict of interest bars the decision: {command.declared_conflict}")
+def _unless(problem: str | None) -> None:
+    if problem:
+        raise Refused(problem)
 
 
 def _reject(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from models.agreement import acting_for, may_start
-from models.claims import ADVANCING, BREAK_GLASS, Claims, DecisionKeys
+from models.agreement import ALWAYS_WORK as ALWAYS_WORK
+from models.agreement import may_start, not_theirs
+from models.claims import ADVANCING, Claims, DecisionKeys
 from models.command import WATCH_ACTOR, Command, Decide, Delegate, Stop, Verb
 from models.log import EntryKind, LogEntry, Signer
 from models.plan import Decisions
@@ -16,11 +17,8 @@ from models.proof import Parked, Proofs, Spent
 from models.reach import gate_into
 from models.rollout import HoldKind, RolloutState, Status
 from models.signatures import Doubt, of_request, of_start, proven
-from workflows.asking import Refused, delegation_to, same
+from workflows.asking import Refused
 from workflows.journal import Now, hold, release, write
-
-ALWAYS_WORK = (Verb.PAUSE, Verb.STOP)
-"""What protects takes effect whatever state the log is in."""
 
 ASK_AGAIN = timedelta(seconds=30)
 """Real time between two looks for keys that somebody's token names and nobody knows."""
@@ -72,23 +70,11 @@ def examined(state: RolloutState, verb: Verb, command: Command, now: Now) -> Cla
 
 
 def _is_the_person(state: RolloutState, verb: Verb, command: Command, claims: Claims, now: Now) -> None:
-    if claims.role == BREAK_GLASS:
-        if verb not in ALWAYS_WORK:
-            raise Refused(f"{claims.name} broke the glass, which lets them pause and stop, and nothing else")
-        return
-    owner = acting_for(state.plan, claims, state.delegations, now.programme)
-    named = state.plan.owner(command.actor)
-    if owner is None and not signed(state) and named is not None and named.subject is None:
-        owner = named  # a plan that does not say whose signature is whose
-    stands_in = None if named else delegation_to(state, command.actor, now)
-    if owner is None and not signed(state) and stands_in is not None and stands_in.subject is None:
-        owner = state.plan.owner(stands_in.owner)  # nor does the delegation
-    if owner is None:
-        raise Refused(f"{claims.name} ({claims.sub} at {claims.iss}) is not an owner named in the plan")
-    if not (named == owner or (stands_in and same(stands_in.owner, owner.identity))):
-        raise Refused(f"signed by {claims.name}, but in the name of {command.actor}")
-    if claims.role != owner.role:
-        raise Refused(f"signed in the role of {claims.role}; {owner.name} is {owner.role} in the plan")
+    problem = not_theirs(
+        state.plan, verb, command.actor, claims, state.delegations, now.programme, signed=signed(state)
+    )
+    if problem:
+        raise Refused(problem)
 
 
 def still_good(spent: tuple[Spent, ...], now: Now) -> tuple[Spent, ...]:
