@@ -18,7 +18,8 @@ from models.log import LogEntry
 from models.rollout import RolloutView
 
 if TYPE_CHECKING:
-    from cli.audit import Line, Trail
+    from audit.trail import Line
+    from console.trail import Trail
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +42,9 @@ async def history(
     Who asked for what, why, on what evidence, and what came of it; and what the rollout did by itself. A request that
     could not even be read is shown as it was sent. Who somebody is, is claimed: nobody checks it in this release.
     """
-    from cli.audit import Kind, read_trail
+    from audit.trail import Kind
     from cli.connect import open_gateway
+    from console.trail import read_trail
 
     trail = await read_trail(await open_gateway(Place(home)), name)
     left_out = () if everything else (Kind.WORD, Kind.OTHER)
@@ -76,7 +78,7 @@ def _sheet(line: Line) -> Sheet:
 
 
 def _say_what_is_not_there(trail: Trail, shown: int) -> None:
-    from cli.audit import Kind
+    from audit.trail import Kind
 
     kinds = Counter(line.kind for line in trail.lines)
     refused = sum(line.outcome == "refused" for line in trail.lines)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from models.base import Frozen, Grown, Instant
 from models.change import MaterialChange
@@ -247,3 +248,18 @@ class Baseline(Frozen):
     n_facts: int
     definition_version: int
     evidence_digest: str
+
+
+def sealed_body(as_of: datetime, parts: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """What the digest of a snapshot covers, as JSON: its readings and the partners' rows behind them; those of others
+    beside them, and what changes are judged from, where there are any.
+
+    Args:
+        parts: `readings`, `rows`, `comparison`, `changes` and `stretches`, each a sequence of JSON objects.
+    """
+    body: dict[str, Any] = {"as_of": as_of.isoformat(), "readings": parts["readings"], "rows": parts["rows"]}
+    if parts.get("comparison"):
+        body["comparison"] = parts["comparison"]
+    if parts.get("changes"):
+        body |= {"changes": parts["changes"], "stretches": parts["stretches"]}
+    return body

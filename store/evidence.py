@@ -10,7 +10,16 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from models.base import Frozen, Instant, digest_json
-from models.evidence import Assessment, CohortReading, Look, Matured, PartnerReading, Snapshot, Verdict
+from models.evidence import (
+    Assessment,
+    CohortReading,
+    Look,
+    Matured,
+    PartnerReading,
+    Snapshot,
+    Verdict,
+    sealed_body,
+)
 from models.metric import MetricName
 from models.work import RolloutKey
 from store.pool import Connection
@@ -64,16 +73,14 @@ def seal(
 ) -> Snapshot:
     """A snapshot under a digest that covers its readings, those beside them, what changes are judged from, and the
     partners' rows behind all of it."""
-    body: dict[str, Any] = {
-        "as_of": as_of.isoformat(),
-        "readings": [one.model_dump(mode="json") for one in readings],
-        "rows": [one.model_dump(mode="json") for one in rows],
+    parts = {
+        "readings": readings,
+        "rows": rows,
+        "comparison": comparison,
+        "changes": changes,
+        "stretches": stretches,
     }
-    if comparison:
-        body["comparison"] = [one.model_dump(mode="json") for one in comparison]
-    if changes:
-        body["changes"] = [one.model_dump(mode="json") for one in changes]
-        body["stretches"] = [one.model_dump(mode="json") for one in stretches]
+    body = sealed_body(as_of, {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()})
     found = digest_json(body)
     return Snapshot(
         evidence_id=f"snapshot-{found.removeprefix('sha256:')[:16]}",

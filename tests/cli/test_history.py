@@ -12,7 +12,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.common import RawValue
 from temporalio.service import RPCError
 
-from cli.audit import Kind, Line, settle
+from audit.trail import Kind, Line, settle
 from cli.output import Exit
 from models.command import Verb
 from models.names import rollout_workflow_id

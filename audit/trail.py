@@ -1,20 +1,17 @@
-"""Reads a rollout's audit trail out of Temporal's own events: what was asked, by whom, why, and what came of it."""
+"""Reads what was asked of a rollout, and what it wrote down, out of its history as Temporal's own JSON has it."""
 
 from __future__ import annotations
 
 import base64
+import binascii
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import ValidationError
-from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.converter import DataConverter
 
-from console.gateway import Gateway
 from models.base import Frozen, Instant
 from models.command import Verb
 from models.log import LogEntry, Outcome
@@ -24,6 +21,12 @@ PREVIEW = 300
 
 LONGEST_VERB = 100
 """Characters of a signal's name that its entry in the log keeps."""
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""What an event without a readable time is dated."""
+
+Event = dict[str, Any]
+"""An event as `WorkflowHistory.to_json` writes it."""
 
 
 class Kind(StrEnum):
@@ -66,53 +69,22 @@ class Line(Frozen):
     arguments: tuple[Any, ...] = ()
 
 
-class Trail(Frozen):
-    """The lines of all runs that Temporal still has, the oldest first.
-
-    `missing_run` is the run before them, if it is past retention. `taken_up` is when a worker took up the task that it
-    has not answered yet: what was sent since then, Temporal keeps aside, and puts into the history after that answer.
-    """
-
-    rollout: str
-    runs: int
-    missing_run: str | None
-    taken_up: Instant | None = None
-    lines: tuple[Line, ...]
+def lines_of(run_id: str, events: Iterable[Event]) -> list[Line]:
+    """What stands in a run, event by event; each entry of the log by itself, as often as it was sent."""
+    return [line for event in events for line in _lines(run_id, event)]
 
 
-async def read_trail(gateway: Gateway, name: str) -> Trail:
-    """The audit trail of a rollout across its chain of runs.
-
-    Raises:
-        GatewayError: Temporal has no history of it.
-    """
-    runs = [one async for one in gateway.runs(name)]
-    runs.reverse()
-    lines: list[Line] = []
-    entries: dict[int, Line] = {}
-    for run_id, events in runs:
-        for event in events:
-            for line in await _lines(gateway.client.data_converter, run_id, event):
-                # An attempt at recording that was repeated holds the same entries once more.
-                if line.kind is not Kind.ENTRY:
-                    lines.append(line)
-                elif line.entries[0] not in entries:
-                    entries[line.entries[0]] = line
-                    lines.append(line)
-    before = runs[0][1][0].workflow_execution_started_event_attributes.continued_execution_run_id
-    return Trail(
-        rollout=name,
-        runs=len(runs),
-        missing_run=before or None,
-        taken_up=_taken_up(runs[-1][1][-1]),
-        lines=tuple(settle(lines)),
-    )
-
-
-def _taken_up(newest: HistoryEvent) -> datetime | None:
-    if newest.event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-        return None
-    return newest.event_time.ToDatetime(tzinfo=UTC)
+def once(lines: Iterable[Line]) -> list[Line]:
+    """The lines without repeated attempts at recording, which hold the same entries once more."""
+    known: set[int] = set()
+    found = []
+    for line in lines:
+        if line.kind is Kind.ENTRY:
+            if line.entries[0] in known:
+                continue
+            known.add(line.entries[0])
+        found.append(line)
+    return found
 
 
 def settle(lines: Sequence[Line]) -> list[Line]:
@@ -163,67 +135,116 @@ def _with(request: Line, entries: Sequence[Line]) -> Line:
     )
 
 
-async def _lines(converter: DataConverter, run_id: str, event: HistoryEvent) -> list[Line]:
-    kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-    place: dict[str, Any] = {
-        "at": event.event_time.ToDatetime(tzinfo=UTC),
-        "run_id": run_id,
-        "event_id": event.event_id,
-    }
+def kind_of(event: Event) -> str:
+    """The type of an event without its prefix, `""` where it has none."""
+    return str(event.get("eventType", "")).removeprefix("EVENT_TYPE_")
+
+
+def attributes(event: Event) -> dict[str, Any]:
+    """What an event says beside its number, time and type."""
+    found = (value for name, value in event.items() if name.endswith("EventAttributes"))
+    first = next(found, None)
+    return first if isinstance(first, dict) else {}
+
+
+def _lines(run_id: str, event: Event) -> list[Line]:
+    kind, said = kind_of(event), attributes(event)
+    place: dict[str, Any] = {"at": moment_of(event), "run_id": run_id, "event_id": number_of(event)}
     match kind:
         case "WORKFLOW_EXECUTION_SIGNALED":
-            signal = event.workflow_execution_signaled_event_attributes
-            return [await _request(converter, place, signal.signal_name, signal.identity, signal.input.payloads)]
+            return [_request(place, str(said.get("signalName", "")), _text(said, "identity"), payloads(said, "input"))]
         case "WORKFLOW_EXECUTION_UPDATE_ACCEPTED":
-            asked = event.workflow_execution_update_accepted_event_attributes.accepted_request
-            return [await _request(converter, place, asked.input.name, asked.meta.identity, asked.input.args.payloads)]
-        case "ACTIVITY_TASK_SCHEDULED":
-            activity = event.activity_task_scheduled_event_attributes
-            if activity.activity_type.name == "record_decisions":
-                arguments = await _read(converter, activity.input.payloads)
-                return [_entry(place, one) for one in _entries(arguments)]
-            step = Line(**place, kind=Kind.OTHER, what=f"activity {activity.activity_type.name}")
-            if activity.activity_type.name != "enrol_partners":
-                return [step]
-            # It may take along what has to stand in the log before anybody is enrolled.
-            arguments = await _read(converter, activity.input.payloads)
-            along = [one.get("record") for one in arguments if isinstance(one, dict)]
-            return [*(_entry(place, one) for one in _entries(along)), step]
-        case "WORKFLOW_EXECUTION_STARTED":
-            started = event.workflow_execution_started_event_attributes
-            before = started.continued_execution_run_id
-            what = f"continued from run {before}" if before else "started"
-            return [Line(**place, kind=Kind.RUN, what=what, identity=started.identity)]
-        case "WORKFLOW_EXECUTION_CONTINUED_AS_NEW":
-            following = event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-            return [Line(**place, kind=Kind.RUN, what=f"continued as new in run {following}")]
-        case "WORKFLOW_EXECUTION_TERMINATED":
-            ended = event.workflow_execution_terminated_event_attributes
-            details = await _read(converter, ended.details.payloads)
-            what = "terminated, outside the plan"
+            asked = _part(said, "acceptedRequest")
+            name = str(_part(asked, "input").get("name", ""))
             return [
-                Line(**place, kind=Kind.RUN, what=what, identity=ended.identity, why=ended.reason, arguments=details)
+                _request(place, name, _text(_part(asked, "meta"), "identity"), payloads(_part(asked, "input"), "args"))
             ]
+        case "ACTIVITY_TASK_SCHEDULED":
+            return _activity(place, said)
+        case _:
+            return [_of_the_run(place, kind, said)]
+
+
+def _activity(place: dict[str, Any], said: dict[str, Any]) -> list[Line]:
+    name = str(_part(said, "activityType").get("name", ""))
+    if name == "record_decisions":
+        return [_entry(place, one) for one in _entries(read(payloads(said, "input")))]
+    step = Line(**place, kind=Kind.OTHER, what=f"activity {name}")
+    if name != "enrol_partners":
+        return [step]
+    # It may take along what has to stand in the log before anybody is enrolled.
+    along = [one.get("record") for one in read(payloads(said, "input")) if isinstance(one, dict)]
+    return [*(_entry(place, one) for one in _entries(along)), step]
+
+
+def _of_the_run(place: dict[str, Any], kind: str, said: dict[str, Any]) -> Line:
+    match kind:
+        case "WORKFLOW_EXECUTION_STARTED":
+            before = _text(said, "continuedExecutionRunId")
+            what = f"continued from run {before}" if before else "started"
+            return Line(**place, kind=Kind.RUN, what=what, identity=_text(said, "identity"))
+        case "WORKFLOW_EXECUTION_CONTINUED_AS_NEW":
+            return Line(**place, kind=Kind.RUN, what=f"continued as new in run {_text(said, 'newExecutionRunId')}")
+        case "WORKFLOW_EXECUTION_TERMINATED":
+            return Line(
+                **place,
+                kind=Kind.RUN,
+                what="terminated, outside the plan",
+                identity=_text(said, "identity"),
+                why=_text(said, "reason"),
+                arguments=read(payloads(said, "details")),
+            )
         case "WORKFLOW_EXECUTION_CANCEL_REQUESTED":
-            cancel = event.workflow_execution_cancel_requested_event_attributes
-            return [Line(**place, kind=Kind.RUN, what="cancel requested, outside the plan", identity=cancel.identity)]
+            what = "cancel requested, outside the plan"
+            return Line(**place, kind=Kind.RUN, what=what, identity=_text(said, "identity"))
         case "WORKFLOW_EXECUTION_COMPLETED":
-            return [Line(**place, kind=Kind.RUN, what="completed")]
+            return Line(**place, kind=Kind.RUN, what="completed")
         case "WORKFLOW_EXECUTION_FAILED" | "WORKFLOW_EXECUTION_TIMED_OUT" | "WORKFLOW_EXECUTION_CANCELED":
             what = f"{kind.removeprefix('WORKFLOW_EXECUTION_').replace('_', ' ').lower()}, outside the plan"
-            return [Line(**place, kind=Kind.RUN, what=what)]
+            return Line(**place, kind=Kind.RUN, what=what)
         case "WORKFLOW_TASK_FAILED":
-            failed = event.workflow_task_failed_event_attributes
-            what = "workflow task failed, and is tried again"
-            return [Line(**place, kind=Kind.RUN, what=what, identity=failed.identity, why=failed.failure.message)]
+            what, why = "workflow task failed, and is tried again", _text(_part(said, "failure"), "message")
+            return Line(**place, kind=Kind.RUN, what=what, identity=_text(said, "identity"), why=why)
         case _:
-            return [Line(**place, kind=Kind.OTHER, what=kind.replace("_", " ").lower())]
+            return Line(**place, kind=Kind.OTHER, what=kind.replace("_", " ").lower() or "an event without a type")
 
 
-async def _request(
-    converter: DataConverter, place: dict[str, Any], name: str, identity: str, payloads: Iterable[Payload]
-) -> Line:
-    arguments = await _read(converter, payloads)
+def moment_of(event: Event) -> datetime:
+    """When an event happened; `LONG_AGO` where it does not say so."""
+    try:
+        # Nine digits of a second are more than Python reads.
+        head, _, rest = str(event["eventTime"]).removesuffix("Z").partition(".")
+        return datetime.fromisoformat(f"{head}.{(rest + '000000')[:6]}+00:00")
+    except (KeyError, ValueError):
+        return LONG_AGO
+
+
+def number_of(event: Event) -> int:
+    """The number of an event in its run, 0 where it has none."""
+    try:
+        return int(event.get("eventId", 0))
+    except (TypeError, ValueError):
+        return 0
+
+
+def _part(said: dict[str, Any], name: str) -> dict[str, Any]:
+    found = said.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(said: dict[str, Any], name: str) -> str:
+    found = said.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def payloads(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The payloads of a part of an event."""
+    found = _part(said, name).get("payloads")
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _request(place: dict[str, Any], name: str, identity: str, sent: Iterable[dict[str, Any]]) -> Line:
+    arguments = read(sent)
     body = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else {}
     about = " ".join(str(body[key]) for key in ("choice", "gate", "metric", "role", "until") if body.get(key))
     word = name == Verb.REPORT_EVIDENCE and body.get("changed") is False
@@ -247,26 +268,34 @@ def _unread(arguments: Sequence[Any]) -> str:
     return f"{len(arguments)} arguments: {told}"[:PREVIEW] if arguments else "no arguments"
 
 
-async def _read(converter: DataConverter, payloads: Iterable[Payload]) -> tuple[Any, ...]:
-    """Arguments as plain data. What cannot be read is shown as what it is, never left out."""
-    return tuple([await _read_one(converter, one) for one in payloads])
+def read(sent: Iterable[dict[str, Any]]) -> tuple[Any, ...]:
+    """Payloads as plain data. What cannot be read is shown as what it is, never left out."""
+    return tuple(_read_one(one) for one in sent)
 
 
-async def _read_one(converter: DataConverter, payload: Payload) -> Any:
+def _read_one(payload: dict[str, Any]) -> Any:
+    encoding = _bytes(_part(payload, "metadata").get("encoding")).decode(errors="replace")
+    data = _bytes(payload.get("data"))
     try:
-        found = (await converter.decode([payload]))[0]
-    except Exception as problem:
-        return _raw(payload, str(problem)[:PREVIEW])
-    return _raw(payload, "bytes, not JSON") if isinstance(found, bytes) else found
+        if encoding == "binary/null":
+            return None
+        if encoding.startswith("json/"):
+            return json.loads(data)
+    except (ValueError, RecursionError) as problem:
+        return _raw(encoding, data, str(problem)[:PREVIEW])
+    return _raw(encoding, data, f"{encoding or 'no encoding'}, not JSON")
 
 
-def _raw(payload: Payload, why: str) -> dict[str, Any]:
-    return {
-        "unreadable": why,
-        "encoding": payload.metadata.get("encoding", b"").decode(errors="replace"),
-        "bytes": len(payload.data),
-        "base64": base64.b64encode(payload.data[:PREVIEW]).decode(),
-    }
+def _bytes(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _raw(encoding: str, data: bytes, why: str) -> dict[str, Any]:
+    shown = base64.b64encode(data[:PREVIEW]).decode()
+    return {"unreadable": why, "encoding": encoding, "bytes": len(data), "base64": shown}
 
 
 def _entries(arguments: Sequence[Any]) -> list[Any]:
@@ -297,4 +326,5 @@ def _entry(place: dict[str, Any], body: Any) -> Line:
         entries=(entry.sequence,),
         programme_at=entry.programme_at,
         request_id=entry.request_id,
+        arguments=(body,),
     )

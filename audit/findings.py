@@ -1,0 +1,124 @@
+"""What looking at a bundle brings to light: what is wrong, what cannot be proven, and one line of what is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from models.base import Frozen
+
+MOST = 200
+"""Findings kept of each check: one broken file can be wrong in every line."""
+
+
+class Check(StrEnum):
+    """What was looked at, in the order in which it is."""
+
+    BUNDLE = "bundle"
+    PLAN = "plan"
+    LOG = "log"
+    CHECKPOINTS = "checkpoints"
+    EVIDENCE = "evidence"
+    HISTORY = "history"
+    SIGNATURES = "signatures"
+    GATES = "gates"
+    REPLAY = "replay"
+
+
+class Gap(StrEnum):
+    """What can be left unproven without anything being wrong; an auditor may allow each by its name."""
+
+    UNCOVERED = "uncovered"
+    """Entries that no checkpoint covers."""
+    UNSIGNED = "unsigned"
+    """Decisions that nobody had to sign: who decided is claimed."""
+    DECISION_KEYS = "decision-keys"
+    """Signed decisions, but no pinned key to verify them with."""
+    HISTORY = "history"
+    """No history, or not all of it: requests cannot be held against the log."""
+    UNANSWERED = "unanswered"
+    """Requests at the end of an open rollout's history that no entry answers yet."""
+    REPLAY = "replay"
+    """The history was not replayed: it names another release than the one that looks."""
+    PLAN = "plan"
+    """Only eight digits bind the plan to the log."""
+
+
+class Finding(Frozen):
+    """Something wrong, or something that could not be proven (`gap`).
+
+    `file` is a path in the bundle, `entry` the sequence of an entry of the log.
+    """
+
+    check: Check
+    what: str
+    file: str | None = None
+    entry: int | None = None
+    found: str | None = None
+    expected: str | None = None
+    gap: Gap | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Where, what, and what was found and expected, in one line."""
+        where = ", ".join(
+            part for part in (self.file or "", f"entry {self.entry}" if self.entry is not None else "") if part
+        )
+        told = f"{where}: {self.what}" if where else self.what
+        parts = []
+        if self.found is not None:
+            parts.append(f"found {self.found}")
+        if self.expected is not None:
+            parts.append(f"expected {self.expected}")
+        return f"{told} ({', '.join(parts)})" if parts else told
+
+
+class Proven(Frozen):
+    """How much was proven, in numbers; `replayed` of `histories` were replayed with the code they name."""
+
+    rollout: str = ""
+    chain: str = ""
+    entries: int = 0
+    covered: int = 0
+    checkpoints: int = 0
+    evidence: int = 0
+    signatures: int = 0
+    requests: int = 0
+    gates: int = 0
+    histories: int = 0
+    replayed: int = 0
+    version: str = ""
+
+
+class Report(Frozen):
+    """What was proven of a bundle, and everything that was found."""
+
+    proven: Proven
+    findings: tuple[Finding, ...]
+
+    @property
+    def wrong(self) -> tuple[Finding, ...]:
+        """What is wrong, in the order of the checks."""
+        return tuple(one for one in self.findings if one.gap is None)
+
+    def gaps(self, allowed: frozenset[Gap] = frozenset()) -> tuple[Finding, ...]:
+        """What could not be proven, but for what the auditor allows."""
+        return tuple(one for one in self.findings if one.gap is not None and one.gap not in allowed)
+
+    @property
+    def line(self) -> str:
+        """What is proven, in one line; or the first thing that is wrong."""
+        if self.wrong:
+            more = len(self.wrong) - 1
+            return f"NOT PROVEN: {self.wrong[0].sentence}" + (f"; and {more} more" if more else "")
+        one = self.proven
+        told = [
+            f"{one.covered} of {one.entries} entries under {one.checkpoints} signed checkpoints",
+            f"{one.evidence} pieces of evidence",
+            f"{one.signatures} signatures",
+            f"{one.gates} gates by their rules",
+            f"{one.requests} requests beside their entries",
+            f"{one.replayed} of {one.histories} histories replayed with {one.version}",
+        ]
+        kinds = tuple(dict.fromkeys(finding.gap.value for finding in self.findings if finding.gap is not None))
+        missing = f"; not proven: {', '.join(kinds)}" if kinds else ""
+        return f"Proven of {one.rollout}: {', '.join(told)}{missing}."
