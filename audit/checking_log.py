@@ -1,4 +1,4 @@
-"""Whether a log is the one that was signed: its plan, its checkpoints against the tree of its entries, and their keys."""
+"""Whether a log is the one that was signed: its plan, its checkpoints over the tree of its entries, and their keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a log and the history of its workflow tell of the same: each request has its entry, each entry its request."""
+"""Whether a log and its workflow's history tell of the same: each request has its entry, each entry its request."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _check_requests(exhibit: Exhibit, lines: list[Line]) -> None:
             cancelled -= 1
             continue
         if exhibit.complete:
-            told = f"the log {entry.outcome or 'tells of'} a {entry.verb} that nobody sent: the history has no request for it"
+            told = f"a {entry.verb} was {entry.outcome}, and the history has no request for it"
             exhibit.wrong(Check.HISTORY, told, entry=entry.sequence, found=f"request {entry.request_id}")
 
 

@@ -1,0 +1,43 @@
+"""A decision log in Markdown, for people: the same entries, the same order, nothing left out but the proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from models.base import short
+from models.log import LogEntry
+
+_MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>#|"})
+
+
+def log_text(rollout: str, entries: Sequence[LogEntry]) -> str:
+    """The log as Markdown; what somebody wrote cannot change what the page is made of."""
+    parts = [f"# Decision log of {plain(rollout)}", f"{len(entries)} entries; times are UTC.", *map(_entry, entries)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _entry(entry: LogEntry) -> str:
+    head = f"## {entry.sequence} · {_moment(entry.at)} · {entry.kind.value}"
+    facts = [
+        ("Phase", entry.phase),
+        ("Programme time", _moment(entry.programme_at)),
+        ("Who", " · ".join(part for part in (entry.actor or "", entry.role or "") if part)),
+        ("Signed by", f"{entry.signed_by.name} ({entry.signed_by.subject})" if entry.signed_by else ""),
+        ("Asked", entry.verb or ""),
+        ("Outcome", entry.outcome.value if entry.outcome else ""),
+        ("Gate", entry.gate or ""),
+        ("Why", entry.rationale or ""),
+        ("Evidence", short(entry.evidence_digest) if entry.evidence_digest else ""),
+    ]
+    lines = "\n".join(f"- {name}: {plain(value)}" for name, value in facts if value)
+    return f"{head}\n\n{plain(entry.message)}\n\n{lines}"
+
+
+def plain(text: str) -> str:
+    """Text on one line in which no sign means anything to Markdown."""
+    return " ".join(text.split()).translate(_MARKS)
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

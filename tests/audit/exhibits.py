@@ -1,0 +1,147 @@
+"""Bundles for tests: made of recorded histories, whose logs are signed anew here; and changed in every way."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from audit.bundle import LOG, LOG_TEXT, PLAN, with_manifest
+from audit.checkpoint import Because, Link, make_checkpoint, open_checkpoint, origin_of
+from audit.exhibit import Trusted, read_plan
+from audit.leaves import leaf_bytes
+from audit.notes import NoteSigner
+from audit.text import log_text
+from audit.trail import Kind, attributes, lines_of, once, payloads, read
+from audit.tree import leaf_hash, root
+from models.canonical import canonical
+from models.claims import DecisionKeys
+from models.log import LogEntry
+from models.names import DEPLOYMENT
+
+HISTORIES = Path(__file__).parents[1] / "replay" / "histories"
+VERSION = "1.2.3"
+SIGNER = NoteSigner(DEPLOYMENT, Ed25519PrivateKey.from_private_bytes(b"7" * 32))
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """A recorded history, as Temporal's JSON."""
+    found: dict[str, Any] = json.loads(gzip.decompress((HISTORIES / f"{name}.json.gz").read_bytes()))
+    return found
+
+
+def chain(name: str) -> list[dict[str, Any]]:
+    """The runs of a recorded path, the first one first."""
+    if (HISTORIES / f"{name}.json.gz").exists():
+        return [recorded(name)]
+    return [recorded(one.name.removesuffix(".json.gz")) for one in sorted(HISTORIES.glob(f"{name}_[0-9].json.gz"))]
+
+
+@dataclass
+class Sample:
+    """The parts of a bundle before its manifest is written; `keys` are those of decisions that its history recorded."""
+
+    rollout: str
+    chain: str
+    plan: bytes
+    leaves: list[bytes]
+    histories: list[tuple[str, dict[str, Any]]]
+    keys: DecisionKeys | None = None
+    evidence: dict[str, bytes] = field(default_factory=dict)
+    sizes: Sequence[int] = ()
+
+    def checkpoints(self, sizes: Sequence[int] | None = None) -> dict[str, bytes]:
+        """Checkpoints over so many leaves each, signed and chained."""
+        found: dict[str, bytes] = {}
+        previous = None
+        at = datetime(2026, 11, 26, tzinfo=UTC)
+        for number, size in enumerate(self.sizes if sizes is None else sizes, 1):
+            link = Link(previous=previous, number=number, at=at + timedelta(hours=number), because=Because.HOUR)
+            origin = origin_of(DEPLOYMENT, self.rollout, self.chain)
+            note = make_checkpoint(origin, size, root([leaf_hash(one) for one in self.leaves[:size]]), link, SIGNER)
+            found[f"checkpoints/{number:06}.txt"] = note.encode()
+            previous = open_checkpoint(note.encode(), (SIGNER.public,)).digest
+        return found
+
+    def entries(self) -> list[LogEntry]:
+        return [LogEntry.model_validate_json(json.dumps(json.loads(one)["entry"])) for one in self.leaves]
+
+    def files(self) -> dict[str, bytes]:
+        """All files but the manifest."""
+        found = {
+            PLAN: self.plan,
+            LOG: b"".join(one + b"\n" for one in self.leaves),
+            LOG_TEXT: log_text(self.rollout, self.entries()).encode(),
+            "keys/log.txt": f"{SIGNER.public.vkey}\n".encode(),
+            **self.checkpoints(),
+            **self.evidence,
+        }
+        if self.keys:
+            found["keys/decisions.json"] = canonical({"keys": [one.model_dump() for one in self.keys.keys]})
+        for number, (run_id, history) in enumerate(self.histories, 1):
+            found[f"history/{number}-{run_id}.json"] = json.dumps(history).encode()
+        return found
+
+    def bundle(self) -> dict[str, bytes]:
+        return sealed(self, self.files())
+
+    @property
+    def trusted(self) -> Trusted:
+        return Trusted(log=(SIGNER.public,), decisions=self.keys.keys if self.keys else ())
+
+
+def sealed(sample: Sample, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Files with a manifest that fits them, as whoever forges a bundle writes one, too."""
+    return with_manifest(
+        files,
+        rollout=sample.rollout,
+        chain=sample.chain,
+        deployment=DEPLOYMENT,
+        made_at=datetime(2026, 11, 27, tzinfo=UTC),
+        code={"name": "partner-rollouts", "version": VERSION},
+    )
+
+
+def of_history(name: str) -> Sample:
+    """A sample of a recorded path: its log is what its history says was written down. It has no evidence."""
+    runs = chain(name)
+    first = attributes(runs[0]["events"][0])
+    plan = read_plan(json.dumps(read(payloads(first, "input"))[0]["plan"]).encode())
+    run_ids = [str(attributes(one["events"][0])["originalExecutionRunId"]) for one in runs]
+    lines = [line for run_id, run in zip(run_ids, runs, strict=True) for line in lines_of(run_id, run["events"])]
+    leaves = []
+    for line in once(lines):
+        if line.kind is Kind.ENTRY:
+            entry = LogEntry.model_validate(line.arguments[0], strict=False)
+            said = entry.model_dump(mode="json")
+            leaves.append(leaf_bytes(plan.id, first["firstExecutionRunId"], line.run_id, entry.sequence, said))
+    count = len(leaves)
+    return Sample(
+        rollout=plan.id,
+        chain=str(first["firstExecutionRunId"]),
+        plan=canonical(plan.model_dump(mode="json")),
+        leaves=leaves,
+        histories=list(zip(run_ids, runs, strict=True)),
+        keys=keys_in(runs),
+        sizes=(count // 3, 2 * count // 3, count),
+    )
+
+
+def keys_in(runs: list[dict[str, Any]]) -> DecisionKeys | None:
+    """The keys of decisions that a history was given last."""
+    found = None
+    asked: set[str] = set()
+    for event in (event for run in runs for event in run["events"]):
+        said = attributes(event)
+        if said.get("activityType", {}).get("name") == "decision_keys":
+            asked.add(event["eventId"])
+        if event["eventType"].endswith("ACTIVITY_TASK_COMPLETED") and said.get("scheduledEventId") in asked:
+            found = DecisionKeys.model_validate_json(base64.b64decode(said["result"]["payloads"][0]["data"]))
+    return found
