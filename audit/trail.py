@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.base import Frozen, Instant
+from models.claims import DecisionKeys, PublicKey
 from models.command import Verb
 from models.log import LogEntry, Outcome
 
@@ -241,6 +242,28 @@ def payloads(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """The payloads of a part of an event."""
     found = _part(said, name).get("payloads")
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def decision_keys(events: Iterable[Event]) -> tuple[PublicKey, ...]:
+    """The keys of decisions that a rollout was ever given, in that order."""
+    asked: set[str] = set()
+    found: dict[str, PublicKey] = {}
+    for event in events:
+        said = attributes(event)
+        if kind_of(event) == "ACTIVITY_TASK_SCHEDULED" and _part(said, "activityType").get("name") == "decision_keys":
+            asked.add(str(event.get("eventId")))
+        elif kind_of(event) == "ACTIVITY_TASK_COMPLETED" and str(said.get("scheduledEventId")) in asked:
+            for answer in read(payloads(said, "result")):
+                for key in _keys(answer):
+                    found.setdefault(f"{key.kid} {key.x}", key)
+    return tuple(found.values())
+
+
+def _keys(answer: Any) -> tuple[PublicKey, ...]:
+    try:
+        return DecisionKeys.model_validate(answer, strict=False).keys
+    except ValidationError:
+        return ()
 
 
 def _request(place: dict[str, Any], name: str, identity: str, sent: Iterable[dict[str, Any]]) -> Line:

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from cli import (
+    audit,
     data,
     database,
     decide,
@@ -40,6 +41,7 @@ for module in (servers, serve, doctor, rollouts, explain, evidence, decide, logi
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(database.app, name="db")

@@ -43,6 +43,7 @@ class Exit(IntEnum):
     PAUSED = 4
     STOPPED = 5
     REFUSED = 6
+    UNPROVEN = 7
     UNAVAILABLE = 69
     BROKEN = 70
     INTERRUPTED = 130
@@ -56,6 +57,7 @@ MEANING = {
     Exit.PAUSED: "the rollout is paused (get, explain)",
     Exit.STOPPED: "the rollout was stopped, or is stopping (get, explain)",
     Exit.REFUSED: "a request was refused; the rollout goes on as before",
+    Exit.UNPROVEN: "nothing is wrong, but not all of it could be proven (audit verify, history)",
     Exit.UNAVAILABLE: "a server, or every worker, cannot be reached",
     Exit.BROKEN: "a worker met what must not happen; its log has the traceback (worker run)",
     Exit.INTERRUPTED: "ended by Ctrl-C; what was asked of a rollout before stands",

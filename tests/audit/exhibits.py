@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,16 +12,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.bundle import LOG, LOG_TEXT, PLAN, with_manifest
+from audit.bundle import LOG, LOG_TEXT, MANIFEST, PLAN, history_place, read_manifest, with_manifest
 from audit.checkpoint import Because, Link, make_checkpoint, open_checkpoint, origin_of
 from audit.exhibit import Trusted, read_plan
 from audit.leaves import leaf_bytes
 from audit.notes import NoteSigner
 from audit.text import log_text
-from audit.trail import Kind, attributes, lines_of, once, payloads, read
+from audit.trail import Kind, attributes, decision_keys, lines_of, once, payloads, read
 from audit.tree import leaf_hash, root
 from models.canonical import canonical
-from models.claims import DecisionKeys
+from models.claims import DecisionKeys, PublicKey
 from models.log import LogEntry
 from models.names import DEPLOYMENT
 
@@ -56,6 +55,7 @@ class Sample:
     keys: DecisionKeys | None = None
     evidence: dict[str, bytes] = field(default_factory=dict)
     sizes: Sequence[int] = ()
+    version: str = VERSION
 
     def checkpoints(self, sizes: Sequence[int] | None = None) -> dict[str, bytes]:
         """Checkpoints over so many leaves each, signed and chained."""
@@ -105,7 +105,7 @@ def sealed(sample: Sample, files: dict[str, bytes]) -> dict[str, bytes]:
         chain=sample.chain,
         deployment=DEPLOYMENT,
         made_at=datetime(2026, 11, 27, tzinfo=UTC),
-        code={"name": "partner-rollouts", "version": VERSION},
+        code={"name": "partner-rollouts", "version": sample.version},
     )
 
 
@@ -135,13 +135,31 @@ def of_history(name: str) -> Sample:
 
 
 def keys_in(runs: list[dict[str, Any]]) -> DecisionKeys | None:
-    """The keys of decisions that a history was given last."""
-    found = None
-    asked: set[str] = set()
-    for event in (event for run in runs for event in run["events"]):
-        said = attributes(event)
-        if said.get("activityType", {}).get("name") == "decision_keys":
-            asked.add(event["eventId"])
-        if event["eventType"].endswith("ACTIVITY_TASK_COMPLETED") and said.get("scheduledEventId") in asked:
-            found = DecisionKeys.model_validate_json(base64.b64decode(said["result"]["payloads"][0]["data"]))
-    return found
+    """The keys of decisions that a history was given."""
+    found = decision_keys(event for run in runs for event in run["events"])
+    return DecisionKeys(audience=DEPLOYMENT, keys=found) if found else None
+
+
+def of_bundle(files: Mapping[str, bytes]) -> Sample:
+    """A bundle taken apart again."""
+    manifest = read_manifest(files[MANIFEST])
+    histories = sorted((place, path) for path in files if (place := history_place(path)) is not None)
+    keys = json.loads(files.get("keys/decisions.json", b'{"keys": []}'))["keys"]
+    leaves = files[LOG].split(b"\n")[:-1]
+    count = len(leaves)
+    return Sample(
+        rollout=manifest.rollout,
+        chain=manifest.chain,
+        plan=files[PLAN],
+        leaves=leaves,
+        histories=[(place[1], json.loads(files[path])) for place, path in histories],
+        keys=DecisionKeys(audience=DEPLOYMENT, keys=tuple(PublicKey(**one) for one in keys)) if keys else None,
+        evidence={path: content for path, content in files.items() if path.startswith("evidence/")},
+        sizes=(count // 3, 2 * count // 3, count),
+        version=manifest.code.version,
+    )
+
+
+def with_checkpoints(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A bundle whose log is signed with the tests' key."""
+    return of_bundle(files).bundle()

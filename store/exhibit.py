@@ -1,0 +1,111 @@
+"""What auditors are given of a rollout, as it stands in the store: log, plan, evidence, checkpoints, kept histories."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from models.base import Frozen, Instant
+from models.plan import RolloutPlan
+from models.work import RolloutKey
+from store.pool import Connection
+from store.statements import statement
+
+_LOG = statement("exhibit/log")
+_EVIDENCE = statement("exhibit/evidence")
+_CHECKPOINTS = statement("exhibit/checkpoints")
+_WISH = statement("exhibit/wish")
+_HISTORIES = statement("exhibit/histories")
+
+_GZIP = 31
+"""zlib's name for a gzip stream."""
+
+
+class LogRow(Frozen):
+    """An entry of the log as its leaf is made of it."""
+
+    sequence: int
+    run_id: str
+    entry: dict[str, Any]
+
+
+class KeptEvidence(Frozen):
+    """Evidence under its digest; `as_of` is programme time."""
+
+    digest: str
+    kind: str
+    purpose: str
+    as_of: Instant
+    body: dict[str, Any]
+
+
+class KeptCheckpoint(Frozen):
+    """A signed checkpoint over the first `size` entries, and the key that signed it."""
+
+    number: int
+    size: int
+    note: str
+    vkey: str
+
+
+class KeptHistory(Frozen):
+    """A run's history as it was exported: the SDK's JSON."""
+
+    run_id: str
+    last_event: int
+    text: bytes
+
+
+async def newest_chain(conn: Connection, rollout_id: str) -> tuple[RolloutKey, RolloutPlan] | None:
+    """The newest chain of a rollout and its plan, None for an unknown rollout."""
+    row = await conn.fetchrow(
+        "select chain_id, plan from rollout where rollout_id = $1 order by opened_at desc limit 1", rollout_id
+    )
+    if row is None:
+        return None
+    key = RolloutKey(rollout_id=rollout_id, chain_id=row["chain_id"])
+    return key, RolloutPlan.model_validate_json(json.dumps(row["plan"]))
+
+
+async def log_rows(conn: Connection, key: RolloutKey) -> tuple[LogRow, ...]:
+    """The log, the first entry first."""
+    return tuple(LogRow(**row) for row in await conn.fetch(_LOG, key.rollout_id, key.chain_id))
+
+
+async def evidence_of(conn: Connection, key: RolloutKey, digests: Iterable[str]) -> tuple[KeptEvidence, ...]:
+    """The evidence of these digests, and what it rests on."""
+    rows = await conn.fetch(_EVIDENCE, key.rollout_id, key.chain_id, sorted(digests))
+    return tuple(KeptEvidence(**row) for row in rows)
+
+
+async def checkpoints_of(conn: Connection, key: RolloutKey) -> tuple[KeptCheckpoint, ...]:
+    """The checkpoints, the first one first; none where this schema has no room for any."""
+    if not await _has(conn, "log_checkpoint"):
+        return ()
+    rows = await conn.fetch(_CHECKPOINTS, key.rollout_id, key.chain_id)
+    return tuple(KeptCheckpoint(**row) for row in rows)
+
+
+async def wish_for_checkpoint(conn: Connection, key: RolloutKey) -> bool:
+    """Ask a worker that has the key for a checkpoint; False where this schema has no room for the wish."""
+    if not await _has(conn, "log_checkpoint_wish"):
+        return False
+    await conn.execute(_WISH, key.rollout_id, key.chain_id)
+    return True
+
+
+async def histories_of(conn: Connection, key: RolloutKey) -> tuple[KeptHistory, ...]:
+    """The histories that were exported, in the order of the chain; none where this schema has no room for any."""
+    if not await _has(conn, "exported_history"):
+        return ()
+    rows = await conn.fetch(_HISTORIES, key.rollout_id, key.chain_id)
+    return tuple(
+        KeptHistory(run_id=row["run_id"], last_event=row["last_event"], text=zlib.decompress(row["history"], _GZIP))
+        for row in rows
+    )
+
+
+async def _has(conn: Connection, table: str) -> bool:
+    return await conn.fetchval("select to_regclass($1)", table) is not None
