@@ -15,7 +15,9 @@ from models.command import Verb
 from models.evidence import sealed_body
 from models.log import LogEntry, Outcome
 
-_PARTS = ("kind", "purpose", "as_of", "body")
+_PARTS = ("kind", "body")
+_OF_A_SNAPSHOT = {"evidence_id", "digest", "as_of", "readings", "comparison", "changes"}
+_AROUND_IT = {"snapshot", "rows", "stretches"}
 _SAFE = 2**53
 
 
@@ -24,10 +26,9 @@ def evidence_path(digest: str) -> str:
     return f"evidence/{digest.removeprefix('sha256:')}.json"
 
 
-def evidence_file(kind: str, purpose: str, as_of: datetime, body: Mapping[str, Any]) -> bytes:
-    """Evidence as it lies in a bundle."""
-    whole = {"kind": kind, "purpose": purpose, "as_of": as_of.isoformat(), "body": _as_fractions(dict(body))}
-    return canonical(whole)
+def evidence_file(kind: str, body: Mapping[str, Any]) -> bytes:
+    """Evidence as it lies in a bundle: nothing is in it that its digest does not cover."""
+    return canonical({"kind": kind, "body": _as_fractions(dict(body))})
 
 
 def _as_fractions(value: Any) -> Any:
@@ -50,6 +51,10 @@ def digest_of(kind: str, body: Mapping[str, Any]) -> str:
         return digest_json({name: value for name, value in body.items() if name not in ("evidence_id", "digest")})
     if kind == "snapshot":
         snapshot = body["snapshot"]
+        if body.keys() - _AROUND_IT or snapshot.keys() - _OF_A_SNAPSHOT:
+            raise ValueError("it says more than its digest covers")
+        if body.get("stretches") and not snapshot.get("changes"):
+            raise ValueError("it has stretches without changes, which its digest does not cover")
         parts = {
             "readings": snapshot["readings"],
             "rows": body["rows"],
@@ -109,9 +114,8 @@ def _one(exhibit: Exhibit, path: str, digest: str) -> str | None:
             raise ValueError("it is not written canonically")
         kind, body = whole["kind"], whole["body"]
         found = digest_of(kind, body)
-        own = body.get("digest") if kind == "assessment" else body["snapshot"].get("digest")
-        as_of = body["as_of"] if kind == "assessment" else body["snapshot"]["as_of"]
-        moments = datetime.fromisoformat(as_of), datetime.fromisoformat(whole["as_of"])
+        said = body if kind == "assessment" else body["snapshot"]
+        written = datetime.fromisoformat(said["as_of"]).isoformat().replace("+00:00", "Z")
     except BundleError as problem:
         exhibit.wrong(Check.EVIDENCE, problem.problem, file=path)
         return None
@@ -119,7 +123,8 @@ def _one(exhibit: Exhibit, path: str, digest: str) -> str | None:
         told = f"it is no evidence: {type(problem).__name__}: {str(problem)[:200]}"
         exhibit.wrong(Check.EVIDENCE, told, file=path)
         return None
-    if found != digest or own != digest or moments[0] != moments[1]:
+    name = f"{kind}-{digest.removeprefix('sha256:')[:16]}"
+    if (found, said.get("digest"), said.get("evidence_id"), said["as_of"]) != (digest, digest, name, written):
         told = "the evidence is not what the log names by this digest: it was changed or exchanged"
         exhibit.wrong(Check.EVIDENCE, told, file=path, entry=_first(exhibit, digest), found=found, expected=digest)
         return None

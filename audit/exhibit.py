@@ -84,6 +84,7 @@ def take_plan(exhibit: Exhibit) -> None:
     try:
         found = json_of(exhibit.files, PLAN)
         plan = read_plan(exhibit.files[PLAN])
+        written = canonical(found)
     except BundleError as problem:
         exhibit.wrong(Check.PLAN, problem.problem, file=PLAN)
         return
@@ -92,7 +93,10 @@ def take_plan(exhibit: Exhibit) -> None:
         where = ".".join(map(str, first["loc"]))[:100]
         exhibit.wrong(Check.PLAN, f"this release cannot read the plan: {where}: {first['msg'][:200]}", file=PLAN)
         return
-    if canonical(found) != exhibit.files[PLAN]:
+    except ValueError as problem:
+        exhibit.wrong(Check.PLAN, f"the plan has no canonical form: {str(problem)[:200]}", file=PLAN)
+        return
+    if written != exhibit.files[PLAN]:
         exhibit.wrong(
             Check.PLAN, "the plan is not written canonically, so its digest is that of other bytes", file=PLAN
         )

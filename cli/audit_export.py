@@ -197,7 +197,7 @@ async def _files(conn: Connection, key: RolloutKey, plan: RolloutPlan, read: _Re
     }
     must, may = named(entries, plan.digest)
     for one in await evidence_of(conn, key, must | may):
-        files[evidence_path(one.digest)] = evidence_file(one.kind, one.purpose, one.as_of, one.body)
+        files[evidence_path(one.digest)] = evidence_file(one.kind, one.body)
     for checkpoint in read.checkpoints:
         files[f"checkpoints/{checkpoint.number:06}.txt"] = checkpoint.note.encode()
     for number, (run_id, history) in enumerate(read.histories, 1):

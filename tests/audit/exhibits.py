@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.bundle import LOG, LOG_TEXT, MANIFEST, PLAN, history_place, read_manifest, with_manifest
+from audit.bundle import LOG, LOG_TEXT, MANIFEST, PLAN, history_place, read_manifest, unzipped, with_manifest
 from audit.checkpoint import Because, Link, make_checkpoint, open_checkpoint, origin_of
 from audit.exhibit import Trusted, read_plan
 from audit.leaves import leaf_bytes
@@ -24,6 +25,7 @@ from models.canonical import canonical
 from models.claims import DecisionKeys, PublicKey
 from models.log import LogEntry
 from models.names import DEPLOYMENT
+from tests.signing import Pen
 
 HISTORIES = Path(__file__).parents[1] / "replay" / "histories"
 VERSION = "1.2.3"
@@ -163,3 +165,88 @@ def of_bundle(files: Mapping[str, bytes]) -> Sample:
 def with_checkpoints(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """A bundle whose log is signed with the tests' key."""
     return of_bundle(files).bundle()
+
+
+BUNDLES = Path(__file__).parent / "bundles"
+
+
+def whole() -> Sample:
+    """The recorded bundle of a whole rollout with signed decisions."""
+    return of_bundle(unzipped((BUNDLES / "signed.zip").read_bytes()))
+
+
+def resigned(sample: Sample, pen: Pen) -> Sample:
+    """The same rollout, all of whose decisions were signed with this pen: for forgers who have a pinned key."""
+    tokens = {
+        old: pen.sign(json.loads(base64.urlsafe_b64decode(old.split(".")[1] + "==")))
+        for old in (entry.token for entry in sample.entries())
+        if old is not None
+    }
+    sample = replace(sample, keys=pen.keys())
+    return rewritten(sample, tokens)
+
+
+def rewritten(sample: Sample, texts: Mapping[str, str]) -> Sample:
+    """The same with texts replaced wherever they stand: in the log, and in what the history has of it."""
+
+    def changed(text: str) -> str:
+        for old, new in texts.items():
+            text = text.replace(old, new)
+        return text
+
+    leaves = [canonical(json.loads(changed(one.decode()))) for one in sample.leaves]
+    histories = [(run_id, _payloads(history, changed)) for run_id, history in sample.histories]
+    return replace(sample, leaves=leaves, histories=histories)
+
+
+def _payloads(value: Any, changed: Callable[[str], str]) -> Any:
+    if isinstance(value, list):
+        return [_payloads(one, changed) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"metadata", "data"}:
+        data = base64.b64encode(changed(base64.b64decode(value["data"]).decode()).encode()).decode()
+        return {**value, "data": data}
+    return {name: _payloads(one, changed) for name, one in value.items()}
+
+
+def without_entry(sample: Sample, sequence: int) -> Sample:
+    """The same as if an entry had never been written: taken out of the log and the history, the rest counted anew."""
+    leaves = []
+    for number, line in enumerate((one for at, one in enumerate(sample.leaves, 1) if at != sequence), 1):
+        leaf = json.loads(line)
+        leaf["sequence"] = leaf["entry"]["sequence"] = number
+        leaves.append(canonical(leaf))
+
+    def changed(text: str) -> str:
+        body = json.loads(text)
+        for part in (body, body.get("record") or {}) if isinstance(body, dict) else ():
+            if isinstance(part.get("entries"), list):
+                part["entries"] = [
+                    {**one, "sequence": one["sequence"] - (one["sequence"] > sequence)}
+                    for one in part["entries"]
+                    if one["sequence"] != sequence
+                ]
+        return json.dumps(body)
+
+    histories = [(run_id, _payloads(history, changed)) for run_id, history in sample.histories]
+    return replace(sample, leaves=leaves, histories=histories, sizes=(len(leaves) // 2, len(leaves)))
+
+
+def without_event(sample: Sample, is_it: Callable[[dict[str, Any]], bool]) -> Sample:
+    """The same as if the first such event had never happened; the others are counted anew."""
+    history = sample.histories[0][1]
+    at = next(at for at, event in enumerate(history["events"]) if is_it(event))
+    return _with_events(sample, [one for number, one in enumerate(history["events"]) if number != at])
+
+
+def with_event(sample: Sample, event: dict[str, Any], after: int) -> Sample:
+    """The same with one more event behind the first so many."""
+    events = sample.histories[0][1]["events"]
+    return _with_events(sample, [*events[:after], event, *events[after:]])
+
+
+def _with_events(sample: Sample, events: list[dict[str, Any]]) -> Sample:
+    numbered = [{**one, "eventId": str(number)} for number, one in enumerate(events, 1)]
+    run_id, history = sample.histories[0]
+    return replace(sample, histories=[(run_id, {**history, "events": numbered}), *sample.histories[1:]])

@@ -1,0 +1,130 @@
+"""Bundles that nobody touched prove what they are said to prove, and what could not be proven is never passed over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from audit.exhibit import Trusted
+from audit.findings import Check, Gap, Report
+from audit.notes import NoteSigner
+from audit.verify import Replays, verify, with_replays
+from tests.audit.exhibits import HISTORIES, SIGNER, Sample, of_history, whole
+
+SINGLE = {path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz")} - {
+    "letters_holds",
+    "no_evidence_holds_2",
+}
+WHOLE_CHAINS = [*sorted(one for one in SINGLE if not one.startswith(("watch_", "continue_as"))), "continue_as_new"]
+"""Recorded paths of which every run is there."""
+
+
+def look(sample: Sample, trusted: Trusted | None = None) -> Report:
+    return verify(sample.bundle(), trusted or sample.trusted, sample.version)
+
+
+def gaps(report: Report) -> set[Gap]:
+    return {one.gap for one in report.findings if one.gap}
+
+
+def test_a_whole_rollout_is_proven_down_to_the_last_entry_signature_and_gate() -> None:
+    sample = whole()
+    report = look(sample)
+    assert report.findings == ()
+    count = len(sample.leaves)
+    proven = report.proven
+    assert (proven.entries, proven.covered, proven.checkpoints) == (count, count, 3)
+    assert (proven.signatures, proven.gates, proven.histories) == (14, 3, 1)
+    assert proven.evidence == len(sample.evidence) > 20
+    assert proven.requests > proven.signatures
+    told = with_replays(report, Replays(version="1.0", done=1)).line
+    assert f"{count} of {count} entries under 3 signed checkpoints" in told
+    assert "1 of 1 histories replayed with 1.0" in told
+    assert "not proven" not in told
+
+
+@pytest.mark.parametrize("name", WHOLE_CHAINS)
+def test_nothing_is_read_into_what_a_rollout_of_any_path_wrote(name: str) -> None:
+    """The rules are walked through with the logs of all paths, also of releases gone by: none of them is wrong."""
+    sample = of_history(name)
+    report = look(sample)
+    # Histories have no evidence: that is missed, and nothing else.
+    assert {one.check for one in report.wrong} <= {Check.EVIDENCE}
+    assert all("is not in the bundle" in one.what for one in report.wrong)
+    assert gaps(report) <= {Gap.UNSIGNED, Gap.PLAN}
+    assert report.proven.covered == len(sample.leaves)
+
+
+def test_entries_behind_the_newest_checkpoint_are_counted_and_not_passed_over() -> None:
+    sample = replace(whole(), sizes=(20, 40))
+    report = look(sample)
+    assert report.wrong == ()
+    assert gaps(report) == {Gap.UNCOVERED}
+    [gap] = report.gaps()
+    assert f"no checkpoint covers the newest {len(sample.leaves) - 40} of {len(sample.leaves)} entries" in gap.sentence
+    assert report.gaps(frozenset({Gap.UNCOVERED})) == ()
+    assert "40 of 54 entries" in report.line
+    assert "not proven: uncovered" in report.line
+
+
+def test_a_bundle_without_any_checkpoint_proves_no_entry() -> None:
+    report = look(replace(whole(), sizes=()))
+    assert gaps(report) == {Gap.UNCOVERED}
+    assert report.proven.covered == 0
+
+
+def test_without_a_history_the_requests_are_said_to_be_unproven() -> None:
+    report = look(replace(whole(), histories=[]))
+    assert report.wrong == ()
+    assert gaps(report) == {Gap.HISTORY}
+    assert report.proven.requests == 0
+
+
+def test_where_the_first_run_is_past_retention_that_is_said() -> None:
+    sample = of_history("continue_as_new")
+    report = look(replace(sample, histories=sample.histories[1:]))
+    assert Gap.HISTORY in gaps(report)
+    assert not [one for one in report.wrong if one.check is Check.HISTORY]
+
+
+def test_where_a_run_in_the_middle_is_missing_that_is_wrong() -> None:
+    sample = of_history("continue_as_new")
+    report = look(replace(sample, histories=[sample.histories[0], *sample.histories[2:]]))
+    assert any("before it is missing" in one.what for one in report.wrong)
+
+
+def test_without_a_pinned_key_of_decisions_no_signature_counts_as_verified() -> None:
+    report = look(whole(), Trusted(log=(SIGNER.public,)))
+    assert gaps(report) == {Gap.DECISION_KEYS}
+    assert report.proven.signatures == 0
+
+
+def test_without_a_pinned_key_of_checkpoints_nothing_is_proven_whatever_the_bundle_brings() -> None:
+    report = look(whole(), Trusted(decisions=whole().trusted.decisions))
+    assert any("no key of checkpoints is pinned" in one.what for one in report.wrong)
+
+
+def test_keys_inside_the_bundle_are_trusted_by_nobody() -> None:
+    """Whoever forges a log signs it with a key of their own, and puts that in the bundle."""
+    other = NoteSigner(SIGNER.public.name, Ed25519PrivateKey.generate())
+    report = look(whole(), Trusted(log=(other.public,), decisions=whole().trusted.decisions))
+    told = [one.sentence for one in report.wrong]
+    assert any("no key that is trusted has signed the note" in one for one in told)
+    assert any("brings a key of checkpoints that is not pinned" in one for one in told)
+    assert report.proven.covered == 0
+
+
+def test_an_unsigned_rollout_is_never_said_to_prove_who_decided() -> None:
+    report = look(of_history("happy"))
+    assert {Gap.UNSIGNED, Gap.PLAN} <= gaps(report)
+
+
+def test_a_history_that_does_not_replay_and_one_that_was_not_replayed_are_told_apart() -> None:
+    report = look(whole())
+    broken = with_replays(report, Replays(version="1.0", problems={"history/1-x.json": "NondeterminismError: no"}))
+    assert "history/1-x.json: the history does not replay: NondeterminismError" in broken.line
+    other = with_replays(report, Replays(version="1.0", why_not="the history was not replayed: another release"))
+    assert (other.wrong, gaps(other)) == ((), {Gap.REPLAY})
+    assert "not proven: replay" in other.line
