@@ -1,16 +1,18 @@
-"""history and decisions: the audit trail from Temporal's own history, and the decision log from the store."""
+"""history and decisions: the timeline from Temporal's history and the store, and the decision log by itself."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, Sheet, command, emit_json, say, sheets
+from cli.output import CliError, Exit, Format, Output, Sheet, clean, command, complain, emit_json, say, sheets
 from cli.rollouts import Name
 from cli.tree import moment
 from models.base import short
@@ -18,8 +20,11 @@ from models.log import LogEntry
 from models.rollout import RolloutView
 
 if TYPE_CHECKING:
-    from audit.trail import Line
-    from console.trail import Trail
+    from audit.timeline import Row
+    from console.trail import Timeline
+
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"]
+"""How a moment may be written."""
 
 
 def register(app: typer.Typer) -> None:
@@ -28,76 +33,156 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: rollouts decisions gold-tier-rebate")(decisions)
 
 
+class Shape(StrEnum):
+    """How the timeline is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MD = "md"
+
+
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", formats=MOMENTS, help="From this real moment on (UTC)."),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--until", formats=MOMENTS, help="Before this real moment (UTC)."),
+]
+
+
 @command
 async def history(
     name: Name,
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="Only this kind: request, run, word, other, or that of an entry of the log."),
+    ] = None,
+    verb: Annotated[str | None, typer.Option("--verb", help="Only this verb: decide, pause, resume, ...")] = None,
+    who: Annotated[str | None, typer.Option("--who", help="Only by people whose identity has this in it.")] = None,
+    since: Since = None,
+    until: Until = None,
+    phase: Annotated[str | None, typer.Option("--phase", help="Only in this phase, or `scale wave 2`.")] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="Only what was refused.")] = False,
+    words: Annotated[str | None, typer.Option("--words", help="Only where these words stand.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also the watch's daily words, and every step of Temporal's own.")
     ] = False,
     home: Home = Path(DEFAULT_HOME),
-    output: Output = Format.TABLE,
-) -> None:
-    """The audit trail from Temporal's own history, across continue-as-new, refused attempts included.
+    output: Annotated[Shape, typer.Option("-o", "--output", help="For people, for scripts, or as a file.")] = (
+        Shape.TABLE
+    ),
+) -> int:
+    """One timeline from both sources: Temporal's history, across continue-as-new, and the log in the store.
 
-    Who asked for what, why, on what evidence, and what came of it; and what the rollout did by itself. A request that
-    could not even be read is shown as it was sent. Who somebody is, is claimed: nobody checks it in this release.
+    Who asked for what, why, on what evidence, and what came of it, refused attempts included; and what the rollout did
+    by itself. Each row says which source tells of it: what is past retention stands in the log alone. Where the two
+    disagree, the row says how, and the exit code is 1. A request that could not even be read is shown as it was sent.
     """
-    from audit.trail import Kind
+    from audit.timeline import Wanted
+
+    wanted = Wanted(kind, verb, who, _utc(since), _utc(until), phase, refused, words)
+    found = await _timeline(Place(home), name)
+    left_out = () if everything or kind in _LEFT_OUT else _LEFT_OUT
+    rows = [row for row in found.rows if row.kind.value not in left_out and wanted.takes(row)]
+    _print(found, rows, output)
+    _say_what_is_not_there(found, len(rows), left_out=left_out, filtered=wanted.any)
+    for row in found.disagreements:
+        complain(f"{row.at:%Y-%m-%d %H:%M:%S} {row.what}: the two sources disagree: {row.disagrees}")
+    return Exit.ERROR if found.disagreements else Exit.OK
+
+
+_LEFT_OUT = ("word", "other")
+"""Kinds that are not shown unless they are asked for."""
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+async def _timeline(place: Place, name: str) -> Timeline:
+    """Both sources; without the store the history alone, which is said."""
     from cli.connect import open_gateway
-    from console.trail import read_trail
+    from cli.database import connection
+    from console.trail import read_timeline
 
-    trail = await read_trail(await open_gateway(Place(home)), name)
-    left_out = () if everything else (Kind.WORD, Kind.OTHER)
-    lines = [line for line in trail.lines if line.kind not in left_out]
-    if output is Format.JSON:
-        data = trail.model_dump(mode="json", exclude={"lines"})
-        emit_json("history", {**data, "lines": [line.model_dump(mode="json") for line in lines]})
-    else:
-        columns = ("time", "programme time", "who", "what", "outcome", "why", "evidence")
-        sheets(*columns, rows=[_row(line) for line in lines], told=[_sheet(line) for line in lines])
-    _say_what_is_not_there(trail, len(lines))
+    gateway = await open_gateway(place)
+    try:
+        async with connection(place) as opened:
+            return await read_timeline(gateway, opened, name)
+    except CliError as problem:
+        say(f"The log cannot be read, so this is the history alone: {problem}")
+        return await read_timeline(gateway, None, name)
 
 
-def _row(line: Line) -> tuple[str, ...]:
-    who = line.who or (f"(client {line.identity})" if line.identity else "")
-    numbers = ", ".join(f"#{one}" for one in line.entries)
-    outcome = " ".join(part for part in (line.outcome, numbers) if part)
-    told = f"{outcome}: {line.message}" if line.message else outcome
-    programme = moment(line.programme_at) if line.programme_at else ""
-    return (f"{line.at:%Y-%m-%d %H:%M:%S}", programme, who, line.what, told, line.why, short(line.evidence))
+def _print(found: Timeline, rows: list[Row], output: Shape) -> None:
+    from audit.timeline import COLUMNS, as_markdown, cells
+    from console.pages.csvtext import write_rows
+
+    match output:
+        case Shape.JSON:
+            data = found.model_dump(mode="json", exclude={"rows"})
+            emit_json("history", {**data, "lines": [row.model_dump(mode="json") for row in rows]})
+        case Shape.CSV:
+            typer.echo(write_rows([COLUMNS, *map(cells, rows)]), nl=False)
+        case Shape.MD:
+            typer.echo(clean(as_markdown(found.rollout, rows)), nl=False)
+        case _:
+            columns = ("time", "programme time", "who", "what", "outcome", "why", "evidence", "source")
+            sheets(*columns, rows=[_row(row) for row in rows], told=[_sheet(row) for row in rows])
 
 
-def _sheet(line: Line) -> Sheet:
-    _, programme, who, what, told, why, evidence = _row(line)
-    facts = (f"programme time {programme}" if programme else "", f"evidence {evidence}" if evidence else "")
+def _row(row: Row) -> tuple[str, ...]:
+    who = row.who or (f"(client {row.identity})" if row.identity else "")
+    numbers = ", ".join(f"#{one}" for one in row.entries)
+    outcome = " ".join(part for part in (row.outcome, numbers) if part)
+    told = f"{outcome}: {row.message}" if row.message else outcome
+    told += f" DISAGREEMENT: {row.disagrees}" if row.disagrees else ""
+    programme = moment(row.programme_at) if row.programme_at else ""
+    when = f"{row.at:%Y-%m-%d %H:%M:%S}"
+    return (when, programme, who, row.what, told, row.why, short(row.evidence), row.source.value)
+
+
+def _sheet(row: Row) -> Sheet:
+    when, programme, who, what, told, why, evidence, source = _row(row)
+    facts = (
+        f"programme time {programme}" if programme else "",
+        f"evidence {evidence}" if evidence else "",
+        f"told by {source}",
+    )
     return Sheet(
-        head="  ".join(part for part in (f"{line.at:%Y-%m-%d %H:%M:%S}", who, what) if part),
+        head="  ".join(part for part in (when, who, what) if part),
         body=(told, f"why: {why}" if why else "", ", ".join(filter(None, facts))),
-        style="red" if line.outcome == "refused" else "bold",
+        style="bold red" if row.disagrees else "red" if row.refused else "bold",
     )
 
 
-def _say_what_is_not_there(trail: Trail, shown: int) -> None:
-    from audit.trail import Kind
-
-    kinds = Counter(line.kind for line in trail.lines)
-    refused = sum(line.outcome == "refused" for line in trail.lines)
-    say(f"Requests: {kinds[Kind.REQUEST]}, refused: {refused}. Runs in the chain: {trail.runs}.")
-    if shown < len(trail.lines):
+def _say_what_is_not_there(found: Timeline, shown: int, *, left_out: tuple[str, ...], filtered: bool) -> None:
+    kinds = Counter(row.kind.value for row in found.rows)
+    refused = sum(row.refused for row in found.rows)
+    say(f"Requests: {kinds['request']}, refused: {refused}. Runs in the chain: {found.runs}.")
+    if filtered:
+        say(f"{shown} of {len(found.rows)} rows fulfil the filters.")
+    if left_out and kinds["word"] + kinds["other"]:
         say(
-            f"Left out: {kinds[Kind.WORD]} daily words of the watch that nothing has changed, "
-            f"{kinds[Kind.OTHER]} steps of Temporal's own; --all shows them."
+            f"Left out: {kinds['word']} daily words of the watch that nothing has changed, "
+            f"{kinds['other']} steps of Temporal's own; --all shows them."
         )
-    if trail.taken_up:
+    if found.taken_up:
         say(
-            f"A worker took up a task at {trail.taken_up:%H:%M:%S} and has not answered yet. What was sent since then, "
+            f"A worker took up a task at {found.taken_up:%H:%M:%S} and has not answered yet. What was sent since then, "
             "Temporal keeps; it stands here once the task is answered, by that worker or by another."
         )
-    if trail.missing_run:
+    if found.missing_run:
         say(
-            f"The trail does not go back to the beginning: run {trail.missing_run} before it is past retention. "
-            f"`rollouts decisions {trail.rollout}` has the whole log."
+            f"Temporal's history does not go back to the beginning: run {found.missing_run} before it is past "
+            "retention. What the log alone tells of that time says so."
         )
+    if not found.runs:
+        say("Temporal has no history of it any more: this is the log alone.")
 
 
 @command

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from models.base import Frozen, Instant
+from models.log import LogEntry
 from models.plan import RolloutPlan
 from models.work import RolloutKey
 from store.pool import Connection
@@ -109,3 +110,14 @@ async def histories_of(conn: Connection, key: RolloutKey) -> tuple[KeptHistory, 
 
 async def _has(conn: Connection, table: str) -> bool:
     return await conn.fetchval("select to_regclass($1)", table) is not None
+
+
+async def entries_of(conn: Connection, rollout_id: str, chain_id: str | None = None) -> dict[int, tuple[str, LogEntry]]:
+    """The log of a chain, or of the newest: each entry by its sequence, with the run that wrote it."""
+    if chain_id is None:
+        found = await newest_chain(conn, rollout_id)
+        if found is None:
+            return {}
+        chain_id = found[0].chain_id
+    rows = await log_rows(conn, RolloutKey(rollout_id=rollout_id, chain_id=chain_id))
+    return {row.sequence: (row.run_id, LogEntry.model_validate_json(json.dumps(row.entry))) for row in rows}

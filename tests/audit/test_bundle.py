@@ -101,16 +101,16 @@ def test_a_file_that_is_encrypted_or_packed_otherwise_is_refused() -> None:
         unzipped(out.getvalue())
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"PK", b"nothing", b"PK\x05\x06" + b"\x00" * 18, zlib.compress(b"x"), b"\x00" * 99]
-)
-def test_what_is_no_archive_is_refused_or_empty(content: bytes) -> None:
-    try:
-        files = unzipped(content)
-    except BundleError as problem:
-        assert "cannot be unpacked" in str(problem)
-    else:
-        assert verify(files, WHOLE.trusted, WHOLE.version).wrong
+@pytest.mark.parametrize("content", [b"", b"PK", b"nothing", zlib.compress(b"x"), b"\x00" * 99])
+def test_what_is_no_archive_is_refused(content: bytes) -> None:
+    with pytest.raises(BundleError, match="cannot be unpacked"):
+        unzipped(content)
+
+
+def test_an_archive_with_nothing_in_it_proves_nothing() -> None:
+    files = unzipped(b"PK\x05\x06" + b"\x00" * 18)
+    [found] = verify(files, WHOLE.trusted, WHOLE.version).wrong
+    assert found.sentence == "manifest.json: it is missing"
 
 
 def test_a_changed_byte_of_the_archive_changes_nothing_or_is_found() -> None:

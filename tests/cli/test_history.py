@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from temporalio.common import RawValue
 from temporalio.service import RPCError
 
 from audit.trail import Kind, Line, settle
+from cli.database import connection
+from cli.home import Place
 from cli.output import Exit
 from models.command import Verb
 from models.names import rollout_workflow_id
@@ -89,9 +93,14 @@ async def test_the_trail_crosses_continue_as_new_and_says_where_an_older_run_is_
     rest = await terminal("history", rollout.name, "-o", "json")
     assert rest.code == Exit.OK
     assert rest.data["missing_run"] == older[0]
-    assert {line["run_id"] for line in rest.data["lines"]} == {newest}
+    shown = rest.data["lines"]
+    assert {line["run_id"] for line in shown if line["source"] != "log"} == {newest}
+    # What the deleted run had told of stands in the log alone, and nothing of it is missing.
+    numbers = sorted(number for line in shown for number in line["entries"])
+    assert numbers == list(range(1, numbers[-1] + 1))
+    assert next(line["entries"] for line in shown if line["source"] == "log") == [1]
+    assert not [line for line in shown if line["disagrees"]]
     assert f"run {older[0]} before it is past retention" in rest.err
-    assert f"rollouts decisions {rollout.name}" in rest.err
     log = await terminal.program("decisions", rollout.name, "-o", "json")
     assert [entry["sequence"] for entry in log.data] == list(range(1, len(log.data) + 1))
     assert log.data[0]["message"].startswith("Decision log opened")
@@ -226,3 +235,57 @@ def test_a_pending_request_is_settled_by_its_last_entry_and_keeps_the_number_of_
     done = _line(Kind.ENTRY, 3, request_id="a", outcome="refused", entries=(9,), message="the breach stands")
     (settled,) = settle([request, pending, done])
     assert (settled.outcome, settled.message, settled.entries) == ("refused", "the breach stands", (7, 9))
+
+
+async def test_filters_and_files_show_the_same_rows(terminal: Terminal, rollout: Rollout) -> None:
+    gate = (await rollout.to_gate()).gate
+    assert gate is not None
+    finance = rollout.who("finance_owner")
+    await terminal("approve", rollout.name, "--as", finance, "-m", "=1+1")
+    told = await terminal("history", rollout.name, "--verb", "decide", "--refused", "-o", "json")
+    [line] = told.data["lines"]
+    assert (line["who"], line["outcome"], line["source"]) == (finance, "refused", "history, log")
+    assert "1 of " in told.err
+    assert (await terminal("history", rollout.name, "--until", "2001-01-01", "-o", "json")).data["lines"] == []
+    assert (await terminal("history", rollout.name, "--since", "soon")).code == Exit.BAD_INPUT
+    table = await terminal.program("history", rollout.name, "--who", "fin.finance", "-o", "csv", "--refused")
+    head, row = csv.reader(io.StringIO(table.out))
+    assert dict(zip(head, row, strict=True))["why"] == "'=1+1"
+    page = await terminal("history", rollout.name, "--refused", "-o", "md")
+    assert page.out.startswith(f"# Timeline of {rollout.name}")
+    assert "decide approve prepare\\_to\\_pilot" in page.out
+
+
+async def test_where_log_and_history_disagree_the_row_says_how_and_the_exit_code_is_not_zero(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    """Somebody who owns the database wrote another reason into the log."""
+    await terminal("pause", rollout.name, "--as", rollout.who("sponsor"), "-m", "wait for the auditors")
+    assert (await terminal("history", rollout.name)).code == Exit.OK
+    async with connection(Place(terminal.home)) as conn, conn.transaction():
+        await conn.execute("alter table decision_log disable trigger all")
+        await conn.execute(
+            "update decision_log set entry = jsonb_set(entry, '{rationale}', '\"never mind\"')"
+            " where rollout_id = $1 and kind = 'pause'",
+            rollout.name,
+        )
+        await conn.execute("alter table decision_log enable trigger all")
+    told = await terminal("history", rollout.name, "--verb", "pause")
+    assert told.code == Exit.ERROR
+    assert "rationale is 'never mind' in the log, and 'wait for the auditors' in the history" in told.err
+    assert "DISAGREEMENT" in told.out
+
+
+async def test_what_temporal_has_forgotten_is_told_by_the_log_alone(terminal: Terminal, rollout: Rollout) -> None:
+    await rollout.to_gate()
+    await rollout.gateway.handle(rollout.name).terminate()
+    await _delete(rollout, (await _runs(rollout))[0])
+
+    async def gone() -> Told | None:
+        told = await terminal("history", rollout.name, "-o", "json")
+        return told if told.code == Exit.OK and not told.data["runs"] else None
+
+    last = await terminal("history", rollout.name)
+    told = await patiently(gone, lambda: f"Temporal does not forget it: {last}")
+    assert {line["source"] for line in told.data["lines"]} == {"log"}
+    assert "this is the log alone" in told.err
