@@ -94,7 +94,7 @@ def merged(
     for number, (run_id, entry) in entries.items():
         if number not in recorded:
             odd = first <= number <= newest or (closed and number > newest)
-            rows.append(_of_log(run_id, entry, "the workflow never wrote it, by its history" if odd else None))
+            rows.append(row_of(run_id, entry, "the workflow never wrote it, by its history" if odd else None))
     return tuple(sorted(rows, key=lambda row: row.at))
 
 
@@ -130,7 +130,8 @@ def _difference(number: int, told: LogEntry, kept: LogEntry) -> str:
     return f"entry {number}: {name} is {two.get(name)!r:.200} in the log, and {one.get(name)!r:.200} in the history"
 
 
-def _of_log(run_id: str, entry: LogEntry, problem: str | None) -> Row:
+def row_of(run_id: str, entry: LogEntry, problem: str | None = None) -> Row:
+    """An entry of which the log tells; `problem` is how the history differs."""
     return Row(
         at=entry.at,
         run_id=run_id,

@@ -70,8 +70,10 @@ async def export(
     digest = hashlib.sha256(found.files[MANIFEST]).hexdigest()
     left = found.entries - found.covered
     if left:
-        why = "no worker with the key answered in time" if found.wished else "checkpoints are not made on demand here"
-        say(f"The newest checkpoint covers {found.covered} of {found.entries} entries: {why}.")
+        say(
+            f"The newest checkpoint covers {found.covered} of {found.entries} entries; a fresh one was wished for, and "
+            "no worker with the key of the log wrote it in time."
+        )
     if found.no_history:
         say(f"The bundle has no history: {found.no_history}.")
     if output is Format.JSON:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.bundle import DECISION_KEYS, LOG, LOG_KEYS, LOG_TEXT, PLAN, with_manifest
-from audit.checkpoint import origin_of, read_checkpoint
+from audit.checkpoint import Because, origin_of, read_checkpoint
 from audit.errors import NotSound
 from audit.evidence import evidence_file, evidence_path, named
 from audit.leaves import leaf_bytes
@@ -23,17 +23,8 @@ from models.log import LogEntry
 from models.names import DEPLOYMENT
 from models.plan import RolloutPlan
 from models.work import RolloutKey
-from store.exhibit import (
-    KeptCheckpoint,
-    KeptHistory,
-    LogRow,
-    checkpoints_of,
-    evidence_of,
-    histories_of,
-    log_rows,
-    newest_chain,
-    wish_for_checkpoint,
-)
+from store.checkpoints import StoredCheckpoint, covered, listed
+from store.exhibit import KeptHistory, LogRow, evidence_of, histories_of, log_rows, newest_chain
 from store.pool import Connection
 
 if TYPE_CHECKING:
@@ -44,12 +35,15 @@ PROGRAM = "partner-rollouts"
 ATTEMPTS = 5
 """Times that log, history and checkpoint are read until they tell of the same moment."""
 
+WITHIN = 10.0
+"""Seconds to wait for a checkpoint; a worker that has the key of the log needs about one."""
+
 LOOKS, BETWEEN = 40, 0.25
 """Looks for what is on its way, and seconds between two of them."""
 
 
 class Gathered(NamedTuple):
-    """The files of a bundle, and what has to be said of them: entries that no checkpoint covers, whether one could be
+    """The files of a bundle, and what has to be said of them: entries that no checkpoint covers, whether one was
     wished for, and why Temporal's history is not all there (None: it is)."""
 
     files: dict[str, bytes]
@@ -62,7 +56,7 @@ class Gathered(NamedTuple):
 class _Read(NamedTuple):
     rows: tuple[LogRow, ...]
     histories: list[tuple[str, dict[str, Any]]]
-    checkpoints: tuple[KeptCheckpoint, ...]
+    checkpoints: tuple[StoredCheckpoint, ...]
 
 
 def release() -> str:
@@ -87,13 +81,10 @@ async def gather(conn: Connection, gateway: Gateway | None, name: str, deploymen
     for _ in range(ATTEMPTS):
         if read.rows and _covered(read) == len(read.rows):
             break
-        if not await wish_for_checkpoint(conn, key):
-            break
         wished = True
-        await _wait_for_checkpoint(conn, key, len(read.rows))
-        read = await _read(conn, gateway, key)
-        if _covered(read) < len(read.rows) and not read.checkpoints:
+        if not await covered(conn, key, Because.EXPORT.value, WITHIN):
             break
+        read = await _read(conn, gateway, key)
     named_deployment = deployment or os.environ.get("ROLLOUTS_DEPLOYMENT") or DEPLOYMENT
     _must_be_of(named_deployment, key, read.checkpoints)
     files = await _files(conn, key, plan, read)
@@ -114,13 +105,6 @@ def _covered(read: _Read) -> int:
     return max((one.size for one in read.checkpoints), default=0)
 
 
-async def _wait_for_checkpoint(conn: Connection, key: RolloutKey, size: int) -> None:
-    for _ in range(LOOKS):
-        if max((one.size for one in await checkpoints_of(conn, key)), default=0) >= size:
-            return
-        await asyncio.sleep(BETWEEN)
-
-
 async def _read(conn: Connection, gateway: Gateway | None, key: RolloutKey) -> _Read:
     """Histories first, then the log, at least as far as these tell of it; no further, so that each bears out the
     other."""
@@ -132,7 +116,7 @@ async def _read(conn: Connection, gateway: Gateway | None, key: RolloutKey) -> _
             break
         await asyncio.sleep(BETWEEN)
         rows = await log_rows(conn, key)
-    checkpoints = await checkpoints_of(conn, key)
+    checkpoints = await listed(conn, key)
     if last and len(rows) > last:
         rows = rows[:last]
         checkpoints = tuple(one for one in checkpoints if one.size <= last)
@@ -172,7 +156,7 @@ def _joined(kept: tuple[KeptHistory, ...], live: list[tuple[str, dict[str, Any]]
     return [*ours, *((run_id, one) for run_id, one in live if run_id in known)]
 
 
-def _must_be_of(deployment: str, key: RolloutKey, checkpoints: tuple[KeptCheckpoint, ...]) -> None:
+def _must_be_of(deployment: str, key: RolloutKey, checkpoints: tuple[StoredCheckpoint, ...]) -> None:
     for one in checkpoints[-1:]:
         try:
             origin = read_checkpoint(read_note(one.note.encode()).text).origin

@@ -1,4 +1,4 @@
-"""What auditors are given of a rollout, as it stands in the store: log, plan, evidence, checkpoints, kept histories."""
+"""What auditors are given of a rollout, as it stands in the store: log, plan, evidence, kept histories."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from store.statements import statement
 
 _LOG = statement("exhibit/log")
 _EVIDENCE = statement("exhibit/evidence")
-_CHECKPOINTS = statement("exhibit/checkpoints")
-_WISH = statement("exhibit/wish")
 _HISTORIES = statement("exhibit/histories")
 
 _GZIP = 31
@@ -40,15 +38,6 @@ class KeptEvidence(Frozen):
     purpose: str
     as_of: Instant
     body: dict[str, Any]
-
-
-class KeptCheckpoint(Frozen):
-    """A signed checkpoint over the first `size` entries, and the key that signed it."""
-
-    number: int
-    size: int
-    note: str
-    vkey: str
 
 
 class KeptHistory(Frozen):
@@ -79,22 +68,6 @@ async def evidence_of(conn: Connection, key: RolloutKey, digests: Iterable[str])
     """The evidence of these digests, and what it rests on."""
     rows = await conn.fetch(_EVIDENCE, key.rollout_id, key.chain_id, sorted(digests))
     return tuple(KeptEvidence(**row) for row in rows)
-
-
-async def checkpoints_of(conn: Connection, key: RolloutKey) -> tuple[KeptCheckpoint, ...]:
-    """The checkpoints, the first one first; none where this schema has no room for any."""
-    if not await _has(conn, "log_checkpoint"):
-        return ()
-    rows = await conn.fetch(_CHECKPOINTS, key.rollout_id, key.chain_id)
-    return tuple(KeptCheckpoint(**row) for row in rows)
-
-
-async def wish_for_checkpoint(conn: Connection, key: RolloutKey) -> bool:
-    """Ask a worker that has the key for a checkpoint; False where this schema has no room for the wish."""
-    if not await _has(conn, "log_checkpoint_wish"):
-        return False
-    await conn.execute(_WISH, key.rollout_id, key.chain_id)
-    return True
 
 
 async def histories_of(conn: Connection, key: RolloutKey) -> tuple[KeptHistory, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from models.base import Frozen, Instant
@@ -39,6 +40,10 @@ async def read_log_page(
     actor: str | None = None,
     outcome: str | None = None,
     words: str | None = None,
+    verb: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    phase: str | None = None,
     limit: int = 50,
     offset: int = 0,
 ) -> LogPage:
@@ -47,8 +52,11 @@ async def read_log_page(
     Args:
         actor: part of who asked.
         words: part of the message or the rationale.
+        since: real time, inclusive; `until` exclusive.
+        phase: with all its waves, or one as `scale wave 2`.
     """
-    rows = await conn.fetch(_LOG, rollout, kind, escaped(actor), outcome, escaped(words), limit + 1, offset)
+    more = (verb, since, until, phase)
+    rows = await conn.fetch(_LOG, rollout, kind, escaped(actor), outcome, escaped(words), limit + 1, offset, *more)
     return LogPage(lines=tuple(map(_line, rows[:limit])), more=len(rows) > limit)
 
 

@@ -219,6 +219,34 @@ async def test_the_audit_page_finds_entries_by_what_they_say(sam: Browser) -> No
     assert "No entry fulfils these filters" in text((await sam.get(f"/audit?rollout={GATE}&q=%25")).text)
 
 
+async def test_the_audit_page_shows_one_rollout_from_both_sources_and_gives_the_rows_as_files(sam: Browser) -> None:
+    page = (await sam.get(f"/audit?rollout={GATE}&verb=confirm_ownership&phase=prepare")).text
+    told = text(page)
+    assert "Sam Sponsor confirmed ownership as sponsor" in told
+    assert "told by history, log" in told
+    assert "Gate prepare_to_pilot opened" not in told
+    query = f"rollout={GATE}&verb=confirm_ownership"
+    assert f'href="/audit.csv?{query.replace("&", "&amp;")}&amp;phase=prepare"' in page
+    table = await sam.get(f"/audit.csv?{query}")
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    head, *rows = csv.reader(io.StringIO(table.text.removeprefix("\ufeff")))
+    assert len(rows) == len((await sam.get(f"/audit.json?{query}")).json()) == 6
+    assert {row[head.index("source")] for row in rows} == {"history, log"}
+    assert (await sam.get(f"/audit.md?{query}")).text.startswith(f"# Timeline of {GATE}")
+    assert (await sam.get(f"/audit.json?{query}&until=2001-01-01")).json() == []
+    assert "No entry fulfils these filters" in text((await sam.get(f"/audit?rollout={GATE}&since=2199-01-01")).text)
+
+
+async def test_the_files_of_the_whole_log_have_the_filters_of_the_page(sam: Browser) -> None:
+    rows = (await sam.get("/audit.json?verb=confirm_ownership&actor=sam.sponsor")).json()
+    assert {row["rollout"] for row in rows} >= {GATE}
+    assert {row["who"] for row in rows} == {"sam.sponsor@example.com"}
+    assert (await sam.get("/audit.json?verb=confirm_ownership&phase=close")).json() == []
+    for odd in ("since=soon", "until=9999-12-31", "until=0000-00-00", "phase=%00", "verb=x"):
+        assert (await sam.get(f"/audit.csv?{odd}")).status_code == 200
+        assert (await sam.get(f"/audit?{odd}")).status_code == 200
+
+
 async def test_the_scorecard_greys_what_rests_on_too_few_facts_and_its_file_says_so(pages: Stage, sam: Browser) -> None:
     await pages.pool.execute(
         "insert into partner (partner_id, name, tier, region, source_system, source_id, known_at)"
