@@ -60,8 +60,16 @@ KINDS = {
     "history": (
         "history",
         "rollout, runs, missing_run (null: none is past retention), "
-        "taken_up (when a worker took up a task it has not answered yet, or null), lines",
+        "taken_up (when a worker took up a task it has not answered yet, or null), entries (of the log; null: it could "
+        "not be read), lines, each with source and disagrees (null: it does not)",
     ),
+    "bundle": ("audit export", "bundle, SHA-256 of its manifest, files, entries, covered (by a checkpoint)"),
+    "verification": (
+        "audit verify",
+        "proven (nothing is wrong), line, numbers; findings, each with check, what, file, entry, found, expected, gap "
+        "(null: it is wrong; otherwise what could not be proven), sentence",
+    ),
+    "proof": ("audit prove --check", "the leaf: rollout, chain, run, sequence, entry; origin and size of the log"),
     "decisions": ("decisions", "the log's entries, the oldest first"),
     "plan-validation": (
         "plan validate",
