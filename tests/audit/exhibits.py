@@ -167,12 +167,13 @@ def with_checkpoints(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return of_bundle(files).bundle()
 
 
-BUNDLES = Path(__file__).parent / "bundles"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "audit" / "bundle.zip"
+"""What `tests/audit/record.py` recorded, once; auditors keep theirs for years, so this one must stay provable."""
 
 
 def whole() -> Sample:
     """The recorded bundle of a whole rollout with signed decisions."""
-    return of_bundle(unzipped((BUNDLES / "signed.zip").read_bytes()))
+    return of_bundle(unzipped(EXAMPLE.read_bytes()))
 
 
 def resigned(sample: Sample, pen: Pen) -> Sample:

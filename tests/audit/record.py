@@ -1,4 +1,4 @@
-"""Records the bundle of a whole rollout with signed decisions: `python -m tests.audit.record`.
+"""Records the bundle of a whole rollout with signed decisions, examples/audit: `python -m tests.audit.record`.
 
 Only once: a bundle that today's code no longer proves is not recorded anew, because auditors keep theirs for years.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from pathlib import Path
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -21,13 +20,11 @@ from deploy.embedded.binaries import test_server_path
 from deploy.embedded.postgres import EmbeddedPostgres
 from store.migrate import migrate
 from store.pool import create_pool
-from tests.audit.exhibits import with_checkpoints
+from tests.audit.exhibits import EXAMPLE, with_checkpoints
 from tests.conftest import register_search_attributes
 from tests.facts import seed_facts
 from tests.workflows.live import FACTS_FROM, FACTS_TO, running
 from tests.workflows.scenarios_signed import SIGNED
-
-BUNDLES = Path(__file__).parent / "bundles"
 
 
 async def record(name: str, dsn: str) -> dict[str, bytes]:
@@ -50,23 +47,19 @@ async def record(name: str, dsn: str) -> dict[str, bytes]:
             return with_checkpoints(found.files)
 
 
-async def main(names: list[str]) -> None:
+async def main(name: str = "signed") -> None:
+    if EXAMPLE.exists():
+        sys.exit(f"{EXAMPLE} is recorded already; a recorded bundle is not replaced")
     directory = temporary_directory("partner-rollouts-record-")
     try:
         async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
-            for name in names or ["signed"]:
-                target = BUNDLES / f"{name}.zip"
-                if target.exists():
-                    print(f"{name}: recorded already; a recorded bundle is not replaced")
-                    continue
-                files = await record(name, server.dsn_for("postgres"))
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(zipped(files))
-                print(f"{name}: {len(files)} files, {target.stat().st_size} bytes")
+            files = await record(name, server.dsn_for("postgres"))
+            EXAMPLE.write_bytes(zipped(files))
+            print(f"{name}: {len(files)} files, {EXAMPLE.stat().st_size} bytes")
         await asyncio.sleep(0.3)
     finally:
         shutil.rmtree(directory)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -13,7 +13,7 @@ import pytest
 import audit.bundle
 from audit.bundle import LOG, MANIFEST, BundleError, unzipped, zipped
 from audit.verify import verify
-from tests.audit.exhibits import BUNDLES, whole
+from tests.audit.exhibits import EXAMPLE, whole
 
 WHOLE = whole()
 FILES = WHOLE.bundle()
@@ -34,7 +34,7 @@ def test_the_same_content_is_the_same_archive_and_is_read_again() -> None:
 
 
 def test_a_bundle_that_an_earlier_release_exported_can_still_be_read() -> None:
-    files = unzipped((BUNDLES / "signed.zip").read_bytes())
+    files = unzipped(EXAMPLE.read_bytes())
     assert verify(files, WHOLE.trusted, WHOLE.version).findings == ()
 
 
