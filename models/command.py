@@ -30,11 +30,19 @@ class Verb(StrEnum):
     REPORT_EVIDENCE = "report_evidence"
     STOP = "stop"
     DELEGATE = "delegate"
+    JUDGE_PAUSE = "judge_pause"
 
 
 class Choice(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
+
+
+class PauseVerdict(StrEnum):
+    """What an owner says of a pause in hindsight."""
+
+    RIGHT = "right"
+    FALSE_ALARM = "false-alarm"
 
 
 class Command(Wire):
@@ -124,6 +132,14 @@ class Delegate(Command):
     until: AwareDatetime | None = None
 
 
+class JudgePause(Command):
+    """Whether a pause was right or a false alarm; `pause` is the sequence of its entry in the decision log. What the
+    same person says later goes before."""
+
+    pause: int = Field(ge=1)
+    verdict: PauseVerdict
+
+
 COMMANDS: dict[Verb, type[Command]] = {
     Verb.DECIDE: Decide,
     Verb.PAUSE: Pause,
@@ -136,6 +152,7 @@ COMMANDS: dict[Verb, type[Command]] = {
     Verb.REPORT_EVIDENCE: ReportEvidence,
     Verb.STOP: Stop,
     Verb.DELEGATE: Delegate,
+    Verb.JUDGE_PAUSE: JudgePause,
 }
 """The payload model of each verb; the workflow and every sender validate with the same one."""
 

@@ -61,6 +61,14 @@ class Threshold(Frozen):
             return self.inclusive
         return compared > self.number if self.at_least else compared < self.number
 
+    def distance(self, value: float, baseline: float | None) -> float | None:
+        """How far on the good side a value lies, negative beyond, in what the number is in: the metric's unit, percent
+        of the baseline, or points against it. None where it cannot be told."""
+        compared = self._compared(value, baseline)
+        if compared is None or not math.isfinite(compared):
+            return None
+        return compared - self.number if self.at_least else self.number - compared
+
     def _compared(self, value: float, baseline: float | None) -> float | None:
         if self.basis is Basis.ABSOLUTE:
             return value

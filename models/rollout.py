@@ -103,6 +103,15 @@ class PauseState(Frozen):
     by: str | None = None
 
 
+class PauseRecord(Frozen):
+    """A pause that was, so that it can be judged in hindsight: its entry, and the roles that had to act on it."""
+
+    sequence: int
+    since: Instant
+    guardrail: bool
+    roles: tuple[str, ...]
+
+
 class Approval(Frozen):
     """One owner's agreement; `by` is whoever acted in the owner's place."""
 
@@ -240,6 +249,7 @@ class RolloutState(Frozen):
     withdrawn: tuple[str, ...] = ()
     holds: tuple[Hold, ...] = ()
     pause: PauseState | None = None
+    pauses: tuple[PauseRecord, ...] = ()
     resume_request: ResumeRequest | None = None
     gate: GateState | None = None
     petitions: tuple[Petition, ...] = ()

@@ -7,6 +7,7 @@ from models.rollout import AllowedAction, RolloutState
 from workflows.asking import delegation_to
 from workflows.course import rule_of, transition
 from workflows.delegation import standing
+from workflows.hindsight import WHILE_STOPPING
 from workflows.journal import Now
 
 IN_PERSON = (Verb.CONFIRM_OWNERSHIP, Verb.DELEGATE)
@@ -23,7 +24,7 @@ def _action(state: RolloutState, verb: Verb, now: Now) -> AllowedAction:
     roles, why_not, target = _rule(state, verb)
     if state.terminal:
         why_not = f"the rollout is {state.terminal.value}"
-    elif state.stop_resolution and verb is not Verb.ACKNOWLEDGE:
+    elif state.stop_resolution and verb not in WHILE_STOPPING:
         why_not = "the rollout is stopping"
     barred = state.plan.proposer.casefold() if verb in (Verb.DECIDE, Verb.OVERRIDE) else None
     who = tuple(owner.identity for owner in state.plan.holders(*roles) if owner.identity.casefold() != barred)
@@ -58,6 +59,10 @@ def _rule(state: RolloutState, verb: Verb) -> tuple[tuple[str, ...], str | None,
         case Verb.CONFIRM_OWNERSHIP:
             waiting = tuple(one.role for one in plan.owners if one.identity not in state.confirmed)
             return waiting, None if waiting else "every owner has confirmed", None
+        case Verb.JUDGE_PAUSE:
+            judges = tuple(dict.fromkeys(role for one in state.pauses for role in one.roles))
+            newest = f"entry {state.pauses[-1].sequence}" if state.pauses else None
+            return judges, None if state.pauses else "there was no pause to judge", newest
         case _:
             return everybody, None, None
 

@@ -89,6 +89,10 @@ class Operations:
     def on_delegate(self, payload: RawValue) -> None:
         self._receive(Verb.DELEGATE, (payload,))
 
+    @workflow.signal(name="judge_pause", description="Say whether a pause was right or a false alarm (who had to act)")
+    def on_judge_pause(self, payload: RawValue) -> None:
+        self._receive(Verb.JUDGE_PAUSE, (payload,))
+
     @workflow.signal(dynamic=True)
     def on_anything_else(self, name: str, payloads: Sequence[RawValue]) -> None:
         self.note_malformed(name, "no such operation")

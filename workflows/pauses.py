@@ -22,6 +22,7 @@ from models.rollout import (
     Status,
 )
 from workflows.course import restarted, stopped
+from workflows.hindsight import remember
 from workflows.journal import Now, notify, release, write
 from workflows.judge import overridden
 from workflows.words import describe, some
@@ -60,9 +61,11 @@ def pause_now(state: RolloutState, pause: PauseState, now: Now, **who: Any) -> R
             "leads": list(pause.leads),
             "must_act": list(pause.must_act),
             "approvals_voided": voided,
+            "metrics": [one.value for one in pause.metrics],
         },
         **who,
     )
+    state = remember(state, pause)
     names = ", ".join(owner.name for owner in state.plan.holders(*pause.must_act))
     body = f"{pause.detail}\nWaiting for: {names}\nPartners: {some(pause.partners)}\nLeads: {some(pause.leads)}"
     roles = tuple(dict.fromkeys((*pause.must_act, *state.plan.reviews.roles)))

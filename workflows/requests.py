@@ -39,6 +39,7 @@ from workflows.asking import Refused, approval, fields, refuse, same, who
 from workflows.course import rule_of, transition, watched
 from workflows.delegation import delegate
 from workflows.glass import break_glass
+from workflows.hindsight import WHILE_STOPPING, judge_pause
 from workflows.journal import SEEN, Now, backlog_full, held_by, release, write
 from workflows.pauses import pause_now, resumed, stop
 from workflows.signatures import ALWAYS_WORK, UnknownKey, cleared, examined, kept, parked, stamped, used
@@ -55,7 +56,7 @@ def receive(
     claims: Claims | None = None
     try:
         _check_repetition(state, command)
-        if state.terminal or (state.stop_resolution and verb is not Verb.ACKNOWLEDGE):
+        if state.terminal or (state.stop_resolution and verb not in WHILE_STOPPING):
             raise Refused(f"the rollout is {(state.terminal or 'stopping')}; nothing changes it any more")
         if backlog_full(state) and verb not in ALWAYS_WORK:
             raise Refused("the log is behind and takes no more requests until it can be written; ask again then")
@@ -364,4 +365,5 @@ _HANDLERS: dict[Verb, Callable[[RolloutState, Any, Now], RolloutState]] = {
     Verb.REPORT_EVIDENCE: _report_evidence,
     Verb.STOP: _stop,
     Verb.DELEGATE: delegate,
+    Verb.JUDGE_PAUSE: judge_pause,
 }
