@@ -1,4 +1,4 @@
-"""approve, reject, pause, resume, override, review, stop, confirm, acknowledge: what people decide.
+"""approve, reject, pause, resume, override, review, judge-pause, stop, confirm, acknowledge: what people decide.
 
 Who has signed in decides through the service, which signs it. Where decisions are unsigned, `--as` claims an identity,
 and proves nothing: whoever reaches Temporal can name any.
@@ -17,7 +17,7 @@ from cli.home import DEFAULT_HOME, Home
 from cli.output import CliError, Exit, Format, Output, command, complain, emit_json, say, show
 from cli.rollouts import DATES, Name
 from models.base import short
-from models.command import Choice, Verb
+from models.command import Choice, PauseVerdict, Verb
 from models.log import Outcome, Receipt
 from models.metric import MetricName
 from models.plan import Fate, StopResolution
@@ -60,6 +60,9 @@ def register(app: typer.Typer) -> None:
         epilog=f'Example: rollouts delegate my-plan dee@example.com --name Dee --until 2026-03-01 {who} -m "leave"'
     )(delegate)
     app.command(epilog=f"Example: rollouts acknowledge my-plan {who}")(acknowledge)
+    app.command(
+        epilog=f'Example: rollouts judge-pause my-plan --pause 41 --verdict false-alarm {who} -m "a holiday, no delay"'
+    )(judge_pause)
 
 
 @command
@@ -245,6 +248,22 @@ async def delegate(
     ends = until.replace(tzinfo=UTC) if until else None
     way = await way_of(home, who)
     return answer(await way.send(name, Verb.DELEGATE, reason, **fields, until=ends), output)
+
+
+@command
+async def judge_pause(
+    name: Name,
+    pause: Annotated[
+        int, typer.Option("--pause", min=1, metavar="N", help="The pause: the number of its entry in the log.")
+    ],
+    verdict: Annotated[PauseVerdict, typer.Option(help="What you say of it in hindsight.")],
+    reason: Reason,
+    who: As = None,
+    home: Home = Path(DEFAULT_HOME),
+    output: Output = Format.TABLE,
+) -> int:
+    """Say of a pause whether it was right or a false alarm: who had to act on it may, until the rollout is over."""
+    return await _ask(home, name, Verb.JUDGE_PAUSE, who, reason, output, pause=pause, verdict=verdict)
 
 
 @command

@@ -21,6 +21,7 @@ COMMANDS = {
     Verb.CONFIRM_OWNERSHIP: "confirm",
     **{verb: verb.value for verb in (Verb.PAUSE, Verb.RESUME, Verb.OVERRIDE, Verb.REVIEW, Verb.STOP, Verb.DELEGATE)},
     Verb.ACKNOWLEDGE: "acknowledge",
+    Verb.JUDGE_PAUSE: "judge-pause",
 }
 """The commands of the verbs that people have at the terminal."""
 

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from console.bodies import media_type, parse, read_body
 from console.problems import Problem
 from models.base import Frozen, Instant
-from models.command import Actor, Choice, Name, Reason, RequestId, Verb
+from models.command import Actor, Choice, Name, PauseVerdict, Reason, RequestId, Verb
 from models.metric import MetricName
 from models.plan import RolloutPlan, StopResolution
 from store.events import EventProblem
@@ -81,7 +81,15 @@ class DelegateAsked(_Asked):
     until: AwareDatetime | None = None
 
 
-Asked: TypeAlias = DecideAsked | PlainAsked | ConfirmAsked | OverrideAsked | StopAsked | DelegateAsked
+class JudgePauseAsked(_Asked):
+    """To say of a pause whether it was right or a false alarm; `pause` is the number of its entry in the log."""
+
+    verb: Literal[Verb.JUDGE_PAUSE]
+    pause: Annotated[int, Field(ge=1)]
+    verdict: PauseVerdict
+
+
+Asked: TypeAlias = DecideAsked | PlainAsked | ConfirmAsked | OverrideAsked | StopAsked | DelegateAsked | JudgePauseAsked
 
 ASKED: TypeAdapter[Asked] = TypeAdapter(Annotated[Asked, Field(discriminator="verb")])
 

@@ -143,6 +143,7 @@ VERB: Mapping[str, str] = {
     Verb.CONFIRM_OWNERSHIP: N_("Confirm ownership"),
     Verb.STOP: N_("Stop the rollout"),
     Verb.DELEGATE: N_("Let somebody act for you"),
+    Verb.JUDGE_PAUSE: N_("Judge a pause"),
 }
 PERSONA: Mapping[str, str] = {
     "proposer": N_("proposer"),
