@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po, write_po
 from models.metric import CATALOGUE
 
 PAGES = Path(__file__).parents[2] / "console" / "pages"
+RECORDS = PAGES.parent / "record"
 MO = PAGES / "locale" / "ja" / "LC_MESSAGES" / "pages.mo"
 PO = MO.with_suffix(".po")
 KEYWORDS = {
@@ -28,13 +29,14 @@ KEYWORDS = {
 
 
 def texts() -> Catalog:
-    """Every text of the pages, and the titles of the metrics, which stand in their catalogue."""
+    """Every text of the pages and of records, and the titles of the metrics, which stand in their catalogue."""
     found = Catalog(locale="ja", fuzzy=False)
     for one in CATALOGUE.values():
         found.add(one.title)
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
-    for _, _, message, _, _ in extract_from_dir(PAGES, methods, {}, KEYWORDS):
-        found.add(message)
+    for place in (PAGES, RECORDS):
+        for _, _, message, _, _ in extract_from_dir(place, methods, {}, KEYWORDS):
+            found.add(message)
     return found
 
 
