@@ -22,6 +22,7 @@ from cli import (
     login,
     notices,
     plan,
+    record,
     rollouts,
     serve,
     servers,
@@ -37,7 +38,7 @@ app = typer.Typer(
     epilog="\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
 )
 
-for module in (servers, serve, doctor, rollouts, explain, evidence, decide, login, history, notices, demo):
+for module in (servers, serve, doctor, rollouts, explain, evidence, decide, login, history, record, notices, demo):
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")

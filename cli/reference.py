@@ -70,6 +70,8 @@ KINDS = {
         "(null: it is wrong; otherwise what could not be proven), sentence",
     ),
     "proof": ("audit prove --check", "the leaf: rollout, chain, run, sequence, entry; origin and size of the log"),
+    "record": ("record", "rollout, folder, files (paths in it)"),
+    "next-cycle": ("next-cycle", "rollout, id and digest of the draft, file (null: none), reasons by field, text"),
     "decisions": ("decisions", "the log's entries, the oldest first"),
     "plan-validation": (
         "plan validate",

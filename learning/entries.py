@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from models.command import Verb
+from models.command import WATCH_ACTOR, Verb
 from models.log import EntryKind, LogEntry, Outcome
 from models.metric import CATALOGUE, MetricName
 from models.rollout import HoldKind, PauseCause, Phase
@@ -92,6 +92,11 @@ def paused_metrics(entry: LogEntry) -> tuple[MetricName, ...]:
     if cause_of(entry) is not PauseCause.GUARDRAIL:
         return ()
     return tuple(name for name, spec in CATALOGUE.items() if f"{spec.title} of " in entry.message)
+
+
+def refuses_people(entry: LogEntry) -> bool:
+    """Whether a person's request was refused; that the watch spoke when nothing was watched is no event."""
+    return entry.outcome is Outcome.REFUSED and entry.actor != WATCH_ACTOR
 
 
 def told(entry: LogEntry) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from enum import StrEnum
 
 from learning.entries import (
@@ -15,6 +15,7 @@ from learning.entries import (
     ordered,
     owner_of,
     pauses,
+    refuses_people,
     rejects,
     stops,
 )
@@ -24,8 +25,8 @@ from learning.spans import rule_at
 from models.base import Frozen, Instant
 from models.evidence import Verdict
 from models.learning import ClosingReview, JudgedReading, Readings
-from models.log import EntryKind, LogEntry, Outcome
-from models.metric import CATALOGUE, MetricName
+from models.log import EntryKind, LogEntry
+from models.metric import MetricName
 from models.plan import Risk, RolloutPlan
 
 
@@ -152,7 +153,7 @@ def decision_record(
         risks=tuple(_risk(plan, one) for one in plan.risks),
         series=_series(plan, readings),
         overrides=tuple(one for one in entries if one.kind is EntryKind.OVERRIDE),
-        refusals=tuple(one for one in entries if one.outcome is Outcome.REFUSED),
+        refusals=tuple(filter(refuses_people, entries)),
         stop=next(filter(stops, entries), None),
     )
 
@@ -262,19 +263,26 @@ def _decision(entry: LogEntry) -> GateDecision:
     )
 
 
+_NAMES = {
+    MetricName.CONTRIBUTION_MARGIN: r"\bmargin",
+    MetricName.PIPELINE_VELOCITY: r"\bvelocity\b",
+    MetricName.COMPLIANCE_SCORE: r"\bcompliance\b",
+    MetricName.MDF_SPEND: r"\bmdf\b|\bmarket development",
+    MetricName.ENABLEMENT_COMPLETION: r"\benablement\b",
+    MetricName.LEAD_FOLLOW_UP_SLA: r"\bsla\b|\bfollow-up\b",
+    MetricName.PARTNER_CHURN: r"\bchurn\b",
+    MetricName.DISCOUNT_LEAKAGE: r"\bleakage\b",
+}
+"""By which words people name a metric in a sentence."""
+
 _DATA = ("data", "データ")
-_DRAG = ("drag", "delay", "slow", "late", "wait", "prolong", "遅", "長引", "待")
+_DRAG = ("drag", "delay", "slow", "overdue", "wait", "prolong", "遅", "長引", "待")
 
 
 def _risk(plan: RolloutPlan, risk: Risk) -> RiskStory:
     """Read off the risk's own words; guessing more would put words into the log's mouth."""
-    text = f"{risk.risk} {risk.mitigation}".casefold()
-    named = tuple(
-        one.metric
-        for one in plan.metrics
-        if any(name in text for name in (CATALOGUE[one.metric].title.casefold(), one.metric.value.replace("_", " ")))
-    )
     said = risk.risk.casefold()
+    named = tuple(one.metric for one in plan.metrics if re.search(_NAMES[one.metric], said))
     return RiskStory(
         risk=risk, metrics=named, data=any(one in said for one in _DATA), drag=any(one in said for one in _DRAG)
     )
@@ -294,8 +302,3 @@ def _thinned(looks: tuple[JudgedReading, ...]) -> tuple[JudgedReading, ...]:
         return looks
     step = (len(looks) - 1) / (MOST - 1)
     return tuple(looks[round(number * step)] for number in range(MOST))
-
-
-def lasted(since: datetime, until: datetime | None) -> timedelta | None:
-    """How long something lasted, None while it does."""
-    return until - since if until is not None else None

@@ -6,7 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from learning.entries import closed, enters, ordered, owner_of, paused_metrics, pauses, resumes, stops, told
+from learning.entries import (
+    closed,
+    enters,
+    ordered,
+    owner_of,
+    paused_metrics,
+    pauses,
+    refuses_people,
+    resumes,
+    stops,
+    told,
+)
 from learning.limits import SAID, cohorts_of, happened, limits, looks_at
 from learning.spans import Span, drag, extent, spans
 from models.command import PauseVerdict, Verb
@@ -150,8 +161,8 @@ def _remarks(log: Iterable[LogEntry]) -> tuple[Remark, ...]:
 
 
 def _refusals(entry: LogEntry) -> int:
-    """How many requests an entry says were refused: while the log was behind, one entry counts many."""
-    return int(entry.detail.get("refusals", 1)) if entry.outcome is Outcome.REFUSED else 0
+    """How many requests of people an entry says were refused: while the log was behind, one entry counts many."""
+    return int(entry.detail.get("refusals", 1)) if refuses_people(entry) else 0
 
 
 def _surprises(
@@ -182,7 +193,7 @@ def _lasted(span: Span) -> str:
 
 
 def _refused(log: Iterable[LogEntry]) -> Iterable[Surprise]:
-    refused = [one for one in log if one.outcome is Outcome.REFUSED]
+    refused = [one for one in log if refuses_people(one)]
     for one in refused[:SHOWN]:
         by = f" ({one.actor})" if one.actor else ""
         yield Surprise(kind=SurpriseKind.REFUSAL, at=one.programme_at, told=f"{one.message}{by}", sequence=one.sequence)
@@ -200,7 +211,7 @@ def _verdicts(plan: RolloutPlan, log: Iterable[LogEntry], readings: Readings) ->
         for cohort in cohorts_of(plan, readings, enrolled):
             looks = looks_at(readings, cohort, metric.metric)
             if not any(one.verdict in SAID for one in looks):
-                told = f"{title} of {cohort}: nothing could be said in any of {len(looks)} looks"
+                told = f"{title} of {cohort}: nothing could be said, in {len(looks)} looks"
                 yield Surprise(kind=SurpriseKind.UNJUDGED, at=looks[-1].as_of if looks else None, told=told)
             elif looks[-1].verdict is not Verdict.MET:
                 what = "an outcome" if metric.purpose is MetricUse.OUTCOME else "a guardrail"

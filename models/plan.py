@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.base import Duration, Frozen, Grown, Instant, digest
@@ -15,6 +15,8 @@ from models.owner import Attribute, Identity, PartnerId, Role, Slug, Text, said
 from models.owner import Owner as Owner
 from models.plan_metric import Limit, MetricPlan
 from models.plan_rules import broken_rules
+
+PlanDigest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class OptionKey(StrEnum):
@@ -252,15 +254,25 @@ class NotMeasured(Frozen):
     reason: Text = said("why")
 
 
+class Supersedes(Frozen):
+    """The cycle before this one, and the very plan it ran."""
+
+    rollout: Slug = said("its plan's id")
+    plan_digest: PlanDigest = said("its plan's digest, as `rollouts plan validate -o json` shows it")
+
+
 class RolloutPlan(Grown):
     """Everything owners sign off. Immutable for the run: a change is a new plan version and a new approval."""
 
     model_config = ConfigDict(title="Partner Rollouts plan")
-    later: ClassVar[frozenset[str]] = frozenset({"decisions"})
+    later: ClassVar[frozenset[str]] = frozenset({"decisions", "supersedes"})
 
     schema_version: Literal[1] = said("version of this format")
     framework: Literal["B0129"] = said("the decision framework the plan follows")
     id: Slug = said("the rollout's name everywhere; a plan with another id is another rollout")
+    supersedes: Supersedes | None = said(
+        "the cycle this one learnt from and comes after; `rollouts next-cycle` writes it", default=None
+    )
     title: Text = said("one line that says what changes")
     name_variants: NameVariants = said("the framework's name in three scripts")
     quality: Quality = said("how far the decision text has come")

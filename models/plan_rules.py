@@ -31,6 +31,13 @@ def broken_rules(plan: RolloutPlan) -> tuple[BrokenRule, ...]:
     return tuple(broken for rule in RULES for broken in rule(plan))
 
 
+def _supersedes_another(plan: RolloutPlan) -> Broken:
+    """A plan that supersedes itself."""
+    if plan.supersedes is not None and plan.supersedes.rollout == plan.id:
+        told = f"{plan.id} is this plan's own id; a next cycle is another rollout and has another id"
+        yield BrokenRule(field="supersedes.rollout", message=told)
+
+
 # Owners and approvals
 
 
@@ -257,6 +264,7 @@ def _cohorts_leave_somebody(plan: RolloutPlan) -> Broken:
 
 
 RULES: tuple[Rule, ...] = (
+    _supersedes_another,
     _one_role_per_person,
     _signed_names_every_signer,
     _cohort_names_are_unique,

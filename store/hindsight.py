@@ -1,19 +1,45 @@
-"""What was judged in a rollout, whole: every reading, every estimate of a change, and the baselines."""
+"""What a rollout left behind, whole: its plan, its log, every reading, every estimate of a change, its baselines."""
 
 from __future__ import annotations
 
+from models.base import Frozen
 from models.evidence import Verdict
 from models.learning import ChangeReading, JudgedReading, Readings
 from models.log import EntryKind, LogEntry
 from models.metric import MetricName
+from models.plan import RolloutPlan
 from models.work import RolloutKey
 from store.log import read_log
 from store.pool import Connection
-from store.rollouts import baselines_from
+from store.rollouts import baselines_from, read_plan
 from store.statements import statement
 
 _READINGS = statement("views/readings")
 _CHANGES = statement("views/changes")
+
+
+class Hindsight(Frozen):
+    """Everything that reviews, records and next plans are made of."""
+
+    key: RolloutKey
+    plan: RolloutPlan
+    log: tuple[LogEntry, ...]
+    readings: Readings
+
+
+async def read_hindsight(conn: Connection, rollout_id: str) -> Hindsight | None:
+    """What the newest chain of a rollout left behind, None for an unknown one. Raises like `read_readings`."""
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        chain = await conn.fetchval(
+            "select chain_id from rollout where rollout_id = $1 order by opened_at desc, chain_id desc limit 1",
+            rollout_id,
+        )
+        if chain is None:
+            return None
+        key = RolloutKey(rollout_id=rollout_id, chain_id=chain)
+        plan = await read_plan(conn, key)
+        log = await read_log(conn, rollout_id, chain)
+        return Hindsight(key=key, plan=plan, log=log, readings=await read_readings(conn, key, log)) if plan else None
 
 
 async def read_readings(conn: Connection, key: RolloutKey, log: tuple[LogEntry, ...] | None = None) -> Readings:

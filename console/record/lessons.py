@@ -51,9 +51,7 @@ def pauses(words: Words, record: DecisionRecord) -> Iterator[Block]:
 
 def _pause(words: Words, record: DecisionRecord, one: PauseReview) -> tuple[str, ...]:
     said = [
-        f"{telling.name_of(record.plan, judgement.by)}: "
-        + words(SAID[judgement.verdict])
-        + f" ({judgement.why})"
+        f"{telling.name_of(record.plan, judgement.by)}: " + words(SAID[judgement.verdict]) + f" ({judgement.why})"
         for judgement in one.judgements
     ]
     return (

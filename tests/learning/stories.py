@@ -14,10 +14,23 @@ from tests.workflows.simulator import START, Simulator
 
 SLA, MARGIN = MetricName.LEAD_FOLLOW_UP_SLA, MetricName.CONTRIBUTION_MARGIN
 PLAN = make_plan(
+    title="Growth rebate for <gold> & silver | partners",
+    name_variants={
+        "english": "Channel Partner Performance Framework",
+        "katakana": "チャネルパートナー",
+        "kanji": "成果枠組",
+    },
+    context="Margin, velocity and the follow-up SLA are read differently.\n\nA decision log preserves learning.",
+    risks=[
+        {"risk": "Weak data quality can obscure changes in margin", "mitigation": "stale data hold"},
+        {"risk": "Execution drag may prolong exposure", "mitigation": "due times with reminders"},
+        {"risk": "Late follow-up breaks the SLA", "mitigation": "the guardrail pauses"},
+        {"risk": "A competitor copies the rebate", "mitigation": "none"},
+    ],
     metrics=[
         {"metric": SLA.value, "window": "28d", "thresholds": [">= 85", ">= -5%"], "freshness": "7d"},
         {"metric": MARGIN.value, "window": "28d", "thresholds": [">= 20"], "freshness": "7d"},
-    ]
+    ],
 )
 
 

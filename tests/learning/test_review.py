@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from learning.entries import hold_of
 from learning.review import closing_review
 from learning.spans import Span, drag
-from models.command import PauseVerdict
+from models.command import WATCH_ACTOR, PauseVerdict
 from models.evidence import Verdict
 from models.learning import PEOPLE, ClosingReview, Ending, Judged, Readings, SurpriseKind, Waiting
 from models.log import EntryKind, Outcome
@@ -165,7 +165,9 @@ def test_refusals_and_long_holds_are_surprises() -> None:
     log = paused_and_finished().recorded
     refused = closing_review(PLAN, log, READINGS)
     told = [one for one in refused.surprises if one.kind is SurpriseKind.REFUSAL]
-    assert refused.refused == len(told) == sum(one.outcome is Outcome.REFUSED for one in log)
+    assert (
+        refused.refused == len(told) == sum(one.outcome is Outcome.REFUSED and one.actor != WATCH_ACTOR for one in log)
+    )
     assert any("stranger@example.com" in one.told for one in told)
 
 

@@ -17,6 +17,7 @@ from tests.plans import judged_by_change, make_plan, plan_data, signed_data
 
 FULL = {
     "decisions": "signed",
+    "supersedes": {"rollout": "the-cycle-before", "plan_digest": "sha256:" + "0" * 64},
     "owners": signed_data()["owners"],
     **judged_by_change(),
     "metrics": [

@@ -15,6 +15,11 @@ SIGNER = {**plan_data()["owners"][0], "issuer": "https://id.example.com", "subje
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
+        (
+            [("supersedes", {"rollout": "test-plan", "plan_digest": "sha256:" + "0" * 64})],
+            "supersedes.rollout",
+            "test-plan is this plan's own id; a next cycle is another rollout and has another id",
+        ),
         # Owners and approvals
         (
             [("owners.+", {**plan_data()["owners"][0], "role": "second", "identity": "SAM.Sponsor@example.com"})],
