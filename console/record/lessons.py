@@ -83,11 +83,11 @@ def time(words: Words, record: DecisionRecord) -> Iterator[Block]:
 def drag_words(words: Words, drag: Drag) -> str:
     """Execution drag in a sentence."""
     return words(
-        "Of %(length)s days %(waited)s were waiting, %(share)s %%: %(people)s for people, %(data)s for data, "
+        "Of %(length)s days %(waited)s were waiting, %(share)s: %(people)s for people, %(data)s for data, "
         "%(results)s for results.",
         length=_days(words, drag.length),
         waited=_days(words, drag.waited),
-        share=words.number(100 * drag.share, 0),
+        share=f"{words.number(100 * drag.share, 0)} %",
         people=_days(words, drag.people),
         data=_days(words, drag.data),
         results=_days(words, drag.results),

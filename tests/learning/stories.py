@@ -34,8 +34,8 @@ PLAN = make_plan(
 )
 
 
-def paused_and_finished() -> Simulator:
-    """A rollout that paused twice, was refused something, and came to its end."""
+def paused_and_finished(judged: PauseVerdict | None = None) -> Simulator:
+    """A rollout that paused twice, was refused something, and came to its end; its first pause may be judged."""
     rollout = Simulator(PLAN)
     rollout.wait(timedelta(days=2))
     rollout.to_pilot()
@@ -48,6 +48,8 @@ def paused_and_finished() -> Simulator:
     rollout.wait(timedelta(days=1))
     rollout.ask(Verb.RESUME, "finance_owner", "price list mended")
     rollout.ask(Verb.OVERRIDE, "stranger@example.com", metric=SLA, until=rollout.now + timedelta(days=9))
+    if judged is not None:
+        judge(rollout, rollout.state.pauses[0].sequence, "revops_owner", judged)
     rollout.wait(timedelta(days=25))
     rollout.ask(Verb.REVIEW, "sponsor", "on course")
     finish(rollout)
