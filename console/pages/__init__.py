@@ -18,6 +18,7 @@ def add_pages(app: FastAPI) -> None:
         partners,
         personas,
         plan,
+        record,
         rollout,
         system,
     )
@@ -27,7 +28,7 @@ def add_pages(app: FastAPI) -> None:
 
     app.state.dress = dress
     app.state.pulse = Pulse(app.state.pool)
-    for one in (inbox, lists, actions, plan, rollout, partners, audit, system, live, language, files):
+    for one in (inbox, lists, actions, plan, record, rollout, partners, audit, system, live, language, files):
         app.include_router(one.router)
     if app.state.site.dev is not None:
         app.include_router(personas.router)

@@ -16,7 +16,7 @@ from models.log import EntryKind, LogEntry, Outcome
 from models.plan import Owner
 from models.rollout import AllowedAction, Delegation
 
-OTHERS = (Verb.PAUSE, Verb.REVIEW, Verb.OVERRIDE, Verb.STOP, Verb.DELEGATE)
+OTHERS = (Verb.PAUSE, Verb.REVIEW, Verb.OVERRIDE, Verb.JUDGE_PAUSE, Verb.STOP, Verb.DELEGATE)
 """What an owner may want beside what is awaited of them."""
 
 
@@ -75,6 +75,7 @@ def card_of(words: Words, look: Look, person: Person) -> Card:
         if (action := look.action(verb)) is not None
         and (offer is None or verb is not offer.verb)
         and (owner or verb is not Verb.DELEGATE)
+        and (action.allowed or verb is not Verb.JUDGE_PAUSE)
     )
     return Card(
         owner=owner,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from console.pages.asking import Look
 from console.pages.words import N_, Words
 from console.person import Person
-from models.command import Choice, Verb
+from models.command import Choice, PauseVerdict, Verb
 from models.metric import MetricName
 from models.plan import Decisions, Fate, StopResolution
 
@@ -29,6 +29,7 @@ OFFERED = frozenset(
         Verb.CONFIRM_OWNERSHIP,
         Verb.STOP,
         Verb.DELEGATE,
+        Verb.JUDGE_PAUSE,
     }
 )
 HINT: Mapping[Verb, str] = {
@@ -40,6 +41,7 @@ HINT: Mapping[Verb, str] = {
     Verb.CONFIRM_OWNERSHIP: N_("For example: I own this part of the plan and have read it."),
     Verb.STOP: N_("Why is it given up?"),
     Verb.DELEGATE: N_("Why can you not act yourself, or why again?"),
+    Verb.JUDGE_PAUSE: N_("What do you know now that you did not know then?"),
 }
 KEEPS = (
     "verb",
@@ -58,6 +60,8 @@ KEEPS = (
     "name",
     "issuer",
     "subject",
+    "pause",
+    "verdict",
     TAKE_BACK,
 )
 """Fields that travel from the first form to the one that confirms."""
@@ -117,6 +121,8 @@ def _fields(words: Words, verb: Verb, form: Mapping[str, str], look: Look, perso
             return _override(words, form)
         case Verb.DELEGATE:
             return _delegation(words, form, look)
+        case Verb.JUDGE_PAUSE:
+            return _judgement(words, form)
         case Verb.STOP:
             fates = {part: form.get(part, "") for part in ("finished", "current", "pending")}
             if any(one not in tuple(Fate) for one in fates.values()):
@@ -147,6 +153,15 @@ def _override(words: Words, form: Mapping[str, str]) -> dict[str, Any]:
     except ValueError:
         raise Unclear(words("Name a metric and the day until which it is let be."), "until") from None
     return {"metric": metric, "until": until}
+
+
+def _judgement(words: Words, form: Mapping[str, str]) -> dict[str, Any]:
+    number = form.get("pause", "")
+    if not (number.isascii() and number.isdigit() and len(number) < 19 and int(number)):
+        raise Unclear(words("Choose which pause you mean."), "pause")
+    if form.get("verdict", "") not in tuple(PauseVerdict):
+        raise Unclear(words("Choose whether it was right or a false alarm."), "verdict")
+    return {"pause": int(number), "verdict": PauseVerdict(form["verdict"])}
 
 
 def _delegation(words: Words, form: Mapping[str, str], look: Look) -> dict[str, Any]:
