@@ -91,7 +91,7 @@ def _values(
     if not any(value is not None for _, value in known):
         return None
     title = words("%(metric)s of %(cohort)s", metric=terms.metric(words, plan.metric), cohort=item.cohort)
-    limits = [one for one in (_limit(words, limit, item.baseline) for limit in plan.thresholds) if one]
+    limits = [one for one in (level(words, limit, item.baseline) for limit in plan.thresholds) if one]
     told = [
         words(
             "%(num)s readings from %(first)s to %(last)s; the newest is %(value)s.",
@@ -125,7 +125,7 @@ def _values(
     )
 
 
-def _limit(words: Words, limit: Threshold, baseline: float | None) -> Limit | None:
+def level(words: Words, limit: Threshold, baseline: float | None) -> Limit | None:
     """A threshold as a level; one against the baseline needs a baseline."""
     number = limit.number
     if limit.basis is not Basis.ABSOLUTE:

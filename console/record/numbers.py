@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from console.charts import WIDE, Chart, Limit, Mark, draw
+from console.charts import WIDE, Chart, Mark, draw
 from console.pages import terms
-from console.pages.limits import limit_words, spelled
+from console.pages.limits import limit_words
+from console.pages.metric_cards import level
 from console.pages.words import Words
 from console.record.course import DASH, phase_name
 from console.record.document import Block, Figure, Heading, Para, Table
 from learning.record import DecisionRecord, Series
 from models.learning import Happened, LimitReview, Reached
 from models.metric import MetricUse
-from models.plan_metric import Basis, Threshold
 
 
 def numbers(words: Words, record: DecisionRecord) -> Iterator[Block]:
@@ -96,7 +96,7 @@ def _chart(words: Words, record: DecisionRecord, series: Series) -> Chart | None
     if not values or metric is None:
         return None
     happened = next(one for one in record.review.happened if (one.cohort, one.metric) == (series.cohort, series.metric))
-    limits = [found for limit in metric.thresholds if (found := _level(words, limit, happened.baseline))]
+    limits = [found for limit in metric.thresholds if (found := level(words, limit, happened.baseline))]
     baseline = None
     if happened.baseline is not None:
         baseline = (happened.baseline, words("Baseline %(value)s", value=words.number(happened.baseline)))
@@ -122,13 +122,3 @@ def _chart(words: Words, record: DecisionRecord, series: Series) -> Chart | None
 
 def _marks(words: Words, record: DecisionRecord, first: datetime, last: datetime) -> Sequence[Mark]:
     return [Mark(one.entered, phase_name(words, one.phase)) for one in record.phases if first <= one.entered <= last]
-
-
-def _level(words: Words, limit: Threshold, baseline: float | None) -> Limit | None:
-    """A threshold as a level; one against the baseline needs a baseline."""
-    number = limit.number
-    if limit.basis is not Basis.ABSOLUTE:
-        if baseline is None:
-            return None
-        number = baseline + (number if limit.basis is Basis.DIFFERENCE else abs(baseline) * number / 100)
-    return Limit(number, limit.at_least, words("Threshold %(limit)s", limit=spelled(str(limit))))

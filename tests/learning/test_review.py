@@ -123,6 +123,25 @@ def test_a_stop_ends_what_was_waited_for() -> None:
     assert any(one.kind is SurpriseKind.STOP for one in reviewed.surprises)
 
 
+def test_what_happens_after_the_close_makes_no_rollout_longer(finished: Simulator, review: ClosingReview) -> None:
+    """The store was away when it closed, and came back ten days later."""
+    log = list(finished.recorded)
+    close = next(number for number, one in enumerate(log) if one.phase == "close")
+    before, after = log[close - 1], log[-1]
+    told = "(store unavailable): no answer"
+    held = before.model_copy(update={"kind": EntryKind.HOLD, "message": f"Holding {told}", "gate": None, "detail": {}})
+    late = {
+        "kind": EntryKind.RELEASE,
+        "message": f"Hold released {told}",
+        "programme_at": after.programme_at + 10 * DAY,
+    }
+    log = [*log[:close], held, *log[close:], after.model_copy(update=late)]
+    log = [one.model_copy(update={"sequence": number}) for number, one in enumerate(log, 1)]
+    reviewed = closing_review(PLAN, log, READINGS)
+    assert reviewed.drag.length == review.drag.length
+    assert reviewed.drag.data == log[close].programme_at - before.programme_at < 10 * DAY
+
+
 def test_how_near_a_limit_is_told_in_units_of_the_limit(review: ClosingReview) -> None:
     absolute, relative = (one for one in review.limits if (one.cohort, one.metric) == ("pilot", SLA))
     assert (absolute.distance, absolute.beyond, absolute.looks) == (-5.0, 1, 4)
