@@ -13,8 +13,10 @@ from activities.checkpoints import LogSigner
 from activities.delivery import Delivery
 from activities.effects import EffectActivities
 from activities.enrolling import EnrolActivities
+from activities.exporting import ExportActivities
 from activities.metrics import MetricActivities
 from activities.notices import NoticeActivities
+from activities.reviewing import ReviewActivities
 from activities.trust import KeyActivities, Trust
 from activities.watching import WatchActivities
 from models.work import WatchInput
@@ -46,10 +48,12 @@ def workflow_activities(
         effects.open_rollout,
         effects.resolve_cohorts,
         effects.record_decisions,
+        ExportActivities(pool, client).export_history,
         KeyActivities(trust or Trust()).decision_keys,
         metrics.fetch_metrics,
         metrics.assess_thresholds,
         notices.notify_owners,
+        ReviewActivities(pool).review_rollout,
         watching.evaluate_open_rollouts,
     ]
 

@@ -20,6 +20,7 @@ KINDS = {
     "resumed": "it goes on",
     "warning": "a metric is beyond a limit that only warns, or is about to breach one that pauses",
     "watch-silent": "nobody has looked at the numbers for too long, so the rollout holds",
+    "workflow-alarm": "somebody terminated, deleted, reset or paused its workflow in Temporal itself",
     "stopping": "it ends early, and cohorts are being withdrawn",
     "stopped": "it has ended early",
     "completed": "it has ended as planned",

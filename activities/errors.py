@@ -7,6 +7,8 @@
     ├── UnknownRollout      not registered in the store; retried, because registering may be under way
     ├── UnknownCohorts      not frozen in the store; retried
     ├── UnknownBaselines    no snapshot in the store to take them from; retried
+    ├── LogBehind           the log in the store lacks entries that are to be reviewed; retried
+    ├── RunGone             Temporal has no such run of a rollout; retried
     ├── StoreRefused        a value or a reference the tables do not allow; not retried
     ├── UnreadableFacts     stored values that are none, such as not-a-number; not retried
     ├── UnknownPartners     the plan names partners that do not exist; not retried
@@ -68,6 +70,10 @@ REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, ValueEr
 
 def unknown_rollout(rollout_id: str) -> ApplicationError:
     return _error("UnknownRollout", f"rollout {rollout_id} is not registered in the store")
+
+
+def log_behind(rollout_id: str, found: int, wanted: int) -> ApplicationError:
+    return _error("LogBehind", f"the log of {rollout_id} has {found} entries in the store, {wanted} are needed")
 
 
 def keys_unavailable(problem: str) -> ApplicationError:

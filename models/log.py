@@ -23,6 +23,7 @@ class EntryKind(StrEnum):
     NOTICE = "notice"
     OVERRIDE = "override"
     STOP = "stop"
+    EXPORT = "export"
 
 
 class Outcome(StrEnum):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import field_serializer
 
-from models.base import Duration, Frozen, Instant
+from models.base import Duration, Frozen, Grown, Instant
 from models.brief import Lean
 from models.clock import ProgrammeClock
 from models.evidence import Baseline
@@ -19,12 +19,15 @@ from models.proof import Proofs
 from models.rollout import Awaited, CohortMembers, FrozenCohort, Notice, RolloutState
 
 
-class RolloutInput(Frozen):
+class RolloutInput(Grown):
     """What starts a rollout. `clock_start` and `clock_speed` set the programme clock; `state` carries a chain on.
 
     `decisions` is what the plan says, or where it is silent, what the installation does; `start_token` proves who
-    starts it, with which plan.
+    starts it, with which plan. `short_retention` is how long Temporal keeps closed histories where that is less than it
+    should be, and whoever starts it accepts that.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"short_retention"})
 
     plan: RolloutPlan
     clock_start: Instant | None = None
@@ -32,6 +35,7 @@ class RolloutInput(Frozen):
     state: RolloutState | None = None
     decisions: Decisions = Decisions.UNSIGNED
     start_token: str | None = None
+    short_retention: Duration | None = None
 
 
 class RolloutResult(Frozen):
@@ -213,6 +217,40 @@ class NotifyRequest(Frozen):
 
     key: RolloutKey
     notices: tuple[Notice, ...]
+
+
+class ExportRequest(Frozen):
+    """Keep Temporal's history of a run, and of those before it in the chain. Key: rollout, chain and run."""
+
+    key: RolloutKey
+    run_id: str
+
+
+class ExportResult(Frozen):
+    """What is kept now: how many runs, and of the run that asked its events and the sha256 (hex) of its JSON.
+
+    `missing_run` came before them, and was deleted before it could be exported.
+    """
+
+    runs: int
+    run_id: str
+    events: int
+    sha256: str
+    missing_run: str | None = None
+
+
+class ReviewRequest(Frozen):
+    """Review a rollout that is about to end, by its log up to an entry. Key: the digest of the review."""
+
+    key: RolloutKey
+    entries: int
+
+
+class ReviewResult(Frozen):
+    """The digest under which the review is kept, and what it comes to in a sentence."""
+
+    digest: str
+    summary: str
 
 
 class TickRequest(Frozen):

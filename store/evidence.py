@@ -1,4 +1,5 @@
-"""Evidence in the store: snapshots and assessments kept whole under their digest, and the readings tolerances count."""
+"""Evidence in the store: snapshots, assessments and reviews kept whole under their digest, and the readings
+tolerances count."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from models.base import Frozen, Instant, digest_json
+from models.base import Frozen, Instant, digest, digest_json
 from models.evidence import (
     Assessment,
     CohortReading,
@@ -20,6 +21,7 @@ from models.evidence import (
     Verdict,
     sealed_body,
 )
+from models.learning import ClosingReview
 from models.metric import MetricName
 from models.work import RolloutKey
 from store.pool import Connection
@@ -107,6 +109,17 @@ async def keep_snapshot(conn: Connection, key: RolloutKey, purpose: str, measure
 async def keep_assessment(conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment) -> None:
     """Keep an assessment; twice is once."""
     await _keep(conn, key, "assessment", purpose, assessment, assessment.model_dump(mode="json"))
+
+
+async def keep_review(conn: Connection, key: RolloutKey, review: ClosingReview) -> str:
+    """Keep what a rollout came to; twice is once. Returns its digest, which is that of its canonical JSON."""
+    found = digest(review)
+    name = f"review-{found.removeprefix('sha256:')[:16]}"
+    body = review.model_dump(mode="json")
+    await conn.execute(
+        _KEEP, key.rollout_id, key.chain_id, found, name, "review", review.ending.value, review.ended, body
+    )
+    return found
 
 
 async def _keep(
