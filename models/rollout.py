@@ -76,6 +76,7 @@ class HoldKind(StrEnum):
     APPROVAL_OVERDUE = "approval overdue"
     STORE = "store unavailable"
     KEYS = "keys unavailable"
+    CLOSING = "closing"
 
 
 class Hold(Frozen):
@@ -216,6 +217,14 @@ class PhaseRecord(Frozen):
     left_at: Instant | None = None
 
 
+class Closing(Frozen):
+    """What a rollout does before it ends, and which of it is done or given up."""
+
+    since: Instant
+    reviewed: bool = False
+    exported: bool = False
+
+
 class RolloutState(Frozen):
     """The whole carry of a rollout across continue-as-new. All moments are programme time.
 
@@ -226,6 +235,7 @@ class RolloutState(Frozen):
     `keys_asked_at`, `started_at` and the moments in `spent` are real time, as signatures are; `keys_for` is the phase
     for which the keys were asked last; `started_by` is whoever signed the start, once that was found good.
     `letters` says which notices are written: 1 those of the first release, for runs that began with it.
+    `exports` is false for runs that began before histories were exported; `export_due` is the gate after which one is.
     """
 
     version: int = 1
@@ -287,6 +297,9 @@ class RolloutState(Frozen):
     spent: tuple[Spent, ...] = ()
     parked: tuple[Parked, ...] = ()
     delegations: tuple[Delegation, ...] = ()
+    exports: bool = False
+    export_due: str | None = None
+    closing: Closing | None = None
 
 
 class AllowedAction(Frozen):

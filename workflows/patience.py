@@ -30,6 +30,14 @@ MEASURING: dict[str, Any] = {
 }
 """Reading and judging: of twenty thousand partners six metrics take tens of seconds."""
 
+EXPORTING: dict[str, Any] = {
+    **ACTIVITY,
+    "start_to_close_timeout": timedelta(seconds=100),
+    "schedule_to_close_timeout": timedelta(seconds=100),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2),
+}
+"""Reading a whole history may take a while; it is tried again later anyhow."""
+
 LISTENING: dict[str, Any] = {
     **ACTIVITY,
     "schedule_to_close_timeout": timedelta(seconds=20),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from models.base import short
+from models.base import format_duration, short
 from models.clock import ProgrammeClock
 from models.evidence import Assessment, Baseline
 from models.log import EntryKind
@@ -23,6 +23,7 @@ from models.rollout import (
     RolloutState,
     Status,
 )
+from workflows.closing import begin
 from workflows.course import Transition, members, required_time, rule_of, transition, unenrolled
 from workflows.journal import Now, hold, notify, release, write
 from workflows.judge import Block, blocks, breached, title
@@ -39,6 +40,7 @@ def initial_state(
     decisions: Decisions = Decisions.UNSIGNED,
     start_token: str | None = None,
     started_at: datetime | None = None,
+    short_retention: timedelta | None = None,
 ) -> RolloutState:
     """A rollout at its very start. What the plan says of signatures goes before what its starter says."""
     state = RolloutState(
@@ -57,11 +59,18 @@ def initial_state(
         EntryKind.PHASE,
         f"Decision log opened. {plan.title}: option {plan.chosen.value}, plan {short(state.plan_digest)}, "
         f"programme time {now.programme:%Y-%m-%d %H:%M} at speed {clock.speed:g}; "
-        f"decisions are {state.decisions.value}",
+        f"decisions are {state.decisions.value}{_accepted(short_retention)}",
         actor=plan.proposer,
         rationale=plan.decision,
         detail={"plan": state.plan_digest},
     )
+
+
+def _accepted(short_retention: timedelta | None) -> str:
+    """What whoever started a rollout took upon them."""
+    if short_retention is None:
+        return ""
+    return f"; Temporal keeps closed histories for {format_duration(short_retention)} only, which its starter accepts"
 
 
 def cohorts_resolved(
@@ -158,7 +167,9 @@ def enter(state: RolloutState, way: Transition, now: Now, why: str) -> RolloutSt
     name = way.to.value if way.wave is None else f"{way.to.value}, wave {way.wave}"
     state = write(state, now, EntryKind.PHASE, f"Entered {name}: {why}", gate=way.key, evidence_digest=evidence)
     if way.to is Phase.CLOSE:
-        return complete(state, now)
+        return begin(state, now) if state.exports else complete(state, now)
+    if state.exports and way.gate is not None:
+        state = state.model_copy(update={"export_due": way.key})
     return state if unenrolled(state) else start_clock(state, now)
 
 

@@ -40,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.course import watched
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
-    from workflows.operations import Operations
+    from workflows.leaving import Leaving
     from workflows.patience import ACTIVITY, ASKING, LISTENING, MEASURING
     from workflows.pauses import withdrew
     from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
@@ -65,12 +65,15 @@ LETTERS = "every-letter"
 WORD = "watchs-word"
 """Marks the runs that have judged what the watch measured before they measured anew."""
 
+EXPORTS = "history-export"
+"""Marks the runs that export their history at gates and before they end."""
+
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
 
 
 @workflow.defn(name=ROLLOUT)
-class PartnerRollout(Operations):
+class PartnerRollout(Leaving):
     """One staged rollout. `RolloutState` is all it knows; signals and steps both move it."""
 
     @workflow.init
@@ -98,6 +101,7 @@ class PartnerRollout(Operations):
                     decisions=given.decisions,
                     start_token=given.start_token,
                     started_at=info.start_time,
+                    short_retention=given.short_retention,
                 )
             )
 
@@ -107,6 +111,8 @@ class PartnerRollout(Operations):
         self._together = workflow.patched(TOGETHER)
         if workflow.patched(LETTERS):
             self._state = self._state.model_copy(update={"letters": EVERY_LETTER})
+        if workflow.patched(EXPORTS):
+            self._state = self._state.model_copy(update={"exports": True})
         while True:
             self._state = advance(self._state, self._now())
             self._show()

@@ -9,6 +9,7 @@ from models.agreement import satisfied
 from models.base import earliest
 from models.log import EntryKind
 from models.rollout import EVERY_LETTER, GateState, HoldKind, Phase, RolloutState
+from workflows.closing import begin, closed, closing_step, gate_step
 from workflows.course import (
     Level,
     Transition,
@@ -24,12 +25,18 @@ from workflows.course import (
 from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
 from workflows.pauses import all_roles, stop_done, to_withdraw
-from workflows.phases import close_gate, communicate, enter, findings, hold_for, look_again_after, open_gate
+from workflows.phases import close_gate, communicate, complete, enter, findings, hold_for, look_again_after, open_gate
 from workflows.signatures import cleared, keys_due_at
-from workflows.step import Step, StepKind, over
+from workflows.step import LEAVES_BEHIND, Step, StepKind, over
 from workflows.word import AFTERWARDS
 
-AFTER_A_STOP = {StepKind.OPEN.value, StepKind.RECORD.value, StepKind.NOTIFY.value, StepKind.WITHDRAW.value}
+AFTER_A_STOP = {
+    StepKind.OPEN.value,
+    StepKind.RECORD.value,
+    StepKind.NOTIFY.value,
+    StepKind.WITHDRAW.value,
+    *LEAVES_BEHIND,
+}
 """Steps that a stopping rollout still does."""
 
 
@@ -62,6 +69,13 @@ def _due(state: RolloutState, now: Now, *, together: bool) -> Iterator[Step | No
     yield _stopping(state)
     yield _evidence(state)
     yield _work(state, now)
+    yield closing_step(state) if state.closing else gate_step(state)
+
+
+def protects(state: RolloutState, now: Now) -> bool:
+    """Whether something is due that must not wait for what only keeps: taking partners back, or looking at them."""
+    due = (_stopping(state), _evidence(state))
+    return any(step is not None and not _waits_for_retry(state, step, now) for step in due)
 
 
 def _waits_for_retry(state: RolloutState, step: Step, now: Now) -> bool:
@@ -112,7 +126,7 @@ def _evidence(state: RolloutState) -> Step | None:
 def _work(state: RolloutState, now: Now) -> Step | None:
     """What takes the rollout forward. Nothing does while the log cannot be written; what has failed itself does."""
     log_fails = StepKind.RECORD.value in state.failures
-    if state.terminal or state.stop_resolution or not state.registered or log_fails:
+    if state.terminal or state.stop_resolution or state.closing or not state.registered or log_fails:
         return None
     if not state.cohorts:
         return Step(kind=StepKind.RESOLVE)
@@ -130,7 +144,7 @@ def _baseline_due(state: RolloutState) -> bool:
 
 def _nearest(state: RolloutState, now: Now) -> datetime | None:
     """The one timer: the nearest moment at which time alone changes something."""
-    if state.terminal:
+    if state.terminal or state.closing:
         return earliest(*(at for at in state.retry_at.values() if at > now.programme))
     gate, plan = state.gate, state.plan
     rule = rule_of(plan, transition(plan, state.phase, state.wave))
@@ -157,12 +171,28 @@ def advance(state: RolloutState, now: Now) -> RolloutState:
         return state
     if state.stop_resolution:
         state = over(state, set(state.failures) - AFTER_A_STOP, now)
-        return stop_done(state, now) if not to_withdraw(state) else state
+        return state if to_withdraw(state) else _stopped(state, now)
+    if state.closing:
+        return _completed(state, now)
     state = _watchdog(_overrides(_freeze(state, now), now), now)
     state = _review(_gate_times(state, now), now)
     if state.phase is Phase.PREPARE:
         state = _prepare(state, now)
     return _toward_transition(state, now)
+
+
+def _stopped(state: RolloutState, now: Now) -> RolloutState:
+    """Everything is taken back; what the rollout leaves behind is kept first, where it began with that."""
+    if not state.exports:
+        return stop_done(state, now)
+    state, kept = closed(state if state.closing else begin(state, now), now)
+    return stop_done(state, now) if kept else state
+
+
+def _completed(state: RolloutState, now: Now) -> RolloutState:
+    """The same at the end of the plan. A pause also stands here in the way."""
+    state, kept = closed(state, now)
+    return complete(state, now) if kept and not state.pause else state
 
 
 def _freeze(state: RolloutState, now: Now) -> RolloutState:

@@ -75,6 +75,8 @@ def sentence(state: RolloutState, now: Now) -> str:
         case Status.STOPPED:
             return "Stopped before the end of the plan; the log says why and what was kept."
         case Status.STOPPING:
+            if state.closing:
+                return f"Stopping in {where}: what was to be withdrawn is; the history is being kept."
             return f"Stopping in {where}: taking back what is to be withdrawn."
         case Status.PAUSED if state.pause:
             return f"Paused in {where}: {state.pause.detail}"
@@ -90,6 +92,8 @@ def sentence(state: RolloutState, now: Now) -> str:
 
 
 def _running(state: RolloutState, where: str) -> str:
+    if state.closing:
+        return "Closing: what the rollout leaves behind is being kept."
     if state.phase is Phase.PREPARE:
         missing = len(state.plan.owners) - len(state.confirmed)
         if missing:
@@ -155,6 +159,8 @@ def upcoming(state: RolloutState, now: Now) -> str:
     """What happens next by itself, or what it depends on."""
     if state.terminal:
         return "Nothing: the rollout is over."
+    if state.closing and (state.stop_resolution or not state.pause):
+        return "Its history is exported, then the rollout is over."
     way = transition(state.plan, state.phase, state.wave)
     target = way.to.value if way.wave is None else f"{way.to.value}, wave {way.wave}"
     if state.pause:

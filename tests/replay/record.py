@@ -57,15 +57,18 @@ async def record(name: str, given: str, dsn: str) -> None:
             _write(given, history)
 
 
-async def record_runs(dsn: str) -> None:
-    """Play the path over several runs, and write down the runs of the rollout and the first two of the watch."""
+async def record_runs(given: str, dsn: str) -> None:
+    """Play the path over several runs, and write down the runs of the rollout under the name that is given them, with
+    the first two of the watch if it is the path's own."""
     options = {"limit.historyCount.suggestContinueAsNew": SHORT}
     async with EmbeddedTemporal(ui=False, search_attributes=SEARCH_ATTRIBUTES, dynamic_config=options) as server:
         async with await create_pool(dsn) as pool:
             await seed_facts(pool, FACTS_FROM, FACTS_LAST)
         async with site(server, dsn) as here:
             live = await carried_on(here)
-            recorded = {"continue_as_new": await live.runs(), "watch": (await chain(here.client, WATCH_ID))[:2]}
+            recorded = {given: await live.runs()}
+            if given == RUNS:
+                recorded["watch"] = (await chain(here.client, WATCH_ID))[:2]
     for name, runs in recorded.items():
         for number, events in enumerate(runs, 1):
             _write(f"{name}_{number}", WorkflowHistory(name, events))
@@ -88,7 +91,7 @@ async def main(names: list[str]) -> None:
                     print(f"{given}: recorded already; a recorded history is not replaced")
                     continue
                 dsn = await _fresh(server, f"record_{number}")
-                await (record_runs(dsn) if name == RUNS else record(name, given, dsn))
+                await (record_runs(given, dsn) if name == RUNS else record(name, given, dsn))
         await asyncio.sleep(0.3)
     finally:
         shutil.rmtree(directory)

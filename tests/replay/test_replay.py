@@ -17,7 +17,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import LETTERS, TOGETHER, WORD
+from workflows.rollout import EXPORTS, LETTERS, TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -38,9 +38,12 @@ def test_every_path_is_recorded() -> None:
     assert {name for name in RECORDED if _marks(name)} >= {"happy_2", "breach_pause_resume_2", "stopped_2"}
     every_letter = {"letters_pause", "letters_stop", "letters_holds", "letters_automatic_stop"}
     on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2", "signed_automatic_stop"}
-    on_a_word |= {"letters_pause", "letters_automatic_stop"}
+    on_a_word |= {"letters_pause", "letters_automatic_stop", "closing_automatic_stop"}
+    exported = {name for name in RECORDED if EXPORTS in _named(name)}
+    assert exported == {name for name in RECORDED if name.startswith("closing_")} | {"stopped_while_exporting"}
+    assert exported >= {"closing_happy", "closing_stopped", "closing_runs_5"}
     assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
-    assert {name for name in RECORDED if LETTERS in _named(name)} == every_letter
+    assert {name for name in RECORDED if LETTERS in _named(name)} == every_letter | exported
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)
 
 
@@ -99,6 +102,19 @@ async def test_a_run_from_whose_carry_an_approval_was_taken_does_not_replay() ->
     payload["data"] = base64.b64encode(json.dumps(carry).encode()).decode()
     with pytest.raises(NondeterminismError):
         await _replay("continue_as_new_3", history)
+
+
+async def test_a_rollout_that_ended_without_exporting_does_not_replay() -> None:
+    history = _read("closing_stopped")
+    exports = [
+        event["activityTaskScheduledEventAttributes"]
+        for event in history["events"]
+        if event.get("activityTaskScheduledEventAttributes", {}).get("activityType", {}).get("name") == "export_history"
+    ]
+    assert len(exports) == 4
+    exports[-1]["activityType"]["name"] = "record_decisions"
+    with pytest.raises(NondeterminismError):
+        await _replay("closing_stopped", history)
 
 
 async def test_a_watch_that_looked_at_something_else_does_not_replay() -> None:

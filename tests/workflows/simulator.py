@@ -27,7 +27,9 @@ from models.metric import MetricName
 from models.plan import RolloutPlan
 from models.rollout import EVERY_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
 from models.warrant import Case
+from models.work import ExportResult, ReviewResult
 from tests.signing import Signed
+from workflows.closing import exported, reviewed
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
 from workflows.pauses import withdrew
@@ -55,11 +57,13 @@ class Simulator:
     recorded: list[LogEntry] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     requests: int = 0
     service: Signed | None = None
     keys: DecisionKeys | None = None
     start_token: str | None = None
     letters: int = EVERY_LETTER
+    exports: bool = True
     notices: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,7 +79,7 @@ class Simulator:
             start_token=self.start_token,
             started_at=self.now,
         )
-        self.state: RolloutState = begun.model_copy(update={"letters": self.letters})
+        self.state: RolloutState = begun.model_copy(update={"letters": self.letters, "exports": self.exports})
         self.settle()
 
     @property
@@ -196,6 +200,16 @@ class Simulator:
         self.notices += self.state.notices
         self.sent += [f"{one.kind}: {', '.join(one.roles)}" for one in self.state.notices]
         self.state = done(self.state.model_copy(update={"notices": ()}), step, self.moment)
+
+    def _export(self, step: Step) -> None:
+        self.left.append(f"export {step.about}")
+        result = ExportResult(runs=1, run_id="run", events=self.state.sequence, sha256="0" * 64)
+        self.state = exported(done(self.state, step, self.moment), step.about, result, self.moment)
+
+    def _review(self, step: Step) -> None:
+        self.left.append(f"review {step.about}")
+        result = ReviewResult(digest="sha256:1", summary=f"{self.state.sequence} entries")
+        self.state = reviewed(done(self.state, step, self.moment), result, self.moment)
 
     def _resolve(self, step: Step) -> None:
         cohorts = tuple(CohortMembers(name=one.name, partners=one.partners) for one in self.plan.cohort_specs())

@@ -8,11 +8,14 @@ from collections import Counter
 import asyncpg
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.client import WorkflowUpdateStage
+from temporalio.client import WorkflowHistory, WorkflowUpdateStage
 
 from deploy.embedded.temporal import EmbeddedTemporal
+from models.canonical import canonical
 from models.command import Verb
 from models.log import EntryKind, LogEntry, Outcome, Receipt
+from models.work import RolloutKey
+from store.histories import list_histories, read_history
 from store.log import read_log
 from store.pool import create_pool
 from tests.worker.process import patiently
@@ -70,6 +73,7 @@ async def test_hundreds_of_signals_over_many_runs_are_each_recorded_once_and_an_
         decided = [entry.outcome for entry in log if entry.request_id == first["request_id"]]
         assert decided == [Outcome.APPLIED, *[Outcome.REFUSED] * repeated]
         await _assert_none_lost_none_twice(live, log, sent)
+        await _assert_every_run_is_exported(live, own_database)
 
 
 async def _answered_in_between(live: FastLive, dsn: str) -> list[str]:
@@ -92,6 +96,18 @@ async def _answered_in_between(live: FastLive, dsn: str) -> list[str]:
     receipt: Receipt = await waiting.result()
     assert (receipt.outcome, receipt.message) == (Outcome.APPLIED, "Resumed")
     return sent
+
+
+async def _assert_every_run_is_exported(live: FastLive, dsn: str) -> None:
+    runs = await live.runs()
+    key = RolloutKey(rollout_id=live.plan.id, chain_id=live.handle.first_execution_run_id or "")
+    async with await create_pool(dsn) as pool, pool.acquire() as conn:
+        kept = await list_histories(conn, key)
+        first = await read_history(conn, key, kept[0].run_id)
+    assert [one.position for one in kept] == list(range(1, len(runs) + 1))
+    assert [one.last_event for one in kept[:-1]] == [len(events) for events in runs[:-1]]
+    assert all(one.closed for one in kept[:-1])
+    assert first == canonical(WorkflowHistory(live.handle.id, runs[0]).to_json_dict())
 
 
 async def _assert_none_lost_none_twice(live: FastLive, log: tuple[LogEntry, ...], sent: list[str]) -> None:

@@ -1,0 +1,149 @@
+"""A rollout that ends keeps what it leaves behind; what cannot be kept holds the end for a while, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from models.command import Verb
+from models.log import EntryKind
+from models.plan import Fate, StopResolution
+from models.rollout import HoldKind, Phase, Status
+from tests.plans import make_plan
+from tests.workflows.simulator import Simulator
+from workflows.step import LEAVES_BEHIND, StepKind
+
+DAY = timedelta(days=1)
+BACK = StopResolution(finished=Fate.WITHDRAW, current=Fate.WITHDRAW, pending=Fate.KEEP)
+
+
+@pytest.fixture
+def rollout() -> Simulator:
+    return Simulator(make_plan())
+
+
+def _to_the_end(rollout: Simulator) -> None:
+    """Through all waves, as far as the end."""
+    rollout.to_scale()
+    rollout.wait(8 * DAY)
+    rollout.decide("sponsor")
+    rollout.wait(8 * DAY)
+
+
+def _said(rollout: Simulator, kind: EntryKind) -> list[str]:
+    return [one.message for one in rollout.recorded if one.kind is kind]
+
+
+def test_the_history_is_exported_after_every_gate_and_before_the_end(rollout: Simulator) -> None:
+    _to_the_end(rollout)
+    assert rollout.status is Status.COMPLETED
+    assert rollout.left == [
+        *(f"export after {gate}" for gate in ("prepare_to_pilot", "pilot_to_validate", "validate_to_scale", "wave_2")),
+        "review before the end",
+        "export before the end",
+    ]
+    assert [one.message for one in rollout.recorded][-1].startswith("Rollout completed")
+
+
+def test_the_review_of_the_end_stands_in_the_log_with_the_digest_it_is_kept_under(rollout: Simulator) -> None:
+    _to_the_end(rollout)
+    [review] = [one for one in rollout.recorded if one.message.startswith("Closing review")]
+    assert (review.kind, review.evidence_digest) == (EntryKind.REVIEW, "sha256:1")
+    exported = next(one for one in rollout.recorded if one.message.startswith("History exported (before the end)"))
+    assert exported.detail == {"runs": 1, "run_id": "run", "events": review.sequence, "sha256": "0" * 64}
+
+
+def test_a_gate_does_not_wait_for_an_export_that_cannot_be_made(rollout: Simulator) -> None:
+    rollout.broken = {StepKind.EXPORT}
+    rollout.to_pilot()
+    assert (rollout.status, rollout.state.enrolled) == (Status.RUNNING, ("pilot",))
+    rollout.wait(2 * DAY)
+    assert _said(rollout, EntryKind.EXPORT) == [
+        "History not exported (after prepare_to_pilot), tried again: it is down"
+    ]
+    rollout.broken = set()
+    rollout.wait(DAY)
+    assert _said(rollout, EntryKind.EXPORT)[-1].startswith("History exported (after prepare_to_pilot)")
+    assert not LEAVES_BEHIND & set(rollout.state.failures)
+
+
+def test_a_pause_and_a_stop_take_effect_while_nothing_can_be_exported_or_reviewed(rollout: Simulator) -> None:
+    rollout.broken = {StepKind.EXPORT, StepKind.REVIEW}
+    rollout.to_pilot()
+    rollout.ask(Verb.PAUSE, "sponsor")
+    assert rollout.status is Status.PAUSED
+    rollout.ask(Verb.STOP, "sponsor", resolution=BACK)
+    assert rollout.effects == ["enrol pilot", "withdraw pilot"]
+    assert rollout.status is Status.STOPPING
+    assert [one.kind for one in rollout.state.holds] == [HoldKind.CLOSING]
+
+
+@pytest.mark.parametrize("broken", [{StepKind.EXPORT}, {StepKind.REVIEW}, {StepKind.EXPORT, StepKind.REVIEW}])
+def test_the_end_waits_for_what_it_leaves_behind_says_so_and_does_not_wait_for_ever(
+    rollout: Simulator, broken: set[StepKind]
+) -> None:
+    rollout.broken = broken
+    _to_the_end(rollout)
+    if StepKind.EXPORT in broken:
+        assert rollout.state.phase is Phase.CLOSE
+        assert rollout.status is Status.HOLDING
+        assert rollout.state.holds[0].detail.endswith("failed: it is down")
+    rollout.wait(3 * DAY)
+    assert rollout.status is Status.COMPLETED
+    told = [one.message for one in rollout.recorded if one.message.startswith("It ends without")]
+    assert len(told) == len(broken)
+    assert all(one.endswith("it is down") for one in told)
+
+
+def test_what_could_not_be_exported_in_the_end_is_once_it_can(rollout: Simulator) -> None:
+    rollout.broken = {StepKind.EXPORT}
+    rollout.to_pilot()
+    rollout.wait(3 * DAY)  # more failures at the gate than the end would bear
+    rollout.ask(Verb.STOP, "sponsor", resolution=BACK)
+    assert rollout.status is Status.STOPPING
+    rollout.broken = set()
+    rollout.wait(timedelta(hours=1))
+    assert rollout.status is Status.STOPPED
+    assert rollout.left[-1] == "export before the end"
+    assert rollout.state.holds == ()
+
+
+def test_the_end_is_not_reviewed_before_the_log_is_written(rollout: Simulator) -> None:
+    rollout.to_pilot()
+    rollout.broken = {StepKind.RECORD}
+    left = list(rollout.left)
+    rollout.ask(Verb.STOP, "sponsor", resolution=BACK)
+    rollout.wait(DAY)
+    assert (rollout.status, rollout.left, rollout.effects[-1]) == (Status.STOPPING, left, "withdraw pilot")
+    rollout.broken = set()
+    rollout.wait(timedelta(hours=1))
+    assert rollout.status is Status.STOPPED
+    assert rollout.left[-2:] == ["review before the end", "export before the end"]
+
+
+def test_a_pause_stands_in_the_way_of_the_end_and_a_stop_takes_the_partners_back(rollout: Simulator) -> None:
+    rollout.broken = {StepKind.EXPORT}
+    _to_the_end(rollout)
+    assert rollout.status is Status.HOLDING
+    rollout.ask(Verb.PAUSE, "sponsor")
+    rollout.broken = set()
+    rollout.wait(DAY)
+    assert rollout.status is Status.PAUSED
+    rollout.ask(Verb.STOP, "sponsor", resolution=BACK)
+    assert rollout.status is Status.STOPPED
+    assert {one for one in rollout.effects if one.startswith("withdraw")} == {
+        "withdraw pilot",
+        "withdraw wave-one",
+        "withdraw wave-two",
+    }
+
+
+def test_a_rollout_from_before_ends_as_it_always_has() -> None:
+    rollout = Simulator(make_plan(), exports=False)
+    _to_the_end(rollout)
+    assert (rollout.status, rollout.left) == (Status.COMPLETED, [])
+    stopped = Simulator(make_plan(), exports=False)
+    stopped.to_pilot()
+    stopped.ask(Verb.STOP, "sponsor", resolution=BACK)
+    assert (stopped.status, stopped.left) == (Status.STOPPED, [])
