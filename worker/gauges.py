@@ -13,6 +13,7 @@ from temporalio.common import MetricMeter
 from activities import LogSigner
 from activities.meters import count_refused_effects, record_time
 from models.rollout import TERMINAL, Status
+from models.trouble import Trouble
 from store.checkpoints import unsigned
 from store.tallies import read_tallies
 
@@ -22,6 +23,7 @@ OPEN = "rollouts_open"
 LETTERS = "rollouts_notices"
 UNSIGNED = "rollouts_log_unsigned_seconds"
 SIGNS = "rollouts_log_signs"
+ALARMS = "rollouts_workflow_alarms"
 LETTER_STATES = ("waiting", "refused")
 
 EVERY = 15.0
@@ -76,3 +78,6 @@ async def count(meter: MetricMeter, pool: asyncpg.Pool[asyncpg.Record]) -> None:
     letters = meter.create_gauge(LETTERS, "letters that no channel has taken yet, or that one will never take")
     for state in LETTER_STATES:
         letters.set(found.letters.get(state, 0), {"state": state})
+    alarms = meter.create_gauge(ALARMS, "alarms that stand about the workflows of rollouts, by what is wrong")
+    for trouble in Trouble:
+        alarms.set(found.alarms.get(trouble.value, 0), {"trouble": trouble.value})

@@ -29,6 +29,7 @@ METRICS = {
     gauges.UNSIGNED: "seconds for which the oldest entry of the decision log has stood that no signed checkpoint "
     "covers; 0 where all are; take the largest",
     gauges.SIGNS: "1 where this worker signs the decision log, 0 where it lacks the key",
+    gauges.ALARMS: "alarms that stand about the workflows of rollouts, by `trouble`; take the largest",
     gauges.LETTERS: "letters by `state`: `waiting` for a channel, `refused` by one for good; take the largest",
 }
 """Every metric of our own under its name in a scrape."""

@@ -12,13 +12,15 @@ from temporalio.client import Client
 from temporalio.runtime import BUFFERED_METRIC_KIND_GAUGE, MetricBuffer, Runtime, TelemetryConfig
 
 from models.names import ROLLOUT, rollout_workflow_id
+from models.trouble import Trouble
 from models.work import RolloutInput
-from store import notices
+from store import alarms, notices
+from store.alarms import Found
 from tests.activities.setting import PILOT_COHORT, Pool, Setting, notice
 from tests.plans import make_plan
 from tests.store.roles import login
 from tests.worker.process import Running, patiently, started
-from worker.gauges import LETTERS, OPEN, count
+from worker.gauges import ALARMS, LETTERS, OPEN, count
 from worker.reference import METRICS, TARGET
 
 Scrape = dict[str, dict[frozenset[tuple[str, str]], float]]
@@ -88,6 +90,7 @@ async def test_every_alarm_has_something_to_look_at(
         assert value(last, OPEN, status="paused") == 0
         assert value(last, LETTERS, state="waiting") == 1
         assert value(last, LETTERS, state="refused") == 1
+        assert value(last, ALARMS, trouble="terminated") == 0
         assert value(last, "rollouts_watch_failed_total", reason="not evaluated") == 0
         assert value(last, "rollouts_watch_evaluated_total") == 0
         assert max(last["rollouts_watch_last_look_timestamp_seconds"].values()) > 1.7e9
@@ -117,13 +120,17 @@ async def test_a_state_that_nothing_is_in_any_more_is_counted_as_zero(pool: Pool
     setting = await Setting(pool).register()
     await setting.watch(PILOT_COHORT, status="paused")
     await letters(pool, setting)
+    async with pool.acquire() as conn:
+        await alarms.raise_alarm(conn, setting.key, Found(Trouble.RESET, "run", "set back"))
     found = await counted()
     assert {name: number for name, number in found.items() if number} == {
         (OPEN, "paused"): 1,
         (LETTERS, "waiting"): 1,
         (LETTERS, "refused"): 1,
+        (ALARMS, "reset"): 1,
     }
     await pool.execute("update rollout set open = false")
     await pool.execute("update notice set sent_at = now(), refused_at = null")
+    await pool.execute("update workflow_alarm set over_at = now()")
     assert (await counted()).keys() == found.keys()
     assert not any((await counted()).values())

@@ -1,5 +1,8 @@
--- How many open rollouts have which status, and how many letters wait or were refused for good.
+-- How many open rollouts have which status, how many letters wait or were refused for good, and
+-- how many alarms stand about which trouble.
 select 'rollout' as what, status as state, count(*) as number from rollout where open group by status
+union all
+select 'alarm', trouble, count(*) from workflow_alarm where over_at is null group by trouble
 union all
 select 'letter', case when refused_at is null then 'waiting' else 'refused' end, count(*)
 from notice
