@@ -96,14 +96,19 @@ async def way_of(home: Path, who: str | None) -> Way:
     return Claimed(await open_gateway(place), who)
 
 
-async def start(home: Path, plan: RolloutPlan, begins: datetime | None, speed: float) -> bool:
+async def start(
+    home: Path, plan: RolloutPlan, begins: datetime | None, speed: float, *, short_retention: bool = False
+) -> bool:
     """Start a plan's rollout, by way of the service where somebody is signed in; False if it was started before.
 
     Raises:
-        CliError: decisions are signed and nobody is.
+        CliError: decisions are signed and nobody is, or the service is asked for what it does not do.
     """
     place, login = Place(home), kept(Place(home))
     if login is not None:
+        if short_retention:
+            told = "--short-retention is not taken by the service; start it where Temporal can be reached."
+            raise CliError(told, Exit.REFUSED)
         async with Service.at(login.url, login.token) as service:
             return await service.start(plan, begins, speed)
     decisions = plan.decisions or place.decisions
@@ -111,4 +116,6 @@ async def start(home: Path, plan: RolloutPlan, begins: datetime | None, speed: f
         raise CliError(f"Decisions of {plan.id} are signed, and so is its start: {SIGN_IN}.", Exit.REFUSED)
     from cli.connect import open_gateway
 
-    return await (await open_gateway(place)).start(plan, begins, speed, decisions=decisions)
+    return await (await open_gateway(place)).start(
+        plan, begins, speed, decisions=decisions, short_retention=short_retention
+    )

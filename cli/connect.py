@@ -19,8 +19,13 @@ async def open_gateway(place: Place) -> Gateway:
         GatewayError: it cannot be reached.
     """
     from console.gateway import Gateway
+    from worker.settings import SettingsError, least_retention
 
-    return await Gateway.open(**connection_of(place))
+    try:
+        least = least_retention()
+    except SettingsError as problem:
+        raise CliError(f"{problem}.", Exit.BAD_INPUT) from problem
+    return await Gateway.open(**connection_of(place), least_retention=least)
 
 
 def connection_of(place: Place) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ from models.rollout import TERMINAL, RolloutView, Status
 
 if TYPE_CHECKING:
     from console.gateway import Gateway
+    from models.trouble import Alarm
     from store.rollouts import StoredRollout
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The plan's id.")]
@@ -51,6 +53,13 @@ async def start(
     speed: Annotated[
         float, typer.Option(min=0.001, max=10_000_000, metavar="N", help="Programme seconds per real second.")
     ] = 1.0,
+    short_retention: Annotated[
+        bool,
+        typer.Option(
+            "--short-retention",
+            help="Also where closed histories are kept for less than ROLLOUTS_RETENTION_DAYS; the log says so.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would start.")] = False,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
@@ -64,7 +73,7 @@ async def start(
     begins = clock_start.replace(tzinfo=UTC) if clock_start else None
     fresh, idle = False, False
     if not dry_run:
-        fresh = await begin(home, plan, begins, speed)
+        fresh = await begin(home, plan, begins, speed, short_retention=short_retention)
         idle = not await (await open_gateway(Place(home))).pollers()
     if output is Format.JSON:
         emit_json("start", {"rollout": plan.id, "digest": plan.digest, "started": fresh, "dry_run": dry_run})
@@ -81,12 +90,14 @@ async def start(
 async def list_(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
     """All rollouts, the newest first, from the store: it answers also while Temporal and the worker do not."""
     from cli.database import connection
+    from store.alarms import standing
     from store.rollouts import list_rollouts
 
     async with connection(Place(home)) as opened:
         found = await list_rollouts(opened)
+        alarms = await standing(opened)
     if output is Format.JSON:
-        emit_json("rollouts", [_as_data(one) for one in found])
+        emit_json("rollouts", [_as_data(one, alarms) for one in found])
         return
     if not found:
         say("No rollout yet; start one with `rollouts start -f PLAN`.")
@@ -102,14 +113,17 @@ async def list_(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) 
         for one in found
     ]
     table("rollout", "status", "phase", "since (programme)", "in words", rows=rows)
+    for one in alarms:
+        say(f"Alarm: {one.key.rollout_id}: {one.detail}; `rollouts doctor` says more.")
 
 
-def _as_data(one: StoredRollout) -> dict[str, Any]:
+def _as_data(one: StoredRollout, alarms: Sequence[Alarm]) -> dict[str, Any]:
     return {
         "rollout": one.key.rollout_id,
         "title": one.plan.title,
         "digest": one.plan_digest,
         **one.standing.model_dump(mode="json", exclude={"watched", "baselines", "tolerance_since"}),
+        "alarms": [alarm.detail for alarm in alarms if alarm.key == one.key],
     }
 
 

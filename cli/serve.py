@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +88,9 @@ async def _site(place: Place, settings: ConsoleSettings, listening: socket.socke
     from console.site import dev_site, real_site
 
     # It may come up before Temporal does: who asks a rollout then is told that it is away.
-    gateway = await Gateway.open(**connection_of(place), lazy=True)
+    gateway = await Gateway.open(
+        **connection_of(place), lazy=True, least_retention=timedelta(days=settings.retention_days)
+    )
     if not dev_issuer:
         return real_site(settings, gateway)
     key = settings.signing_key or place.signing_key

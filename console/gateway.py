@@ -9,10 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeWorkflowExecutionRequest,
+)
 from temporalio.client import (
     Client,
     WorkflowHandle,
@@ -26,6 +32,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from console.errors import GatewayError, Kind
+from console.keeping import kept_too_short, too_short
 from console.requests import checked, pending, receipt_of, told_of
 from models.base import short
 from models.command import Command, Verb
@@ -35,6 +42,7 @@ from models.plan import Decisions, RolloutPlan
 from models.rollout import AllowedAction, RolloutView
 from models.work import RolloutInput, WatchView
 from worker.plugin import rollouts_plugin
+from worker.settings import RETENTION_DAYS
 
 T = TypeVar("T")
 
@@ -76,22 +84,35 @@ class Chain(NamedTuple):
 class Gateway:
     """A connection to Temporal."""
 
-    def __init__(self, client: Client, *, answer: timedelta = ANSWER) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        answer: timedelta = ANSWER,
+        least_retention: timedelta = timedelta(days=RETENTION_DAYS),
+    ) -> None:
         self.client = client
+        self._least_retention = least_retention
         self._answer = answer
         self._chains: dict[str, Chain] = {}
         self._connected = False
 
     @classmethod
-    async def open(cls, target_host: str, **config: Any) -> Gateway:
+    async def open(
+        cls, target_host: str, *, least_retention: timedelta = timedelta(days=RETENTION_DAYS), **config: Any
+    ) -> Gateway:
         """Connect, with `lazy` at the first question; further arguments are those of `Client.connect`.
+
+        Args:
+            least_retention: with closed histories kept for less, no rollout is started; zero: it does not matter.
 
         Raises:
             GatewayError: Temporal cannot be reached there.
         """
         try:
             connecting = Client.connect(target_host, **config, plugins=[rollouts_plugin()])
-            return cls(await asyncio.wait_for(connecting, CONNECT_SECONDS))
+            client = await asyncio.wait_for(connecting, CONNECT_SECONDS)
+            return cls(client, least_retention=least_retention)
         except (RuntimeError, OSError, TimeoutError) as problem:
             raise GatewayError(
                 f"Temporal cannot be reached at {target_host} ({_why(problem)}); try `rollouts doctor`.",
@@ -122,17 +143,23 @@ class Gateway:
         *,
         decisions: Decisions | None = None,
         token: str | None = None,
+        short_retention: bool = False,
     ) -> bool:
         """Start a rollout; False if this very plan runs, or ran, already.
 
         Args:
             decisions: what holds where the plan does not say; as a rule unsigned.
             token: what proves who starts it, which a rollout with signed decisions needs.
+            short_retention: also where closed histories are kept for less than they should be; its log says so.
 
         Raises:
-            GatewayError: another version of the plan runs or ran, or this one on another clock.
+            GatewayError: another version of the plan runs or ran, or this one on another clock; or closed histories
+                are not kept long enough.
         """
         await self._connect()
+        kept = await too_short(self._retained, plan.id, self.client.namespace, self._least_retention)
+        if kept is not None and not short_retention:
+            raise kept_too_short(self.client.namespace, kept, self._least_retention)
         try:
             await self.client.start_workflow(
                 ROLLOUT,
@@ -142,6 +169,7 @@ class Gateway:
                     clock_speed=speed,
                     decisions=plan.decisions or decisions or Decisions.UNSIGNED,
                     start_token=token,
+                    short_retention=kept,
                 ),
                 id=rollout_workflow_id(plan.id),
                 task_queue=TASK_QUEUE,
@@ -176,10 +204,9 @@ class Gateway:
         """
         await self._connect()
         try:
-            described = await self._in_time(self.handle(name).describe(rpc_timeout=self._answer))
+            first = (await self._in_time(self._newest(name))).first_run_id
         except RPCError as problem:
             raise told_of(name, problem) from problem
-        first = described.raw_description.workflow_execution_info.first_run_id
         known = self._chains.get(name)
         if known is None or known.first_run != first:
             if len(self._chains) >= MOST_CHAINS:
@@ -300,10 +327,18 @@ class Gateway:
 
     async def _exists(self, name: str) -> bool:
         try:
-            await self.handle(name).describe(rpc_timeout=self._answer)
+            await self._newest(name)
         except RPCError:
             return False
         return True
+
+    async def _newest(self, name: str) -> WorkflowExecutionInfo:
+        """The newest run of a rollout. The SDK's own description knows no run that is paused in Temporal itself."""
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=rollout_workflow_id(name))
+        )
+        told = await self.client.workflow_service.describe_workflow_execution(request, timeout=self._answer)
+        return told.workflow_execution_info
 
     async def runs(self, name: str) -> AsyncIterator[tuple[str, tuple[HistoryEvent, ...]]]:
         """The runs of a rollout's chain with their events, the newest run first.
@@ -314,7 +349,7 @@ class Gateway:
             GatewayError: Temporal has no history of it.
         """
         try:
-            newest = (await self.handle(name).describe(rpc_timeout=self._answer)).run_id
+            newest = (await self._newest(name)).execution.run_id
         except RPCError as problem:
             raise told_of(name, problem) from problem
         run_id = newest
@@ -345,6 +380,9 @@ class Gateway:
         request = DescribeNamespaceRequest(namespace=self.client.namespace)
         found = await self.client.workflow_service.describe_namespace(request)
         return found.config.workflow_execution_retention_ttl.ToTimedelta()
+
+    async def _retained(self) -> timedelta:
+        return await self._in_time(self.retention())
 
     async def watch(self, shard: int = 0) -> WatchView:
         """What a shard of the watch did last.

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from console import LOOPBACK
 from models.names import DEPLOYMENT
-from worker.settings import PREFIX, Length, SettingsError, variable
+from worker.settings import PREFIX, RETENTION_DAYS, Length, RetentionDays, SettingsError, variable
 
 
 def is_loopback_name(host: str | None) -> bool:
@@ -95,6 +95,7 @@ class ConsoleSettings(BaseSettings):
         examples=["/etc/partner-rollouts/people.yaml"],
         description="YAML of people who may start rollouts, or pause and stop what they do not own",
     )
+    retention_days: RetentionDays = RETENTION_DAYS
     session_idle: Length = Field(
         default=timedelta(minutes=30), ge=timedelta(minutes=1), description="a session ends when it is not used so long"
     )

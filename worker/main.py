@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 
 from activities import LogSigner, Trust
 from activities.channels import Channel
+from activities.sweeping import Sweep
 from activities.webhooks import Webhook
 from models.plan import Decisions
 from worker.channels import channels_of, secrets_of, webhooks_of
@@ -25,10 +26,11 @@ from worker.checkpoints import signing
 from worker.gauges import gauges
 from worker.health import Check, health_server
 from worker.log_key import load_signer
-from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes
+from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes, warn_of_retention
 from worker.servers import Stopped, Unavailable, connect, open_pool, patiently, temporal_config
 from worker.serving import serving
 from worker.settings import SettingsError, WorkerSettings, load_settings, variable
+from worker.sweeping import sweeping
 from worker.telemetry import configure_logging, make_runtime
 
 __all__ = ["connect", "register_search_attributes", "run_from_environment", "run_worker"]
@@ -144,6 +146,7 @@ async def _working(
     """Take work while inside; whoever leaves waits for what is being worked on."""
     if settings.serves != "effects":
         await register_search_attributes(client)
+        await warn_of_retention(client, timedelta(days=settings.retention_days))
     work = serving(
         client,
         pool,
@@ -163,7 +166,8 @@ async def _working(
     )
     measured = gauges(runtime.metric_meter, pool, signer) if settings.metrics_bind else nullcontext()
     signed = signing(pool, signer) if signer else nullcontext()
-    async with measured, work, signed:
+    swept = sweeping(Sweep(pool, client)) if settings.serves != "effects" else nullcontext()
+    async with measured, work, signed, swept:
         if settings.serves != "effects":
             await ensure_watch(client, settings.task_queue, _watch(settings))
         yield

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
@@ -66,6 +67,23 @@ async def _add(client: Client, attributes: dict[str, IndexedValueType.ValueType]
 def _type(kind: int) -> str:
     name = IndexedValueType.Name(IndexedValueType.ValueType(kind))
     return name.removeprefix("INDEXED_VALUE_TYPE_").replace("_", "").title()
+
+
+async def warn_of_retention(client: Client, least: timedelta) -> None:
+    """Say so where the namespace deletes closed histories sooner than it should; whoever starts rollouts refuses to."""
+    try:
+        told = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as problem:
+        log.warning("how long closed histories are kept is not known", problem=problem.message)
+        return
+    kept = told.config.workflow_execution_retention_ttl.ToTimedelta()
+    if kept < least:
+        log.warning(
+            "closed histories are not kept long enough: no rollout is started",
+            namespace=client.namespace,
+            found_days=round(kept / timedelta(days=1), 2),
+            allowed_days=least.days,
+        )
 
 
 class Watch(NamedTuple):

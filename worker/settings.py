@@ -23,6 +23,10 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 _LENGTH = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _LONGEST = timedelta(days=7)
 
+RETENTION_DAYS = 90
+"""Days that closed histories must be kept, unless an installation says otherwise: time for somebody to notice that they
+are not exported."""
+
 _LIKE = 0.8
 """How alike a variable must be to a setting to be taken for a misspelling of it."""
 
@@ -99,6 +103,25 @@ Address = Annotated[str, AfterValidator(_check_address)]
 """Where to listen: an IP address and a port."""
 
 
+RetentionDays = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=3650,
+        description="days that Temporal must keep the histories of what is over: with less, no rollout is started; "
+        "0: any will do. The same for console, terminal and workers",
+    ),
+]
+
+
+class RetentionSetting(BaseSettings):
+    """The one setting that whoever starts rollouts needs."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    retention_days: RetentionDays = RETENTION_DAYS
+
+
 class WorkerSettings(BaseSettings):
     """Read from variables named `ROLLOUTS_` and the field, for example `ROLLOUTS_DATABASE_DSN`; an empty one is unset.
 
@@ -159,6 +182,7 @@ class WorkerSettings(BaseSettings):
     max_cached_workflows: int = Field(
         default=1000, ge=0, description="rollouts kept in memory; each takes about 150 KiB. 0 replays at every step"
     )
+    retention_days: RetentionDays = RETENTION_DAYS
     watch_slowest: Length = Field(
         default=timedelta(minutes=5), ge=timedelta(seconds=1), description="longest time between two looks of the watch"
     )
@@ -238,6 +262,18 @@ class WorkerSettings(BaseSettings):
 def variable(field: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + field.upper()
+
+
+def least_retention() -> timedelta:
+    """How long Temporal must keep closed histories, from the environment.
+
+    Raises:
+        SettingsError: the variable is wrong.
+    """
+    try:
+        return timedelta(days=RetentionSetting().retention_days)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error.errors(include_url=False)[0])) from None
 
 
 def load_settings() -> WorkerSettings:
