@@ -23,8 +23,8 @@ from cli.trouble import NotHere, Trouble
 from console.errors import GatewayError
 from models.base import Frozen
 
-LONG_ENOUGH = timedelta(days=30)
-"""Histories of closed rollouts that are kept for less are gone before most reviews of them."""
+SHOWN = 5
+"""Alarms told of one by one."""
 
 LATE = timedelta(minutes=2)
 """How much later than announced the watch may look before something is wrong with it."""
@@ -208,12 +208,36 @@ async def _retention(place: Place) -> str:
             f"namespace {gateway.client.namespace}: {problem.message}",
             "name a namespace that exists by TEMPORAL_NAMESPACE, or have it created.",
         ) from problem
-    if kept < LONG_ENOUGH:
+    least = _least_retention()
+    if kept < least:
+        days = f"{least.days}d"
         raise Trouble(
-            f"histories of closed rollouts are kept for {span(kept)} only; `rollouts history` reads them",
-            f"`temporal operator namespace update --retention 90d {gateway.client.namespace}` keeps them longer.",
+            f"closed histories are kept for {span(kept)} only, at least {days} are allowed, so no rollout is started",
+            f"`temporal operator namespace update --retention {days} {gateway.client.namespace}` keeps them longer.",
         )
     return f"histories of closed rollouts are kept for {span(kept)}; the decision log stays"
+
+
+def _least_retention() -> timedelta:
+    from worker.settings import SettingsError, least_retention
+
+    try:
+        return least_retention()
+    except SettingsError as problem:
+        raise Trouble(str(problem), "write a whole number of days.") from problem
+
+
+async def _workflows(place: Place) -> str:
+    from cli.database import connection
+    from store.alarms import standing
+
+    async with connection(place) as opened:
+        found = await standing(opened)
+    if found:
+        told = "; ".join(f"{one.key.rollout_id}: {one.detail}" for one in found[:SHOWN])
+        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise Trouble(f"{told}{more}", "docs/operations.md says what to do about a rollout without workflow.")
+    return "no alarm stands about the workflow of a rollout"
 
 
 async def _worker(place: Place) -> str:
@@ -276,6 +300,7 @@ _CHECKS: dict[str, tuple[str | None, Check]] = {
     "decision log": ("schema", _log),
     "Temporal": (None, _temporal),
     "retention": ("Temporal", _retention),
+    "workflows": ("schema", _workflows),
     "worker": ("Temporal", _worker),
     "watch": ("worker", _watch),
     "console": (None, doctor_console.console),

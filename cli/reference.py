@@ -42,7 +42,8 @@ KINDS = {
     "start": ("start", "rollout, digest of the plan, whether this command started it, dry_run"),
     "rollouts": (
         "list",
-        "a list, the newest first: rollout, title, digest, phase, wave, status, sentence, since, open",
+        "a list, the newest first: rollout, title, digest, phase, wave, status, sentence, since, open, "
+        "alarms about its workflow",
     ),
     "rollout": ("get", "where it stands, as the workflow's query `status` answers"),
     "explanation": ("explain", "status, sentence, next, holds, pause, gate, awaited, evidence, actions"),

@@ -19,6 +19,7 @@ from console.pages.render import page
 from console.person import SignedIn
 from console.signin import pool_of, site_of
 from models.work import WatchView
+from store.alarms import standing
 from store.tallies import read_tallies
 from store.views import read_log_page
 
@@ -44,6 +45,7 @@ async def system(request: Request, person: SignedIn) -> Response:
     )
     async with pool.acquire() as conn:
         tallies = await read_tallies(conn)
+        alarms = await standing(conn)
         refusals = await read_log_page(conn, outcome="refused", limit=10)
         postgresql = await conn.fetchval("show server_version")
         schema = await conn.fetchrow(
@@ -57,6 +59,7 @@ async def system(request: Request, person: SignedIn) -> Response:
         watches=watches,
         retention=retention,
         tallies=tallies,
+        alarms=alarms,
         refusals=refusals.lines,
         postgresql=postgresql,
         schema=schema,

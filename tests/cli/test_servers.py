@@ -49,6 +49,7 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
         "watch",
         "console",
         "signing keys",
+        "workflows",
     }
     assert "the issuer for trying things out" in _checks(well)["console"][1]
     assert "which is among 1 public key" in _checks(well)["signing keys"][1]
@@ -71,7 +72,7 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
     assert gone.code == Exit.UNAVAILABLE
     found = _checks(gone)
     assert {name for name, (ok, _, _) in found.items() if ok is None} == {
-        *("schema", "decision log", "retention", "worker", "watch"),
+        *("schema", "decision log", "retention", "workflows", "worker", "watch"),
         *("console", "signing keys"),
     }
     assert all("rollouts up" in found[name][2] for name in ("PostgreSQL", "Temporal"))

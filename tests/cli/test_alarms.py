@@ -1,0 +1,71 @@
+"""What the terminal says of a rollout whose workflow does not go on, and of a namespace that forgets too soon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from cli.home import Place
+from cli.output import Exit
+from console.gateway import Gateway
+from models.trouble import Trouble
+from models.work import RolloutKey
+from store.alarms import Found, raise_alarm, settle
+from store.pool import create_pool
+from tests.cli.conftest import Rollout, Terminal, write_plan
+from tests.plans import make_plan
+
+
+@pytest.fixture
+async def stores(terminal: Terminal) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    state = Place(terminal.home).state()
+    assert state is not None
+    async with await create_pool(state.dsn) as pool:
+        yield pool
+
+
+async def test_an_alarm_is_told_of_by_list_and_doctor_until_it_is_over(
+    terminal: Terminal, rollout: Rollout, stores: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    chain = await stores.fetchval("select chain_id from rollout where rollout_id = $1", rollout.plan.id)
+    key = RolloutKey(rollout_id=rollout.plan.id, chain_id=chain)
+    told = "run 1 was terminated at noon"
+    async with stores.acquire() as conn:
+        await raise_alarm(conn, key, Found(Trouble.TERMINATED, "run 1", told))
+    try:
+        listed, doctor = await terminal("list"), await terminal("doctor", "-o", "json")
+        assert f"Alarm: {rollout.plan.id}: {told}" in listed.err
+        data = (await terminal("list", "-o", "json")).data
+        assert {one["rollout"]: one["alarms"] for one in data}[rollout.plan.id] == [told]
+        assert doctor.code == Exit.ERROR
+        [found] = [one for one in doctor.data if one["check"] == "workflows"]
+        assert (found["ok"], found["found"]) == (False, f"{rollout.plan.id}: {told}")
+    finally:
+        async with stores.acquire() as conn:
+            await settle(conn, key, ())
+    [found] = [one for one in (await terminal("doctor", "-o", "json")).data if one["check"] == "workflows"]
+    assert found["ok"] is True
+
+
+async def test_nothing_is_started_with_a_retention_below_what_is_allowed_unless_asked_for(
+    terminal: Terminal, gateway: Gateway, tmp_path: Path
+) -> None:
+    plan = make_plan(id=f"short-{uuid4().hex[:8]}")
+    file = str(write_plan(tmp_path, plan))
+    more = {"ROLLOUTS_RETENTION_DAYS": "91"}
+    refused = await terminal("start", "-f", file, **more)
+    assert refused.code == Exit.REFUSED
+    assert "keeps closed histories for 90 days, and at least 91 are allowed" in refused.err
+    doctor = await terminal("doctor", **more)
+    assert "at least 91d are allowed" in doctor.out
+    wrong = await terminal("start", "-f", file, ROLLOUTS_RETENTION_DAYS="soon")
+    assert (wrong.code, "ROLLOUTS_RETENTION_DAYS is 'soon'" in wrong.err) == (Exit.BAD_INPUT, True)
+    started = await terminal("start", "-f", file, "--short-retention", **more)
+    assert started.code == Exit.OK, started.err
+    given = await gateway.started_with(plan.id)
+    assert given.short_retention is not None
+    assert given.short_retention.days == 90
