@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from models.base import digest_json
 from models.command import Verb
 from models.log import EntryKind, Outcome
 from models.plan import Fate
@@ -31,8 +32,12 @@ async def closing_holds(live: Live, pool: Pool) -> None:
     assert (await live.view()).status is Status.STOPPING
     await pool.execute("alter table away rename to exported_history")
     assert (await live.handle.result()).status == Status.STOPPED
-    kept = [row["entry"]["message"] for row in await live.stored_log(pool) if row["entry"]["kind"] == EntryKind.EXPORT]
+    log = [row["entry"] for row in await live.stored_log(pool)]
+    kept = [entry["message"] for entry in log if entry["kind"] == EntryKind.EXPORT]
     assert kept[-1].startswith("History exported (before the end): 1 run, ")
+    [review] = [entry["evidence_digest"] for entry in log if entry["message"].startswith("Closing review: ")]
+    body = await pool.fetchval("select body from evidence where (kind, digest) = ('review', $1)", review)
+    assert (digest_json(body), body["ending"]) == (review, "stopped")
 
 
 async def _not_exported(live: Live) -> bool:
