@@ -17,6 +17,9 @@ from console.guard import SESSION
 from console.pages import live
 from models.command import Verb
 from models.rollout import Status
+from models.trouble import Trouble
+from models.work import RolloutKey
+from store.alarms import Found, raise_alarm, settle
 from tests.console.stage import GATE, PAUSED, PILOTING, SETTINGS, Stage, signed_in
 from tests.console.visitors import Browser, serving
 
@@ -115,6 +118,20 @@ async def test_where_no_worker_answers_the_page_says_so_and_shows_what_the_rollo
         assert "Spring rebate" in (await alone.get("/")).text
         assert "No worker asks for work" in text((await alone.get("/system")).text)
         await alone.client.aclose()
+
+
+async def test_the_page_of_the_system_tells_of_a_rollout_whose_workflow_does_not_go_on(pages: Stage) -> None:
+    chain = await pages.pool.fetchval("select chain_id from rollout where rollout_id = $1", GATE)
+    key, told = RolloutKey(rollout_id=GATE, chain_id=chain), "run 1 was terminated at noon"
+    found = await browser(pages, STRANGER)
+    async with pages.pool.acquire() as conn:
+        await raise_alarm(conn, key, Found(Trouble.TERMINATED, "run 1", told))
+        ill = text((await found.get("/system")).text)
+        await settle(conn, key, ())
+    well = text((await found.get("/system")).text)
+    assert ("Not every open rollout has a workflow that goes on" in ill, told in ill) == (True, True)
+    assert "Not every open rollout" not in well
+    await found.client.aclose()
 
 
 async def test_somebody_whom_the_plan_does_not_name_reads_everything_and_is_offered_nothing(pages: Stage) -> None:
