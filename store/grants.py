@@ -32,10 +32,13 @@ WORKER: Mapping[str, str] = {
     "evidence": _APPEND,
     "judged_reading": _APPEND,
     "rollout_cohort": _APPEND,
+    # Histories grow until their run is closed.
+    "exported_history": _KEEP,
     # Where rollouts and letters stand now.
     "rollout": _KEEP,
     "enrolment": _KEEP,
     "notice": _KEEP,
+    "workflow_alarm": _KEEP,
     # What the watch remembers.
     "watch_mark": _KEEP,
     "watch_position": _KEEP,
