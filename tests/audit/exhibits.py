@@ -38,11 +38,20 @@ def recorded(name: str) -> dict[str, Any]:
     return found
 
 
-def chain(name: str) -> list[dict[str, Any]]:
-    """The runs of a recorded path, the first one first."""
-    if (HISTORIES / f"{name}.json.gz").exists():
-        return [recorded(name)]
-    return [recorded(one.name.removesuffix(".json.gz")) for one in sorted(HISTORIES.glob(f"{name}_[0-9].json.gz"))]
+def chains() -> dict[str, list[str]]:
+    """The recorded rollouts of which every run is there, each under the name of its first run, with all names."""
+    runs = {path.name.removesuffix(".json.gz"): path for path in sorted(HISTORIES.glob("*.json.gz"))}
+    starts = {name: attributes(recorded(name)["events"][0]) for name in runs if not name.startswith("watch_")}
+    found = {name: [name] for name, said in starts.items() if not said.get("continuedExecutionRunId")}
+    for name, said in sorted(starts.items()):
+        first = next((one for one in found if _chain(starts[one]) == _chain(said)), None)
+        if first is not None and name != first:
+            found[first].append(name)
+    return found
+
+
+def _chain(started: dict[str, Any]) -> str:
+    return str(started["firstExecutionRunId"])
 
 
 @dataclass
@@ -113,7 +122,7 @@ def sealed(sample: Sample, files: dict[str, bytes]) -> dict[str, bytes]:
 
 def of_history(name: str) -> Sample:
     """A sample of a recorded path: its log is what its history says was written down. It has no evidence."""
-    runs = chain(name)
+    runs = [recorded(one) for one in chains()[name]]
     first = attributes(runs[0]["events"][0])
     plan = read_plan(json.dumps(read(payloads(first, "input"))[0]["plan"]).encode())
     run_ids = [str(attributes(one["events"][0])["originalExecutionRunId"]) for one in runs]

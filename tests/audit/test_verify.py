@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.exhibit import Trusted
+from audit.bundle import read_manifest
+from audit.evidence import evidence_file, evidence_path
+from audit.exhibit import Exhibit, Trusted
 from audit.findings import Check, Gap, Report
+from audit.history import check_exported
 from audit.notes import NoteSigner
 from audit.verify import Replays, verify, with_replays
-from tests.audit.exhibits import HISTORIES, SIGNER, Sample, of_history, whole
-
-SINGLE = {path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz")} - {
-    "letters_holds",
-    "no_evidence_holds_2",
-}
-WHOLE_CHAINS = [*sorted(one for one in SINGLE if not one.startswith(("watch_", "continue_as"))), "continue_as_new"]
-"""Recorded paths of which every run is there."""
+from models.base import digest_json
+from models.canonical import canonical
+from tests.audit.exhibits import SIGNER, Sample, chains, of_history, whole
 
 
 def look(sample: Sample, trusted: Trusted | None = None) -> Report:
@@ -45,7 +44,7 @@ def test_a_whole_rollout_is_proven_down_to_the_last_entry_signature_and_gate() -
     assert "not proven" not in told
 
 
-@pytest.mark.parametrize("name", WHOLE_CHAINS)
+@pytest.mark.parametrize("name", sorted(chains()))
 def test_nothing_is_read_into_what_a_rollout_of_any_path_wrote(name: str) -> None:
     """The rules are walked through with the logs of all paths, also of releases gone by: none of them is wrong."""
     sample = of_history(name)
@@ -55,6 +54,37 @@ def test_nothing_is_read_into_what_a_rollout_of_any_path_wrote(name: str) -> Non
     assert all("is not in the bundle" in one.what for one in report.wrong)
     assert gaps(report) <= {Gap.UNSIGNED, Gap.PLAN}
     assert report.proven.covered == len(sample.leaves)
+
+
+def test_a_closing_review_is_evidence_like_any_other() -> None:
+    """Its digest is that of all it says."""
+    review = {"ending": "completed", "summary": "as expected"}
+    digest = digest_json(review)
+    leaves = list(whole().leaves)
+    leaf = json.loads(leaves[-1])
+    leaf["entry"]["evidence_digest"] = digest
+    leaves[-1] = canonical(leaf)
+    content = evidence_file("review", review)
+    sample = replace(whole(), leaves=leaves, histories=[])
+    named = replace(sample, evidence={**sample.evidence, evidence_path(digest): content})
+    assert not [one for one in look(named).wrong if one.check is Check.EVIDENCE]
+    other = {**sample.evidence, evidence_path(digest): evidence_file("review", {**review, "summary": "better"})}
+    assert "it was changed or exchanged" in look(replace(sample, evidence=other)).line
+
+
+def test_a_history_that_the_log_named_by_its_digest_must_still_begin_with_what_was_named() -> None:
+    run_id, history = whole().histories[0]
+    digest = digest_json({"events": history["events"][:100]}).removeprefix("sha256:")
+    exported = {"run_id": run_id, "events": 100, "sha256": digest, "runs": 1}
+    files = whole().bundle()
+    exhibit = Exhibit(files=files, manifest=read_manifest(files["manifest.json"]), trusted=whole().trusted)
+    exhibit.entries = [whole().entries()[-1].model_copy(update={"detail": exported})]
+    check_exported(exhibit, [(run_id, history["events"])])
+    assert exhibit.findings == []
+    later = [{**one, "eventTime": "2026-11-26T00:00:00Z"} for one in history["events"]]
+    check_exported(exhibit, [(run_id, later)])
+    assert "the first 100 events of run" in exhibit.findings[0].what
+    assert exhibit.findings[0].gap is Gap.HISTORY
 
 
 def test_entries_behind_the_newest_checkpoint_are_counted_and_not_passed_over() -> None:
@@ -83,14 +113,14 @@ def test_without_a_history_the_requests_are_said_to_be_unproven() -> None:
 
 
 def test_where_the_first_run_is_past_retention_that_is_said() -> None:
-    sample = of_history("continue_as_new")
+    sample = of_history("continue_as_new_1")
     report = look(replace(sample, histories=sample.histories[1:]))
     assert Gap.HISTORY in gaps(report)
     assert not [one for one in report.wrong if one.check is Check.HISTORY]
 
 
 def test_where_a_run_in_the_middle_is_missing_that_is_wrong() -> None:
-    sample = of_history("continue_as_new")
+    sample = of_history("continue_as_new_1")
     report = look(replace(sample, histories=[sample.histories[0], *sample.histories[2:]]))
     assert any("before it is missing" in one.what for one in report.wrong)
 
