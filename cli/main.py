@@ -28,6 +28,7 @@ from cli import (
     servers,
     sessions,
 )
+from cli.backtest import command as backtest
 from cli.output import MEANING, Exit, complain, one_line
 
 app = typer.Typer(
@@ -38,7 +39,21 @@ app = typer.Typer(
     epilog="\n".join(["Exit codes", *(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())]),
 )
 
-for module in (servers, serve, doctor, rollouts, explain, evidence, decide, login, history, record, notices, demo):
+for module in (
+    servers,
+    serve,
+    doctor,
+    rollouts,
+    explain,
+    evidence,
+    decide,
+    login,
+    history,
+    record,
+    backtest,
+    notices,
+    demo,
+):
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")

@@ -44,6 +44,7 @@ class Exit(IntEnum):
     STOPPED = 5
     REFUSED = 6
     UNPROVEN = 7
+    UNFINISHED = 8
     UNAVAILABLE = 69
     BROKEN = 70
     INTERRUPTED = 130
@@ -53,11 +54,12 @@ MEANING = {
     Exit.OK: "done; of a rollout: it runs, or is complete",
     Exit.ERROR: "it failed, or something is not as it must be; the message says what",
     Exit.BAD_INPUT: "an option, a file or a name cannot be used; nothing was changed",
-    Exit.WAITS: "the rollout waits for a person (get, explain)",
-    Exit.PAUSED: "the rollout is paused (get, explain)",
-    Exit.STOPPED: "the rollout was stopped, or is stopping (get, explain)",
+    Exit.WAITS: "the rollout waits for a person (get, explain, backtest)",
+    Exit.PAUSED: "the rollout is paused (get, explain, backtest)",
+    Exit.STOPPED: "the rollout was stopped, or is stopping (get, explain, backtest)",
     Exit.REFUSED: "a request was refused; the rollout goes on as before",
     Exit.UNPROVEN: "nothing is wrong, but not all of it could be proven (audit verify, history)",
+    Exit.UNFINISHED: "the days given to a rollout were over before it was (backtest)",
     Exit.UNAVAILABLE: "a server, or every worker, cannot be reached",
     Exit.BROKEN: "a worker met what must not happen; its log has the traceback (worker run)",
     Exit.INTERRUPTED: "ended by Ctrl-C; what was asked of a rollout before stands",

@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias, TypeVar, get_args
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from cli.plannodes import Fault, Place, Read, Where, read_nodes
@@ -23,8 +23,17 @@ from models.plan_rule import BrokenRule
 MAX_BYTES = 1_000_000
 TOP = Place(1, 1)
 
-_FIELDS = frozenset(field.alias or name for name, field in RolloutPlan.model_fields.items())
-_TEMPLATE = "`rollouts plan new ID` writes a template"
+M = TypeVar("M", bound=BaseModel)
+
+
+class Sort(NamedTuple):
+    """What a file is expected to be: what people call it, and where to get one."""
+
+    name: str
+    template: str
+
+
+PLAN = Sort("plan", "`rollouts plan new ID` writes a template")
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -58,17 +67,26 @@ def load_plan(path: Path) -> RolloutPlan:
     Raises:
         PlanError: the file cannot be read, is larger than `MAX_BYTES`, is not UTF-8, or is not a plan.
     """
+    return load_as(RolloutPlan, path, PLAN)
+
+
+def load_as(model: type[M], path: Path, sort: Sort) -> M:
+    """The same for a file that is to be something else."""
     name = str(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _refused(name, f"cannot be read: {error.strerror or error}") from error
-    return plan_from(content, name)
+    return _decoded(model, content, name, sort)
 
 
 def plan_from(content: bytes, name: str) -> RolloutPlan:
     """The plan in a file's bytes; `name` is what problems call the file. Raises like `load_plan`."""
+    return _decoded(RolloutPlan, content, name, PLAN)
+
+
+def _decoded(model: type[M], content: bytes, name: str, sort: Sort) -> M:
     _check_size(len(content), name)
     try:
         text = content.decode("utf-8-sig")
@@ -78,7 +96,7 @@ def plan_from(content: bytes, name: str) -> RolloutPlan:
         raise _refused(
             name, f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8", place
         ) from error
-    return parse_plan(text, name)
+    return parse_as(model, text, name, sort)
 
 
 def parse_plan(text: str, name: str) -> RolloutPlan:
@@ -88,6 +106,11 @@ def parse_plan(text: str, name: str) -> RolloutPlan:
     Raises:
         PlanError: the text is not YAML or not a plan.
     """
+    return parse_as(RolloutPlan, text, name, PLAN)
+
+
+def parse_as(model: type[M], text: str, name: str, sort: Sort) -> M:
+    """The same for a text that is to be something else."""
     _check_size(len(text.encode("utf-8", "surrogatepass")), name)
     try:
         read = read_nodes(text)
@@ -95,23 +118,27 @@ def parse_plan(text: str, name: str) -> RolloutPlan:
         raise _syntax(error, text, name) from error
     problems = [_problem(name, fault) for fault in read.faults]
     if read.value is None and not problems:
-        raise _refused(name, f"the file is empty; {_TEMPLATE}")
+        raise _refused(name, f"the file is empty; {sort.template}")
     if not isinstance(read.value, dict):
-        told = f"found {_found(read.value)}; a plan is a mapping of fields"
+        told = f"found {_found(read.value)}; a {sort.name} is a mapping of fields"
         raise PlanError(problems or [_problem(name, Fault((), read.place(()), told))])
-    if not problems and read.value.keys().isdisjoint(_FIELDS):
+    if not problems and read.value.keys().isdisjoint(_fields(model)):
         # Every field would be missing, and none of that would help.
         keys = ", ".join(repr(key[:40]) for key in list(read.value)[:5]) or "nothing"
-        told = f"found {keys}; no field of a plan is among them"
-        raise PlanError([_problem(name, Fault((), read.place(()), f"{told}; {_TEMPLATE}"))])
+        told = f"found {keys}; no field of a {sort.name} is among them"
+        raise PlanError([_problem(name, Fault((), read.place(()), f"{told}; {sort.template}"))])
     try:
-        plan = RolloutPlan.model_validate_json(json.dumps(read.value))
+        found = model.model_validate_json(json.dumps(read.value))
     except ValidationError as error:
-        problems += [_problem(name, fault) for fault in _told(error.errors(include_url=False), read)]
+        problems += [_problem(name, fault) for fault in _told(error.errors(include_url=False), read, model)]
     else:
         if not problems:
-            return plan
+            return found
     raise PlanError(problems)
+
+
+def _fields(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def _check_size(size: int, name: str) -> None:
@@ -150,9 +177,9 @@ def is_slug(text: str) -> bool:
 # From pydantic's errors to sentences
 
 
-def _told(errors: list[ErrorDetails], read: Read) -> Iterable[Fault]:
+def _told(errors: list[ErrorDetails], read: Read, model: type[BaseModel]) -> Iterable[Fault]:
     """What to say of each error. Left out: what only follows from a fault that is told at its own place."""
-    schema = RolloutPlan.model_json_schema()
+    schema = model.model_json_schema()
     spoiled = {fault.where for fault in read.faults if fault.spoils}
     faulty = spoiled | {error["loc"] for error in errors}
     meant = {_meant(error, schema) for error in errors if error["type"] == "extra_forbidden"}
