@@ -13,15 +13,13 @@ from typing import Any, Self, TypeVar
 
 import asyncpg
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from cli.backtest.server import skipped_time
 from deploy.embedded.account import temporary_directory
-from deploy.embedded.binaries import test_server_path
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from store.migrate import migrate
-from worker.main import register_search_attributes
 from worker.plugin import rollouts_plugin
 from workflows.attributes import SEARCH_ATTRIBUTES
 
@@ -105,10 +103,5 @@ class Ground:
     @asynccontextmanager
     async def skipped_time(self) -> AsyncIterator[tuple[WorkflowEnvironment, Client]]:
         """A server whose clock jumps to the next timer: months in seconds. One rollout each: it has one clock."""
-        environment = await WorkflowEnvironment.start_time_skipping(
-            test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter
-        )
-        async with environment:
-            await register_search_attributes(environment.client)
-            address = environment.client.service_client.config.target_host
-            yield environment, await Client.connect(address, plugins=[rollouts_plugin()])
+        async with skipped_time() as (environment, client):
+            yield environment, client

@@ -52,7 +52,7 @@ async def simulate_usual(ground: Ground) -> Simulated:
 
 
 async def _to_its_end(ground: Ground, plan: RolloutPlan) -> Simulated:
-    """Begun anew where the server answers no more: seldom, it loses a run (`tests/workflows/stranded.py`)."""
+    """Begun anew where the server answers no more: seldom, it loses a run (`cli/backtest/server.py`)."""
     try:
         return await _simulate(ground, plan)
     except RPCError as problem:

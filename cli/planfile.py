@@ -71,7 +71,7 @@ def load_plan(path: Path) -> RolloutPlan:
 
 
 def load_as(model: type[M], path: Path, sort: Sort) -> M:
-    """The same for a file that is to be something else."""
+    """What is in a file that is to be something else. Raises like `load_plan`."""
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -301,7 +301,8 @@ def _at(schema: Schema, where: Where) -> Schema:
     """The part of the schema that describes a place; empty where it describes nothing."""
     here = _resolved(schema, schema)
     for step in where:
-        found = here.get("items") if isinstance(step, int) else here.get("properties", {}).get(step)
+        of_key = here.get("properties", {}).get(step, here.get("additionalProperties"))
+        found = here.get("items") if isinstance(step, int) else of_key
         here = _resolved(schema, found if isinstance(found, dict) else {})
     return here
 

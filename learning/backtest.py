@@ -1,4 +1,4 @@
-"""What a run over facts of the past amounts to: its pauses, gates, holds and silences, read from what it left behind."""
+"""What a run over facts of the past amounts to: its pauses, gates, holds and silences, by what it left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backtest finds: how a rollout would have gone over facts of the past, what it would have waited for and why."""
+"""What a backtest finds: how a rollout would have gone over facts of the past, what it waited for and why."""
 
 from __future__ import annotations
 

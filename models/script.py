@@ -58,8 +58,8 @@ class Script(Frozen):
     """All owners. `owners` is by role, or by identity for one of several who hold a role.
 
     An owner answers so long after being asked: to confirm since the start, to approve since the gate opened, to hold a
-    review since it was due, to resume since the pause began and, while that is refused, after as long again. Who is away
-    answers on coming back. `stop_after` resumes of one pause that were refused, the rollout is stopped; never without.
+    review since it was due, to resume since the pause began and, while that is refused, after as long again. Who is
+    away answers on coming back. After `stop_after` refused resumes of one pause the rollout is stopped; never without.
     """
 
     answers_after: Wait = ANSWERS_AFTER

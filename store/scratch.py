@@ -1,4 +1,4 @@
-"""A database session in which a rollout runs over the facts and leaves no trace: what it writes are tables of its own."""
+"""A database session in which a rollout runs over the facts and leaves no trace: it writes tables of its own."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def scratch(dsn: str, *, command_timeout: float = 60) -> AsyncIterator[asy
 
     pool = await asyncpg.create_pool(
         dsn,
-        min_size=1,
+        min_size=0,
         max_size=1,
         # Whoever closes an idle connection would close the tables with it.
         max_inactive_connection_lifetime=0,
@@ -65,6 +65,8 @@ async def scratch(dsn: str, *, command_timeout: float = 60) -> AsyncIterator[asy
         server_settings=_SETTINGS,
     )
     async with pool:
+        async with pool.acquire():
+            pass
         yield pool
 
 
@@ -77,18 +79,15 @@ async def _make_tables(conn: asyncpg.Connection[asyncpg.Record]) -> None:
         await conn.execute("commit")
     except asyncpg.PostgresError as problem:
         await conn.execute("rollback")
-        raise ScratchRefused(f"a backtest needs temporary tables, and the database refuses them: {problem}") from problem
+        raise ScratchRefused(
+            f"a backtest needs temporary tables, and the database refuses them: {problem}"
+        ) from problem
 
 
-async def read_reach(
-    conn: Connection, tables: Sequence[str], since: date, until: date
-) -> dict[str, dict[str, date | int | None]]:
+async def read_reach(conn: Connection, tables: Sequence[str], since: date, until: date) -> dict[str, dict[str, Any]]:
     """For each table of facts the first and the last day, when those of the first and the last became known, and how
     many facts of `[since, until)` were known by its end. None, and 0, where there are none.
     """
     found = {row["facts_of"]: dict(row) for row in await conn.fetch(_REACH, list(tables), since, until)}
     nothing = {"first": None, "last": None, "known_first": None, "known_last": None, "in_span": 0}
-    return {
-        table: {name: found.get(table, nothing)[name] for name in nothing}
-        for table in tables
-    }
+    return {table: {name: found.get(table, nothing)[name] for name in nothing} for table in tables}

@@ -34,7 +34,9 @@ DAYS = ["%Y-%m-%d"]
 
 def register(app: typer.Typer) -> None:
     """Mount the verb of this module."""
-    app.command(epilog="Example: rollouts backtest plan.yaml --from 2025-04-01 --to 2025-10-01 --absent sponsor")(backtest)
+    app.command(epilog="Example: rollouts backtest plan.yaml --from 2025-04-01 --to 2025-10-01 --absent sponsor")(
+        backtest
+    )
 
 
 @command
@@ -51,9 +53,7 @@ async def backtest(
     ] = None,
     answers_after: Annotated[
         str | None,
-        typer.Option(
-            metavar="DURATION", help=f"How long every owner takes to answer; default {ANSWERS_AFTER.days}d."
-        ),
+        typer.Option(metavar="DURATION", help=f"How long every owner takes to answer; default {ANSWERS_AFTER.days}d."),
     ] = None,
     absent: Annotated[
         list[str] | None,
@@ -72,8 +72,8 @@ async def backtest(
     Facts are taken as they were known on each day. Nothing is written to the store. Owners answer by a script; a gate
     that nobody answers waits.
 
-    Exit code 0 if it would have completed, 3 if at the end it waits for a person, 4 if it is paused, 5 if it was stopped,
-    7 if it is simply not over.
+    Exit code 0 if it would have completed, 3 if at the end it waits for a person, 4 if it is paused, 5 if it was
+    stopped, 7 if it is simply not over.
     """
     from cli.backtest.running import Span
     from cli.backtest.script import read_script

@@ -46,7 +46,9 @@ def refuse_without_facts(reach: tuple[Reach, ...], begins: datetime, ends: datet
     span = f"from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}"
     there = [one for one in reach if one.first is not None]
     if not there:
-        raise CliError("The store has no facts of the plan's metrics; import some with `rollouts data import`.", Exit.BAD_INPUT)
+        raise CliError(
+            "The store has no facts of the plan's metrics; import some with `rollouts data import`.", Exit.BAD_INPUT
+        )
     told = "; ".join(_told(one) for one in there)
     raise CliError(f"No fact of the plan's metrics was known {span}. There are facts for: {told}.", Exit.BAD_INPUT)
 

@@ -25,7 +25,7 @@ from models.command import COMMANDS, Verb
 from models.evidence import Assessment, Verdict
 from models.log import EntryKind, LogEntry
 from models.metric import MetricName
-from models.names import ROLLOUT, TASK_QUEUE, WATCH, WATCH_ID, rollout_workflow_id
+from models.names import ROLLOUT, TASK_QUEUE, WATCH_ID, rollout_workflow_id
 from models.plan import Decisions, RolloutPlan
 from models.rollout import HoldKind, RolloutView
 from models.script import Script
@@ -95,7 +95,12 @@ class NotRun(Exception):
 
 
 async def run_over(
-    dsn: str, plan: RolloutPlan, script: Script, span: Span, advance: Callable[[int, int], None], tell: Callable[[str], None]
+    dsn: str,
+    plan: RolloutPlan,
+    script: Script,
+    span: Span,
+    advance: Callable[[int, int], None],
+    tell: Callable[[str], None],
 ) -> Ran:
     """Run a plan over a span, begun anew where the server loses the run.
 
@@ -117,9 +122,7 @@ async def run_over(
     raise NotRun(f"the time-skipping server has lost the run {ATTEMPTS} times (temporalio/sdk-java#3088)")
 
 
-async def _once(
-    dsn: str, plan: RolloutPlan, script: Script, span: Span, advance: Callable[[int, int], None]
-) -> Trace:
+async def _once(dsn: str, plan: RolloutPlan, script: Script, span: Span, advance: Callable[[int, int], None]) -> Trace:
     async with (
         scratch(dsn) as pool,
         skipped_time() as (environment, client),
@@ -171,7 +174,7 @@ class _Run:
         self._view: RolloutView | None = None
         self._coming: tuple[Due, ...] = ()
 
-    async def to_its_end(self, span: Span, advance: Callable[[int, int], None]) -> Ran:
+    async def to_its_end(self, span: Span, advance: Callable[[int, int], None]) -> Trace:
         """A day at a time, or less where an owner speaks sooner, until it is over or the span is."""
         days, day = (span.ends - span.begins) // DAY, 0
         offset = await self._environment.get_current_time() - span.begins
@@ -185,7 +188,8 @@ class _Run:
             advance(day if is_open and now < span.ends else days, days)
             await self._must_work(new, opened=standing is not None or now < span.begins + ASIDE)
             if not is_open or now >= span.ends:
-                return await self._left(span, min(now, span.ends))
+                over = min(now, span.ends) if is_open or not self._log else self._log[-1].programme_at
+                return await self._left(span, over)
             spoken = await self._speak(now, standing["sequence"] if standing else 0)
             following = span.begins + (day + 1) * DAY + ASIDE
             moments = [following, span.ends, *(one.at + ASIDE for one in self._coming)]

@@ -39,7 +39,9 @@ def _load(file: Path) -> Script:
 def _known(plan: RolloutPlan, strangers: tuple[str, ...], where: str) -> None:
     if strangers:
         owners = ", ".join(f"{one.role} ({one.identity})" for one in plan.owners)
-        raise CliError(f"{where}: {', '.join(strangers)} is no owner of {plan.id}; owners are: {owners}.", Exit.BAD_INPUT)
+        raise CliError(
+            f"{where}: {', '.join(strangers)} is no owner of {plan.id}; owners are: {owners}.", Exit.BAD_INPUT
+        )
 
 
 def _duration(text: str) -> timedelta:

@@ -52,7 +52,7 @@ def tell(found: Backtest, *, with_log: bool = False) -> None:
         sheets(*columns, rows=rows, told=[Sheet(" ".join(row[:3]), (", ".join(row[3:6]), row[6])) for row in rows])
     if found.metrics:
         show("\nEvery look, " + ", ".join(f"{MARK[verdict]} {verdict.value}" for verdict in Verdict))
-        table("metric", "cohort", "looks", "met", "first", "last", "course", rows=[_course_row(one) for one in found.metrics])
+        table("metric", "cohort", "looks", "first", "last", "course", rows=[_course_row(one) for one in found.metrics])
     if with_log:
         show("\nDecision log")
         rows = [(f"{one.programme_at:%Y-%m-%d %H:%M}", one.kind.value, one.phase, one.message) for one in found.log]
@@ -159,8 +159,7 @@ def _course_row(one: MetricCourse) -> tuple[str, ...]:
     return (
         CATALOGUE[one.metric].title,
         one.cohort,
-        str(len(one.looks)),
-        str(one.counts[Verdict.MET]),
+        ", ".join(f"{count} {verdict.value}" for verdict, count in one.counts.items() if count),
         f"{values[0]:.1f} {unit}" if values else "-",
         f"{values[-1]:.1f} {unit}" if values else "-",
         strip([verdict for _, _, verdict in one.looks]),

@@ -1,0 +1,1 @@
+"""What a rollout leaves behind, without any servers."""

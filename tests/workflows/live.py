@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities import Trust
+from cli.backtest.server import Stranded, stranded
 from models.command import COMMANDS, WATCH_ACTOR, Verb
 from models.log import LogEntry, Outcome, Receipt
 from models.names import ROLLOUT, WATCH, WATCH_ID, rollout_workflow_id
@@ -28,7 +29,6 @@ from models.plan import Decisions, RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
 from tests.signing import Pen, Signed, write_keys
-from tests.workflows.stranded import Stranded, stranded
 from worker.plugin import rollouts_plugin
 from worker.serving import serving
 
@@ -38,7 +38,7 @@ FACTS_TO = datetime(2026, 8, 1, tzinfo=UTC).date()
 DAY = timedelta(days=1)
 ASIDE = timedelta(minutes=7)
 """What a test's days differ by from those of a rollout, whose timers fire after whole ones: a request in those
-milliseconds may strand it (`tests/workflows/stranded.py`)."""
+milliseconds may strand it (`cli/backtest/server.py`)."""
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Backtests: the workflow itself over recorded facts."""
