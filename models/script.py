@@ -14,6 +14,9 @@ from models.plan import Owner
 ANSWERS_AFTER = timedelta(days=2)
 """Programme time after which every owner answers, where nobody says otherwise."""
 
+AGAIN = timedelta(days=7)
+"""Programme time after which a resume that was refused is asked for again."""
+
 Wait = Annotated[Duration, Field(ge=timedelta(0))]
 
 
@@ -58,7 +61,7 @@ class Script(Frozen):
     """All owners. `owners` is by role, or by identity for one of several who hold a role.
 
     An owner answers so long after being asked: to confirm since the start, to approve since the gate opened, to hold a
-    review since it was due, to resume since the pause began and, while that is refused, after as long again. Who is
+    review since it was due, to resume since the pause began and, while that is refused, every `resume_again`. Who is
     away answers on coming back. After `stop_after` refused resumes of one pause the rollout is stopped; never without.
     """
 
@@ -67,6 +70,7 @@ class Script(Frozen):
     approve: Wait | None = None
     review: Wait | None = None
     resume: Wait | None = None
+    resume_again: Annotated[Duration, Field(ge=timedelta(days=1))] = AGAIN
     stop_after: Annotated[int, Field(ge=1)] | None = None
     owners: dict[str, Habits] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from cli.players import Act
@@ -13,9 +13,6 @@ from models.log import LogEntry, Outcome
 from models.plan import ApprovalRule, Owner, RolloutPlan
 from models.rollout import GateState, PauseState, RolloutView
 from models.script import Asked, Script
-
-AGAIN = timedelta(days=1)
-"""A refused resume is asked for again no sooner than this."""
 
 
 class Due(NamedTuple):
@@ -114,8 +111,7 @@ class ScriptedOwners:
             yield Due(at, Act(Verb.RESUME, owner, told), ("resume", pause.since.isoformat(), str(asked)))
 
     def _asks_to_resume(self, owner: Owner, since: datetime, asked: int) -> tuple[datetime, Owner] | None:
-        later = asked * max(self._script.wait(owner, Asked.RESUME), AGAIN)
-        at = self._script.answers_at(owner, Asked.RESUME, since + later)
+        at = self._script.answers_at(owner, Asked.RESUME, since + asked * self._script.resume_again)
         return (at, owner) if at is not None else None
 
     def _stopping(self, pause: PauseState, refused: int) -> Iterator[Due]:

@@ -143,17 +143,17 @@ def test_an_owner_who_is_absent_never_answers_and_the_others_do() -> None:
     assert set(found) == {"finance_owner", "compliance_owner"}
 
 
-def test_a_pause_is_asked_about_after_the_owner_s_time_and_then_after_as_long_again() -> None:
+def test_a_pause_is_asked_about_after_the_owner_s_time_and_then_once_a_week() -> None:
     played = owners(Script(resume=4 * DAY))
     first = played.due(view(pause=pause()))[-1]
     assert (first.act.verb, first.at) == (Verb.RESUME, BEGINS + 24 * DAY)
     played.asked(first)
-    assert played.due(view(pause=pause()))[-1].at == BEGINS + 28 * DAY
+    assert played.due(view(pause=pause()))[-1].at == BEGINS + 31 * DAY
 
 
-def test_a_resume_that_takes_no_time_is_asked_for_once_a_day() -> None:
-    played = owners(Script(resume=timedelta(0)))
-    for days in (20, 21, 22):
+def test_a_resume_is_asked_for_again_as_often_as_the_script_says() -> None:
+    played = owners(Script(resume=timedelta(0), resume_again=3 * DAY))
+    for days in (20, 23, 26):
         found = played.due(view(pause=pause()))[-1]
         assert found.at == BEGINS + days * DAY
         played.asked(found)
@@ -209,6 +209,7 @@ def test_one_absence_after_the_other_is_served() -> None:
         {"answers_after": "-1d"},
         {"answers_after": "soon"},
         {"stop_after": 0},
+        {"resume_again": "12h"},
         {"owners": {"sponsor": {"absent": [{"since": "2026-01-05", "back": "2026-01-05"}]}}},
         {"owners": {"sponsor": {"aprove": "2d"}}},
     ],
