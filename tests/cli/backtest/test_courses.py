@@ -20,7 +20,9 @@ AT_ONCE = Script(answers_after=timedelta(0))
 
 
 async def test_a_planted_slump_pauses_within_days_and_an_owner_resumes_after_it(slumping: str) -> None:
-    found = await backtest(slumping, plan(), Script(resume=timedelta(days=5)), span("2025-05-12", 80))
+    found = await backtest(
+        slumping, plan(), Script(resume=timedelta(days=5), resume_again=timedelta(days=2)), span("2025-05-12", 80)
+    )
     pause = found.pauses[0]
     assert SLUMP.start + timedelta(days=2) <= pause.since <= SLUMP.start + timedelta(days=10)
     assert (pause.cause, pause.phase, pause.must_act) == ("guardrail", "pilot", ("revops_owner",))
