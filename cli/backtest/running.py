@@ -45,6 +45,8 @@ SOON = timedelta(minutes=1)
 QUIET = 15.0
 """Real seconds in which a simulated day has not passed, after which it is asked whether the server has lost a run."""
 
+_BROKEN = tuple(f"Holding ({kind.value})" for kind in (HoldKind.STORE, HoldKind.WATCH_SILENT))
+
 ATTEMPTS = 3
 """Times that a run is begun before the server is given up."""
 
@@ -186,7 +188,7 @@ class _Run:
             now = await self._environment.get_current_time() - offset
             day = max(day, min(days, (now - span.begins) // DAY))
             advance(day if is_open and now < span.ends else days, days)
-            await self._must_work(new, opened=standing is not None or now < span.begins + ASIDE)
+            await self._must_work(new, begun=bool(self._log) or now < span.begins + ASIDE)
             if not is_open or now >= span.ends:
                 over = min(now, span.ends) if is_open or not self._log else self._log[-1].programme_at
                 return await self._left(span, over)
@@ -249,19 +251,25 @@ class _Run:
         finally:
             sleeping.cancel()
 
-    async def _must_work(self, log: Iterable[LogEntry], *, opened: bool) -> None:
-        """A rollout holds while the store fails, for as long as it takes; here nobody comes to mend it.
+    async def _must_work(self, log: Iterable[LogEntry], *, begun: bool) -> None:
+        """A rollout holds while the store fails or the watch is silent, for as long as it takes; here nobody comes.
 
         Raises:
             NotRun: an activity could not do its work.
         """
         for entry in log:
-            if entry.kind is EntryKind.HOLD and entry.message.startswith(f"Holding ({HoldKind.STORE.value})"):
-                raise NotRun(entry.message)
-        if not opened:
-            described = await self._handle.describe()
-            failures = [one.last_failure.message for one in described.raw_description.pending_activities]
-            raise NotRun(f"the rollout could not be opened: {'; '.join(filter(None, failures)) or 'no activity ended'}")
+            if entry.kind is EntryKind.HOLD and entry.message.startswith(_BROKEN):
+                raise NotRun(f"{entry.message}; nobody mends that in a backtest")
+        if not begun:
+            raise NotRun(f"the rollout could not begin its log: {await self._what_failed()}")
+
+    async def _what_failed(self) -> str:
+        """What the newest failure of an activity says, those that are tried again among them."""
+        trying = (await self._handle.describe()).raw_description.pending_activities
+        history = await self._handle.fetch_history()
+        failures = [one.activity_task_failed_event_attributes.failure for one in history.events]
+        told = [one.message for one in (*failures, *(one.last_failure for one in trying)) if one.message]
+        return told[-1] if told else "no activity has ended"
 
     async def _left(self, span: Span, through: datetime) -> Trace:
         standing = await self._pool.fetchrow(_STANDING)

@@ -10,9 +10,11 @@ import asyncpg
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from cli.backtest.running import NotRun
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.backtest import End
 from models.script import Script
+from store import scratch as tables
 from store.pool import create_pool
 from tests.cli.backtest.conftest import copy_of
 from tests.cli.backtest.worlds import backtest, plan, span
@@ -54,6 +56,17 @@ async def test_every_table_is_as_it_was_after_a_backtest_that_enrols_and_pauses(
         found = await backtest(slumping, plan(), AT_ONCE, span("2025-05-12", 40))
         assert found.pauses
         assert any(one.kind.value == "enrolment" for one in found.log)
+        assert await _contents(pool) == before
+
+
+async def test_a_table_that_was_forgotten_ends_the_backtest_and_stays_as_it_was(
+    slumping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_WRITTEN", tables._WRITTEN.replace("where k.contype = 'f'", "where false"))
+    async with await create_pool(slumping) as pool:
+        before = await _contents(pool)
+        with pytest.raises(NotRun, match=r"could not begin its log.*read-only transaction"):
+            await backtest(slumping, plan(), AT_ONCE, span("2025-05-12", 40))
         assert await _contents(pool) == before
 
 
