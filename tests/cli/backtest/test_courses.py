@@ -21,7 +21,7 @@ AT_ONCE = Script(answers_after=timedelta(0))
 
 async def test_a_planted_slump_pauses_within_days_and_an_owner_resumes_after_it(slumping: str) -> None:
     found = await backtest(
-        slumping, plan(), Script(resume=timedelta(days=5), resume_again=timedelta(days=2)), span("2025-05-12", 80)
+        slumping, plan(), Script(resume=timedelta(days=5), resume_again=timedelta(days=2)), span("2025-05-12", 95)
     )
     pause = found.pauses[0]
     assert SLUMP.start + timedelta(days=2) <= pause.since <= SLUMP.start + timedelta(days=10)
