@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import asyncpg
 import pytest
@@ -69,6 +70,22 @@ async def test_the_report_as_scripts_read_it(desk: Terminal) -> None:
     [sla] = [one for one in data["metrics"] if one["metric"] == "lead_follow_up_sla"]
     assert sla["counts"]["met"] == len(sla["looks"]) >= 19
     assert {one["metric"] for one in data["facts"]} == {"lead_follow_up_sla", "contribution_margin"}
+
+
+async def test_the_course_is_drawn_with_every_lane_and_metric(desk: Terminal) -> None:
+    target = desk.folder / "course.svg"
+    told = await typed(desk, "--answers-after", "0d", "--svg", str(target), begins="2025-05-26", ends="2025-06-20")
+    assert told.code == 4, told.err
+    assert f"written {target}" in told.err
+    drawing = ElementTree.fromstring(target.read_text(encoding="utf-8"))  # noqa: S314 - our own text
+    texts = [one.text or "" for one in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"phase", "gate", "paused", "holding", "Lead follow-up SLA", "Partner contribution margin"} <= set(texts)
+    titles = [one.text or "" for one in drawing.iter("{http://www.w3.org/2000/svg}title")]
+    assert any(one.startswith("paused (guardrail), 2025-06-") for one in titles)
+    assert any(one.endswith(": not met") for one in titles)
+    [pause] = [one for one in told.out.splitlines() if "paused (guardrail)" in one]
+    assert "Lead follow-up SLA of pilot" in pause
+    assert "against >= 85" in pause
 
 
 async def test_a_sponsor_who_never_answers_leaves_it_waiting(desk: Terminal) -> None:
