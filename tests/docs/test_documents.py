@@ -16,8 +16,9 @@ from deploy.embedded.account import temporary_directory
 from tests.docs.documents import DOCUMENTS, ROOT, Command, commands, links
 
 PROGRAM = Path(sys.executable).with_name("rollouts")
-WAITS, PAUSED = 3, 4
-"""Exit codes of `get` and `explain` that tell of a person who is awaited, and of nothing wrong."""
+WAITS, PAUSED, UNFINISHED = 3, 4, 7
+"""Exit codes of `get`, `explain` and `backtest` that tell of a person who is awaited, of days that are over, and of
+nothing wrong."""
 
 
 def _mentions(program: str) -> list[Path]:
@@ -59,7 +60,7 @@ def test_commands_run_in_the_order_in_which_they_are_read(document: Path, desk: 
         if command.text.startswith("make ") or _is_for_later(command):
             continue
         done = _run(_bounded(command.text), directory, own)
-        fine = (0, WAITS, PAUSED) if re.search(r"rollouts (get|explain)\b", command.text) else (0,)
+        fine = (0, WAITS, PAUSED, UNFINISHED) if re.search(r"rollouts (get|explain|backtest)\b", command.text) else (0,)
         assert done.returncode in fine, f"{document}: {command.text}: {done.returncode}\n{done.stdout}{done.stderr}"
 
 
