@@ -72,11 +72,10 @@ async def run(ground: Ground) -> Findings:
 
 
 async def _approve(gateway: Gateway, rollout: Gated) -> Passage:
-    """Approve as the terminal does, and wait until the pilot is enrolled."""
+    """Send an approval as the service does, and wait until the pilot is enrolled."""
     command = rollout.approval()
-    fields = command.model_dump(exclude={"request_id", "actor", "reason", "schema_version"})
     sent = time.time()
-    receipt = await gateway.send(rollout.plan.id, Verb.DECIDE, command.actor, command.reason, **fields)
+    receipt = await gateway.deliver(rollout.plan.id, Verb.DECIDE, command)
     answered = time.time()
     if receipt.outcome is not Outcome.APPLIED:
         raise RuntimeError(f"the approval of {rollout.plan.id} was not applied: {receipt.message}")

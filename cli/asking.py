@@ -1,15 +1,19 @@
-"""Which way a person's word takes: through the service as who has signed in, or claimed, where nothing is signed."""
+"""Whose word a command carries to the service: that of who has signed in, or of whom `--as` names.
+
+No command of people signals Temporal: the service knows who asks, signs it, and sends it (ADR 0040).
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from cli.home import Place
+from cli.home import ADDRESS, PUBLIC_URL, Place
 from cli.output import CliError, Exit
 from cli.service import Login, Service, kept
-from console.gateway import Gateway
 from models.command import Verb
 from models.log import Receipt
 from models.plan import Decisions, RolloutPlan
@@ -32,26 +36,38 @@ class Way(Protocol):
 
 
 class Claimed:
-    """Straight to Temporal, in a name that nobody checks: for rollouts whose decisions are unsigned."""
+    """As whom `--as` names, at the service's issuer for trying things out, which believes it. A service with a real one
+    takes nobody's word for who they are."""
 
-    def __init__(self, gateway: Gateway, identity: str) -> None:
-        self._gateway = gateway
+    def __init__(self, url: str, identity: str) -> None:
+        self._url = url
         self.identity = identity
         self.told = "claimed"
 
     async def status(self, name: str) -> RolloutView:
-        return await self._gateway.status(name)
+        async with self._as_claimed() as service:
+            return await service.status(name)
 
     async def role(self, name: str) -> str | None:
-        owner = (await self._gateway.started_with(name)).plan.owner(self.identity)
-        return owner.role if owner else None
+        async with self._as_claimed() as service:
+            return await service.role(name)
 
     async def send(self, name: str, verb: Verb, reason: str, /, **fields: Any) -> Receipt:
-        if await self._gateway.are_signed(name):
-            raise CliError(
-                f"Decisions of {name} are signed, and a claimed name proves nothing: {SIGN_IN}.", Exit.REFUSED
-            )
-        return await self._gateway.send(name, verb, self.identity, reason, **fields)
+        async with self._as_claimed() as service:
+            return await service.decide(name, verb, reason, **fields)
+
+    @asynccontextmanager
+    async def _as_claimed(self) -> AsyncIterator[Service]:
+        """The service in a session for one request: nothing of it is kept, so that nothing need be guarded."""
+        async with Service.at(self._url) as service:
+            token = await service.sign_in_as(self.identity, believed=True)
+        async with Service.at(self._url, token) as service:
+            try:
+                yield service
+            finally:
+                # What was decided is decided, also where the session must end by itself.
+                with suppress(CliError):
+                    await service.sign_out(token)
 
 
 class SignedIn:
@@ -89,11 +105,31 @@ async def way_of(home: Path, who: str | None) -> Way:
         return SignedIn(login)
     if who is None:
         raise CliError(
-            f"Nobody is signed in here: {SIGN_IN}, or say --as where decisions are unsigned.", Exit.BAD_INPUT
+            f"Nobody is signed in here: {SIGN_IN}, or say --as where the service believes it.", Exit.BAD_INPUT
         )
-    from cli.connect import open_gateway
+    return Claimed(service_of(place), who)
 
-    return Claimed(await open_gateway(place), who)
+
+def service_of(place: Place) -> str:
+    """Where the service is: the one that the environment names, or the embedded one.
+
+    Raises:
+        CliError: nobody says where it is, or it does not run.
+    """
+    named = place.public_url
+    if named is not None:
+        return named
+    found = None if place.named() else place.console()
+    if found is not None:
+        return found[1]
+    if place.named():
+        told = f"No service: {ADDRESS} names servers, and {PUBLIC_URL} not where the service of theirs is"
+        raise CliError(f"{told}; what people decide goes through it.", Exit.UNAVAILABLE)
+    if place.state() is None:
+        told = f"No servers: {PUBLIC_URL} is not set and none run in {place.home}"
+        raise CliError(f"{told}; start some with `rollouts up`.", Exit.UNAVAILABLE)
+    told = f"The console of {place.home} does not run, and what people decide goes through it"
+    raise CliError(f"{told}; `rollouts up` starts it, and leaves alone what runs.", Exit.UNAVAILABLE)
 
 
 async def start(

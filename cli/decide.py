@@ -1,7 +1,7 @@
 """approve, reject, pause, resume, override, review, judge-pause, stop, confirm, acknowledge: what people decide.
 
-Who has signed in decides through the service, which signs it. Where decisions are unsigned, `--as` claims an identity,
-and proves nothing: whoever reaches Temporal can name any.
+All of it goes through the service, which signs it: as who has signed in, or as whom `--as` claims to be, where the
+service is its own issuer and believes that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ As = Annotated[
     typer.Option(
         "--as",
         envvar="ROLLOUTS_IDENTITY",
-        help="Who you claim to be, where decisions are unsigned; default: who has signed in (`rollouts login`).",
+        help="Who you claim to be, where the service believes it, as `rollouts up` does; default: who has signed in.",
     ),
 ]
 Gate = Annotated[str | None, typer.Option(help="The gate; default: the one that is open.")]

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import typer
 
+from cli.asking import Claimed, service_of
 from cli.home import Place
 from cli.output import CliError, Exit, clean, command, out, say
 from cli.players import Act, Players
@@ -151,7 +152,8 @@ async def _run(place: Place, plan: RolloutPlan, tell: Callable[[str], None], *, 
     view = await _first_view(gateway, plan.id)
     for line in _ways_in(place, plan):
         tell(line)
-    owners = asyncio.create_task(Owners(gateway, plan, tell, at=_page(place, plan) if by_hand else None).play())
+    at = _page(place, plan) if by_hand else None
+    owners = asyncio.create_task(Owners(gateway, service_of(place), plan, tell, at=at).play())
     try:
         following = follow(gateway, plan.id, view, None if by_hand else PATIENCE)
         return await (_or_told_to_end(following) if by_hand else following)
@@ -206,13 +208,15 @@ class Owners:
     """Plays the people of the plan: confirms, approves, reviews, and resumes once the numbers have recovered.
 
     Args:
+        service: where it asks, as each of them.
         at: where people approve by themselves; None plays that as well.
     """
 
     def __init__(
-        self, gateway: Gateway, plan: RolloutPlan, tell: Callable[[str], None], *, at: str | None = None
+        self, gateway: Gateway, service: str, plan: RolloutPlan, tell: Callable[[str], None], *, at: str | None = None
     ) -> None:
         self._gateway = gateway
+        self._service = service
         self._plan = plan
         self._tell = tell
         self._at = at
@@ -230,7 +234,7 @@ class Owners:
                 for act in self._players.acts(view):
                     if self._at is None or act.verb is not Verb.DECIDE:
                         self._players.heard(act, await self._ask(act))
-            except GatewayError as problem:
+            except (GatewayError, CliError) as problem:
                 self._tell(str(problem))
             await asyncio.sleep(0.4)
 
@@ -244,7 +248,8 @@ class Owners:
 
     async def _ask(self, act: Act) -> Receipt:
         owner = act.owner
-        receipt = await self._gateway.send(self._plan.id, act.verb, owner.identity, act.reason, **act.fields)
+        way = Claimed(self._service, owner.identity)
+        receipt = await way.send(self._plan.id, act.verb, act.reason, **act.fields)
         mark = "refused" if receipt.outcome is Outcome.REFUSED else "says"
         self._tell(f"{owner.name} ({owner.role}) {mark}: {act.verb.value}. {receipt.message}"[:200])
         return receipt

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_HOME = ".rollouts"
 DSN = "ROLLOUTS_DATABASE_DSN"
 ADDRESS = "TEMPORAL_ADDRESS"
+PUBLIC_URL = "ROLLOUTS_PUBLIC_URL"
 
 Home = Annotated[
     Path,
@@ -29,9 +30,7 @@ Home = Annotated[
 
 _WORKER_STOP = ((signal.SIGTERM, 40.0), (signal.SIGKILL, 5.0))
 
-_OF_A_REAL_ISSUER = frozenset(
-    {"ROLLOUTS_OIDC_ISSUER", "ROLLOUTS_PUBLIC_URL", "ROLLOUTS_SIGNING_KEY", "ROLLOUTS_PEOPLE"}
-)
+_OF_A_REAL_ISSUER = frozenset({"ROLLOUTS_OIDC_ISSUER", PUBLIC_URL, "ROLLOUTS_SIGNING_KEY", "ROLLOUTS_PEOPLE"})
 """What the embedded service must not take from whoever starts it: it is its own issuer, with its own key."""
 
 
@@ -61,6 +60,11 @@ class Place:
     def named(self) -> bool:
         """Whether the environment names both servers, so that embedded ones play no part."""
         return bool(self._named(DSN) and self._named(ADDRESS))
+
+    @property
+    def public_url(self) -> str | None:
+        """Where the environment says that the service is."""
+        return self._named(PUBLIC_URL)
 
     @property
     def dsn(self) -> str:
@@ -207,6 +211,8 @@ class Place:
         from deploy.embedded.processes import spawn
 
         env = {name: value for name, value in self.environment().items() if name not in _OF_A_REAL_ISSUER}
+        # Limits are for strangers; here a script is one person at one address who plays all the owners.
+        env = {"ROLLOUTS_SIGN_INS_PER_MINUTE": "10000", "ROLLOUTS_DECISIONS_PER_MINUTE": "10000"} | env
         words = ["serve", "--dev-issuer", "--bind", bind, "--dir", str(self.home.absolute())]
         identity = spawn([sys.executable, "-P", "-m", "cli", *words], self.console_log, env=env)
         written = {"identity": identity.model_dump(mode="json"), "url": f"http://{bind}"}

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli.home import DEFAULT_HOME, Home, Place
+from cli.asking import service_of
+from cli.home import DEFAULT_HOME, PUBLIC_URL, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show
 from cli.service import Login, Service, forget, keep, kept
 
@@ -17,9 +18,7 @@ ASK_EVERY = 1.0
 
 Url = Annotated[
     str | None,
-    typer.Option(
-        "--url", envvar="ROLLOUTS_PUBLIC_URL", help="Where the service is; default: the one of `rollouts up`."
-    ),
+    typer.Option("--url", envvar=PUBLIC_URL, help="Where the service is; default: the one of `rollouts up`."),
 ]
 
 
@@ -40,7 +39,7 @@ async def login(
 ) -> None:
     """Sign in: what you decide here is signed as yours until the session ends. Its token is kept in the directory."""
     place = Place(home)
-    where = url or _embedded(place)
+    where = url or service_of(place)
     async with Service.at(where) as service:
         token = await service.sign_in_as(persona) if persona else await _allowed(service)
         found = Login(url=where, token=token, **await service.me(token))
@@ -49,16 +48,6 @@ async def login(
         emit_json("login", found.model_dump(exclude={"token"}))
     else:
         show(f"Signed in at {where} as {found.name} ({found.identity}, by {found.issuer}).")
-
-
-def _embedded(place: Place) -> str:
-    found = place.console()
-    if found is None:
-        raise CliError(
-            f"No service: --url is not given, ROLLOUTS_PUBLIC_URL is not set and none runs in {place.home}.",
-            Exit.UNAVAILABLE,
-        )
-    return found[1]
 
 
 async def _allowed(service: Service) -> str:

@@ -128,8 +128,11 @@ class Service:
         """The session ends; it may have ended by itself."""
         await self._send("DELETE", "/v1/session", headers={"Authorization": f"Bearer {token}"})
 
-    async def sign_in_as(self, persona: str) -> str:
+    async def sign_in_as(self, persona: str, *, believed: bool = False) -> str:
         """A session by way of the issuer for trying things out, as a browser would get it.
+
+        Args:
+            believed: also as somebody whom its page does not show, such as an owner of a rollout just started.
 
         Raises:
             CliError: the service has a real issuer, or there is no such persona.
@@ -139,7 +142,7 @@ class Service:
         if off.status_code != 303 or not _same_host(there, self._url):
             raise CliError(
                 "--as works with the issuer for trying things out, and this service has a real one: "
-                "`rollouts login` without it opens a browser's way.",
+                "type `rollouts login` first, without --as.",
                 Exit.BAD_INPUT,
             )
         cookies = _cookies(off)
@@ -147,9 +150,8 @@ class Service:
         form = re.search(r'<form method="post" action="([^"]+)"', page.text)
         if form is None:
             raise CliError(f"The issuer shows no personas: {one_line(page.text)[:200]}", Exit.UNAVAILABLE)
-        chosen = await self._send(
-            "POST", urljoin(there, unescape(form[1])), data={"persona": persona}, headers={"Origin": self._url}
-        )
+        data = {"persona": persona} | ({"believed": "1"} if believed else {})
+        chosen = await self._send("POST", urljoin(there, unescape(form[1])), data=data, headers={"Origin": self._url})
         if chosen.status_code != 303:
             raise _refused(chosen)
         back = await self._send("GET", chosen.headers["location"], headers={"Cookie": cookies})

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
-from uuid import uuid4
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
@@ -33,7 +32,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from console.errors import GatewayError, Kind
 from console.keeping import kept_too_short, too_short
-from console.requests import checked, pending, receipt_of, told_of
+from console.requests import pending, receipt_of, told_of
 from models.base import short
 from models.command import Command, Verb
 from models.log import LogEntry, Receipt
@@ -269,17 +268,12 @@ class Gateway:
                     raise GatewayError(f"Rollout {name} cannot be asked: {problem}") from problem
             await asyncio.sleep(ASK_AGAIN)
 
-    async def send(self, name: str, verb: Verb, actor: str, reason: str, /, **fields: Any) -> Receipt:
+    async def deliver(self, name: str, verb: Verb, command: Command) -> Receipt:
         """Send a request and return what came of it; pending where that is not known yet.
 
         Raises:
-            GatewayError: the request is malformed, the rollout is over or unknown.
+            GatewayError: the rollout is over or unknown, or nobody answers.
         """
-        request = {"request_id": str(uuid4()), "actor": actor, "reason": reason, **fields}
-        return await self.deliver(name, verb, checked(verb, request))
-
-    async def deliver(self, name: str, verb: Verb, command: Command) -> Receipt:
-        """The same with a request that is complete."""
         try:
             if verb in NEVER_LOST:
                 return await self._signalled(name, verb, command)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from console.devissuer import FIXED, PATH, DevIssuer, Persona
 from console.pages.render import page
 from console.problems import Problem
+from models.owner import Identity
 from store.rollouts import list_rollouts
 
 router = APIRouter(prefix=PATH, include_in_schema=False)
+
+_IDENTITY: Final = TypeAdapter[str](Identity)
 
 
 def _issuer(request: Request) -> DevIssuer:
@@ -41,11 +46,23 @@ async def chosen(request: Request) -> Response:
     form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
     wanted = form.get("persona", "").casefold()
     persona = next((one for one in await personas(request) if one.identity.casefold() == wanted), None)
+    if persona is None and "believed" in form:
+        # Owners of a rollout that no worker has recorded yet stand on no list; what anybody may do, the plans say.
+        persona = _believed(form.get("persona", ""))
     if persona is None:
         raise Problem(
             HTTPStatus.FORBIDDEN, "There is no such persona: owners of open rollouts and those of the page are"
         )
     return RedirectResponse(issuer.code(asked, persona), HTTPStatus.SEE_OTHER)
+
+
+def _believed(identity: str) -> Persona | None:
+    """Somebody by their own word alone; None where that is nobody's identity."""
+    try:
+        found = _IDENTITY.validate_python(identity)
+    except ValidationError:
+        return None
+    return Persona(found, found, "", found)
 
 
 async def personas(request: Request) -> list[Persona]:

@@ -33,6 +33,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from store.migrate import migrate
 from store.pool import create_pool
+from tests.claimed import claimed
 from tests.facts import seed_facts
 from tests.plans import make_plan
 from workflows.attributes import SEARCH_ATTRIBUTES
@@ -260,7 +261,7 @@ class Rollout:
         raise AssertionError(f"still {view.status}: {view.sentence}")
 
     async def ask(self, verb: Verb, by: str, reason: str = "because", **fields: Any) -> None:
-        receipt = await self.gateway.send(self.name, verb, self.who(by), reason, **fields)
+        receipt = await self.gateway.deliver(self.name, verb, claimed(verb, self.who(by), reason, **fields))
         assert receipt.outcome is Outcome.APPLIED, receipt.message
 
     async def to_gate(self) -> RolloutView:

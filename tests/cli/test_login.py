@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import json
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+import cli
 from cli.home import Place
 from cli.output import Exit
 from models.log import Outcome
@@ -77,9 +81,7 @@ async def test_nobody_signs_in_as_a_stranger(own: Terminal) -> None:
     assert not (own.home / "login.json").exists()
 
 
-async def test_a_claimed_name_starts_and_decides_nothing_where_decisions_are_signed(
-    own: Terminal, terminal: Terminal, tmp_path: Path
-) -> None:
+async def test_nobody_starts_what_must_be_signed_without_signing_in(own: Terminal, tmp_path: Path) -> None:
     data = plan_data(id=f"plan-{uuid4().hex[:8]}", decisions="signed")
     issuer = f"{own.variables['ROLLOUTS_PUBLIC_URL']}/dev-issuer"
     data["owners"] = [{**one, "issuer": issuer, "subject": one["identity"]} for one in data["owners"]]
@@ -90,15 +92,61 @@ async def test_a_claimed_name_starts_and_decides_nothing_where_decisions_are_sig
     assert (await own("login", "--as", "programme@example.com")).code == 0
     started = await own("start", "-f", file, "--clock-start", "2026-01-05")
     assert (started.code, f"{plan.id} started" in started.out) == (0, True), started.err
-    # Elsewhere nobody is signed in.
-    sponsor = plan.holders("sponsor")[0].identity
-    for verb in ("pause", "confirm"):
-        refused = await terminal(verb, plan.id, "--as", sponsor, *WHY)
-        assert (refused.code, "a claimed name proves nothing" in refused.err) == (Exit.REFUSED, True), refused
     assert (await own("logout")).code == 0
-    assert (await own("login", "--as", sponsor)).code == 0
+    assert (await own("login", "--as", plan.holders("sponsor")[0].identity)).code == 0
     confirmed = await own("confirm", plan.id)
     assert (confirmed.code, "confirmed ownership as sponsor" in confirmed.out) == (0, True), confirmed.err
+
+
+async def test_a_name_that_is_claimed_is_vouched_for_by_the_issuer_that_believes_it_and_by_no_other(
+    own: Terminal, rollout: Rollout, elsewhere: str
+) -> None:
+    sponsor = rollout.who("sponsor")
+    told = await own("acknowledge", rollout.name, "--as", sponsor, *WHY)
+    assert (told.code, "has taken note" in told.out) == (0, True), told.err
+    stranger = await own("pause", rollout.name, "--as", "stranger@example.com", "-m", "I walk by")
+    assert (stranger.code, "is not an owner named in the plan" in stranger.err) == (Exit.REFUSED, True), stranger
+    by = {one.rationale: one for one in await rollout.gateway.decisions(rollout.name)}
+    signed = by[WHY[1]].signed_by
+    assert (by["I walk by"].outcome, signed.subject if signed else None) == (Outcome.REFUSED, sponsor)
+    # What a claim needs a session for ends with it.
+    listed = (await own("sessions", "list", "-o", "json")).data
+    assert not [one for one in listed if one["identity"] == "stranger@example.com" and one["ended_at"] is None]
+    assert not (own.home / "login.json").exists()
+    for words in (("pause", rollout.name), ("confirm", rollout.name)):
+        real = await own(*words, "--as", sponsor, *WHY, ROLLOUTS_PUBLIC_URL=elsewhere)
+        assert (real.code, "this service has a real one" in real.err) == (Exit.BAD_INPUT, True), real
+    nobody = await own("pause", rollout.name, "--as", "no address", *WHY)
+    assert (nobody.code, "no such persona" in nobody.err) == (Exit.REFUSED, True)
+
+
+@pytest.fixture
+async def elsewhere() -> AsyncIterator[str]:
+    """A service whose issuer is another one, as far as a terminal sees it before anybody has signed in."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        there = b"https://login.example.com/authorize?client_id=rollouts"
+        writer.write(
+            b"HTTP/1.1 303 See Other\r\nConnection: close\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % there
+        )
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def test_no_command_signals_temporal() -> None:
+    ways = {"signal", "deliver", "start_update", "execute_update", "signal_workflow", "update_workflow"}
+    called = {
+        f"{file.name}:{node.lineno} {node.func.attr}"
+        for file in Path(cli.__file__).parent.glob("**/*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ways
+    }
+    assert called == set()
 
 
 async def test_keys_that_sign_are_made_once_and_rotated(nowhere: Terminal) -> None:

@@ -27,7 +27,7 @@ async def test_owners_confirm_by_their_identity_alone_and_strangers_are_refused_
     assert stranger.code == Exit.REFUSED
     assert stranger.document["kind"] == "receipt"
     assert stranger.data["outcome"] == "refused"
-    assert "mallory@example.com is not an owner named in the plan" in stranger.data["message"]
+    assert "is not an owner named in the plan" in stranger.data["message"]
     assert (claimed.code, claimed.out) == (Exit.REFUSED, "")
     assert "Rev Ops is revops_owner in the plan, not sponsor" in claimed.err
     log = {entry.sequence: entry for entry in await rollout.gateway.decisions(rollout.name)}
@@ -160,7 +160,7 @@ async def test_a_request_that_cannot_hold_is_refused_before_it_is_sent(terminal:
         terminal("override", rollout.name, "--metric", "mdf_spend", "--until", "soon", "--as", "abc", *WHY),
     )
     assert [told.code for told in (short, nobody, foreign, undated)] == [2, 2, 2, 2]
-    assert "reason: string should have at least 3 characters" in short.err
+    assert "reason: 'no', allowed: String should have at least 3 characters" in short.err
     assert "Nobody is signed in here" in nobody.err
     assert "'luck' is not one of 'contribution_margin'" in foreign.err
     assert "'soon'" in undated.err
@@ -219,6 +219,31 @@ async def test_a_pause_is_kept_while_no_worker_runs_and_everything_else_says_so(
     view = await rollout.until(Status.PAUSED)
     assert view.pause is not None
     assert "nobody is there" in view.pause.detail
+
+
+async def test_while_the_console_is_down_a_decision_says_so_and_how_to_start_it(
+    terminal: Terminal, rollout: Rollout
+) -> None:
+    await rollout.to_pilot()
+    assert await Place(terminal.home).stop_console()
+    words = ("pause", rollout.name, "--as", rollout.who("sponsor"), *WHY)
+    told = await terminal(*words)
+    assert (told.code, told.out, len(told.err.splitlines())) == (Exit.UNAVAILABLE, "", 1)
+    assert "The console of " in told.err
+    assert "does not run, and what people decide goes through it; `rollouts up` starts it" in told.err
+    # Whoever types the servers' names has to type that of the service, too.
+    state = Place(terminal.home).state()
+    assert state is not None
+    named = {"ROLLOUTS_DATABASE_DSN": state.dsn, "TEMPORAL_ADDRESS": state.temporal_address}
+    unnamed = await terminal(*words, **named)
+    assert (unnamed.code, "ROLLOUTS_PUBLIC_URL not where the service" in unnamed.err) == (Exit.UNAVAILABLE, True)
+    away = await terminal(*words, **named, ROLLOUTS_PUBLIC_URL="http://127.0.0.1:9")
+    assert (away.code, "The service at http://127.0.0.1:9 cannot be reached" in away.err) == (Exit.UNAVAILABLE, True)
+    assert (await rollout.gateway.status(rollout.name)).status is Status.RUNNING
+    up = await terminal("up")
+    assert up.code == 0, up.err
+    paused = await terminal(*words)
+    assert paused.code == 0, paused.err
 
 
 def test_every_verb_that_people_have_is_a_command() -> None:

@@ -25,6 +25,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from store.migrate import migrate
 from store.world_spec import Slump
+from tests.claimed import claimed
 from tests.console.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.console.stage import Stage, at, signed_in
 from workflows.attributes import SEARCH_ATTRIBUTES
@@ -74,7 +75,9 @@ async def _play(stage: Stage, plan: RolloutPlan, reached: Any) -> RolloutView:
         if reached(view):
             return view
         for act in players.acts(view):
-            receipt = await stage.gateway.send(plan.id, act.verb, act.owner.identity, act.reason, **act.fields)
+            receipt = await stage.gateway.deliver(
+                plan.id, act.verb, claimed(act.verb, act.owner.identity, act.reason, **act.fields)
+            )
             players.heard(act, receipt)
         await asyncio.sleep(0.2)
 

@@ -26,6 +26,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from store.pool import create_pool
 from store.sessions import Holder, open_session
+from tests.claimed import claimed
 from tests.console.visitors import serving
 from tests.facts import seed_facts, slump
 from tests.plans import PILOT, make_plan, plan_data
@@ -59,7 +60,7 @@ class Stage:
 
     async def ask(self, name: str, verb: Verb, by: str, reason: str = "it is as we agreed", **fields: Any) -> Receipt:
         identity = self.plans[name].holders(by)[0].identity
-        receipt = await self.gateway.send(name, verb, identity, reason, **fields)
+        receipt = await self.gateway.deliver(name, verb, claimed(verb, identity, reason, **fields))
         assert receipt.outcome is not Outcome.REFUSED, receipt.message
         return receipt
 

@@ -25,6 +25,7 @@ from models.command import COMMANDS, Verb
 from models.log import Outcome
 from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
+from tests.claimed import claimed
 from tests.cli.conftest import Rollout, Terminal, gateway, rollout, terminal  # noqa: F401
 from tests.console.conftest import problem
 from tests.console.visitors import NOWHERE, Browser, serving
@@ -298,7 +299,8 @@ async def test_where_decisions_are_signed_the_service_s_word_counts_and_nobody_e
     await rollout.until(Status.RUNNING, Status.HOLDING)
     for owner in plan.owners:
         # Whoever reaches Temporal can name anybody, and proves nothing by it.
-        receipt = await gateway.send(plan.id, Verb.CONFIRM_OWNERSHIP, owner.identity, "because", role=owner.role)
+        command = claimed(Verb.CONFIRM_OWNERSHIP, owner.identity, "because", role=owner.role)
+        receipt = await gateway.deliver(plan.id, Verb.CONFIRM_OWNERSHIP, command)
         assert (receipt.outcome, "no signature proves" in receipt.message) == (Outcome.REFUSED, True)
         person = await acting_for(site, owner.identity)
         told = await person.decide(plan.id, "confirm_ownership", role=owner.role)
