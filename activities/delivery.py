@@ -13,8 +13,10 @@ import structlog
 from activities.channels import Away, Channel, Undeliverable
 from activities.errors import borrowed
 from activities.letters import Letter, letter_of
+from activities.pictures import Picture, pictures_of
 from store import notices
 from store.notices import TakenNotice
+from store.pool import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +100,7 @@ class _Round:
             taken = await notices.take(conn, notice_id, contact)
             if taken is None:
                 return False
-            letter = letter_of(taken, self._public_url)
+            letter = letter_of(taken, self._public_url, await _pictures(conn, taken))
             spoken = {*taken.delivered, *taken.refused}
             asked = [one for one in self._channels if one.takes(letter) and one.name not in spoken]
             came = dict(zip(asked, await asyncio.gather(*(self._send(one, letter) for one in asked)), strict=True))
@@ -133,6 +135,18 @@ class _Round:
                 self._away[channel.name] = str(found)
             return found
         return None
+
+
+async def _pictures(conn: Connection, taken: TakenNotice) -> tuple[Picture, ...]:
+    """The charts of a letter to a person; one that cannot be drawn keeps no letter back."""
+    if taken.contact == notices.PROGRAMS:
+        return ()
+    try:
+        async with conn.transaction():
+            return await pictures_of(conn, taken)
+    except (asyncpg.PostgresError, ValueError, KeyError) as problem:
+        log.warning("a letter goes without its chart", notice=taken.notice_id, problem=f"{type(problem).__name__}")
+        return ()
 
 
 def _told(problem: Exception) -> str:

@@ -10,13 +10,14 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from activities.pictures import Picture
 from models.base import Frozen, Instant
 from store.notices import PROGRAMS, TakenNotice
 
 
 class Letter(Frozen):
     """A notice for one contact. `about` says to programs what subject and body say to people; `link` opens the
-    rollout's page, and never acts."""
+    rollout's page, and never acts; `pictures` are the charts of what it is about."""
 
     notice_id: str
     contact: str
@@ -27,6 +28,7 @@ class Letter(Frozen):
     body: str
     about: dict[str, Any] = {}
     link: str | None = None
+    pictures: tuple[Picture, ...] = ()
     written_at: Instant
 
     @property
@@ -49,7 +51,11 @@ class Letter(Frozen):
         return " ".join(self.subject.split())
 
     def message(self, sender: str) -> EmailMessage:
-        """As an e-mail; with a part in HTML where there is a link to show."""
+        """As an e-mail; with a part in HTML where there is a link or a chart to show.
+
+        A chart is an SVG file of the letter, which the part in HTML shows where a mail program can: where it cannot,
+        the file is still there to be opened, and the same stands beside it in words.
+        """
         message = EmailMessage()
         message["From"] = sender
         message["To"] = self.contact
@@ -57,13 +63,24 @@ class Letter(Frozen):
         message["Date"] = format_datetime(self.written_at)
         message["Message-ID"] = f"<{self.name}@partner-rollouts>"
         message["X-Partner-Rollout"] = self.rollout_id
-        message.set_content(f"{self.body}\n\n{self.link}" if self.link else self.body)
-        if self.link:
-            message.add_alternative(_html(self.line, self.body, self.link), subtype="html")
+        message.set_content("\n\n".join((self.body, *([self.link] if self.link else []), *map(_words, self.pictures))))
+        if self.link or self.pictures:
+            message.add_alternative(_html(self), subtype="html")
+        html = message.get_body(("html",))
+        if html is not None:
+            for one in self.pictures:
+                html.add_related(
+                    one.svg.encode(),
+                    maintype="image",
+                    subtype="svg+xml",
+                    cid=f"<{_cid(self, one)}>",
+                    filename=one.name,
+                    disposition="inline",
+                )
         return message
 
 
-def letter_of(taken: TakenNotice, public_url: str | None) -> Letter:
+def letter_of(taken: TakenNotice, public_url: str | None, pictures: tuple[Picture, ...] = ()) -> Letter:
     """The letter of a row of the outbox.
 
     Args:
@@ -79,6 +96,7 @@ def letter_of(taken: TakenNotice, public_url: str | None) -> Letter:
         body=taken.body,
         about=taken.about,
         link=f"{public_url}/rollouts/{quote(taken.rollout_id, safe='')}" if public_url else None,
+        pictures=pictures,
         written_at=taken.created_at,
     )
 
@@ -88,9 +106,36 @@ def waits_for(about: Mapping[str, Any]) -> str:
     return ", ".join(f"{one['name']} ({one['role']})" for one in about.get("must_act", ()))
 
 
-def _html(subject: str, body: str, link: str) -> str:
-    lines = "<br>\n".join(escape(line) for line in body.splitlines())
+def _cid(letter: Letter, picture: Picture) -> str:
+    """What the part in HTML calls a picture: the same at every attempt, as a random boundary would not be."""
+    return f"{letter.name}.{picture.name}@partner-rollouts"
+
+
+def _words(picture: Picture) -> str:
+    """A chart for whoever sees none."""
+    lines = (f"  {day}  {value}  {verdict}" for day, value, verdict in picture.rows)
+    return "\n".join((picture.title, picture.told, *lines))
+
+
+def _html(letter: Letter) -> str:
+    lines = "<br>\n".join(escape(line) for line in letter.body.splitlines())
+    link = f'<p><a href="{escape(letter.link)}">Open the rollout</a></p>\n' if letter.link else ""
+    head = f'<meta charset="utf-8"><title>{escape(letter.line)}</title>'
     return (
-        f'<!doctype html><html><head><meta charset="utf-8"><title>{escape(subject)}</title></head><body>\n'
-        f'<p>{lines}</p>\n<p><a href="{escape(link)}">Open the rollout</a></p>\n</body></html>\n'
+        f'<!doctype html><html lang="en"><head>{head}</head><body>\n'
+        f"<p>{lines}</p>\n{link}{''.join(_figure(letter, one) for one in letter.pictures)}</body></html>\n"
+    )
+
+
+def _figure(letter: Letter, picture: Picture) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(day)}</td><td>{escape(value)}</td><td>{escape(verdict)}</td></tr>"
+        for day, value, verdict in picture.rows
+    )
+    return (
+        f"<h2>{escape(picture.title)}</h2>\n"
+        f'<p><img src="cid:{escape(_cid(letter, picture))}" width="640" height="240" '
+        f'alt="{escape(picture.told)}"></p>\n'
+        f"<p>{escape(picture.told)}</p>\n<table><thead><tr><th>As of</th><th>Value</th><th>Verdict</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>\n"
     )

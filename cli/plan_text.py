@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from console.svg import plain
+from judgement.svg import plain
 from models.plan import RolloutPlan
 
 WIDE = 118

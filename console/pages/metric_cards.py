@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from console.charts import Band, Chart, Limit, Mark
 from console.pages import terms
 from console.pages.asking import Look
 from console.pages.limits import spelled
 from console.pages.words import Words
+from judgement.charts import Band, Chart, Limit, Mark, limits_of
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
 from models.metric import MetricName
-from models.plan_metric import Basis, MetricPlan, Threshold
+from models.plan_metric import MetricPlan
 from models.rollout import PhaseRecord
 from store.views import ChangePoint, Point
 
@@ -91,7 +91,7 @@ def _values(
     if not any(value is not None for _, value in known):
         return None
     title = words("%(metric)s of %(cohort)s", metric=terms.metric(words, plan.metric), cohort=item.cohort)
-    limits = [one for one in (level(words, limit, item.baseline) for limit in plan.thresholds) if one]
+    limits = levels(words, plan.thresholds, item.baseline)
     told = [
         words(
             "%(num)s readings from %(first)s to %(last)s; the newest is %(value)s.",
@@ -125,14 +125,9 @@ def _values(
     )
 
 
-def level(words: Words, limit: Threshold, baseline: float | None) -> Limit | None:
-    """A threshold as a level; one against the baseline needs a baseline."""
-    number = limit.number
-    if limit.basis is not Basis.ABSOLUTE:
-        if baseline is None:
-            return None
-        number = baseline + (number if limit.basis is Basis.DIFFERENCE else abs(baseline) * number / 100)
-    return Limit(number, limit.at_least, words("Threshold %(limit)s", limit=spelled(str(limit))))
+def levels(words: Words, thresholds: Sequence[Threshold], baseline: float | None) -> tuple[Limit, ...]:
+    """Thresholds as levels of the metric itself, in the reader's language."""
+    return limits_of(thresholds, baseline, lambda one: words("Threshold %(limit)s", limit=spelled(str(one))))
 
 
 def _changed(words: Words, plan: MetricPlan, item: MetricAssessment, points: Sequence[ChangePoint]) -> Chart | None:

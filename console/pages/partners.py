@@ -10,7 +10,6 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from console.charts import spark
 from console.pages.asked import PER_PAGE, Paging, offset_of, page_number, word
 from console.pages.csvtext import BOM, write_rows
 from console.pages.render import page, words_of
@@ -18,6 +17,7 @@ from console.pages.scorecard import SIX, day_of, enough, read_figures, window_of
 from console.person import SignedIn
 from console.problems import Problem
 from console.signin import pool_of
+from judgement.charts import spark
 from models.plan import RolloutPlan
 from store.pool import Connection
 from store.rollouts import read_plan

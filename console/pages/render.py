@@ -15,12 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
-from console.charts import NARROW, WIDE, Chart, draw
 from console.pages import terms
 from console.pages.limits import limit_words
 from console.pages.wishes import HINT
 from console.pages.words import COOKIE, LANGUAGES, Words, language_of, words_in
 from console.person import Person
+from judgement.charts import NARROW, WIDE, Chart, draw
 from models.base import short
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple, TypeAlias
 
-from console.svg import plain
+from judgement.svg import plain
 
 
 class Heading(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from console.charts import WIDE, Chart, Mark, draw
+from judgement.charts import WIDE, Chart, Mark, draw
 from console.pages import terms
 from console.pages.limits import limit_words
-from console.pages.metric_cards import level
+from console.pages.metric_cards import levels
 from console.pages.words import Words
 from console.record.course import DASH, phase_name
 from console.record.document import Block, Figure, Heading, Para, Table
@@ -96,7 +96,7 @@ def _chart(words: Words, record: DecisionRecord, series: Series) -> Chart | None
     if not values or metric is None:
         return None
     happened = next(one for one in record.review.happened if (one.cohort, one.metric) == (series.cohort, series.metric))
-    limits = [found for limit in metric.thresholds if (found := level(words, limit, happened.baseline))]
+    limits = levels(words, metric.thresholds, happened.baseline)
     baseline = None
     if happened.baseline is not None:
         baseline = (happened.baseline, words("Baseline %(value)s", value=words.number(happened.baseline)))

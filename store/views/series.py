@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 
 from models.base import Frozen, Instant
 from models.evidence import Verdict
@@ -13,6 +14,7 @@ from store.statements import statement
 
 _SERIES = statement("views/series")
 _CHANGES = statement("views/changes")
+_PHASES = statement("views/phases")
 
 MOST = 180
 """Points of one series; where there are more, some are left out, evenly."""
@@ -51,3 +53,8 @@ async def read_changes(conn: Connection, key: RolloutKey) -> dict[tuple[str, Met
         one = ChangePoint(as_of=row["as_of"], estimate=row["estimate"], low=row["low"], high=row["high"])
         found[row["cohort"], MetricName(row["metric"])].append(one)
     return {name: tuple(points[-MOST:]) for name, points in found.items()}
+
+
+async def read_phases(conn: Connection, key: RolloutKey) -> tuple[tuple[str, datetime], ...]:
+    """Each phase that was entered, and when (programme time), the first one first."""
+    return tuple((row["phase"], row["began"]) for row in await conn.fetch(_PHASES, key.rollout_id, key.chain_id))

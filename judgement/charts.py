@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from console.svg import Scale, escaped, round_range, words
+from judgement.svg import Scale, escaped, round_range, words
+from models.plan_metric import Basis, Threshold
 
 
 class Limit(NamedTuple):
@@ -50,6 +51,21 @@ class Chart(NamedTuple):
     limits: Sequence[Limit] = ()
     band: Sequence[Band] = ()
     marks: Sequence[Mark] = ()
+
+
+def limits_of(
+    thresholds: Sequence[Threshold], baseline: float | None, label: Callable[[Threshold], str]
+) -> tuple[Limit, ...]:
+    """Thresholds as levels of the metric itself; one against the baseline needs a baseline."""
+    found = []
+    for one in thresholds:
+        number = one.number
+        if one.basis is not Basis.ABSOLUTE:
+            if baseline is None:
+                continue
+            number = baseline + (number if one.basis is Basis.DIFFERENCE else abs(baseline) * number / 100)
+        found.append(Limit(number, one.at_least, label(one)))
+    return tuple(found)
 
 
 class Size(NamedTuple):
@@ -115,6 +131,16 @@ class _Frame(NamedTuple):
 
     def at(self, moment: datetime) -> float:
         return self.x((moment - self.first).total_seconds())
+
+
+def alone(drawing: str, size: Size = WIDE) -> str:
+    """The same drawing as a file of its own: with a size and with paper under it, whatever it is shown on."""
+    return drawing.replace(
+        f'viewBox="0 0 {size.wide} {size.high}" ',
+        f'viewBox="0 0 {size.wide} {size.high}" width="{size.wide}" height="{size.high}" '
+        'style="background:#fff;color:#1b1b1f" ',
+        1,
+    )
 
 
 def _zones(chart: Chart, frame: _Frame) -> Iterator[str]:
