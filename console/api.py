@@ -222,8 +222,10 @@ async def inbox(request: Request, person: SignedIn) -> Inbox:
 
 def _may_wait_for(one: StoredRollout, person: Person) -> bool:
     """Whether it names the person: as an owner, or as somebody it waits for in an owner's place."""
-    waits = (who.casefold() for awaited in one.standing.awaited for who in awaited.who)
-    return owner_of(one.plan, person) is not None or person.identity.casefold() in waits
+    waits = {who.casefold() for awaited in one.standing.awaited for who in awaited.who}
+    stands_in = delegation_of(one.standing.delegations, person)
+    identity = stands_in.identity if stands_in else person.identity
+    return owner_of(one.plan, person) is not None or identity.casefold() in waits
 
 
 def _identity(view: RolloutView, plan: RolloutPlan, person: Person) -> str:

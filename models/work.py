@@ -16,7 +16,7 @@ from models.log import LogEntry
 from models.metric import MetricName
 from models.plan import CohortSpec, Decisions, Fate, RolloutPlan
 from models.proof import Proofs
-from models.rollout import Awaited, CohortMembers, FrozenCohort, Notice, RolloutState
+from models.rollout import Awaited, CohortMembers, Delegation, FrozenCohort, Notice, RolloutState
 
 
 class RolloutInput(Grown):
@@ -145,7 +145,7 @@ class EnrolResult(Frozen):
 
 class Standing(Frozen):
     """The few facts of a rollout that lists show and the watch needs; the store keeps the latest. `awaited` and `next`
-    are whom it waits for and what comes next, as its status has them."""
+    are whom it waits for and what comes next, as its status has them; `delegations` who acts in whose place."""
 
     phase: str
     wave: int | None
@@ -158,6 +158,7 @@ class Standing(Frozen):
     baselines: tuple[Baseline, ...] = ()
     awaited: tuple[Awaited, ...] = ()
     next: str = ""
+    delegations: tuple[Delegation, ...] = ()
 
 
 class StandingBrief(Lean):
@@ -175,6 +176,7 @@ class StandingBrief(Lean):
     baselines_from: str | None = None
     awaited: tuple[Awaited, ...] = ()
     next: str = ""
+    delegations: tuple[Delegation, ...] = ()
 
 
 class RecordRequest(Lean):

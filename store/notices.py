@@ -9,10 +9,11 @@ from typing import Any
 
 from models.base import Frozen, Instant
 from models.plan import Owner, RolloutPlan
-from models.rollout import Notice
+from models.rollout import Delegation, Notice
 from models.work import RolloutKey
 from store.checkpoints import StoredCheckpoint
 from store.pool import Connection
+from store.rollouts import read_delegations
 from store.statements import statement
 
 _QUEUE = statement("rollouts/queue_notice")
@@ -86,23 +87,27 @@ async def queue(
         about = {**about, "log": {"number": signed.number, "size": signed.size, "checkpoint": signed.note}}
         entries = "1 entry" if signed.size == 1 else f"{signed.size} entries"
         body += f"\n\nDecision log: checkpoint {signed.number} over {entries}, root {_root(signed)}"
+    given = await read_delegations(conn, key)
     await conn.executemany(
         _QUEUE,
         [
             (notice.notice_id, contact, key.rollout_id, key.chain_id, notice.kind, notice.subject, body, about)
-            for contact in (*recipients(plan, notice), PROGRAMS)
+            for contact in (*recipients(plan, notice, given), PROGRAMS)
         ],
     )
 
 
-def recipients(plan: RolloutPlan, notice: Notice) -> tuple[str, ...]:
-    """Where a notice goes: the holders of its roles; the plan's audiences when the change is communicated.
+def recipients(plan: RolloutPlan, notice: Notice, given: Sequence[Delegation] = ()) -> tuple[str, ...]:
+    """Where a notice goes: the holders of its roles, and whoever acts for them; the plan's audiences when the change is
+    communicated.
 
     Roles that nobody holds would make it a notice to nobody, so then every owner gets it.
     """
     if notice.kind == "communicate":
         return tuple(dict.fromkeys(audience.contact for audience in plan.communication))
-    return tuple(dict.fromkeys(owner.contact for owner in plan.holders(*notice.roles) or plan.owners))
+    owners = plan.holders(*notice.roles) or plan.owners
+    in_their_place = (one.identity for one in given if one.role in {owner.role for owner in owners})
+    return tuple(dict.fromkeys((*(owner.contact for owner in owners), *in_their_place)))
 
 
 def _about(plan: RolloutPlan, notice: Notice) -> Mapping[str, Any]:

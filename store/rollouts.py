@@ -13,7 +13,7 @@ from models.brief import baselines_of
 from models.clock import ProgrammeClock
 from models.evidence import Baseline
 from models.plan import Decisions, RolloutPlan
-from models.rollout import Awaited, CohortMembers
+from models.rollout import Awaited, CohortMembers, Delegation
 from models.work import OpenRequest, RolloutKey, Standing, StandingBrief
 from store.enrolments import NotFrozen
 from store.evidence import read_snapshot
@@ -108,7 +108,7 @@ async def update_standing(conn: Connection, key: RolloutKey, standing: Standing,
         standing.tolerance_since,
         [baseline.model_dump(mode="json") for baseline in standing.baselines],
         sequence,
-        *_awaited(standing),
+        *_people(standing),
     )
 
 
@@ -131,7 +131,7 @@ async def update_brief(conn: Connection, key: RolloutKey, standing: StandingBrie
         list(standing.watching),
         standing.tolerance_since,
         sequence,
-        *_awaited(standing),
+        *_people(standing),
     )
     if row is None:
         return
@@ -147,10 +147,17 @@ async def update_brief(conn: Connection, key: RolloutKey, standing: StandingBrie
         )
 
 
-def _awaited(standing: Standing | StandingBrief) -> tuple[list[dict[str, Any]], list[str], str]:
-    """Whom it waits for, those persons alone, and what comes next."""
+def _people(
+    standing: Standing | StandingBrief,
+) -> tuple[list[dict[str, Any]], list[str], str, list[dict[str, Any]]]:
+    """Whom it waits for, those persons alone, what comes next, and who acts in whose place."""
     persons = {who.casefold() for one in standing.awaited for who in one.who}
-    return [one.model_dump(mode="json") for one in standing.awaited], sorted(persons), standing.next
+    return (
+        [one.model_dump(mode="json") for one in standing.awaited],
+        sorted(persons),
+        standing.next,
+        [one.model_dump(mode="json") for one in standing.delegations],
+    )
 
 
 async def baselines_from(conn: Connection, key: RolloutKey, digest: str) -> tuple[Baseline, ...]:
@@ -178,6 +185,21 @@ def _plan(text: str) -> RolloutPlan:
     return RolloutPlan.model_validate_json(text)
 
 
+def delegations(rows: Sequence[Any]) -> tuple[Delegation, ...]:
+    """Who acts in whose place, as a column has it."""
+    return tuple(Delegation.model_validate_json(json.dumps(one)) for one in rows)
+
+
+async def read_delegations(conn: Connection, key: RolloutKey) -> tuple[Delegation, ...]:
+    """Who acts in whose place, as the rollout last told."""
+    return delegations(
+        await conn.fetchval(
+            "select delegations from rollout where (rollout_id, chain_id) = ($1, $2)", key.rollout_id, key.chain_id
+        )
+        or ()
+    )
+
+
 def _stored(row: Any) -> StoredRollout:
     standing = Standing(
         phase=row["phase"],
@@ -191,6 +213,7 @@ def _stored(row: Any) -> StoredRollout:
         baselines=tuple(Baseline.model_validate_json(json.dumps(one)) for one in row["baselines"]),
         awaited=tuple(Awaited.model_validate_json(json.dumps(one)) for one in row["awaited"]),
         next=row["next"],
+        delegations=delegations(row["delegations"]),
     )
     return StoredRollout(
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),

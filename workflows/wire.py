@@ -9,6 +9,7 @@ from models.log import EntryKind
 from models.rollout import CohortMembers, FrozenCohort, RolloutState
 from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
 from workflows.course import members, watched
+from workflows.delegation import standing
 from workflows.journal import Now
 from workflows.view import awaited, sentence, since, status_of, upcoming
 
@@ -61,6 +62,7 @@ def standing_of(state: RolloutState, now: Now) -> StandingBrief | Standing:
         "tolerance_since": state.tolerance_since,
         "awaited": awaited(state, now),
         "next": upcoming(state, now),
+        "delegations": standing(state, now),
     }
     held = tuple(one for one in watched(state) if isinstance(one, CohortMembers))
     if held:

@@ -111,14 +111,14 @@ async def receipt(request: Request, person: SignedIn, name: str, request_id: str
         source=found.source,
         digest=digest_of(found.entry),
         who=_who(words, look, found.entry),
-        waits=telling.waits(words, look.plan, telling.awaited_of(look), me, now),
+        waits=telling.waits(words, look.plan, telling.awaited_of(look), me, now, look.delegations),
         following=others[0] if others else None,
     )
 
 
 def _who(words: Words, look: Look, entry: LogEntry) -> str:
     """Who an entry speaks of; in whose place, where it was not their own."""
-    who = telling.with_role(words, look.plan, entry.actor or "")
+    who = telling.with_role(words, look.plan, entry.actor or "", look.delegations)
     owner = entry.detail.get("on_behalf_of")
     if not isinstance(owner, str):
         return who
@@ -182,7 +182,7 @@ async def _confirm(
         changed=changed,
         gate=card.gate if verb is Verb.DECIDE else None,
         card=card,
-        name_of=lambda who: telling.name_of(look.plan, who),
+        name_of=lambda who: telling.name_of(look.plan, who, look.delegations),
         action=look.action(verb),
         request_id=str(uuid4()),
     )

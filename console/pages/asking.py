@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from fastapi import Request
 
@@ -51,10 +53,14 @@ class Look:
         """What the plan says of a person, None for a stranger."""
         return owner_of(self.plan, person)
 
+    @property
+    def delegations(self) -> tuple[Delegation, ...]:
+        """Who acts in whose place, as the rollout says itself or said last."""
+        return self.view.delegations if self.view else self.line.standing_in(datetime.now(UTC))
+
     def stands_in(self, person: Person) -> Delegation | None:
-        """In whose place a person acts; None for an owner, and where nobody could be asked."""
-        given = self.view.delegations if self.view and self.owner(person) is None else ()
-        return delegation_of(given, person)
+        """In whose place a person acts; None for an owner."""
+        return delegation_of(self.delegations, person) if self.owner(person) is None else None
 
     def identity(self, person: Person) -> str:
         """What the rollout calls a person: as the plan does, or the owner in whose place they act."""
@@ -72,10 +78,10 @@ def digest_of(entry: LogEntry) -> str:
     return digest(entry.model_copy(update={"token": None}))
 
 
-def identity_of(plan: RolloutPlan, person: Person) -> str:
-    """What a plan calls a person; what the issuer calls them where it does not name them."""
-    owner = owner_of(plan, person)
-    return owner.identity if owner else person.identity
+def identity_of(plan: RolloutPlan, person: Person, given: Sequence[Delegation] = ()) -> str:
+    """What a plan calls a person, or an owner who lets them act; what the issuer calls them if neither does."""
+    known = owner_of(plan, person) or delegation_of(given, person)
+    return known.identity if known else person.identity
 
 
 async def look_at(request: Request, person: Person, name: str) -> Look | None:

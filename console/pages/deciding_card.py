@@ -155,7 +155,7 @@ def _offer(words: Words, look: Look, person: Person, gate: Gate | None) -> tuple
             return _as_offer(words, look, decide), None
         if _same(own.by or own.identity, identity):
             return None, words("You approved this on %(at)s; it waits for the others.", at=words.moment(own.at))
-        who = telling.name_of(look.plan, own.by or own.identity)
+        who = telling.name_of(look.plan, own.by or own.identity, look.delegations)
         told = words("%(who)s approved this on %(at)s with the voice that you share.", who=who, at=words.moment(own.at))
         return None, told
     for head, verb in (
@@ -170,7 +170,7 @@ def _offer(words: Words, look: Look, person: Person, gate: Gate | None) -> tuple
 
 
 def _as_offer(words: Words, look: Look, action: AllowedAction) -> Offer:
-    who = words.listed([telling.with_role(words, look.plan, one) for one in action.who])
+    who = words.listed([telling.with_role(words, look.plan, one, look.delegations) for one in action.who])
     return Offer(action.verb, terms.term(words, terms.VERB, action.verb), action.why_not, who)
 
 

@@ -55,15 +55,16 @@ async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tu
     for line in found.lines:
         plan = plans[line.key]
         if plan is not None:
-            identity = identity_of(plan, person)
-            items.append(_item(words, line, plan, scopes[line.key], identity, line.clock.programme(real)))
+            items.append(_item(words, line, plan, scopes[line.key], person, real))
     return tuple(sorted(items, key=_urgency)), found.total
 
 
 def _item(
-    words: Words, line: Line, plan: RolloutPlan, scope: Sequence[CohortScope], identity: str, now: datetime
+    words: Words, line: Line, plan: RolloutPlan, scope: Sequence[CohortScope], person: Person, real: datetime
 ) -> Item:
-    found = telling.waits(words, plan, line.awaited, identity, now)
+    now, given = line.clock.programme(real), line.standing_in(real)
+    identity = identity_of(plan, person, given)
+    found = telling.waits(words, plan, line.awaited, identity, now, given)
     gate = any(one.what.startswith("decide ") for one in line.awaited)
     effect = telling.effect_of(words, plan, line.phase, line.wave, tuple(scope)) if gate else None
     mine = tuple(one for one in found if one.mine)

@@ -13,7 +13,7 @@ from console.pages.words import Words
 from judgement.charts import Band, Chart, Limit, Mark, limits_of
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
 from models.metric import MetricName
-from models.plan_metric import MetricPlan
+from models.plan_metric import MetricPlan, Threshold
 from models.rollout import PhaseRecord
 from store.views import ChangePoint, Point
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from console.pages.words import Words
 from models.evidence import Verdict
 from models.plan import RolloutPlan
 from models.reach import cohorts_to_enrol
-from models.rollout import Awaited, Phase, Status
+from models.rollout import Awaited, Delegation, Phase, Status
 from store.views import CohortScope, Line
 from workflows.course import deadline, transition
 
@@ -178,13 +179,18 @@ def awaited_of(look: Look) -> tuple[Awaited, ...]:
 
 
 def waits(
-    words: Words, plan: RolloutPlan | None, awaited: tuple[Awaited, ...], identity: str, now: datetime
+    words: Words,
+    plan: RolloutPlan | None,
+    awaited: tuple[Awaited, ...],
+    identity: str,
+    now: datetime,
+    given: Sequence[Delegation] = (),
 ) -> tuple[Waits, ...]:
     """Whom it waits for, in words; `now` is programme time."""
     return tuple(
         Waits(
             what=what_words(words, one.what),
-            who=words.listed([name_of(plan, who) for who in one.who]) or words("nobody"),
+            who=words.listed([name_of(plan, who, given) for who in one.who]) or words("nobody"),
             since=one.since,
             due=one.due,
             overdue=one.due is not None and one.due < now,
@@ -210,15 +216,17 @@ def what_words(words: Words, what: str) -> str:
             return what
 
 
-def name_of(plan: RolloutPlan | None, identity: str | None) -> str:
-    """Somebody by name, where the plan names them."""
+def name_of(plan: RolloutPlan | None, identity: str | None, given: Sequence[Delegation] = ()) -> str:
+    """Somebody by name, where the plan names them, or an owner who lets them act."""
     if identity is None:
         return ""
     owner = plan.owner(identity) if plan else None
-    return owner.name if owner else identity
+    stands_in = next((one for one in given if one.identity.casefold() == identity.casefold()), None)
+    known = owner or stands_in
+    return known.name if known else identity
 
 
-def with_role(words: Words, plan: RolloutPlan, identity: str) -> str:
-    """Somebody by name and role."""
+def with_role(words: Words, plan: RolloutPlan, identity: str, given: Sequence[Delegation] = ()) -> str:
+    """Somebody by name, an owner with their role."""
     owner = plan.owner(identity)
-    return f"{owner.name} ({terms.role(words, owner.role)})" if owner else identity
+    return f"{owner.name} ({terms.role(words, owner.role)})" if owner else name_of(plan, identity, given)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from models.base import Frozen, Instant
 from models.clock import ProgrammeClock
-from models.rollout import Awaited
+from models.rollout import Awaited, Delegation
 from models.work import RolloutKey
 from store.pool import Connection
+from store.rollouts import delegations
 from store.statements import statement
 
 _LINES = statement("views/lines")
@@ -35,12 +37,18 @@ class Line(Frozen):
     since: Instant
     next: str
     awaited: tuple[Awaited, ...]
+    delegations: tuple[Delegation, ...]
     open: bool
     sequence: int
     opened_at: Instant
     updated_at: Instant
     enrolled: int
     planned: int
+
+    def standing_in(self, at: datetime) -> tuple[Delegation, ...]:
+        """The delegations that have not ended at a real moment."""
+        now = self.clock.programme(at)
+        return tuple(one for one in self.delegations if now < one.until)
 
 
 class Lines(Frozen):
@@ -74,8 +82,8 @@ async def list_lines(
 
     Args:
         awaiting: the identity of somebody they wait for.
-        signer: issuer and subject of the same person. A plan that says these of an owner means this person, whatever
-            the identity; one that says others of the identity does not.
+        signer: issuer and subject of the same person. A plan that says these of an owner, or an owner who says them of
+            whom they let act, means this person, whatever the identity; one that says others of the identity does not.
         words: part of the id or the title.
     """
     person = awaiting.casefold() if awaiting is not None else None
@@ -111,10 +119,11 @@ def escaped(words: str | None) -> str | None:
 
 
 def _line(row: Any) -> Line:
-    plain = set(Line.model_fields) - {"key", "clock", "awaited"}
+    plain = set(Line.model_fields) - {"key", "clock", "awaited", "delegations"}
     return Line(
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),
         clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
         awaited=tuple(Awaited.model_validate_json(json.dumps(one)) for one in row["awaited"]),
+        delegations=delegations(row["delegations"]),
         **{name: row[name] for name in plain},
     )

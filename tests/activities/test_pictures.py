@@ -45,10 +45,11 @@ async def judged(setting: Setting, days: int = 6) -> Assessment:
     """The pilot looked at on so many days while its partners stop following up in time; the newest verdict."""
     await slump(setting.pool, PILOT[:9], date(2026, 1, 12), date(2026, 3, 1))
     metrics = WholeMetrics(setting.pool)
+    found = []
     for day in range(days):
         snapshot = await metrics.fetch_metrics(setting.fetching(START + day * DAY))
-        found = await metrics.assess_thresholds(setting.assessing(snapshot.digest))
-    return found
+        found.append(await metrics.assess_thresholds(setting.assessing(snapshot.digest)))
+    return found[-1]
 
 
 async def told(setting: Setting, **fields: Any) -> EmailMessage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from cli.home import Place
-from console.devissuer import ON_CALL, PROGRAMME
+from console.devissuer import DEPUTY, ON_CALL, PROGRAMME
 from console.gateway import Gateway
 from console.settings import ConsoleSettings
 from console.signing import load_signer
@@ -29,7 +30,7 @@ from tests.claimed import claimed
 from tests.cli.conftest import Rollout, Terminal, gateway, rollout, terminal  # noqa: F401
 from tests.console.conftest import problem
 from tests.console.visitors import NOWHERE, Browser, serving
-from tests.plans import make_plan, plan_data
+from tests.plans import PILOT, make_plan, plan_data
 
 SETTINGS = ConsoleSettings(sign_ins_per_minute=1000, decisions_per_minute=1000)
 
@@ -325,6 +326,51 @@ async def test_where_decisions_are_signed_the_service_s_word_counts_and_nobody_e
     assert (await on_call.decide(plan.id, "pause", "wrong price list")).status_code == 200
     problem(await on_call.decide(plan.id, "resume", "all is well"), 403)
     assert (await gateway.status(plan.id)).status is Status.PAUSED
+
+
+async def test_where_decisions_are_signed_an_owner_lets_somebody_act_by_the_page_whose_own_signature_then_counts(
+    site: Site,
+    terminal: Terminal,  # noqa: F811
+    acting_for: ActingFor,
+    gateway: Gateway,  # noqa: F811
+) -> None:
+    plan = _signed(site)
+    rollout = Rollout(gateway, plan)  # noqa: F811
+    programme = await acting_for(site, PROGRAMME)
+    assert (await programme.client.post("/v1/rollouts", json=_starting(plan))).status_code == 201
+    await rollout.until(Status.RUNNING, Status.HOLDING)
+    for owner in plan.owners:
+        person = await acting_for(site, owner.identity)
+        assert (await person.decide(plan.id, "confirm_ownership", role=owner.role)).status_code == 200
+    view = await rollout.until(Status.AWAITING_APPROVAL)
+    deputy = await acting_for(site, DEPUTY)
+    problem(await deputy.decide(plan.id, "decide", **_at(view)), 403)
+
+    form = {"verb": "delegate", "name": "Dee Deputy", "identity": DEPUTY, "rationale": "I am away until May"}
+    whose = {"issuer": site.provider.issuer, "subject": DEPUTY, "until": "2036-05-01T12:00"}
+    sam = Browser(site.url)
+    async with sam.client:
+        await sam.sign_in(rollout.who("sponsor"))
+        card = (await sam.get(f"/rollouts/{plan.id}")).text
+        assert re.search(r'name="subject"[^>]* required', card)
+        nameless = await sam.post(f"/rollouts/{plan.id}/decide", form | whose | {"subject": "", "issuer": ""})
+        assert nameless.status_code == 422
+        done = await sam.post(f"/rollouts/{plan.id}/decide", form | whose)
+        assert done.status_code == 303, done.text
+    assert (await deputy.decide(plan.id, "decide", "Sam and I went through it", **_at(view))).status_code == 200
+    await rollout.until(Status.RUNNING)
+    entries = await deputy.get(f"/v1/rollouts/{plan.id}/decisions")
+    delegated, approved = (
+        next(one for one in reversed(entries) if one["verb"] == verb and one["outcome"] == "applied")
+        for verb in ("delegate", "decide")
+    )
+    assert (delegated["signed_by"]["subject"], approved["signed_by"]["subject"]) == ("sponsor@here.example", DEPUTY)
+    assert approved["detail"]["on_behalf_of"] == rollout.who("sponsor")
+    # The workers that enrol look for themselves: the deputy's word and the owner's that lets them give it.
+    conn = await asyncpg.connect(_dsn(terminal))
+    enrolled = await conn.fetchval("select count(*) from enrolment where rollout_id = $1", plan.id)
+    await conn.close()
+    assert enrolled == len(PILOT)
 
 
 async def test_a_plan_that_does_not_say_who_signs_is_not_started_where_decisions_are_signed(

@@ -13,6 +13,7 @@ import pytest
 from console.pages.wishes import Unclear, wish_of
 from console.pages.words import words_in
 from console.person import Person
+from models.command import Verb
 from models.plan import Decisions
 from models.rollout import Phase, Status
 from tests.console.stage import GATE, Stage
@@ -21,6 +22,7 @@ from tests.plans import signed_data
 from tests.workflows.live import START
 
 DANA, DEE = "dana.deputy@example.com", "dee.deputy@example.com"
+OF_CONTACTS = "d.deputy@contacts.example.com"
 WHY = "I am away until the end of the month"
 
 
@@ -68,9 +70,43 @@ async def test_an_owner_lets_somebody_act_who_decides_with_the_owner_s_voice(pag
     assert "In the place of Sam Sponsor, sponsor." in text((await dana.post(f"/rollouts/{name}/confirm", decided)).text)
     answer = await dana.post(f"/rollouts/{name}/decide", decided)
     assert answer.status_code == 303, text(answer.text)
-    assert f"{DANA} for Sam Sponsor (sponsor)" in text((await dana.get(answer.headers["location"])).text)
+    assert "Dana Deputy for Sam Sponsor (sponsor)" in text((await dana.get(answer.headers["location"])).text)
     assert (await pages.until(name, Status.RUNNING)).phase is Phase.PILOT
     for one in (sam, dana):
+        await one.client.aclose()
+
+
+async def test_who_acts_for_an_owner_and_signs_in_by_another_address_finds_it_in_the_inbox_by_name(
+    pages: Stage,
+) -> None:
+    name = f"page-{uuid4().hex[:8]}"
+    await pages.at_gate(name, "Known by subject")
+    sam, dana = await browser(pages), await browser(pages, DANA)
+    namesake = await browser(pages, OF_CONTACTS)
+    # Her signature is that of the address she signs in with; Sam knows her by another one.
+    delegated = given(pages, identity=OF_CONTACTS, subject=DANA)
+    assert (await sam.post(f"/rollouts/{name}/decide", delegated)).status_code == 303
+    await pages.recorded(await pages.gateway.status(name))
+    inbox = text((await dana.get("/")).text)
+    assert "Known by subject" in inbox
+    assert "Known by subject" in text((await dana.get("/rollouts?mine=1")).text)
+    assert [one["rollout"] for one in (await dana.get("/v1/inbox")).json()["waiting"]] == [name]
+    # Who merely has that address is somebody else.
+    assert "Known by subject" not in text((await namesake.get("/")).text)
+    assert (await namesake.get("/v1/inbox")).json()["waiting"] == []
+    told = text((await dana.get(f"/rollouts/{name}")).text)
+    assert "You act for Sam Sponsor, sponsor, until" in told
+    who = re.search(r"Who must act(.*?)Who acts for whom", told)
+    assert who is not None
+    assert ("Dana Deputy" in who[1], OF_CONTACTS in who[1]) == (True, False)
+    # She hears of it, too, at the address that Sam gave.
+    contacts = await pages.pool.fetch("select contact from notice where rollout_id = $1 and kind = 'paused'", name)
+    assert contacts == []
+    await pages.ask(name, Verb.PAUSE, "sponsor")
+    await pages.recorded(await pages.gateway.status(name))
+    contacts = await pages.pool.fetch("select contact from notice where rollout_id = $1 and kind = 'paused'", name)
+    assert {one["contact"] for one in contacts} >= {"sam.sponsor@example.com", OF_CONTACTS}
+    for one in (sam, dana, namesake):
         await one.client.aclose()
 
 

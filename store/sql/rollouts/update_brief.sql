@@ -2,7 +2,7 @@
 -- changed is not written again: a cohort may have thousands of members.
 update rollout r
 set phase = $3, wave = $4, status = $5, sentence = $6, since = $7, open = $8, tolerance_since = $10,
-    sequence = $11, awaited = $12, awaits = $13, next = $14, updated_at = now(),
+    sequence = $11, awaited = $12, awaits = $13, next = $14, delegations = $15, updated_at = now(),
     watched = case
         when jsonb_path_query_array(r.watched, '$[*].name') = to_jsonb($9::text[]) then r.watched
         else coalesce(

@@ -4,7 +4,7 @@
 select r.rollout_id, r.chain_id, r.plan ->> 'title' as title, r.plan ->> 'chosen' as option,
        jsonb_array_length(coalesce(r.plan #> '{cohorts,waves}', '[]')) as waves,
        r.plan_digest, r.real_start, r.programme_start, r.speed, r.phase, r.wave, r.status, r.sentence, r.since, r.next,
-       r.awaited, r.open, r.sequence, r.opened_at, r.updated_at,
+       r.awaited, r.delegations, r.open, r.sequence, r.opened_at, r.updated_at,
        (select count(*) from enrolment e where (e.rollout_id, e.chain_id) = (r.rollout_id, r.chain_id)
                                            and e.withdrawn_at is null) as enrolled,
        (select coalesce(sum(cardinality(c.partners)), 0) from rollout_cohort c
@@ -13,14 +13,20 @@ select r.rollout_id, r.chain_id, r.plan ->> 'title' as title, r.plan ->> 'chosen
 from rollout r
 where ($1::text is null or r.status = $1) and ($2::text is null or r.phase = $2)
   and ($3::text is null
-       -- By the address; where the plan says who the owner of that address is, by that alone.
+       -- By the address; where the plan, or an owner, says who it is that has that address, by that alone.
        or (r.awaits @> array[$3]
            and not exists (select from jsonb_array_elements(r.plan -> 'owners') o
                            where lower(o ->> 'identity') = $3 and o ->> 'subject' is not null
-                             and not coalesce(o @> ($7::jsonb -> 0), false)))
+                             and not coalesce(o @> ($7::jsonb -> 0), false))
+           and not exists (select from jsonb_array_elements(r.delegations) d
+                           where lower(d ->> 'identity') = $3 and d ->> 'subject' is not null
+                             and not coalesce(d @> ($7::jsonb -> 0), false)))
        or (r.plan -> 'owners' @> $7::jsonb
            and exists (select from jsonb_array_elements(r.plan -> 'owners') o
-                       where o @> ($7::jsonb -> 0) and r.awaits @> array[lower(o ->> 'identity')])))
+                       where o @> ($7::jsonb -> 0) and r.awaits @> array[lower(o ->> 'identity')]))
+       or (r.delegations @> $7::jsonb
+           and exists (select from jsonb_array_elements(r.delegations) d
+                       where d @> ($7::jsonb -> 0) and r.awaits @> array[lower(d ->> 'identity')])))
   and (not $5::boolean or r.open)
   and ($4::text is null or r.rollout_id ilike '%' || $4 || '%' or r.plan ->> 'title' ilike '%' || $4 || '%')
   and ($6::text is null or r.rollout_id = $6)
