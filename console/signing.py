@@ -10,7 +10,7 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from models.claims import ALGORITHM, LARGEST, TYPE, Claims, PublicKey
-from worker.keyfiles import read_private, write_private, write_whole
+from worker.keyfiles import read_key, write_private, write_whole
 from worker.settings import SettingsError
 
 MOST_KEYS = 20
@@ -48,7 +48,7 @@ def load_signer(path: Path, audience: str) -> Signer:
     Raises:
         SettingsError: it is missing, no such key, or others could read it.
     """
-    return Signer(read_private(path, "signing key", "rollouts keys sign rotate"), audience)
+    return Signer(read_key(path, "signing key", "rollouts keys sign rotate"), audience)
 
 
 def generate(private: Path, public: Path, *, replace: bool = False) -> PublicKey:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from worker.private import NotPrivate, read_private
 from worker.settings import SettingsError
 
 _LARGEST = 64 * 1024
 
 
-def read_private(path: Path, what: str, rotate: str) -> OKPKey:
+def read_key(path: Path, what: str, rotate: str) -> OKPKey:
     """The key of a file: one JSON Web Key with its private part `d`, readable to its owner alone.
 
     Args:
@@ -27,20 +27,11 @@ def read_private(path: Path, what: str, rotate: str) -> OKPKey:
         SettingsError: it is missing, no such key, or others could read it.
     """
     try:
-        # Looked at through the open file: nobody can put another in its place in between.
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            text = file.read(_LARGEST)
-    except OSError as problem:
-        raise SettingsError(f"The {what} {path} cannot be read: {problem.strerror}") from problem
-    if not stat.S_ISREG(found.st_mode):
-        raise SettingsError(f"The {what} {path} is no plain file")
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o077:
+        text = read_private(path, _LARGEST)
+    except NotPrivate as problem:
         raise SettingsError(
-            f"The {what} {path} has mode {mode:04o}, so that others can read it; allowed: 0600. "
-            f"`chmod 600 {path}`, and if others have been there, `{rotate}`"
-        )
+            f"The {what} {path} cannot be used: {problem}. If others have been there, `{rotate}`"
+        ) from problem
     try:
         data = json.loads(text)
         if not isinstance(data, dict) or data.get("kty") != "OKP" or data.get("crv") != "Ed25519" or not data.get("d"):

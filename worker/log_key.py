@@ -10,7 +10,7 @@ from joserfc.jwk import OKPKey
 from activities import LogSigner
 from audit.errors import NotSound
 from audit.notes import NoteSigner, VerifierKey, key_name, read_vkeys
-from worker.keyfiles import read_private, write_private, write_whole
+from worker.keyfiles import read_key, write_private, write_whole
 from worker.settings import SettingsError
 
 _HEAD = (
@@ -25,7 +25,7 @@ def load_signer(path: Path, deployment: str) -> LogSigner:
     Raises:
         SettingsError: it is missing, no such key, or others could read it.
     """
-    return LogSigner(_signer(read_private(path, "log key", "rollouts keys log rotate"), deployment), deployment)
+    return LogSigner(_signer(read_key(path, "log key", "rollouts keys log rotate"), deployment), deployment)
 
 
 def generate(private: Path, public: Path, deployment: str, *, replace: bool = False) -> VerifierKey:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from activities.envelope import KINDS
 from activities.outward import Refused, destination
 from activities.webhooks import Form, Webhook, key_of
+from worker.private import NotPrivate, read_private
 
 FIELDS = {
     "name": "what the outbox calls it; it never changes, for a new name would be sent everything that waits once more",
@@ -23,6 +24,9 @@ FIELDS = {
     "kinds": "a list of the kinds of notices that are posted; without it all of them are",
 }
 """What a webhook may say of itself, and what it means."""
+
+LARGEST = 2**20
+"""Bytes of a file that are read."""
 
 MOST = 50
 """Webhooks in a file."""
@@ -50,10 +54,12 @@ def read_webhooks(file: Path, *, loopback: bool = False) -> tuple[Webhook, ...]:
         WebhooksError: naming file, line and field of each fault.
     """
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as problem:
-        told = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
-        raise WebhooksError(f"{file}: it cannot be read: {told}") from None
+        root = yaml.compose(read_private(file, LARGEST).decode(), Loader=yaml.SafeLoader)
+    except NotPrivate as problem:
+        # An address of Slack's is a secret, too.
+        raise WebhooksError(f"{file}: {problem}") from None
+    except UnicodeDecodeError:
+        raise WebhooksError(f"{file}: it cannot be read: it is not UTF-8") from None
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -153,9 +159,10 @@ class _Entry:
                 self.fault("secret_file", "secret is there already; one of them is enough")
             field, name = "secret_file", self._text("secret_file")
             try:
-                found = (self._folder / name).read_text(encoding="utf-8").split() if name else []
-            except (OSError, UnicodeDecodeError) as problem:
-                self.fault(field, f"it cannot be read: {getattr(problem, 'strerror', None) or 'it is not UTF-8'}")
+                found = read_private(self._folder / name, LARGEST).decode().split() if name else []
+            except (NotPrivate, UnicodeDecodeError) as problem:
+                told = str(problem) if isinstance(problem, NotPrivate) else "it cannot be read: it is not UTF-8"
+                self.fault(field, told)
                 return []
             if name and not found:
                 self.fault(field, "it is empty")

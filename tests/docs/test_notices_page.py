@@ -44,8 +44,9 @@ def test_the_page_says_the_numbers_that_hold() -> None:
 
 
 def test_the_file_of_the_example_can_be_used(tmp_path: Path) -> None:
-    (tmp_path / "crm.secret").write_text(SECRET, encoding="utf-8")
-    (tmp_path / "webhooks.yaml").write_text(block("yaml"), encoding="utf-8")
+    for name, text in (("crm.secret", SECRET), ("webhooks.yaml", block("yaml"))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
     assert [one.name for one in read_webhooks(tmp_path / "webhooks.yaml")] == ["crm", "channel-team"]
 
 

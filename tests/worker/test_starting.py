@@ -96,7 +96,7 @@ async def test_servers_that_never_answer_are_waited_for_and_then_given_up(
         ({"ROLLOUTS_DATABASE_DSN": "{bad parameter}"}, 2, "`sslmode` parameter must be one of"),
         ({"ROLLOUTS_DATABASE_DSN": "{bad port}"}, 2, "the port is no number"),
         ({"ROLLOUTS_NOTICE_MAILDIR": "/dev/null"}, 2, "ROLLOUTS_NOTICE_MAILDIR is '/dev/null': it is no directory"),
-        ({"ROLLOUTS_WEBHOOKS": "/dev/null"}, 2, "ROLLOUTS_WEBHOOKS cannot be used: /dev/null:1: webhooks: fields are"),
+        ({"ROLLOUTS_WEBHOOKS": "/dev/null"}, 2, "ROLLOUTS_WEBHOOKS cannot be used: /dev/null: it is no plain file"),
         ({"TEMPORAL_NAMESPACE": "nowhere"}, 2, "TEMPORAL_NAMESPACE is 'nowhere'"),
         ({"TEMPORAL_ADDRESS": "not an address"}, 2, "TEMPORAL_ADDRESS is 'not an address'"),
         ({"TEMPORAL_ADDRESS": "http://127.0.0.1:7233"}, 2, "write host:port, without a scheme"),

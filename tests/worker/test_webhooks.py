@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ webhooks:
 def written(folder: Path, text: str) -> Path:
     file = folder / "webhooks.yaml"
     file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
     return file
 
 
@@ -53,7 +55,9 @@ def test_a_file_says_where_to_post_what(tmp_path: Path) -> None:
 
 
 def test_secrets_stand_in_a_list_or_in_a_file_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "crm.secret").write_text(f"{OTHER}\n{SECRET}\n", encoding="utf-8")
+    secrets = tmp_path / "crm.secret"
+    secrets.write_text(f"{OTHER}\n{SECRET}\n", encoding="utf-8")
+    secrets.chmod(0o600)
     listed = WHOLE.replace(f"secret: {SECRET}", f"secret: [{OTHER}, {SECRET}]")
     beside = WHOLE.replace(f"secret: {SECRET}", "secret_file: crm.secret")
     for text in (listed, beside):
@@ -97,6 +101,30 @@ def test_a_fault_is_told_with_its_line_and_field(tmp_path: Path, old: str, new: 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert len(refusal(tmp_path, "webhooks:\n  - {name: A, url: x, form: y, kinds: [z]}\n")) == 4
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o601])
+def test_a_file_that_others_can_read_is_refused_the_one_of_webhooks_and_that_of_secrets(
+    tmp_path: Path, mode: int
+) -> None:
+    file = written(tmp_path, WHOLE)
+    file.chmod(mode)
+    told = f"it has mode {mode:04o}, so that others can read it; allowed: 0600. `chmod 600 {file}`"
+    with pytest.raises(WebhooksError) as caught:
+        read_webhooks(file)
+    assert str(caught.value) == f"{file}: {told}"
+    secrets = tmp_path / "crm.secret"
+    secrets.write_text(SECRET)
+    secrets.chmod(mode)
+    (line,) = refusal(tmp_path, WHOLE.replace(f"secret: {SECRET}", "secret_file: crm.secret"))
+    assert line == f"4: webhooks[0].secret_file: {told.replace(str(file), str(secrets))}"
+
+
+def test_a_pipe_and_a_folder_are_no_files_and_nobody_waits_for_them(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(WebhooksError, match="it is no plain file"):
+            read_webhooks(path)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

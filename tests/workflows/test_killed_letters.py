@@ -30,6 +30,7 @@ async def test_a_worker_killed_after_a_post_repeats_it_under_the_same_id_and_not
         receiver.hang = asyncio.Event()
         url = f"http://127.0.0.1:{receiver.port}/in"
         file.write_text(f"webhooks: [{{name: crm, url: '{url}', secret: {SECRET}}}]", encoding="utf-8")
+        file.chmod(0o600)
         settings = {"ROLLOUTS_WEBHOOKS": str(file), "ROLLOUTS_WEBHOOKS_LOOPBACK": "true"}
         async with site(short_runs, own_database, more=settings) as here:
             live = await here.open(fast_plan())
