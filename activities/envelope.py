@@ -14,6 +14,7 @@ KINDS = {
     "awaiting": "a gate waits for your decision",
     "reminder": "that decision is due soon",
     "escalation": "that decision is overdue",
+    "agreement": "a stop or an override waits for another owner's agreement",
     "checkpoint-due": "a review checkpoint is due",
     "checkpoint-missed": "it was not held in time, so the rollout holds",
     "paused": "a guardrail, a person or a rejection paused the rollout",

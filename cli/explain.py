@@ -97,6 +97,19 @@ def _how(name: str, awaited: Awaited) -> list[str]:
             words = "approve"
         case "resume":
             words = "resume"
+        case "agree":
+            return [_agreeing(name, awaited.what, who) for who in awaited.who]
         case _:
             words = "review"
     return [f'rollouts {words} {name} --as {who} -m "why"' for who in awaited.who[:1]]
+
+
+def _agreeing(name: str, what: str, who: str) -> str:
+    """The command by which somebody agrees to the very stop or override that was asked for."""
+    verb, _, key = what.removeprefix("agree to ").partition(" ")
+    if verb == Verb.STOP:
+        options = " ".join(f"--{part}" for part in key.split(", "))
+    else:
+        metric, _, until = key.partition(" until ")
+        options = f"--metric {metric} --until {until[:19]}"
+    return f'rollouts {verb} {name} {options} --as {who} -m "why"'

@@ -207,6 +207,9 @@ EVERY_LETTER = 2
 """`RolloutState.letters` of a rollout that tells of everything: also that it goes on, that it has stopped, and that a
 checkpoint was missed."""
 
+AGREEMENT_LETTER = 3
+"""The same of one that tells as well that a stop or an override waits for a second owner."""
+
 
 class PhaseRecord(Frozen):
     """A phase, or a wave of it, that was entered: when, and when it was left."""

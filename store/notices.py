@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from models.base import Frozen, Instant
+from models.command import Verb
 from models.plan import Owner, RolloutPlan
 from models.rollout import Delegation, Notice
 from models.work import RolloutKey
@@ -22,6 +23,8 @@ _TAKE = statement("rollouts/take_notice")
 _MARK = statement("rollouts/mark_notice")
 _LIST = statement("rollouts/list_notices")
 _RETRY = statement("rollouts/retry_notices")
+
+_GATES = frozenset({"awaiting", "reminder", "escalation"})
 
 PROGRAMS = "*"
 """In place of a contact: the notice as programs get it, once, however many persons are written to."""
@@ -105,15 +108,22 @@ def recipients(plan: RolloutPlan, notice: Notice, given: Sequence[Delegation] = 
     """
     if notice.kind == "communicate":
         return tuple(dict.fromkeys(audience.contact for audience in plan.communication))
-    owners = plan.holders(*notice.roles) or plan.owners
-    in_their_place = (one.identity for one in given if one.role in {owner.role for owner in owners})
+    owners = [one for one in plan.holders(*notice.roles) or plan.owners if not _is_barred(plan, notice, one)]
+    in_their_place = (one.identity for one in given if one.owner in {owner.identity for owner in owners})
     return tuple(dict.fromkeys((*(owner.contact for owner in owners), *in_their_place)))
+
+
+def _is_barred(plan: RolloutPlan, notice: Notice, owner: Owner) -> bool:
+    """Whether an owner is the proposer, and the notice asks for what a proposer may not do."""
+    asks = notice.kind in _GATES or (notice.kind == "agreement" and notice.cause == Verb.OVERRIDE)
+    return asks and owner.role in notice.must_act and owner.identity.casefold() == plan.proposer.casefold()
 
 
 def _about(plan: RolloutPlan, notice: Notice) -> Mapping[str, Any]:
     """What the notice says to programs; where the rollout stands is added from its row."""
     said = notice.model_dump(mode="json", include={"programme_at", "gate", "evidence_digest", "cause", "due"})
-    return said | {"must_act": [_person(owner) for owner in plan.holders(*notice.must_act)] if notice.must_act else []}
+    owners = plan.holders(*notice.must_act) if notice.must_act else ()
+    return said | {"must_act": [_person(owner) for owner in owners if not _is_barred(plan, notice, owner)]}
 
 
 def _root(signed: StoredCheckpoint) -> str:

@@ -42,6 +42,7 @@ from workflows.glass import break_glass
 from workflows.hindsight import WHILE_STOPPING, judge_pause
 from workflows.journal import SEEN, Now, backlog_full, held_by, release, write
 from workflows.pauses import pause_now, resumed, stop
+from workflows.petitions import ask_to_agree
 from workflows.signatures import ALWAYS_WORK, UnknownKey, cleared, examined, kept, parked, stamped, used
 
 
@@ -234,7 +235,7 @@ def _override(state: RolloutState, command: Override, now: Now) -> RolloutState:
     told = f"{owner.name} agrees to override {key} ({len(petition.approvals)} of {rule.quorum})"
     state = write(state, now, EntryKind.OVERRIDE, told, **fields(command, owner, Verb.OVERRIDE))
     if not satisfied(rule, petition.approvals):
-        return state
+        return ask_to_agree(state, petition, f"{owner.name} asks to override {key}: {command.reason}")
     override = OverrideState(
         metric=command.metric,
         until=command.until,
@@ -257,7 +258,8 @@ def _stop(state: RolloutState, command: Stop, now: Now) -> RolloutState:
     state, petition = _petition(state, Verb.STOP, key, rule, owner, command, now)
     if not satisfied(rule, petition.approvals):
         told = f"{owner.name} agrees to stop: {key} ({len(petition.approvals)} of {rule.quorum})"
-        return write(state, now, EntryKind.STOP, told, **fields(command, owner, Verb.STOP))
+        state = write(state, now, EntryKind.STOP, told, **fields(command, owner, Verb.STOP))
+        return ask_to_agree(state, petition, f"{owner.name} asks to stop, {key}: {command.reason}")
     state = state.model_copy(update={"petitions": _without(state, petition)})
     why = f"{owner.name}: {command.reason}"
     return stop(state, fates, why, now, **fields(command, owner, Verb.STOP))

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from models.log import LogEntry
     from models.names import ROLLOUT, effects_queue
     from models.plan import Fate
-    from models.rollout import EVERY_LETTER, AllowedAction, CohortMembers, Phase, RolloutView
+    from models.rollout import AGREEMENT_LETTER, EVERY_LETTER, AllowedAction, CohortMembers, Phase, RolloutView
     from models.work import (
         Answer,
         AssessRequest,
@@ -61,6 +61,9 @@ TOGETHER = "record-along"
 
 LETTERS = "every-letter"
 """Marks the runs that also tell that they go on, that they have stopped, and that a checkpoint was missed."""
+
+AGREEMENTS = "agreement-letter"
+"""Marks the runs that also tell that a stop or an override waits for another owner."""
 
 WORD = "watchs-word"
 """Marks the runs that have judged what the watch measured before they measured anew."""
@@ -111,6 +114,8 @@ class PartnerRollout(Leaving):
         self._together = workflow.patched(TOGETHER)
         if workflow.patched(LETTERS):
             self._state = self._state.model_copy(update={"letters": EVERY_LETTER})
+        if workflow.patched(AGREEMENTS):
+            self._state = self._state.model_copy(update={"letters": AGREEMENT_LETTER})
         if workflow.patched(EXPORTS):
             self._state = self._state.model_copy(update={"exports": True})
         while True:

@@ -11,6 +11,7 @@ from models.rollout import Awaited, CohortView, Phase, RolloutState, RolloutView
 from workflows.course import deadline, freeze_at, members, rule_of, transition, unenrolled, watched
 from workflows.delegation import standing
 from workflows.journal import Now
+from workflows.petitions import awaited_to_agree
 
 
 def status_of(state: RolloutState, now: Now) -> Status:
@@ -128,6 +129,8 @@ def awaited(state: RolloutState, now: Now) -> tuple[Awaited, ...]:
         found.append(Awaited(what="resume or stop", who=who, since=state.pause.since))
     if state.gate and not state.gate.approved_at:
         found.append(_awaited_at_gate(state, now))
+    for one in awaited_to_agree(state, now):
+        found.append(one.model_copy(update={"who": _or_in_their_place(state, now, *one.who)}))
     if state.review_due_at and state.review_due_at <= now.programme:
         who = _or_in_their_place(state, now, *(one.identity for one in plan.holders(*plan.reviews.roles)))
         due = state.review_due_at + plan.reviews.grace

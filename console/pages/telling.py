@@ -10,6 +10,7 @@ from console.pages import terms
 from console.pages.asking import Look
 from console.pages.limits import limit_words
 from console.pages.words import Words
+from models.command import Verb
 from models.evidence import Verdict
 from models.plan import RolloutPlan
 from models.reach import cohorts_to_enrol
@@ -212,6 +213,9 @@ def what_words(words: Words, what: str) -> str:
             return words("Resume or stop")
         case "hold":
             return words("Hold the review")
+        case "agree":
+            verb, _, key = rest.removeprefix("to ").partition(" ")
+            return words("Agree to %(what)s: %(key)s", what=terms.term(words, terms.VERB, Verb(verb)), key=key)
         case _:
             return what
 

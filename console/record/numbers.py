@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from judgement.charts import WIDE, Chart, Mark, draw
 from console.pages import terms
 from console.pages.limits import limit_words
 from console.pages.metric_cards import levels
 from console.pages.words import Words
 from console.record.course import DASH, phase_name
 from console.record.document import Block, Figure, Heading, Para, Table
+from judgement.charts import WIDE, Chart, Mark, draw
 from learning.record import DecisionRecord, Series
 from models.learning import Happened, LimitReview, Reached
 from models.metric import MetricUse

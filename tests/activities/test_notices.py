@@ -17,13 +17,13 @@ from activities.effects import EffectActivities
 from activities.letters import Letter
 from activities.notices import NoticeActivities
 from activities.smtp import SmtpChannel
-from models.rollout import Notice
+from models.rollout import Delegation, Notice
 from models.work import NotifyRequest
 from store import notices
 from store.notices import PROGRAMS, NoticeStatus, recipients
 from tests.activities.relay import mail_relay
-from tests.activities.setting import Pool, Setting, entry, notice
-from tests.plans import make_plan
+from tests.activities.setting import START, Pool, Setting, entry, notice
+from tests.plans import make_plan, plan_data
 
 SOON = timedelta(seconds=30)
 
@@ -83,6 +83,31 @@ def test_a_notice_goes_to_the_holders_of_its_roles() -> None:
 
 def test_a_plan_is_communicated_to_its_audiences() -> None:
     assert recipients(make_plan(), notice(kind="communicate")) == ("channel@example.com",)
+
+
+@pytest.mark.parametrize("kind", ["awaiting", "reminder", "escalation"])
+def test_a_proposer_who_owns_a_role_is_not_asked_for_what_a_proposer_may_not_do(kind: str) -> None:
+    rules = plan_data()["approvals"]
+    rules["override"]["roles"].append("finance_owner")
+    plan = make_plan(proposer="Rev.Ops@example.com", approvals=rules)
+    roles = ("sponsor", "revops_owner")
+    asked = notice(1, *roles, kind=kind).model_copy(update={"must_act": roles})
+    assert recipients(plan, asked) == ("sam.sponsor@example.com",)
+    # Told of what the plan escalates to them, as before; and of a pause, which they may resume with a reason.
+    told = asked.model_copy(update={"must_act": ("sponsor",)})
+    assert recipients(plan, told) == ("sam.sponsor@example.com", "rev.ops@example.com")
+    assert len(recipients(plan, asked.model_copy(update={"kind": "paused"}))) == 2
+    override = asked.model_copy(update={"kind": "agreement", "cause": "override"})
+    stop = override.model_copy(update={"cause": "stop"})
+    assert (len(recipients(plan, override)), len(recipients(plan, stop))) == (1, 2)
+
+
+def test_whoever_acts_for_an_owner_gets_the_owner_s_letters() -> None:
+    plan = make_plan()
+    dee = {"owner": "sam.sponsor@example.com", "role": "sponsor", "identity": "dee@example.com", "name": "Dee"}
+    given = [Delegation.model_validate(dee | {"until": START + timedelta(days=90)})]
+    assert recipients(plan, notice(1, "sponsor"), given) == ("sam.sponsor@example.com", "dee@example.com")
+    assert recipients(plan, notice(1, "revops_owner"), given) == ("rev.ops@example.com",)
 
 
 def test_a_notice_for_a_role_that_nobody_holds_goes_to_everybody() -> None:

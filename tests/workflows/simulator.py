@@ -25,7 +25,7 @@ from models.evidence import (
 from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
-from models.rollout import EVERY_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
+from models.rollout import AGREEMENT_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
 from models.warrant import Case
 from models.work import ExportResult, ReviewResult
 from tests.signing import Signed
@@ -62,7 +62,7 @@ class Simulator:
     service: Signed | None = None
     keys: DecisionKeys | None = None
     start_token: str | None = None
-    letters: int = EVERY_LETTER
+    letters: int = AGREEMENT_LETTER
     exports: bool = True
     notices: list[Notice] = field(default_factory=list)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,13 +11,14 @@ from activities.envelope import KINDS
 from models.command import Verb
 from models.evidence import StopTrigger, Verdict
 from models.metric import MetricName
-from models.plan import Fate, StopResolution
-from models.rollout import Notice, Phase, RolloutState, Status
+from models.plan import Fate, RolloutPlan, StopResolution
+from models.rollout import EVERY_LETTER, Awaited, Notice, Phase, RolloutState, Status
 from models.work import RecordRequest, RolloutKey
-from tests.plans import make_plan
+from tests.plans import make_plan, plan_data
 from tests.workflows.simulator import START, Simulator
 from workflows.step import StepKind
 from workflows.steps import advance
+from workflows.view import view
 from workflows.wire import record_of
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
@@ -213,3 +215,55 @@ def _asking(rollout: Simulator) -> RolloutState:
 
 def _record(state: RolloutState, rollout: Simulator) -> RecordRequest:
     return record_of(state, RolloutKey(rollout_id="test-plan", chain_id="chain"), "run", rollout.moment)
+
+
+def waits(rollout: Simulator) -> tuple[Awaited, ...]:
+    """Whom it waits for."""
+    return view(rollout.state, rollout.moment).awaited
+
+
+def of_two(**changes: Any) -> RolloutPlan:
+    """The base plan, which two owners stop together."""
+    data = plan_data()
+    stop = {**data["approvals"]["stop"], "roles": ["sponsor", "revops_owner"], "quorum": 2, "due": "3d"}
+    return make_plan(approvals={**data["approvals"], "stop": stop}, **changes)
+
+
+def test_a_stop_that_waits_for_a_second_owner_asks_them_and_stands_in_their_inbox_until_it_is_due() -> None:
+    rollout = Simulator(of_two())
+    rollout.to_pilot()
+    rollout.ask(Verb.STOP, "sponsor", reason="the law changed", resolution=KEEP)
+    asked = told(rollout, "agreement")
+    assert asked.roles == asked.must_act == ("revops_owner",)
+    assert (asked.cause, asked.due) == ("stop", rollout.now + 3 * DAY)
+    assert "Sam Sponsor asks to stop, finished keep, current keep, pending keep: the law changed" in asked.body
+    assert "Waiting for: Rev Ops" in asked.body
+    (mine,) = waits(rollout)
+    assert mine.what == "agree to stop finished keep, current keep, pending keep"
+    assert (mine.who, mine.due) == (("rev.ops@example.com",), rollout.now + 3 * DAY)
+    rollout.wait(3 * DAY)
+    assert waits(rollout) == ()
+    # Late, and heard all the same: exactly the same was agreed to.
+    rollout.ask(Verb.STOP, "revops_owner", resolution=KEEP)
+    assert rollout.status is Status.STOPPED
+
+
+def test_an_override_that_waits_asks_everybody_who_may_agree_but_the_proposer() -> None:
+    data = plan_data()
+    rule = {**data["approvals"]["override"], "roles": ["sponsor", "revops_owner", "finance_owner"]}
+    plan = make_plan(approvals={**data["approvals"], "override": rule}, proposer="rev.ops@example.com")
+    for begun, asked_of in ((plan, ("finance_owner",)), (make_plan(), ("revops_owner",))):
+        rollout = Simulator(begun)
+        rollout.to_pilot()
+        breach(rollout)
+        rollout.ask(Verb.OVERRIDE, "sponsor", metric=SLA, until=rollout.now + 30 * DAY)
+        asked = told(rollout, "agreement")
+        assert (asked.must_act, asked.roles, asked.cause) == (asked_of, asked_of, "override")
+
+
+def test_a_rollout_that_began_before_there_were_letters_about_agreement_writes_none() -> None:
+    rollout = Simulator(of_two(), letters=EVERY_LETTER)
+    rollout.to_pilot()
+    rollout.ask(Verb.STOP, "sponsor", resolution=KEEP)
+    assert [one for one in rollout.notices if one.kind == "agreement"] == []
+    assert len(waits(rollout)) == 1
