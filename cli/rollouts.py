@@ -12,10 +12,11 @@ import typer
 from rich.live import Live
 
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import Exit, Format, Output, command, emit_json, out, say, show, table
+from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say, show, table
 from cli.tree import changed, moment, plain, render
 from console.errors import GatewayError, Kind
 from models.base import short
+from models.clock import FASTEST, FIRST, LAST
 from models.log import LogEntry
 from models.rollout import TERMINAL, RolloutView, Status
 
@@ -51,7 +52,7 @@ async def start(
         typer.Option(formats=DATES, metavar="DATE", help="Programme time to begin at (UTC); default now."),
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0.001, max=10_000_000, metavar="N", help="Programme seconds per real second.")
+        float, typer.Option(min=0.001, max=FASTEST, metavar="N", help="Programme seconds per real second.")
     ] = 1.0,
     short_retention: Annotated[
         bool,
@@ -71,6 +72,9 @@ async def start(
 
     plan = read_plan(file)
     begins = clock_start.replace(tzinfo=UTC) if clock_start else None
+    if begins is not None and not FIRST <= begins <= LAST:
+        told = f"--clock-start is {begins:%Y-%m-%d}; allowed: {FIRST:%Y-%m-%d} to {LAST:%Y-%m-%d}."
+        raise CliError(told, Exit.BAD_INPUT)
     fresh, idle = False, False
     if not dry_run:
         fresh = await begin(home, plan, begins, speed, short_retention=short_retention)

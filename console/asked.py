@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from console.bodies import media_type, parse, read_body
 from console.problems import Problem
 from models.base import Frozen, Instant
+from models.clock import FASTEST, FIRST, LAST
 from models.command import Actor, Choice, Name, PauseVerdict, Reason, RequestId, Verb
 from models.metric import MetricName
 from models.plan import RolloutPlan, StopResolution
@@ -98,8 +99,8 @@ class StartAsked(Frozen):
     """A plan to start, and the clock it runs by: now and as fast as life, unless said otherwise."""
 
     plan: RolloutPlan
-    clock_start: Instant | None = None
-    clock_speed: Annotated[float, Field(ge=0.001, le=10_000_000)] = 1.0
+    clock_start: Annotated[Instant, Field(ge=FIRST, le=LAST)] | None = None
+    clock_speed: Annotated[float, Field(ge=0.001, le=FASTEST)] = 1.0
 
 
 START: TypeAdapter[StartAsked] = TypeAdapter(StartAsked)

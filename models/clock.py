@@ -13,6 +13,12 @@ END = datetime(9000, 1, 1, tzinfo=UTC)
 """Programme time goes no further: a fast clock that somebody forgot would run past the last year there is, and
 whoever reads it would fail for ever. A thousand years are left for what is added to it."""
 
+FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A rollout begins in between: facts lie there, and what is added to a beginning stays within the calendar."""
+
+FASTEST = 10_000_000.0
+"""Programme seconds per real second at most, about four months."""
+
 AFTER_THE_END = timedelta(days=1)
 """The wait for a moment that does not come: long, because a short one would be asked for again and again."""
 
@@ -26,7 +32,7 @@ class ProgrammeClock(Frozen):
 
     real_start: Instant
     programme_start: Instant
-    speed: float = Field(default=1.0, gt=0, le=10_000_000)
+    speed: float = Field(default=1.0, gt=0, le=FASTEST)
 
     def programme(self, real: datetime) -> datetime:
         """The programme time at a real moment, `END` at the latest."""

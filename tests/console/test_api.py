@@ -258,6 +258,30 @@ def _starting(plan: RolloutPlan) -> dict[str, Any]:
     return {"plan": plan.model_dump(mode="json", by_alias=True), "clock_start": "2026-01-05T00:00:00Z"}
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("clock_start", "9998-12-31T00:00:00Z"),
+        ("clock_start", "2200-01-02T00:00:00Z"),
+        ("clock_start", "1899-12-31T23:59:59Z"),
+        ("clock_start", "10000-01-01T00:00:00Z"),
+        ("clock_speed", 10_000_001),
+        ("clock_speed", 1e308),
+        ("clock_speed", 0),
+        ("clock_speed", -1),
+    ],
+)
+async def test_a_clock_that_would_leave_the_calendar_is_refused_with_the_field_and_nothing_starts(
+    site: Site, acting_for: ActingFor, field: str, value: Any
+) -> None:
+    programme = await acting_for(site, PROGRAMME)
+    plan = make_plan(id=f"plan-{uuid4().hex[:8]}")
+    told = problem(await programme.client.post("/v1/rollouts", json=_starting(plan) | {field: value}), 422)
+    assert [one["field"] for one in told["errors"]] == [field]
+    assert told["errors"][0]["allowed"]
+    problem(await programme.client.get(f"/v1/rollouts/{plan.id}"), 404)
+
+
 async def test_who_may_start_starts_a_plan_once(site: Site, acting_for: ActingFor) -> None:
     programme = await acting_for(site, PROGRAMME)
     plan = make_plan(id=f"plan-{uuid4().hex[:8]}")

@@ -17,6 +17,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RawValue, RetryPolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -25,7 +26,7 @@ from activities.trust import Trust
 from deploy.embedded.binaries import temporal_path
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import Choice, Decide, Verb
-from models.log import EntryKind, Outcome
+from models.log import EntryKind, Outcome, Receipt
 from models.names import ROLLOUT, effects_queue
 from models.plan import Decisions
 from models.proof import Proofs
@@ -34,7 +35,7 @@ from models.work import EnrolRequest, EnrolResult
 from store import enrolments
 from tests.activities.setting import START, Setting
 from tests.facts import seed_facts
-from tests.plans import make_plan, signed_data, signed_plan
+from tests.plans import make_plan, plan_data, signed_data, signed_plan
 from tests.signing import Pen, Signed, write_keys
 from tests.workflows.live import FACTS_FROM, FACTS_TO, Live, running
 from tests.workflows.scenarios import soon
@@ -129,6 +130,39 @@ async def test_a_signed_approval_sent_twice_counts_once_and_one_for_evidence_tha
     await soon(gated, answered_twice, "the repetition left no entry")
     outcomes = [one.outcome for one in await gated.log() if one.request_id == good["request_id"]]
     assert outcomes == [Outcome.APPLIED, Outcome.REFUSED]
+
+
+@pytest.mark.timeout(180)
+async def test_a_signed_approval_sent_again_to_a_later_run_is_known_as_a_repetition(
+    short_runs: EmbeddedTemporal, facts: Pool[Any]
+) -> None:
+    client = await Client.connect(
+        short_runs.address, namespace=short_runs.namespace, data_converter=pydantic_data_converter
+    )
+    rules = {**plan_data()["approvals"], "prepare_to_pilot": {"roles": ["sponsor", "finance_owner"], "quorum": 2}}
+    rules["prepare_to_pilot"]["due"] = "30d"
+    env = WorkflowEnvironment.from_client(client)
+    async with running(env, facts, signed_plan(approvals=rules)) as live:
+        await live.confirm_all()
+        await soon(live, at_gate, "no gate opened")
+        first = await live.signed(Verb.DECIDE, await approving(live))
+        await live.handle.signal("decide", first)
+        assert (await live.answer(first)).outcome is Outcome.APPLIED
+        began = (await live.handle.describe()).run_id
+        while (await live.handle.describe()).run_id == began:
+            # What nobody has signed is refused, and makes the history grow all the same.
+            for _ in range(10):
+                await live.handle.signal("acknowledge", live.payload("finance_owner", reason="noted"))
+        # The same signature, and the same under another request's id: neither is a second voice, nor a new approval.
+        receipt = await live.handle.execute_update("decide", first, result_type=Receipt)
+        assert (receipt.outcome, "duplicate: request" in receipt.message) == (Outcome.REFUSED, True), receipt
+        other = first | {"request_id": str(uuid4())}
+        receipt = await live.handle.execute_update("decide", other, result_type=Receipt)
+        assert receipt.outcome is Outcome.REFUSED
+        gate = (await live.view()).gate
+        assert gate is not None
+        assert [one.request_id for one in gate.approvals] == [first["request_id"]]
+        assert (await live.view()).status is Status.AWAITING_APPROVAL
 
 
 async def test_an_update_with_a_key_that_came_later_is_answered_after_the_keys_were_looked_up(gated: Live) -> None:
