@@ -19,9 +19,11 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.meters import EFFECTS_REFUSED
 from activities.trust import Trust
 from deploy.embedded.binaries import temporal_path
 from deploy.embedded.temporal import EmbeddedTemporal
@@ -219,11 +221,16 @@ def with_plugin(env: WorkflowEnvironment) -> Client:
 
 
 async def rogue_enrols(
-    env: WorkflowEnvironment, pool: Pool[Any], trust: Trust, plan: Any, proofs: Proofs | None
+    env: WorkflowEnvironment,
+    pool: Pool[Any],
+    trust: Trust,
+    plan: Any,
+    proofs: Proofs | None,
+    ours: Client | None = None,
 ) -> str:
     """What comes of an enrolment that a rogue worker asks for, of a rollout it has registered itself."""
     queue = f"rogue-{uuid4().hex[:8]}"
-    plain, ours = env.client, with_plugin(env)
+    plain, ours = env.client, ours or with_plugin(env)
     setting = await Setting(pool, plan).register()
     async with pool.acquire() as conn:
         cohorts = await enrolments.resolve(conn, plan.cohort_specs(), START)
@@ -296,6 +303,28 @@ async def test_whoever_works_on_the_rollouts_queue_enrols_nobody_without_the_own
     expected = 12 if attack == "as it should be" else 0
     assert found.startswith("NotProven") is not bool(expected)
     assert await facts.fetchval("select count(*) from enrolment") == expected
+
+
+async def test_an_effect_that_nobody_signed_for_is_counted_by_the_worker_that_refuses_it(
+    dev_server: WorkflowEnvironment, temporal_server: EmbeddedTemporal, facts: Pool[Any], tmp_path: Path
+) -> None:
+    honest = Signed(PLAN, "chain-1")
+    trust = Trust(write_keys(tmp_path / "keys.json", honest.pen), decisions=Decisions.SIGNED)
+    buffer = MetricBuffer(10_000)
+    ours = await Client.connect(
+        temporal_server.address,
+        namespace=temporal_server.namespace,
+        runtime=Runtime(telemetry=TelemetryConfig(metrics=buffer)),
+        plugins=[rollouts_plugin()],
+    )
+    start = honest.start(START)
+    found = {}
+    for proofs in (Proofs(start=start), Proofs(start=start, decisions=(vote(honest),))):
+        told = await rogue_enrols(dev_server, facts, trust, PLAN, proofs, ours)
+        refused = [one for one in buffer.retrieve_updates() if one.metric.name == EFFECTS_REFUSED]
+        found[told] = [(one.value, one.attributes["activity"]) for one in refused]
+    assert [*found.values()] == [[(1, "enrol_partners")], []]
+    assert [told.partition(":")[0] for told in found] == ["NotProven", "enrolled"]
 
 
 async def test_no_workflow_runs_beside_the_effects(dev_server: WorkflowEnvironment, pool: Pool[Any]) -> None:
