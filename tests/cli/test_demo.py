@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from cli.demo import PLAN
+from cli.plan import read_plan
 from cli.service import Service
 from deploy.embedded.account import temporary_directory
 from models.command import Choice, Verb
@@ -42,25 +41,68 @@ STORY = (
 
 
 @pytest.mark.timeout(300)
-def test_the_demonstration_tells_its_whole_story_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    program = Path(sys.executable).with_name("rollouts")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLOUTS_", "TEMPORAL_"))}
-    done = subprocess.run(
-        [program, "demo"], cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=280, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "confirmed ownership as finance_owner" in done.stdout
-    assert "Baselines measured: 30 of 30 have a value" in done.stdout
+async def test_the_demonstration_tells_its_whole_story_lets_people_decide_after_it_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    somebody = Terminal(tmp_path, tmp_path / "nothing")
+    demo = await somebody.start("demo", "--keep")
+    story = asyncio.create_task(_read(demo.stdout))
+    told = await _told_until(demo, "The servers stay up; Ctrl-C ends them.")
+    home = Path(told.rpartition("--dir ")[2].split()[0])
+    assert home.is_absolute()
+    link = re.search(r"\(finance_owner\): (http://\S+)", told)
+    assert link is not None, told
+    try:
+        await _approve_another_one_in_the_browser(Terminal(tmp_path, home), link[1])
+    finally:
+        demo.send_signal(signal.SIGINT)
+        ended = await asyncio.wait_for(demo.wait(), 90)
+    done = await story
+    assert "confirmed ownership as finance_owner" in done
+    assert "Baselines measured: 30 of 30 have a value" in done
     at = 0
     for line in STORY:
-        found = done.stdout.find(line, at)
-        assert found >= 0, f"{line!r} does not follow in\n{done.stdout}"
+        found = done.find(line, at)
+        assert found >= 0, f"{line!r} does not follow in\n{done}"
         at = found
-    assert "sponsor): http://127.0.0.1:" in done.stderr
-    home = Path(done.stderr.rpartition("--dir ")[2].split()[0])
-    assert home.is_absolute()
-    assert not home.exists()
-    assert not _processes_of(home)
+    assert (ended, list(home.parent.glob(home.name)), _processes_of(home)) == (0, [], [])
+
+
+async def _read(stream: asyncio.StreamReader | None) -> str:
+    assert stream is not None
+    return (await stream.read()).decode()
+
+
+async def _approve_another_one_in_the_browser(typed: Terminal, link: str) -> None:
+    """A rollout that nobody plays, on the demonstration's servers, goes on by whoever followed the link."""
+    name = "gold-tier-again"
+    file = typed.folder / "again.yaml"
+    file.write_text(PLAN.read_text().replace("id: gold-tier-rebate\n", f"id: {name}\n"))
+    started = await typed("start", "-f", str(file), "--clock-start", "2025-04-01")
+    assert started.code == 0, started.err
+    for owner in read_plan(PLAN).owners:
+        confirmed = await typed("confirm", name, "--as", owner.identity)
+        assert confirmed.code == 0, confirmed.err
+    for _ in range(100):
+        if (await typed("get", name, "-o", "json")).data["gate"]:
+            break
+        await asyncio.sleep(0.3)
+    parts = urlsplit(link)
+    browser = Browser(f"{parts.scheme}://{parts.netloc}")
+    async with browser.client:
+        await browser.sign_in("marcus.okafor@example.com", f"{parts.path}?{parts.query}")
+        page = (await browser.get(f"/rollouts/{name}")).text
+        hidden = re.findall(r'<input type="hidden" name="(gate|evidence_digest|plan_digest)" value="([^"]+)"', page)
+        form = {"verb": "decide", "choice": "approve", "rationale": "read in the browser", **dict(hidden)}
+        assert (await browser.post(f"/rollouts/{name}/confirm", form)).status_code == 200
+        done = await browser.post(f"/rollouts/{name}/decide", form)
+        assert done.status_code == 303, done.text
+        receipt = (await browser.get(done.headers["location"])).text
+        assert "Marcus Okafor" in receipt
+    log = (await typed("decisions", name, "-o", "json")).data
+    (approved,) = [one for one in log if one["verb"] == "decide"]
+    assert (approved["outcome"], approved["rationale"]) == ("applied", "read in the browser")
+    assert approved["signed_by"]["subject"] == "marcus.okafor@example.com"
 
 
 @pytest.fixture
