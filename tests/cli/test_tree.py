@@ -139,6 +139,23 @@ def test_an_overdue_review_and_an_override_are_told() -> None:
     assert "rollouts review test-plan" in "\n".join(explanation(seen(simulator)))
 
 
+def test_what_waits_for_another_owner_is_shown_with_the_command_that_agrees_to_just_that() -> None:
+    data = plan_data()
+    stop = {**data["approvals"]["stop"], "roles": ["sponsor", "revops_owner"], "quorum": 2}
+    simulator = Simulator(make_plan(approvals={**data["approvals"], "stop": stop}))
+    simulator.to_pilot()
+    fates = {"finished": Fate.KEEP, "current": Fate.WITHDRAW, "pending": Fate.KEEP}
+    simulator.ask(Verb.STOP, "sponsor", "the law changed", resolution=StopResolution(**fates))
+    simulator.ask(Verb.OVERRIDE, "sponsor", "trade fair", metric=SLA, until=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert exit_of(seen(simulator)) == Exit.WAITS
+    lines = [line.strip() for line in explanation(seen(simulator))]
+    common = '--as rev.ops@example.com -m "why"'
+    assert f"rollouts stop test-plan --finished keep --current withdraw --pending keep {common}" in lines
+    until = "--metric lead_follow_up_sla --until 2026-03-01T12:00:00"
+    assert f"rollouts override test-plan {until} {common}" in lines
+    assert "agree to stop finished keep" in drawn(simulator)
+
+
 def test_a_stopped_rollout_ends_where_it_stood_and_awaits_nobody() -> None:
     simulator = Simulator(make_plan())
     simulator.to_pilot()
