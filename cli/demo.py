@@ -93,10 +93,13 @@ async def demo(
             await _told_to_end()
         return Exit.OK
     finally:
-        tell("Ending worker and servers ...")
-        await bring_down(place)
-        if home is None:
-            shutil.rmtree(directory, ignore_errors=True)
+        try:
+            # Whoever has closed their terminal hears of nothing, and is left no servers all the same.
+            tell("Ending worker and servers ...")
+        finally:
+            await bring_down(place)
+            if home is None:
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def _teller(started: float) -> Callable[[str], None]:
