@@ -73,7 +73,7 @@ async def backtest(
     that nobody answers waits.
 
     Exit code 0 if it would have completed, 3 if at the end it waits for a person, 4 if it is paused, 5 if it was
-    stopped, 7 if it is simply not over.
+    stopped, 8 if it is simply not over.
     """
     from cli.backtest.running import Span
     from cli.backtest.script import read_script

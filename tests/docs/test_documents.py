@@ -16,7 +16,7 @@ from deploy.embedded.account import temporary_directory
 from tests.docs.documents import DOCUMENTS, ROOT, Command, commands, links
 
 PROGRAM = Path(sys.executable).with_name("rollouts")
-WAITS, PAUSED, UNFINISHED = 3, 4, 7
+WAITS, PAUSED, UNFINISHED = 3, 4, 8
 """Exit codes of `get`, `explain` and `backtest` that tell of a person who is awaited, of days that are over, and of
 nothing wrong."""
 

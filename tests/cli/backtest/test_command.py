@@ -62,7 +62,7 @@ async def test_the_report_as_people_read_it(desk: Terminal) -> None:
 
 async def test_the_report_as_scripts_read_it(desk: Terminal) -> None:
     told = await typed(desk, "--answers-after", "0d", "-o", "json")
-    assert (told.code, told.document["kind"]) == (7, "backtest"), told.err
+    assert (told.code, told.document["kind"]) == (8, "backtest"), told.err
     data: dict[str, Any] = told.data
     assert Backtest.model_validate_json(json.dumps(data)).plan == "tried-out"
     assert data["end"] == "unfinished"
