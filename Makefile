@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 JUDGES := .venv-judges
 JUDGES_PYTHON ?= 3.11
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-CODE := models judgement audit learning store activities workflows worker console cli deploy bench tests
+CODE := models judgement audit learning drawing store activities workflows worker console cli deploy bench tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench judges lock clean .venv

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from judgement.charts import WIDE, Chart, Mark, alone, draw, limits_of
+from drawing.charts import WIDE, Chart, Mark, alone, draw, limits_of
 from models.base import Frozen
 from models.evidence import Assessment, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricName

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from judgement.svg import plain
+from drawing.svg import plain
 from models.plan import RolloutPlan
 
 WIDE = 118

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from judgement.svg import escaped, words
+from drawing.svg import escaped, words
 from models.metric import CATALOGUE
 from models.power import MetricPower, PlanPower
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from cli.backtest.telling import Line, summary, timeline
-from judgement.svg import Scale, escaped, round_range, words
+from drawing.svg import Scale, escaped, round_range, words
 from models.backtest import Backtest, MetricCourse
 from models.evidence import Verdict
 from models.metric import CATALOGUE

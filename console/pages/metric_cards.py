@@ -10,7 +10,7 @@ from console.pages import terms
 from console.pages.asking import Look
 from console.pages.limits import spelled
 from console.pages.words import Words
-from judgement.charts import Band, Chart, Limit, Mark, limits_of
+from drawing.charts import Band, Chart, Limit, Mark, limits_of
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
 from models.metric import MetricName
 from models.plan_metric import MetricPlan, Threshold

@@ -17,7 +17,7 @@ from console.pages.scorecard import SIX, day_of, enough, read_figures, window_of
 from console.person import SignedIn
 from console.problems import Problem
 from console.signin import pool_of
-from judgement.charts import spark
+from drawing.charts import spark
 from models.plan import RolloutPlan
 from store.pool import Connection
 from store.rollouts import read_plan

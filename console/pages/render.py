@@ -20,7 +20,7 @@ from console.pages.limits import limit_words
 from console.pages.wishes import HINT
 from console.pages.words import COOKIE, LANGUAGES, Words, language_of, words_in
 from console.person import Person
-from judgement.charts import NARROW, WIDE, Chart, draw
+from drawing.charts import NARROW, WIDE, Chart, draw
 from models.base import short
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple, TypeAlias
 
-from judgement.svg import plain
+from drawing.svg import plain
 
 
 class Heading(NamedTuple):

@@ -11,7 +11,7 @@ from console.pages.metric_cards import levels
 from console.pages.words import Words
 from console.record.course import DASH, phase_name
 from console.record.document import Block, Figure, Heading, Para, Table
-from judgement.charts import WIDE, Chart, Mark, draw
+from drawing.charts import WIDE, Chart, Mark, draw
 from learning.record import DecisionRecord, Series
 from models.learning import Happened, LimitReview, Reached
 from models.metric import MetricUse

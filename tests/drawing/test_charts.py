@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgement.charts import NARROW, WIDE, Band, Chart, Limit, Mark, Size, draw, spark
+from drawing.charts import NARROW, WIDE, Band, Chart, Limit, Mark, Size, draw, spark
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIRST = datetime(2026, 1, 5, tzinfo=UTC)

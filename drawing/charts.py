@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from judgement.svg import Scale, escaped, round_range, words
+from drawing.svg import Scale, escaped, round_range, words
 from models.plan_metric import Basis, Threshold
 
 

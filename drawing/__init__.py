@@ -1,0 +1,1 @@
+"""Draws what people would rather look at than read, for pages, letters, records and the terminal."""
