@@ -79,6 +79,7 @@ def test_a_key_that_others_can_reach_is_refused(files: tuple[Path, Path], mode: 
         json.dumps(OKPKey.generate_key("X25519").as_dict(private=True)),
         json.dumps({"kty": "OKP", "crv": "Ed25519", "d": 7, "x": "!"}),
     ],
+    ids=["nothing", "a list", "empty", "a public key", "a key of another curve", "a key that is none"],
 )
 def test_what_is_no_such_key_is_refused_in_words(files: tuple[Path, Path], text: str) -> None:
     files[0].write_text(text)
