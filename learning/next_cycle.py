@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from learning.accepted import Accepted, accepted, clean_since
@@ -62,7 +62,7 @@ def next_cycle(
     carried, gone = _risks(record)
     reasons["title"] = ("say what this cycle changes: title, options, decision and cohorts are the cycle before's",)
     reasons["risks"] = tuple(f"not carried, nothing came of it: {one.risk.risk}" for one in gone)
-    reasons["phases.baseline_window"] = _window(plan, entries, readings)
+    first, reasons["phases.baseline_from"] = _first_day(plan, entries, readings)
     update: dict[str, Any] = {
         "id": next_id(plan.id, taken),
         "supersedes": Supersedes(rollout=plan.id, plan_digest=plan.digest),
@@ -72,6 +72,7 @@ def next_cycle(
         "context": _context(plan, review, record),
         "risks": carried,
         "metrics": tuple(one.metric for one in proposals),
+        "phases": plan.phases.model_copy(update={"baseline_from": first}),
         "freeze_windows": tuple(one for one in plan.freeze_windows if one.end > review.ended),
         "next_steps": (*_first(review), *plan.next_steps),
     }
@@ -158,15 +159,16 @@ def _settled(story: RiskStory, review: ClosingReview) -> bool:
     return quiet and data and (not story.drag or review.drag.share < LITTLE)
 
 
-def _window(plan: RolloutPlan, log: Iterable[LogEntry], readings: Readings) -> tuple[str, ...]:
-    """From when on the baseline window holds accepted days alone."""
+def _first_day(plan: RolloutPlan, log: Iterable[LogEntry], readings: Readings) -> tuple[date | None, tuple[str, ...]]:
+    """The first whole day after everything that went wrong, None where nothing did; and the reason."""
     clean = clean_since(plan, tuple(log), readings)
     if clean is None:
-        return ("nothing paused and nothing failed: any window after the cycle before will do",)
-    starts = clean + plan.phases.baseline_window
-    return (
-        f"start on {starts:%Y-%m-%d} or later: the last pause or failed period ended {clean:%Y-%m-%d}, and no part of "
-        "it may stand in a baseline",
+        return None, ("not set: nothing paused and nothing failed, so any window after the cycle before will do",)
+    first = (clean + timedelta(days=1) - timedelta(microseconds=1)).date()
+    starts = first + plan.phases.baseline_window
+    return first, (
+        f"the last pause or failed period ended {clean:%Y-%m-%d %H:%M}, and no part of it may stand in a baseline: "
+        f"prepare holds until {starts:%Y-%m-%d}",
     )
 
 

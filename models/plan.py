@@ -134,10 +134,17 @@ class Cohorts(Frozen):
     waves: tuple[WaveSpec, ...] = said("the cohorts of the scale phase, in their order", default=())
 
 
-class Phases(Frozen):
+class Phases(Grown):
     """Durations in programme time. A pause stops the clock of a phase, a resume runs the remaining time."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"baseline_from"})
+
     baseline_window: Duration = said("how far back baselines are measured; they are frozen before anybody is enrolled")
+    baseline_from: date | None = said(
+        "the first day that may stand in a baseline: prepare holds until the whole window lies after it; "
+        "`rollouts next-cycle` writes it where the cycle before was paused or failed",
+        default=None,
+    )
     pilot: Duration = said("least time the pilot runs; under option C the least time of the whole rollout")
     validate_for: Duration = said(
         "least time the validate phase runs; under option A the whole rollout", alias="validate"

@@ -63,6 +63,10 @@ def baseline_blocks(state: RolloutState) -> tuple[Block, ...]:
     control = state.plan.cohorts.control.name if state.plan.cohorts.control else None
     if not state.baselines:
         return (Block(kind=HoldKind.BASELINE, detail="no baseline has been measured"),)
+    first, begins = state.plan.phases.baseline_from, min(one.window.start for one in state.baselines).date()
+    if first is not None and begins < first:
+        told = f"the baseline window begins on {begins}, and what was before {first} may not stand in it"
+        return (Block(kind=HoldKind.BASELINE, detail=told),)
     return tuple(
         Block(
             kind=HoldKind.BASELINE,

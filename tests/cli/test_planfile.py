@@ -70,7 +70,7 @@ def test_a_valid_plan_is_read_as_it_is_written() -> None:
             "  cadense: 1d",
             "cadense",
             "phases.cadense: unknown field, did you mean cadence?; allowed here: "
-            "baseline_window, cadence, pilot, validate, watchdog",
+            "baseline_from, baseline_window, cadence, pilot, validate, watchdog",
         ),
         ("  cadence: 1d\n", "", "phases:", "phases.cadence: missing; this field is required"),
         ("title: Test plan\n", "", "schema_version", "title: missing; this field is required"),

@@ -203,12 +203,25 @@ def test_risks_of_which_nothing_came_are_let_go_and_the_rest_is_carried(finished
     assert "Late follow-up breaks the SLA" in [one.risk for one in drafted(quiet).plan.risks]
 
 
-def test_the_baseline_window_begins_after_what_went_wrong(finished: Simulator) -> None:
+def test_no_baseline_begins_before_what_went_wrong_is_over(finished: Simulator) -> None:
     readings = Readings(baselines=BASELINES, judged=(reading(80.0, 30, Verdict.NOT_MET), reading(90.0, 33)))
-    assert clean_since(PLAN, finished.recorded, readings) == START + 33 * DAY
+    clean = clean_since(PLAN, finished.recorded, readings)
+    assert clean == START + 33 * DAY
     draft = next_cycle(PLAN, finished.recorded, readings, today=TODAY)
-    starts = START + 33 * DAY + PLAN.phases.baseline_window
-    assert draft.reasons["phases.baseline_window"][0].startswith(f"start on {starts:%Y-%m-%d} or later")
+    assert draft.plan.phases.baseline_from == clean.date()
+    starts = clean + PLAN.phases.baseline_window
+    assert draft.reasons["phases.baseline_from"][0].endswith(f"prepare holds until {starts:%Y-%m-%d}")
+
+
+def test_a_day_on_which_something_still_went_wrong_stands_in_no_baseline(finished: Simulator) -> None:
+    until = START + 33 * DAY + timedelta(hours=1)
+    looks = (reading(80.0, 30, Verdict.NOT_MET), reading(90.0, 33).model_copy(update={"as_of": until}))
+    draft = next_cycle(PLAN, finished.recorded, Readings(baselines=BASELINES, judged=looks), today=TODAY)
+    assert draft.plan.phases.baseline_from == (until + DAY).date()
+
+
+def test_where_nothing_went_wrong_any_day_may_stand_in_a_baseline(quiet: Simulator) -> None:
+    assert drafted(quiet).plan.phases.baseline_from is None
 
 
 def test_a_stopped_rollout_says_what_was_stopped_and_begins_with_a_pilot() -> None:

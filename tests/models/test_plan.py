@@ -20,6 +20,7 @@ FULL = {
     "supersedes": {"rollout": "the-cycle-before", "plan_digest": "sha256:" + "0" * 64},
     "owners": signed_data()["owners"],
     **judged_by_change(),
+    "phases": {**judged_by_change().get("phases", plan_data()["phases"]), "baseline_from": "2025-12-01"},
     "metrics": [
         {
             **one,

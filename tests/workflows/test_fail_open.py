@@ -146,6 +146,21 @@ def test_a_failed_period_never_becomes_the_baseline(rollout: Simulator) -> None:
     assert rollout.state.baselines == frozen
 
 
+def test_what_the_plan_keeps_out_of_a_baseline_is_waited_for() -> None:
+    """The simulator measures over 28 days."""
+    first = Simulator(make_plan()).now.date() - 23 * DAY
+    rollout = Simulator(make_plan(phases={**plan_data()["phases"], "baseline_from": first.isoformat()}))
+    rollout.confirm_all()
+    rollout.wait(3 * DAY)
+    assert (rollout.state.phase, rollout.status) == (Phase.PREPARE, Status.HOLDING)
+    assert [
+        (one.kind, f"what was before {first} may not stand in it" in one.detail) for one in rollout.state.holds
+    ] == [(HoldKind.BASELINE, True)]
+    rollout.wait(3 * DAY)
+    assert rollout.status is Status.AWAITING_APPROVAL
+    assert {one.window.start.date() >= first for one in rollout.state.baselines} == {True}
+
+
 def test_a_missing_baseline_satisfies_nothing() -> None:
     metrics = [
         {"metric": "lead_follow_up_sla", "thresholds": [">= -5pp"], "window": "28d", "freshness": "7d"},
