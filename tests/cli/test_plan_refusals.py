@@ -84,8 +84,8 @@ CASES = {
         "  cadence: 1d",
         "  cadence: 1d\n  cadense: 2d",
         "cadense",
-        "phases.cadense: unknown field, did you mean cadence?; allowed here: baseline_window, cadence, pilot, "
-        "validate, watchdog",
+        "phases.cadense: unknown field, did you mean cadence?; allowed here: baseline_from, baseline_window, "
+        "cadence, pilot, validate, watchdog",
     ),
     "a number for text": Case(
         "context: What", "context: 7 #", "7 #", "context: found the number 7; allowed: text; put it"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.claims import BREAK_GLASS
-from models.command import COMMANDS, WATCH_ACTOR, Choice, Command, Decide, Verb
+from models.command import COMMANDS, WATCH_ACTOR, Choice, Command, Decide, PauseVerdict, Verb
 from models.log import Outcome, Receipt
 from models.plan import Decisions
 from models.rollout import Phase, RolloutState
@@ -117,6 +117,7 @@ def test_no_verb_of_people_works_unsigned(rollout: Simulator, verb: Verb) -> Non
         Verb.CONFIRM_OWNERSHIP: {"role": SPONSOR.role},
         Verb.STOP: {"resolution": PLAN.on_automatic_stop},
         Verb.DELEGATE: {"identity": "dana@example.com", "name": "Dana", "until": rollout.now + timedelta(days=5)},
+        Verb.JUDGE_PAUSE: {"pause": 1, "verdict": PauseVerdict.RIGHT},
     }
     data = {"request_id": "unsigned-01", "actor": SPONSOR.identity, "reason": "because", **fields.get(verb, {})}
     receipt = rollout.take(verb, COMMANDS[verb].model_validate(data))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.claims import BREAK_GLASS
-from models.command import COMMANDS, Command, Decide, Verb
+from models.command import COMMANDS, Command, Decide, PauseVerdict, Verb
 from models.log import Outcome, Receipt
 from models.plan import Fate, StopResolution
 from models.rollout import Phase, Status
@@ -235,6 +235,7 @@ def test_broken_glass_does_nothing_else(rollout: Simulator, verb: Verb) -> None:
         Verb.OVERRIDE: {"metric": PLAN.metrics[0].metric, "until": rollout.now + DAY},
         Verb.CONFIRM_OWNERSHIP: {"role": SPONSOR.role},
         Verb.DELEGATE: {"identity": DANA, "name": "Dana", "until": rollout.now + DAY},
+        Verb.JUDGE_PAUSE: {"pause": 1, "verdict": PauseVerdict.RIGHT},
         Verb.REPORT_BREACH: {"metric": PLAN.metrics[0].metric, "cohort": "pilot", "as_of": rollout.now},
         Verb.REPORT_EVIDENCE: {"as_of": rollout.now, "changed": True, "evidence_digest": "sha256:e"},
     }
