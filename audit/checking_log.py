@@ -65,6 +65,27 @@ def check_checkpoints(exhibit: Exhibit) -> None:
     _check_covered(exhibit, edge.size)
 
 
+def check_seen(exhibit: Exhibit) -> None:
+    """The log is the one of which somebody has seen checkpoints elsewhere: not cut off since, and not written anew.
+
+    Whoever has the log's key and the database can make another log whose checkpoints are all in order. This is what
+    shows it.
+    """
+    edge = Edge()
+    for one in sorted(exhibit.trusted.seen, key=lambda seen: seen.size):
+        if one.size > len(exhibit.leaves):
+            told = "the log was cut off: a checkpoint over more entries was seen elsewhere"
+            found = f"{len(exhibit.leaves)} entries"
+            exhibit.wrong(Check.CHECKPOINTS, told, found=found, expected=f"{one.size} or more")
+            return
+        edge = edge.grown(leaf_hash(leaf) for leaf in exhibit.leaves[edge.size : one.size])
+        if edge.root() != one.root:
+            told = f"this is another log than the one whose checkpoint over {one.size} entries was seen elsewhere"
+            exhibit.wrong(Check.CHECKPOINTS, told, found=edge.root().hex(), expected=one.root.hex())
+            return
+    exhibit.counts["seen"] = len(exhibit.trusted.seen)
+
+
 def _read(exhibit: Exhibit, path: str) -> tuple[Checkpoint, Link] | None:
     manifest = exhibit.manifest
     try:

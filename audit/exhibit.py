@@ -23,11 +23,20 @@ from models.log import LogEntry
 from models.plan import Decisions, RolloutPlan
 
 
+class Seen(Frozen):
+    """What an auditor knows of the log from elsewhere, a letter for instance: its root (32 bytes) at that size."""
+
+    size: int
+    root: bytes
+
+
 class Trusted(Frozen):
-    """The keys that an auditor brings: of checkpoints, and of decisions. Those in a bundle are trusted by nobody."""
+    """What an auditor brings: keys of checkpoints and of decisions, and checkpoints seen elsewhere. Those that a bundle
+    brings are trusted by nobody."""
 
     log: tuple[VerifierKey, ...] = ()
     decisions: tuple[PublicKey, ...] = ()
+    seen: tuple[Seen, ...] = ()
 
 
 @dataclass

@@ -73,13 +73,15 @@ class Finding(Frozen):
 
 
 class Proven(Frozen):
-    """How much was proven, in numbers; `replayed` of `histories` were replayed with the code they name."""
+    """How much was proven, in numbers; `replayed` of `histories` were replayed with the code they name, and `seen` of
+    the log's checkpoints were seen elsewhere."""
 
     rollout: str = ""
     chain: str = ""
     entries: int = 0
     covered: int = 0
     checkpoints: int = 0
+    seen: int = 0
     evidence: int = 0
     signatures: int = 0
     requests: int = 0
@@ -112,7 +114,8 @@ class Report(Frozen):
             return f"NOT PROVEN: {self.wrong[0].sentence}" + (f"; and {more} more" if more else "")
         one = self.proven
         told = [
-            f"{one.covered} of {one.entries} entries under {one.checkpoints} signed checkpoints",
+            f"{one.covered} of {one.entries} entries under {one.checkpoints} signed checkpoints"
+            + (f", {one.seen} of them seen elsewhere" if one.seen else ""),
             f"{one.evidence} pieces of evidence",
             f"{one.signatures} signatures",
             f"{one.gates} gates by their rules",

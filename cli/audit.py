@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, clean, command, complain, emit_json, err, say, show
 
 if TYPE_CHECKING:
-    from audit.exhibit import Trusted
+    from audit.exhibit import Seen, Trusted
     from audit.findings import Finding, Gap, Report
     from console.gateway import Gateway
 
@@ -29,6 +30,17 @@ Keys = Annotated[
         "-k",
         help="A pinned key, as often as needed: a verifier key (name+id+base64), a file of such keys, or a file of the "
         "public keys of decisions (JSON). Keys inside the bundle are trusted by nobody.",
+    ),
+]
+
+
+Kept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--seen",
+        metavar="SIZE:ROOT",
+        help="A checkpoint seen elsewhere, as often as needed: how many entries, and the root, as letters name them; "
+        "or a file with a whole checkpoint. The bundle's log must be the one that it was over.",
     ),
 ]
 
@@ -90,6 +102,7 @@ async def export(
 async def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle: a .zip or a folder.")],
     key: Keys = None,
+    seen: Kept = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -111,6 +124,7 @@ async def verify(
     from cli.audit_replay import replay
 
     trusted, allowed = _trusted(key or []), _allowed(allow or [])
+    trusted = trusted.model_copy(update={"seen": tuple(_seen(one) for one in seen or [])})
     report = audit.verify.verify(_read(bundle), trusted, release())
     if not report.wrong:
         report = audit.verify.with_replays(report, await replay(_read(bundle), release()))
@@ -228,6 +242,31 @@ def _trusted(given: Sequence[str]) -> Trusted:
             Exit.BAD_INPUT,
         )
     return Trusted(log=tuple(log), decisions=tuple(decisions))
+
+
+def _seen(given: str) -> Seen:
+    """A checkpoint that somebody has kept.
+
+    Raises:
+        CliError: it is none.
+    """
+    from audit.checkpoint import read_checkpoint
+    from audit.errors import NotSound
+    from audit.exhibit import Seen
+    from audit.notes import LARGEST, read_note
+    from audit.tree import SIZE
+
+    try:
+        if Path(given).is_file():
+            said = read_checkpoint(read_note(_bytes(Path(given), LARGEST)).text)
+            return Seen(size=said.size, root=said.root)
+        size, _, root = given.partition(":")
+        found = base64.b64decode(root, validate=True)
+        if not size.isdecimal() or len(found) != SIZE:
+            raise NotSound(f"neither a file nor SIZE:ROOT, such as 40:{base64.b64encode(bytes(SIZE)).decode()}")
+        return Seen(size=int(size), root=found)
+    except (NotSound, ValueError) as problem:
+        raise CliError(f"--seen {given}: {problem}.", Exit.BAD_INPUT) from problem
 
 
 def _allowed(names: Sequence[str]) -> frozenset[Gap]:

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit.bundle import read_manifest
 from audit.evidence import evidence_file, evidence_path
-from audit.exhibit import Exhibit, Trusted
+from audit.exhibit import Exhibit, Seen, Trusted
 from audit.findings import Check, Gap, Report
 from audit.history import check_exported
 from audit.notes import NoteSigner
+from audit.tree import leaf_hash, root
 from audit.verify import Replays, verify, with_replays
 from models.base import digest_json
 from models.canonical import canonical
@@ -134,6 +135,25 @@ def test_without_a_pinned_key_of_decisions_no_signature_counts_as_verified() -> 
 def test_without_a_pinned_key_of_checkpoints_nothing_is_proven_whatever_the_bundle_brings() -> None:
     report = look(whole(), Trusted(decisions=whole().trusted.decisions))
     assert any("no key of checkpoints is pinned" in one.what for one in report.wrong)
+
+
+def test_a_log_that_was_cut_off_or_written_anew_is_found_by_a_checkpoint_seen_elsewhere() -> None:
+    """Whoever has the key of the log and the database can bring all of it into order again, but for what was mailed."""
+    sample = whole()
+    hashes = [leaf_hash(one) for one in sample.leaves]
+    size = len(hashes) - 3
+    good = Seen(size=size, root=root(hashes[:size]))
+    longer = Seen(size=size + 10, root=bytes(32))
+    other = Seen(size=size, root=root([*hashes[: size - 1], hashes[0]]))
+
+    def seen(*given: Seen) -> Report:
+        return look(sample, sample.trusted.model_copy(update={"seen": given}))
+
+    assert (seen(good).findings, seen(good).proven.seen) == ((), 1)
+    assert "1 of them seen elsewhere" in seen(good).line
+    assert "cut off: a checkpoint over more entries" in seen(good, longer).line
+    assert "another log than the one" in seen(good, other).line
+    assert seen(other).proven.seen == 0
 
 
 def test_keys_inside_the_bundle_are_trusted_by_nobody() -> None:

@@ -43,6 +43,23 @@ async def test_a_bundle_is_proven_in_one_line_with_no_server_anywhere(
     assert len(told.out.splitlines()) == 1
 
 
+async def test_a_log_is_held_against_a_checkpoint_that_somebody_has_kept(
+    nowhere: Terminal, tmp_path: Path, pinned: tuple[str, ...]
+) -> None:
+    bundle = written(tmp_path, BUNDLE.bundle())
+    note = BUNDLE.bundle()["checkpoints/000002.txt"]
+    (tmp_path / "kept.txt").write_bytes(note)
+    _, size, root, *_ = note.decode().split("\n")
+    for kept in (f"{size}:{root}", str(tmp_path / "kept.txt")):
+        told = await nowhere("audit", "verify", bundle, *pinned, "--seen", kept)
+        assert (told.code, "1 of them seen elsewhere" in told.out) == (Exit.OK, True), told.err
+    other = await nowhere("audit", "verify", bundle, *pinned, "--seen", f"{int(size) - 1}:{root}")
+    assert other.code == Exit.ERROR
+    assert f"another log than the one whose checkpoint over {int(size) - 1} entries was seen elsewhere" in other.err
+    none = await nowhere("audit", "verify", bundle, *pinned, "--seen", "soon")
+    assert (none.code, "--seen soon: neither a file nor SIZE:ROOT" in none.err) == (Exit.BAD_INPUT, True)
+
+
 async def test_a_folder_is_as_good_as_an_archive_and_a_link_out_of_it_is_refused(
     nowhere: Terminal, tmp_path: Path, pinned: tuple[str, ...]
 ) -> None:
