@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,8 +118,22 @@ async def list_(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) 
         for one in found
     ]
     table("rollout", "status", "phase", "since (programme)", "in words", rows=rows)
+    _say_alarms(alarms)
+
+
+def _say_alarms(alarms: Sequence[Alarm]) -> None:
     for one in alarms:
         say(f"Alarm: {one.key.rollout_id}: {one.detail}; `rollouts doctor` says more.")
+
+
+async def _say_alarms_of(place: Place, name: str) -> None:
+    """What was seen of its workflow from outside: one that was ended or set back cannot say so itself."""
+    from cli.database import connection
+    from store.alarms import standing
+
+    with contextlib.suppress(CliError):  # the rollout has answered; that the store does not is told elsewhere
+        async with connection(place) as opened:
+            _say_alarms(await standing(opened, name))
 
 
 def _as_data(one: StoredRollout, alarms: Sequence[Alarm]) -> dict[str, Any]:
@@ -163,6 +178,7 @@ async def get(
 
     gateway = await open_gateway(Place(home))
     view = await gateway.status(name)
+    await _say_alarms_of(Place(home), name)
     if watch:
         view = await follow(gateway, name, view, patience, output)
     elif output is Format.JSON:

@@ -28,7 +28,7 @@ async def stores(terminal: Terminal) -> AsyncIterator[asyncpg.Pool[asyncpg.Recor
         yield pool
 
 
-async def test_an_alarm_is_told_of_by_list_and_doctor_until_it_is_over(
+async def test_an_alarm_is_told_of_by_list_get_and_doctor_until_it_is_over(
     terminal: Terminal, rollout: Rollout, stores: asyncpg.Pool[asyncpg.Record]
 ) -> None:
     chain = await stores.fetchval("select chain_id from rollout where rollout_id = $1", rollout.plan.id)
@@ -39,6 +39,8 @@ async def test_an_alarm_is_told_of_by_list_and_doctor_until_it_is_over(
     try:
         listed, doctor = await terminal("list"), await terminal("doctor", "-o", "json")
         assert f"Alarm: {rollout.plan.id}: {told}" in listed.err
+        asked = await terminal("get", rollout.plan.id)
+        assert (asked.code, f"Alarm: {rollout.plan.id}: {told}" in asked.err) == (Exit.WAITS, True)
         data = (await terminal("list", "-o", "json")).data
         assert {one["rollout"]: one["alarms"] for one in data}[rollout.plan.id] == [told]
         assert doctor.code == Exit.ERROR
@@ -49,6 +51,7 @@ async def test_an_alarm_is_told_of_by_list_and_doctor_until_it_is_over(
             await settle(conn, key, ())
     [found] = [one for one in (await terminal("doctor", "-o", "json")).data if one["check"] == "workflows"]
     assert found["ok"] is True
+    assert "Alarm" not in (await terminal("get", rollout.plan.id)).err
 
 
 async def test_nothing_is_started_with_a_retention_below_what_is_allowed_unless_asked_for(
