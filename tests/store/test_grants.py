@@ -67,11 +67,9 @@ async def test_a_worker_s_role_changes_deletes_and_empties_nothing_of_the_record
 
 async def test_what_the_triggers_hold_is_what_the_role_cannot_do(pool: Pool) -> None:
     rows = await pool.fetch(
-        "select tgrelid::regclass::text as name, bool_or(tgtype & 16 > 0) as updates "
-        "from pg_trigger where tgfoid = 'refuse_change'::regproc group by 1"
+        "select distinct tgrelid::regclass::text as name from pg_trigger where tgfoid = 'refuse_change'::regproc"
     )
     # A history grows until its run is over; like the others it is never deleted.
-    assert {row["name"] for row in rows if row["updates"]} <= APPEND_ONLY
     assert {row["name"] for row in rows} <= APPEND_ONLY | {"exported_history"}
     assert "delete" not in WORKER["exported_history"]
     for name in APPEND_ONLY:
