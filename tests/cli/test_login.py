@@ -139,10 +139,12 @@ async def elsewhere() -> AsyncIterator[str]:
 
 
 def test_no_command_signals_temporal() -> None:
+    """A backtest plays the owners of a rollout that is nobody's, on a server of its own."""
     ways = {"signal", "deliver", "start_update", "execute_update", "signal_workflow", "update_workflow"}
     called = {
         f"{file.name}:{node.lineno} {node.func.attr}"
         for file in Path(cli.__file__).parent.glob("**/*.py")
+        if file.parent.name != "backtest"
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ways
     }
