@@ -95,13 +95,14 @@ h1, h2, h3, caption { break-after: avoid; }
 p, li { margin: 1mm 0; orphans: 3; widows: 3; }
 table { border-collapse: collapse; width: 100%; margin: 3mm 0; font-size: 9pt; }
 caption { text-align: left; font-weight: 600; padding: 1mm 0; }
-th, td { border: 0.2mm solid #767676; padding: 1mm 1.5mm; text-align: left; vertical-align: top; }
+th, td { border: 0.2mm solid #767676; padding: 1mm 1.5mm; text-align: left; vertical-align: top; min-width: 9ch; }
 th { background: #eee; }
 thead { display: table-header-group; }
 tr, figure { break-inside: avoid; }
 figure { margin: 3mm 0; }
 figure svg { width: 100%; height: auto; max-height: 75mm; }
 figcaption { font-size: 9pt; }
+@media screen and (max-width: 40rem) { th, td { min-width: 0; } }
 @media print { body { padding: 0; max-width: none; } th { print-color-adjust: exact; } }
 """
 

@@ -63,7 +63,7 @@ def _happened(words: Words, one: Happened) -> tuple[str, ...]:
 
 
 def _reached(words: Words, one: Reached | None) -> str:
-    return f"{words.number(one.value)} ({words.short_day(one.at)})" if one else DASH
+    return f"{words.number(one.value)} ({words.day(one.at)})" if one else DASH
 
 
 def _limit(words: Words, one: LimitReview) -> tuple[str, ...]:
