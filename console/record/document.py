@@ -95,7 +95,7 @@ h1, h2, h3, caption { break-after: avoid; }
 p, li { margin: 1mm 0; orphans: 3; widows: 3; }
 table { border-collapse: collapse; width: 100%; margin: 3mm 0; font-size: 9pt; }
 caption { text-align: left; font-weight: 600; padding: 1mm 0; }
-th, td { border: 0.2mm solid #767676; padding: 1mm 1.5mm; text-align: left; vertical-align: top; min-width: 9ch; }
+th, td { border: 0.2mm solid #767676; padding: 1mm 1.5mm; text-align: left; vertical-align: top; min-width: 8ch; }
 th { background: #eee; }
 thead { display: table-header-group; }
 tr, figure { break-inside: avoid; }
