@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from audit.text import plain
-from audit.trail import Kind, Line
+from audit.trail import Kind, Line, said_by
 from models.base import short
 from models.log import LogEntry, Outcome
 
@@ -138,15 +138,7 @@ def row_of(run_id: str, entry: LogEntry, problem: str | None = None) -> Row:
         event_id=0,
         kind=Kind.REQUEST if entry.verb else Kind.ENTRY,
         what=" ".join(part for part in (entry.verb or entry.kind.value, entry.gate or "") if part),
-        verb=entry.verb or "",
-        who=entry.actor or "",
-        why=entry.rationale or "",
-        evidence=entry.evidence_digest or "",
-        outcome=entry.outcome.value if entry.outcome else "",
-        message=entry.refusal or entry.message,
-        entries=(entry.sequence,),
-        programme_at=entry.programme_at,
-        request_id=entry.request_id,
+        **said_by(entry),
         source=Source.LOG,
         phase=entry.phase,
         entry_kind=entry.kind.value,

@@ -336,18 +336,19 @@ def _entry(place: dict[str, Any], body: Any) -> Line:
         known = (number,) if isinstance(number, int) else (-place["event_id"],)
         what = "an entry that this release cannot read"
         return Line(**place, kind=Kind.ENTRY, what=what, entries=known, message=repr(body)[:PREVIEW], arguments=(body,))
-    return Line(
-        **place,
-        kind=Kind.ENTRY,
-        what=entry.kind.value,
-        verb=entry.verb or "",
-        who=entry.actor or "",
-        why=entry.rationale or "",
-        evidence=entry.evidence_digest or "",
-        outcome=entry.outcome.value if entry.outcome else "",
-        message=entry.refusal or entry.message,
-        entries=(entry.sequence,),
-        programme_at=entry.programme_at,
-        request_id=entry.request_id,
-        arguments=(body,),
-    )
+    return Line(**place, kind=Kind.ENTRY, what=entry.kind.value, **said_by(entry), arguments=(body,))
+
+
+def said_by(entry: LogEntry) -> dict[str, Any]:
+    """What a line says of an entry, by whichever way that came here."""
+    return {
+        "verb": entry.verb or "",
+        "who": entry.actor or "",
+        "why": entry.rationale or "",
+        "evidence": entry.evidence_digest or "",
+        "outcome": entry.outcome.value if entry.outcome else "",
+        "message": entry.refusal or entry.message,
+        "entries": (entry.sequence,),
+        "programme_at": entry.programme_at,
+        "request_id": entry.request_id,
+    }

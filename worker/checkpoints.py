@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
@@ -19,6 +19,7 @@ from activities.checkpoints import attempt
 from activities.errors import UNAVAILABLE
 from audit.checkpoint import Because
 from store import checkpoints as store
+from worker.running import beside
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +38,8 @@ async def signing(
     pool: asyncpg.Pool[asyncpg.Record], signer: LogSigner, after: timedelta = UNSIGNED_FOR
 ) -> AsyncIterator[None]:
     """Keep the log signed while inside. Where the store is away it is tried again: `/readyz` tells."""
-    task = asyncio.create_task(_keep(pool, signer, after))
-    try:
+    async with beside(_keep(pool, signer, after)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _keep(pool: asyncpg.Pool[asyncpg.Record], signer: LogSigner, after: timedelta) -> None:

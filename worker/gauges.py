@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import asyncpg
 import structlog
@@ -16,6 +16,7 @@ from models.rollout import TERMINAL, Status
 from models.trouble import Trouble
 from store.checkpoints import unsigned
 from store.tallies import read_tallies
+from worker.running import beside
 
 log = structlog.get_logger(__name__)
 
@@ -44,13 +45,8 @@ async def gauges(
     )
     for effect in ("enrol_partners", "withdraw_partners"):
         count_refused_effects(meter, effect, 0)
-    task = asyncio.create_task(_keep(meter, pool))
-    try:
+    async with beside(_keep(meter, pool)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _keep(meter: MetricMeter, pool: asyncpg.Pool[asyncpg.Record]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from temporalio.worker import Worker
@@ -15,6 +16,20 @@ log = structlog.get_logger(__name__)
 CORE_ENDS_WITHIN = timedelta(seconds=15)
 """Beyond the grace that running activities have. As a rule the core ends at once. Seldom, about once in thirty times in
 which an activity had failed, it never does, with nothing left to do."""
+
+
+@asynccontextmanager
+async def beside(*duties: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let duties that never end by themselves go on while inside. What goes wrong in them is theirs to tell of."""
+    tasks = [asyncio.create_task(one) for one in duties]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 @asynccontextmanager

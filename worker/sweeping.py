@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
 
 from activities.sweeping import Sweep, Swept
+from worker.running import beside
 
 log = structlog.get_logger(__name__)
 
@@ -27,18 +28,9 @@ AGAIN = timedelta(minutes=10)
 @asynccontextmanager
 async def sweeping(sweep: Sweep, look: timedelta = LOOK, export: timedelta = EXPORT) -> AsyncIterator[None]:
     """Sweep while inside, at once and then at these intervals; what goes wrong is told of and tried again."""
-    tasks = [
-        asyncio.create_task(_every(look, min(look, AGAIN), lambda: _told(sweep.look))),
-        asyncio.create_task(_every(export, min(export, AGAIN), lambda: _told(sweep.export))),
-    ]
-    try:
+    looks = _every(look, min(look, AGAIN), lambda: _told(sweep.look))
+    async with beside(looks, _every(export, min(export, AGAIN), lambda: _told(sweep.export))):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 async def _every(interval: timedelta, again: timedelta, work: Callable[[], Awaitable[bool]]) -> None:
