@@ -18,8 +18,7 @@ _NEWEST = statement("checkpoints/newest")
 _LISTED = statement("checkpoints/listed")
 _ENTRIES = statement("checkpoints/entries")
 _KEEP = statement("checkpoints/keep")
-_DUE = statement("checkpoints/due")
-_UNSIGNED = statement("checkpoints/unsigned")
+_CHAINS = statement("checkpoints/uncovered_chains")
 _WISH = statement("checkpoints/wish")
 _TAKE = statement("checkpoints/take_wish")
 _UNCOVERED = statement("checkpoints/uncovered")
@@ -113,13 +112,17 @@ async def keep(conn: Connection, key: RolloutKey, one: StoredCheckpoint) -> None
 
 async def due(conn: Connection, after: timedelta) -> tuple[RolloutKey, ...]:
     """Chains in whose log something has stood for so long that no checkpoint covers, the longest first."""
-    return tuple(RolloutKey(**row) for row in await conn.fetch(_DUE, after))
+    rows = await conn.fetch(_CHAINS)
+    least = after.total_seconds()
+    return tuple(
+        RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]) for row in rows if row["seconds"] >= least
+    )
 
 
 async def unsigned(conn: Connection) -> Unsigned:
     """What no checkpoint covers, in all chains."""
-    (row,) = await conn.fetch(_UNSIGNED)
-    return Unsigned(**row)
+    rows = await conn.fetch(_CHAINS)
+    return Unsigned(seconds=max((row["seconds"] for row in rows), default=0.0), chains=len(rows))
 
 
 async def wish(conn: Connection, key: RolloutKey, because: str) -> None:

@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from temporalio.testing import ActivityEnvironment
 
 from activities.checkpoints import LogSigner
-from activities.effects import EffectActivities
 from audit.checkpoint import Checkpoint, link_of, open_checkpoint
 from audit.leaves import leaf_bytes
 from audit.notes import NoteSigner, read_vkey
@@ -18,6 +17,7 @@ from models.names import DEPLOYMENT
 from store import checkpoints as store
 from store.checkpoints import StoredCheckpoint
 from tests.activities.setting import Pool, Setting, entry
+from tests.activities.whole import effects_of
 
 
 def signer() -> LogSigner:
@@ -31,7 +31,7 @@ class Desk:
         self.pool = pool
         self.setting = setting
         self.signer = signer
-        self.effects = EffectActivities(pool, None, signer=signer)  # type: ignore[arg-type]
+        self.effects = effects_of(pool, signer)
 
     async def record(self, *sequences: int, kind: EntryKind = EntryKind.PHASE, notices: Any = ()) -> int:
         entries = tuple(entry(number).model_copy(update={"kind": kind}) for number in sequences)

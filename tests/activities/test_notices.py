@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import cast
 
 import pytest
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities import delivery
@@ -23,6 +21,7 @@ from store import notices
 from store.notices import PROGRAMS, NoticeStatus, recipients
 from tests.activities.relay import mail_relay
 from tests.activities.setting import START, Pool, Setting, entry, notice
+from tests.activities.whole import effects_of
 from tests.plans import make_plan, plan_data
 
 SOON = timedelta(seconds=30)
@@ -64,7 +63,7 @@ def asking(setting: Setting, *notices: Notice) -> NotifyRequest:
 
 def recording(setting: Setting) -> EffectActivities:
     """The activities that record; none of those used here asks Temporal for anything."""
-    return EffectActivities(setting.pool, cast("Client", None))
+    return effects_of(setting.pool)
 
 
 async def due_again(pool: Pool) -> None:

@@ -14,13 +14,12 @@ import pytest
 
 from activities import delivery
 from activities.delivery import Delivery
-from activities.effects import EffectActivities
 from activities.smtp import SmtpChannel
 from models.evidence import Assessment, Verdict
 from models.rollout import Notice
 from tests.activities.relay import mail_relay
 from tests.activities.setting import DAY, SLA, START, Setting, entry, notice
-from tests.activities.whole import WholeMetrics
+from tests.activities.whole import WholeMetrics, effects_of
 from tests.facts import slump
 from tests.plans import PILOT
 
@@ -56,7 +55,7 @@ async def told(setting: Setting, **fields: Any) -> EmailMessage:
     """The letter that a relay got of a notice with these facts, as mail programs read it."""
     one = Notice.model_validate(notice(1, "sponsor").model_dump() | fields)
     request = setting.recording(entry(1)).model_copy(update={"notices": (one,)})
-    await EffectActivities(setting.pool, None).record_decisions(request)  # type: ignore[arg-type]
+    await effects_of(setting.pool).record_decisions(request)
     async with mail_relay() as relay:
         await Delivery(setting.pool, [SmtpChannel("127.0.0.1", relay.port)]).deliver(None, SOON)
     (message,) = relay.taken

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import asyncpg
 from temporalio.client import Client
 
+from activities.checkpoints import LogSigner
 from activities.effects import EffectActivities
 from activities.enrolling import EnrolActivities
 from activities.metrics import MetricActivities
@@ -12,6 +15,11 @@ from activities.trust import Trust
 from models.evidence import Assessment, Snapshot
 from models.rollout import CohortMembers
 from models.work import AssessRequest, FetchRequest, ResolveRequest
+
+
+def effects_of(pool: asyncpg.Pool[asyncpg.Record], signer: LogSigner | None = None) -> EffectActivities:
+    """For what asks nothing of Temporal, so that no server has to be there: only open_rollout needs a client."""
+    return EffectActivities(pool, cast("Client", None), signer=signer)
 
 
 class WholeMetrics(MetricActivities):
@@ -39,7 +47,7 @@ class WholeEffects(BothEffects):
 
     @classmethod
     def of_the_store(cls, pool: asyncpg.Pool[asyncpg.Record]) -> WholeEffects:
-        return cls(pool, None)  # type: ignore[arg-type]  # no client: only open_rollout needs one
+        return cls(pool, cast("Client", None))
 
     async def resolve_cohorts(self, request: ResolveRequest) -> tuple[CohortMembers, ...]:
         found = await super().resolve_cohorts(request)

@@ -9,42 +9,23 @@ import asyncio
 import shutil
 import sys
 
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
-
 from audit.bundle import zipped
 from cli.audit_export import gather
 from console.gateway import Gateway
 from deploy.embedded.account import temporary_directory
-from deploy.embedded.binaries import test_server_path
 from deploy.embedded.postgres import EmbeddedPostgres
 from store.migrate import migrate
-from store.pool import create_pool
 from tests.audit.exhibits import EXAMPLE, with_checkpoints
-from tests.conftest import register_search_attributes
-from tests.facts import seed_facts
-from tests.workflows.live import FACTS_FROM, FACTS_TO, running
+from tests.replay.record import played
 from tests.workflows.scenarios_signed import SIGNED
 
 
 async def record(name: str, dsn: str) -> dict[str, bytes]:
     """Play a path, and export its bundle; the checkpoints are signed with the tests' key."""
     await migrate(dsn)
-    scenario = SIGNED[name]
-    pool = await create_pool(dsn)
-    environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter
-    )
-    async with environment, pool:
-        await register_search_attributes(environment.client)
-        await seed_facts(pool, FACTS_FROM, FACTS_TO)
-        for change in scenario.facts:
-            await change(pool)
-        async with running(environment, pool, scenario.plan()) as live:
-            await scenario.play(live, pool)
-            async with pool.acquire() as conn:
-                found = await gather(conn, Gateway(live.client), live.plan.id)
-            return with_checkpoints(found.files)
+    async with played(SIGNED[name], dsn) as (live, pool), pool.acquire() as conn:
+        found = await gather(conn, Gateway(live.client), live.plan.id)
+    return with_checkpoints(found.files)
 
 
 async def main(name: str = "signed") -> None:

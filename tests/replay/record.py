@@ -11,6 +11,8 @@ import asyncio
 import gzip
 import shutil
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from temporalio.client import WorkflowHistory
@@ -28,8 +30,9 @@ from tests.conftest import register_search_attributes
 from tests.facts import seed_facts
 from tests.workflows.chains import SHORT, carried_on
 from tests.workflows.conftest import FACTS_LAST
-from tests.workflows.live import FACTS_FROM, FACTS_TO, running
+from tests.workflows.live import FACTS_FROM, FACTS_TO, Live, running
 from tests.workflows.process import chain, site
+from tests.workflows.scenarios import Pool, Scenario
 from tests.workflows.scenarios_signed import PATHS
 from workflows.attributes import SEARCH_ATTRIBUTES
 
@@ -39,9 +42,9 @@ RUNS = "continue_as_new"
 """The path over several runs; the watch's runs are recorded with it."""
 
 
-async def record(name: str, given: str, dsn: str) -> None:
-    """Play one path and write down its history under the name that is given it."""
-    scenario = PATHS[name]
+@asynccontextmanager
+async def played(scenario: Scenario, dsn: str) -> AsyncIterator[tuple[Live, Pool]]:
+    """A path that has been passed on a server that skips time, over a database with its schema."""
     pool = await create_pool(dsn)
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(test_server_path()), data_converter=pydantic_data_converter
@@ -53,8 +56,13 @@ async def record(name: str, given: str, dsn: str) -> None:
             await change(pool)
         async with running(environment, pool, scenario.plan()) as live:
             await scenario.play(live, pool)
-            history = await live.handle.fetch_history()
-            _write(given, history)
+            yield live, pool
+
+
+async def record(name: str, given: str, dsn: str) -> None:
+    """Play one path and write down its history under the name that is given it."""
+    async with played(PATHS[name], dsn) as (live, _):
+        _write(given, await live.handle.fetch_history())
 
 
 async def record_runs(given: str, dsn: str) -> None:

@@ -1,5 +1,6 @@
--- Chains in whose log something has stood for $1 that no checkpoint covers.
-select r.rollout_id, r.chain_id
+-- Chains in whose log something stands that no checkpoint covers, and for how many seconds the oldest of it has, the
+-- longest first.
+select r.rollout_id, r.chain_id, extract(epoch from now() - first.recorded_at)::float8 as seconds
 from rollout r
 left join lateral (
     select c.size from log_checkpoint c
@@ -13,5 +14,4 @@ cross join lateral (
     order by l.sequence
     limit 1
 ) first
-where first.recorded_at <= now() - $1::interval
 order by first.recorded_at
