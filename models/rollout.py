@@ -234,7 +234,8 @@ class RolloutState(Frozen):
     `version` is the version of this contract: a later release must read what an earlier one wrote. `recording` is the
     last entry handed to the store: it must not change any more. Only evidence newer than `evidence_floor` opens a gate.
     Cohorts are held by name, their members under `cohorts_digest`; a rollout of the first release holds the members.
-    `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it.
+    `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it. `asked_at` is when
+    somebody last asked for a look at the numbers: what was measured before is no answer.
     `keys_asked_at`, `started_at` and the moments in `spent` are real time, as signatures are; `keys_for` is the phase
     for which the keys were asked last; `started_by` is whoever signed the start, once that was found good.
     `letters` says which notices are written: 1 those of the first release, for runs that began with it.
@@ -271,6 +272,7 @@ class RolloutState(Frozen):
     assessment: Assessment | None = None
     assess_because: str | None = None
     reported: str | None = None
+    asked_at: Instant | None = None
     tolerance_since: Instant | None = None
     retry_at: dict[str, Instant] = {}
     failures: dict[str, int] = {}

@@ -25,6 +25,7 @@ from workflows.course import restarted, stopped
 from workflows.hindsight import remember
 from workflows.journal import Now, notify, release, write
 from workflows.judge import overridden
+from workflows.looks import NOTHING_ASKED
 from workflows.words import describe, some
 
 
@@ -145,8 +146,7 @@ def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **
         "stop_resolution": resolution,
         "gate": None,
         "resume_request": None,
-        "assess_because": None,
-        "reported": None,
+        **NOTHING_ASKED,
         "phase_clock": stopped(state.phase_clock, now.programme),
     }
     if state.resume_request:

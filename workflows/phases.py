@@ -27,6 +27,7 @@ from workflows.closing import begin
 from workflows.course import Transition, members, required_time, rule_of, transition, unenrolled
 from workflows.journal import Now, hold, notify, release, write
 from workflows.judge import Block, blocks, breached, title
+from workflows.looks import NOTHING_ASKED, still_asked
 from workflows.pauses import all_roles, pause_for_breach, resume_decided, stop
 from workflows.words import describe, tally, verdicts
 
@@ -158,8 +159,7 @@ def enter(state: RolloutState, way: Transition, now: Now, why: str) -> RolloutSt
         "phase_clock": None,
         "phase_ended_at": None,
         "gate": None,
-        "assess_because": None,
-        "reported": None,
+        **NOTHING_ASKED,
         "history": (*left, record),
     }
     evidence = state.assessment.digest if state.assessment else None
@@ -234,9 +234,16 @@ def findings(state: RolloutState) -> tuple[Block, ...]:
     return blocks(state, state.assessment, way.level)
 
 
-def assessed(state: RolloutState, assessment: Assessment, because: str, now: Now) -> RolloutState:
-    """Fresh evidence is in: write it down, and let stops, breaches and a waiting resume take effect."""
-    state = state.model_copy(update={"assessment": assessment, "assess_because": None, "reported": None})
+def assessed(
+    state: RolloutState, assessment: Assessment, because: str, now: Now, *, answered: bool = True
+) -> RolloutState:
+    """Fresh evidence is in: write it down, and let stops, breaches and a waiting resume take effect.
+
+    Args:
+        answered: nobody has asked for a look since it was measured. Otherwise it may halt, and nothing else.
+    """
+    asking = NOTHING_ASKED if answered else still_asked(state, assessment)
+    state = state.model_copy(update={"assessment": assessment, **asking})
     state = write(
         state,
         now,
@@ -255,7 +262,7 @@ def assessed(state: RolloutState, assessment: Assessment, because: str, now: Now
         return stop(state, state.plan.on_automatic_stop, "; ".join(map(describe, must_stop)), now)
     state = _warn(state, assessment, now)
     breaches = breached(state, assessment, OnBreach.PAUSE)
-    if state.resume_request:
+    if state.resume_request and answered:
         return resume_decided(state, breaches, assessment, now)
     if breaches and state.pause is None:
         return pause_for_breach(state, breaches, now)

@@ -41,6 +41,7 @@ from workflows.delegation import delegate
 from workflows.glass import break_glass
 from workflows.hindsight import WHILE_STOPPING, judge_pause
 from workflows.journal import SEEN, Now, backlog_full, held_by, release, write
+from workflows.looks import ask_for_look
 from workflows.pauses import pause_now, resumed, stop
 from workflows.petitions import ask_to_agree
 from workflows.signatures import ALWAYS_WORK, UnknownKey, cleared, examined, kept, parked, stamped, used
@@ -218,7 +219,7 @@ def _resume(state: RolloutState, command: Resume, now: Now) -> RolloutState:
     request = ResumeRequest(
         request_id=command.request_id, identity=owner.identity, role=owner.role, reason=command.reason
     )
-    state = state.model_copy(update={"resume_request": request})
+    state = state.model_copy(update={"resume_request": request, "asked_at": now.programme})
     told = f"{owner.name} asks to resume; fresh evidence is read first"
     return write(state, now, EntryKind.RESUME, told, **fields(command, owner, Verb.RESUME, Outcome.PENDING))
 
@@ -245,7 +246,7 @@ def _override(state: RolloutState, command: Override, now: Now) -> RolloutState:
     others = tuple(one for one in state.overrides if one.metric is not command.metric)
     update: dict[str, Any] = {"overrides": (*others, override), "petitions": _without(state, petition)}
     if watched(state):
-        update["assess_because"] = "an override was agreed"
+        update |= ask_for_look("an override was agreed", now)
     state = state.model_copy(update=update)
     return write(state, now, EntryKind.OVERRIDE, f"Override in force: {key}", rationale=command.reason)
 
@@ -326,7 +327,7 @@ def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> Roll
     if not any(one.name == command.cohort for one in watched(state)):
         raise Refused(f"cohort {command.cohort} is not being watched now")
     because = f"{command.metric.value} of {command.cohort} reported beyond its limit"
-    update: dict[str, Any] = {"assess_because": because}
+    update: dict[str, Any] = ask_for_look(because, now)
     if owner is None:
         update |= {"last_evidence_at": now.programme, "reported": command.snapshot_digest}
     state = state.model_copy(update=update)
@@ -343,7 +344,7 @@ def _report_evidence(state: RolloutState, command: ReportEvidence, now: Now) -> 
     update: dict[str, Any] = {"last_evidence_at": now.programme}
     if not command.changed:
         return state.model_copy(update=update)
-    update["assess_because"] = "the watch sees a change"
+    update |= ask_for_look("the watch sees a change", now)
     state = state.model_copy(update=update)
     entry = fields(command, None, Verb.REPORT_EVIDENCE) | {"evidence_digest": command.evidence_digest}
     return write(state, now, EntryKind.ASSESSMENT, f"The watch sees a change: {command.reason}", **entry)

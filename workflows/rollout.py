@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
     from workflows.leaving import Leaving
+    from workflows.looks import asked_since
     from workflows.patience import ACTIVITY, ASKING, LISTENING, MEASURING
     from workflows.pauses import withdrew
     from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
@@ -67,6 +68,9 @@ AGREEMENTS = "agreement-letter"
 
 WORD = "watchs-word"
 """Marks the runs that have judged what the watch measured before they measured anew."""
+
+MEANWHILE = "asked-meanwhile"
+"""Marks the runs that were asked for a look while they took one, and look again: without it the word was lost."""
 
 EXPORTS = "history-export"
 """Marks the runs that export their history at gates and before they end."""
@@ -317,7 +321,8 @@ class PartnerRollout(Leaving):
             MEASURING,
         )
         now = self._now()
-        self._state = assessed(done(self._state, step, now), whole, step.about, now)
+        answered = not asked_since(self._state, request.as_of) or not workflow.patched(MEANWHILE)
+        self._state = assessed(done(self._state, step, now), whole, step.about, now, answered=answered)
 
     async def _listen(self, step: Step, digest: str) -> None:
         """Judge what the watch measured, before measuring anew: a breach that its evidence bears out halts the rollout

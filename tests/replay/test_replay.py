@@ -17,7 +17,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import AGREEMENTS, EXPORTS, LETTERS, TOGETHER, WORD
+from workflows.rollout import AGREEMENTS, EXPORTS, LETTERS, MEANWHILE, TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -39,10 +39,14 @@ def test_every_path_is_recorded() -> None:
     every_letter = {"letters_pause", "letters_stop", "letters_holds", "letters_automatic_stop", "agreement"}
     on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2", "signed_automatic_stop"}
     on_a_word |= {"letters_pause", "letters_automatic_stop", "closing_automatic_stop", "agreement", "closing_agreement"}
+    on_a_word |= {"asked_meanwhile"}
     exported = {name for name in RECORDED if EXPORTS in _named(name)}
-    assert exported == {name for name in RECORDED if name.startswith("closing_")} | {"stopped_while_exporting"}
+    assert exported == {name for name in RECORDED if name.startswith("closing_")} | {
+        *("stopped_while_exporting", "asked_meanwhile", "word_lost")
+    }
     assert exported >= {"closing_happy", "closing_stopped", "closing_runs_5"}
     assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
+    assert {name for name in RECORDED if MEANWHILE in _named(name)} == {"asked_meanwhile"}
     assert {name for name in RECORDED if LETTERS in _named(name)} == every_letter | exported
     assert {name for name in RECORDED if AGREEMENTS in _named(name)} == {"agreement"} | exported
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)

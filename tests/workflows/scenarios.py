@@ -33,7 +33,7 @@ class Scenario:
     facts: tuple[Callable[[Pool], Awaitable[None]], ...] = field(default=())
 
 
-async def _to_pilot(live: Live) -> None:
+async def to_pilot(live: Live) -> None:
     await live.confirm_all()
     await live.decide("sponsor")
     await live.until_phase("pilot")
@@ -41,7 +41,7 @@ async def _to_pilot(live: Live) -> None:
 
 async def _to_gate(live: Live) -> None:
     """As far as the gate into scale."""
-    await _to_pilot(live)
+    await to_pilot(live)
     await live.days(15)
     await live.ask(Verb.REVIEW, "sponsor")
     await live.until_phase("validate")
@@ -84,7 +84,7 @@ async def happy(live: Live, pool: Pool) -> None:
 
 async def breach_pause_resume(live: Live, pool: Pool) -> None:
     """The SLA slumps: the rollout pauses by itself, refuses to resume too early, and resumes on good evidence."""
-    await _to_pilot(live)
+    await to_pilot(live)
     view = await live.until_status(Status.PAUSED)
     assert view.pause is not None
     assert view.pause.cause is PauseCause.GUARDRAIL
@@ -107,13 +107,13 @@ async def breach_pause_resume(live: Live, pool: Pool) -> None:
     await live.until_phase("validate")
     told = await pool.fetch("select contact from notice where kind = 'paused'")
     assert "rev.ops@example.com" in {row["contact"] for row in told}
-    await _stop(live)
+    await stop_now(live)
 
 
 async def forged_words(live: Live, pool: Pool) -> None:
     """Signals that claim to be the watch's name evidence that is none, is the baselines', or was dealt with before a
     resume: each time the rollout looks for itself, and goes on. What the watch itself names, it acts on."""
-    await _to_pilot(live)
+    await to_pilot(live)
     await soon(live, pilot_enrolled, "the pilot is not enrolled")
     baseline = (await live.view()).baselines[0].evidence_digest
     for digest in ("sha256:" + "0" * 64, baseline):
@@ -136,7 +136,7 @@ async def forged_words(live: Live, pool: Pool) -> None:
     assert (await live.ask(Verb.RESUME, "revops_owner")).outcome is Outcome.APPLIED
     await _claim(live, seen)
     assert (await live.view()).pause is None
-    await _stop(live)
+    await stop_now(live)
 
 
 async def _claim(live: Live, digest: str) -> None:
@@ -182,7 +182,7 @@ async def rejection(live: Live, pool: Pool) -> None:
     view = await live.until_status(Status.AWAITING_APPROVAL)
     assert view.gate is not None
     assert view.gate.approvals == ()
-    await _stop(live)
+    await stop_now(live)
 
 
 async def stopped(live: Live, pool: Pool) -> None:
@@ -191,12 +191,12 @@ async def stopped(live: Live, pool: Pool) -> None:
     await live.decide("sponsor", "finance_owner")
     await live.until_phase("scale", 1)
     await live.days(1)
-    await _stop(live)
+    await stop_now(live)
     kept = await pool.fetch("select cohort, count(*) from enrolment where withdrawn_at is null group by cohort")
     assert {row["cohort"]: row["count"] for row in kept} == {"pilot": 12}
 
 
-async def _stop(live: Live, finished: Fate = Fate.KEEP, current: Fate = Fate.WITHDRAW) -> None:
+async def stop_now(live: Live, finished: Fate = Fate.KEEP, current: Fate = Fate.WITHDRAW) -> None:
     fates = {"finished": finished, "current": current, "pending": Fate.KEEP}
     assert (await live.ask(Verb.STOP, "sponsor", resolution=fates)).outcome is Outcome.APPLIED
     assert (await live.handle.result()).status == Status.STOPPED
@@ -218,14 +218,14 @@ async def malformed_requests(live: Live, pool: Pool) -> None:
     refusals = [entry for entry in await live.log() if entry.kind is EntryKind.REFUSAL]
     assert len(refusals) == 9, [entry.message for entry in refusals]
     assert (await live.until_status(Status.AWAITING_APPROVAL)).refused == 9
-    await _stop(live)
+    await stop_now(live)
     events = (await live.handle.fetch_history()).events
     assert not [event for event in events if event.HasField("workflow_task_failed_event_attributes")]
 
 
 async def cancelled(live: Live, pool: Pool) -> None:
     """Somebody cancels the workflow in the Temporal UI: that is no way to end a rollout, and it goes on."""
-    await _to_pilot(live)
+    await to_pilot(live)
     await live.handle.cancel()
     await live.days(1)
     (refusal,) = [entry for entry in await live.log() if entry.verb == "cancel"]
@@ -233,7 +233,7 @@ async def cancelled(live: Live, pool: Pool) -> None:
     assert "`stop`" in (refusal.refusal or "")
     assert (await live.view()).status is Status.RUNNING
     assert await pool.fetchval("select count(*) from enrolment where withdrawn_at is null") == 12
-    await _stop(live)
+    await stop_now(live)
 
 
 async def undecodable_requests(live: Live, pool: Pool) -> None:
@@ -253,7 +253,7 @@ async def undecodable_requests(live: Live, pool: Pool) -> None:
     assert len(refusals) == refused, [entry.message for entry in refusals]
     assert all(len(entry.message) < 700 for entry in refusals)
     assert "duplicate" in (refusals[-1].refusal or "")
-    await _stop(live)
+    await stop_now(live)
     events = (await live.handle.fetch_history()).events
     assert not [event for event in events if event.HasField("workflow_task_failed_event_attributes")]
 
@@ -288,12 +288,12 @@ async def stale_and_duplicate(live: Live, pool: Pool) -> None:
     assert view.gate is not None
     assert len(view.gate.approvals) == 1
     assert any("duplicate" in (entry.refusal or "") for entry in await live.log())
-    await _stop(live)
+    await stop_now(live)
 
 
 async def no_evidence_holds(live: Live, pool: Pool) -> None:
     """The source of leads falls silent: the gate does not open, and the hold lifts when data return."""
-    await _to_pilot(live)
+    await to_pilot(live)
     await live.days(15)
     await live.ask(Verb.REVIEW, "sponsor")
     view = await live.until_status(Status.HOLDING)
@@ -301,7 +301,7 @@ async def no_evidence_holds(live: Live, pool: Pool) -> None:
     assert view.gate is None
     await live.ask(Verb.REVIEW, "sponsor")
     await live.until_phase("validate")
-    await _stop(live)
+    await stop_now(live)
 
 
 async def maintain(live: Live, pool: Pool) -> None:
@@ -329,7 +329,7 @@ async def redesign(live: Live, pool: Pool) -> None:
 
 async def override_lets_a_breach_be(live: Live, pool: Pool) -> None:
     """Two roles let the SLA be until a date; the log shows it as an override, and it ends."""
-    await _to_pilot(live)
+    await to_pilot(live)
     view = await live.until_status(Status.PAUSED)
     until = (view.programme_now + timedelta(days=10)).isoformat()
     for role in ("sponsor", "revops_owner"):
@@ -341,12 +341,12 @@ async def override_lets_a_breach_be(live: Live, pool: Pool) -> None:
     await live.days(11)
     await live.until_status(Status.PAUSED)
     assert any(entry.kind is EntryKind.OVERRIDE and "expired" in entry.message for entry in await live.log())
-    await _stop(live)
+    await stop_now(live)
 
 
 async def automatic_stop(live: Live, pool: Pool) -> None:
     """A stop condition is fulfilled: the rollout stops by itself and takes the pilot back."""
-    await _to_pilot(live)
+    await to_pilot(live)
     assert (await live.handle.result()).status == Status.STOPPED
     assert await pool.fetchval("select count(*) from enrolment where withdrawn_at is null") == 0
 
@@ -383,15 +383,15 @@ def _redesign_plan() -> RolloutPlan:
     return make_plan(chosen="C", approvals=plan_data()["approvals"] | {"prepare_to_scale": rule})
 
 
-def _patient_plan(**changes: Any) -> RolloutPlan:
+def patient_plan(**changes: Any) -> RolloutPlan:
     """No stop condition by number, so that a deep slump only pauses."""
     return make_plan(stop_conditions=[{"condition": "a regulator objects"}], **changes)
 
 
 SCENARIOS: dict[str, Scenario] = {
     "happy": Scenario(happy),
-    "breach_pause_resume": Scenario(breach_pause_resume, _patient_plan, (_slump,)),
-    "forged_words": Scenario(forged_words, _patient_plan, (_slump,)),
+    "breach_pause_resume": Scenario(breach_pause_resume, patient_plan, (_slump,)),
+    "forged_words": Scenario(forged_words, patient_plan, (_slump,)),
     "rejection": Scenario(rejection),
     "stopped": Scenario(stopped),
     "malformed_requests": Scenario(malformed_requests),
@@ -401,6 +401,6 @@ SCENARIOS: dict[str, Scenario] = {
     "no_evidence_holds": Scenario(no_evidence_holds, facts=(_silence,)),
     "maintain": Scenario(maintain, lambda: make_plan(chosen="A")),
     "redesign": Scenario(redesign, _redesign_plan),
-    "override": Scenario(override_lets_a_breach_be, _patient_plan, (_slump,)),
+    "override": Scenario(override_lets_a_breach_be, patient_plan, (_slump,)),
     "automatic_stop": Scenario(automatic_stop, facts=(collapse,)),
 }

@@ -10,19 +10,13 @@ from models.log import EntryKind, Outcome
 from models.plan import Fate
 from models.rollout import HoldKind, Status
 from tests.workflows.live import Live
-from tests.workflows.scenarios import Pool, Scenario, soon
-
-
-async def _to_pilot(live: Live) -> None:
-    await live.confirm_all()
-    await live.decide("sponsor")
-    await live.until_phase("pilot")
+from tests.workflows.scenarios import Pool, Scenario, soon, to_pilot
 
 
 async def closing_holds(live: Live, pool: Pool) -> None:
     """Nothing can be exported: the gate does not wait, a stop takes the pilot back, and only the end waits."""
     await pool.execute("alter table exported_history rename to away")
-    await _to_pilot(live)
+    await to_pilot(live)
     await soon(live, _not_exported, "nobody says that the history is not exported")
     await live.days(1)
     fates = {"finished": Fate.KEEP, "current": Fate.WITHDRAW, "pending": Fate.KEEP}
@@ -52,7 +46,7 @@ async def stopped_while_exporting(live: Live, pool: Pool) -> None:
     """Somebody holds the table of histories, so that the export after the gate takes its time: a stop does not wait."""
     async with pool.acquire() as conn, conn.transaction():
         await conn.execute("lock table exported_history in access exclusive mode")
-        await _to_pilot(live)
+        await to_pilot(live)
         await soon(live, _exporting, "no export is under way")
         fates = {"finished": Fate.KEEP, "current": Fate.WITHDRAW, "pending": Fate.KEEP}
         assert (await live.ask(Verb.STOP, "sponsor", resolution=fates)).outcome is Outcome.APPLIED

@@ -14,6 +14,7 @@ from tests.plans import ISSUER, signed_plan, subject_of
 from tests.signing import Pen, Signed
 from tests.workflows.live import Live
 from tests.workflows.scenarios import SCENARIOS, Pool, Scenario, automatic_stop, collapse, pilot_enrolled, soon
+from tests.workflows.scenarios_asked import ASKED
 from tests.workflows.scenarios_closing import CLOSING
 
 DANA = "dana.deputy@example.com"
@@ -99,4 +100,4 @@ SIGNED: dict[str, Scenario] = {
     "signed_automatic_stop": Scenario(automatic_stop, signed_plan, (collapse,)),
 }
 
-PATHS = SCENARIOS | SIGNED | CLOSING
+PATHS = SCENARIOS | ASKED | SIGNED | CLOSING

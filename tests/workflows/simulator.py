@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +33,7 @@ from tests.signing import Signed
 from workflows.closing import exported, reviewed
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
+from workflows.looks import asked_since
 from workflows.pauses import withdrew
 from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
 from workflows.requests import receive, receive_again
@@ -65,6 +67,7 @@ class Simulator:
     letters: int = AGREEMENT_LETTER
     exports: bool = True
     notices: list[Notice] = field(default_factory=list)
+    meanwhile: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         clock = clock_at(self.now)
@@ -228,8 +231,13 @@ class Simulator:
             halted = borne_out(self.state, seen, step.about, self.moment)
             self.state = self.state if halted is None else done(halted, step, self.moment)
             return
-        state = done(self.state, step, self.moment)
-        self.state = assessed(state, self.assessment(), step.about, self.moment)
+        seen = self.assessment()
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            self.now += timedelta(seconds=1)
+            happens()
+        state, answered = done(self.state, step, self.moment), not asked_since(self.state, seen.as_of)
+        self.state = assessed(state, seen, step.about, self.moment, answered=answered)
 
     def assessment(self, *metrics: MetricName) -> Assessment:
         """What the numbers mean now: of these metrics, or of all."""
