@@ -41,6 +41,7 @@ from workflows.signatures import keys_taken, proofs_for
 from workflows.step import Step, StepKind, done, failed
 from workflows.steps import advance, next_step
 from workflows.view import status_of
+from workflows.wire import recorded
 from workflows.word import borne_out, takes_words
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -48,7 +49,8 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 
 @dataclass
 class Simulator:
-    """Runs the same loop as the workflow. `verdicts` are what the next assessments will say."""
+    """Runs the same loop as the workflow. `verdicts` are what the next assessments will say, and `meanwhile`
+    is what happens while the next step is under way."""
 
     plan: RolloutPlan
     now: datetime = START
@@ -187,8 +189,16 @@ class Simulator:
             return
         getattr(self, f"_{step.kind.value}")(step)
 
+    def _under_way(self) -> None:
+        """A step takes its time, and things happen."""
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            self.now += timedelta(seconds=1)
+            happens()
+
     def _keys(self, step: Step) -> None:
         assert self.keys is not None
+        self._under_way()
         state = keys_taken(done(self.state, step, self.moment), self.keys, self.moment)
         self.state = receive_again(state, self.moment)
 
@@ -196,21 +206,34 @@ class Simulator:
         self.state = done(self.state, step, self.moment).model_copy(update={"registered": True})
 
     def _record(self, step: Step) -> None:
-        self.recorded += self.state.unrecorded
-        self.state = done(self.state.model_copy(update={"unrecorded": ()}), step, self.moment)
+        last = self._record_along()
+        self._under_way()
+        self.state = done(recorded(self.state, last), step, self.moment)
+
+    def _record_along(self) -> int:
+        """What waits to be recorded is; returns the last entry of it."""
+        entries = self.state.unrecorded
+        self.state = self.state.model_copy(update={"recording": entries[-1].sequence if entries else 0})
+        self.recorded += entries
+        return self.state.recording
 
     def _notify(self, step: Step) -> None:
-        self.notices += self.state.notices
-        self.sent += [f"{one.kind}: {', '.join(one.roles)}" for one in self.state.notices]
-        self.state = done(self.state.model_copy(update={"notices": ()}), step, self.moment)
+        notices = self.state.notices
+        self.notices += notices
+        self.sent += [f"{one.kind}: {', '.join(one.roles)}" for one in notices]
+        self._under_way()
+        rest = tuple(one for one in self.state.notices if one not in notices)
+        self.state = done(self.state.model_copy(update={"notices": rest}), step, self.moment)
 
     def _export(self, step: Step) -> None:
         self.left.append(f"export {step.about}")
+        self._under_way()
         result = ExportResult(runs=1, run_id="run", events=self.state.sequence, sha256="0" * 64)
         self.state = exported(done(self.state, step, self.moment), step.about, result, self.moment)
 
     def _review(self, step: Step) -> None:
         self.left.append(f"review {step.about}")
+        self._under_way()
         result = ReviewResult(digest="sha256:1", summary=f"{self.state.sequence} entries")
         self.state = reviewed(done(self.state, step, self.moment), result, self.moment)
 
@@ -228,14 +251,12 @@ class Simulator:
         if word is not None and takes_words(self.state):
             # What the watch measured when a lead came.
             seen = self.assessment(MetricName.LEAD_FOLLOW_UP_SLA)
+            self._under_way()
             halted = borne_out(self.state, seen, step.about, self.moment)
             self.state = self.state if halted is None else done(halted, step, self.moment)
             return
         seen = self.assessment()
-        if self.meanwhile is not None:
-            happens, self.meanwhile = self.meanwhile, None
-            self.now += timedelta(seconds=1)
-            happens()
+        self._under_way()
         state, answered = done(self.state, step, self.moment), not asked_since(self.state, seen.as_of)
         self.state = assessed(state, seen, step.about, self.moment, answered=answered)
 
@@ -277,9 +298,9 @@ class Simulator:
         if case is not None:
             case.enrol(self.state.phase.value, self.state.wave, step.about)
         self.effects.append(f"enrol {step.about}")
-        # What waits to be recorded is recorded with it.
-        self.recorded += self.state.unrecorded
-        state = done(self.state.model_copy(update={"unrecorded": ()}), step, self.moment)
+        last = self._record_along()
+        self._under_way()
+        state = done(recorded(self.state, last), step, self.moment)
         changed = members(state, step.about).size
         self.state = enrolled(state, step.about, changed, self.moment)
 
@@ -288,6 +309,7 @@ class Simulator:
         if case is not None:
             case.withdraw(self.state.assessment)
         self.effects.append(f"withdraw {step.about}")
+        self._under_way()
         self.state = withdrew(done(self.state, step, self.moment), step.about, 1, self.moment)
 
     def _snapshot(self, cohorts: tuple[FrozenCohort | CohortMembers, ...], value: float | None) -> Snapshot:

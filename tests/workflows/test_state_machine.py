@@ -12,18 +12,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from models.command import WATCH_ACTOR, Choice, Verb
 from models.evidence import Verdict
 from models.log import EntryKind, LogEntry, Outcome
-from models.metric import MetricName
+from models.metric import MetricName, MetricUse
 from models.plan import Fate, StopResolution
-from models.rollout import TERMINAL, Phase
+from models.rollout import TERMINAL, HoldKind, Phase
 from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
 from workflows.course import freeze_at
+from workflows.journal import held_by
 from workflows.step import StepKind
 
 PLAN = make_plan(freeze_windows=[{"name": "year end", "start": "2026-02-01T00:00:00Z", "end": "2026-02-10T00:00:00Z"}])
 PEOPLE = st.sampled_from([*(owner.identity for owner in PLAN.owners), "stranger@example.com"])
 VERDICTS = st.sampled_from([Verdict.MET, Verdict.MET, Verdict.MET, *Verdict])
 METRICS = st.sampled_from([metric.metric for metric in PLAN.metrics])
+GUARDRAILS = st.sampled_from([metric.metric for metric in PLAN.metrics if metric.purpose is MetricUse.GUARDRAIL])
 
 
 class Rollout(RuleBasedStateMachine):
@@ -63,6 +65,30 @@ class Rollout(RuleBasedStateMachine):
         }
         self.rollout.ask(Verb.REPORT_BREACH, WATCH_ACTOR, **named)
 
+    @rule(metric=GUARDRAILS, then=st.sampled_from(["report", "decide", "resume", "review", "pause", "wait"]))
+    def a_breach_is_told_while_a_step_is_under_way(self, metric: MetricName, then: str) -> None:
+        """Whatever the step, the rollout does not go on as if nothing had been said."""
+        rollout = self.rollout
+
+        def breach() -> None:
+            rollout.verdicts[metric] = Verdict.NOT_MET
+            named: dict[str, Any] = {"metric": metric, "cohort": "pilot", "as_of": rollout.now}
+            rollout.receive(Verb.REPORT_BREACH, WATCH_ACTOR, **named, snapshot_digest="sha256:seen")
+
+        rollout.meanwhile = breach
+        match then:
+            case "report":
+                rollout.report(changed=True)
+            case "decide":
+                self.the_right_people_decide()
+            case "wait":
+                rollout.wait(timedelta(days=1))
+            case _:
+                rollout.ask(Verb(then), "sponsor" if then != "resume" else "revops_owner")
+        told, rollout.meanwhile = rollout.meanwhile is None, None
+        if told and not rollout.broken:
+            assert _minds(rollout, metric), rollout.state.recent[-6:]
+
     @rule(person=PEOPLE)
     def somebody_confirms(self, person: str) -> None:
         owner = PLAN.owner(person)
@@ -80,6 +106,15 @@ class Rollout(RuleBasedStateMachine):
     @rule(person=PEOPLE, verb=st.sampled_from([Verb.PAUSE, Verb.RESUME, Verb.REVIEW, Verb.ACKNOWLEDGE]))
     def somebody_asks(self, person: str, verb: Verb) -> None:
         self.rollout.ask(verb, person)
+
+    @rule(person=PEOPLE, verb=st.sampled_from([Verb.PAUSE, Verb.RESUME, Verb.REVIEW, Verb.DECIDE]))
+    def somebody_asks_while_the_next_step_is_under_way(self, person: str, verb: Verb) -> None:
+        rollout, gate = self.rollout, self.rollout.state.gate
+        fields: dict[str, Any] = {}
+        if verb is Verb.DECIDE:
+            fields = {"gate": gate.key, "evidence_digest": gate.digest} if gate else {"gate": "none"}
+            fields = {"evidence_digest": "none", "choice": Choice.APPROVE, "plan_digest": PLAN.digest} | fields
+        rollout.meanwhile = lambda: rollout.receive(verb, person, **fields)
 
     @rule(person=PEOPLE, metric=METRICS, days=st.integers(-1, 10))
     def somebody_overrides(self, person: str, metric: MetricName, days: int) -> None:
@@ -135,6 +170,15 @@ class Rollout(RuleBasedStateMachine):
         pilot = records.get(Phase.PILOT)
         if pilot and pilot.left_at and Phase.VALIDATE in records:
             assert pilot.left_at - pilot.entered_at >= PLAN.phases.pilot
+
+
+def _minds(rollout: Simulator, metric: MetricName) -> bool:
+    """Whether a breach of the pilot keeps a rollout from going on, or may not: nobody is in it yet, owners let the
+    metric be, or its numbers cannot be read, which holds."""
+    state = rollout.state
+    halted = state.pause or state.stop_resolution or state.terminal or held_by(state, HoldKind.STORE)
+    excused = any(one.metric is metric for one in state.overrides) or "pilot" not in state.enrolled
+    return bool(halted or excused)
 
 
 def _approved_and_met(before: list[LogEntry], entry: LogEntry) -> bool:
