@@ -14,6 +14,7 @@ from activities.channels import Away, Channel, Undeliverable
 from activities.errors import borrowed
 from activities.letters import Letter, letter_of
 from activities.pictures import Picture, pictures_of
+from models.letter import PROGRAMS
 from store import notices
 from store.notices import TakenNotice
 from store.pool import Connection
@@ -139,7 +140,7 @@ class _Round:
 
 async def _pictures(conn: Connection, taken: TakenNotice) -> tuple[Picture, ...]:
     """The charts of a letter to a person; one that cannot be drawn keeps no letter back."""
-    if taken.contact == notices.PROGRAMS:
+    if taken.contact == PROGRAMS:
         return ()
     try:
         async with conn.transaction():
@@ -159,7 +160,7 @@ def _log(taken: TakenNotice, delivered: Sequence[str], problems: str, *, done: b
         log.warning("notice not sent", **about, problem=problems, final=done and refused)
     elif delivered:
         log.info("notice sent", **about)
-    elif taken.contact != notices.PROGRAMS:
+    elif taken.contact != PROGRAMS:
         log.info("notice kept: no channel takes it", **about)
 
 

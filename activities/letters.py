@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from activities.pictures import Picture
 from models.base import Frozen, Instant
-from store.notices import PROGRAMS, TakenNotice
+from models.letter import PROGRAMS
+from store.notices import TakenNotice
 
 
 class Letter(Frozen):

@@ -187,7 +187,8 @@ class Notice(Lean):
     """A message for owners that is still to be sent. `notice_id` makes sending it twice harmless.
 
     What follows the body says the same to programs: the programme time, gate and evidence of the entry it belongs to,
-    why, which roles must act, and by when (programme time).
+    why, which roles must act, and by when (programme time). `to` has the contacts it goes to, where the log names them
+    by a digest; of a rollout that began before it did, they are found when it is sent.
     """
 
     notice_id: str
@@ -201,6 +202,7 @@ class Notice(Lean):
     cause: str | None = None
     must_act: tuple[str, ...] = ()
     due: Instant | None = None
+    to: tuple[str, ...] = ()
 
 
 EVERY_LETTER = 2
@@ -209,6 +211,9 @@ checkpoint was missed."""
 
 AGREEMENT_LETTER = 3
 """The same of one that tells as well that a stop or an override waits for a second owner."""
+
+LOGGED_LETTER = 4
+"""The same of one whose log names each letter that it writes."""
 
 
 class PhaseRecord(Frozen):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from models.base import Frozen, Instant
-from models.command import Verb
-from models.plan import Owner, RolloutPlan
-from models.rollout import Delegation, Notice
+from models.letter import PROGRAMS, quoted, recipients, said
+from models.plan import RolloutPlan
+from models.rollout import Notice
 from models.work import RolloutKey
 from store.checkpoints import StoredCheckpoint
 from store.pool import Connection
@@ -23,11 +23,6 @@ _TAKE = statement("rollouts/take_notice")
 _MARK = statement("rollouts/mark_notice")
 _LIST = statement("rollouts/list_notices")
 _RETRY = statement("rollouts/retry_notices")
-
-_GATES = frozenset({"awaiting", "reminder", "escalation"})
-
-PROGRAMS = "*"
-"""In place of a contact: the notice as programs get it, once, however many persons are written to."""
 
 
 class NoticeStatus(StrEnum):
@@ -85,54 +80,19 @@ async def queue(
     To be called in the transaction that writes what the notice is about. `signed` is the checkpoint over it: in
     mailboxes that nobody here can change it witnesses what the log said. Partners and other audiences are not told.
     """
-    about, body = _about(plan, notice), notice.body
+    about, body = said(plan, notice), notice.body
     if signed is not None and notice.kind != "communicate":
         about = {**about, "log": {"number": signed.number, "size": signed.size, "checkpoint": signed.note}}
-        entries = "1 entry" if signed.size == 1 else f"{signed.size} entries"
-        body += f"\n\nDecision log: checkpoint {signed.number} over {entries}, root {_root(signed)}"
-    given = await read_delegations(conn, key)
+        body += quoted(signed.number, signed.size, signed.note)
+    # Whom a letter goes to that the log names was settled when it was written.
+    to = notice.to or recipients(plan, notice, await read_delegations(conn, key))
     await conn.executemany(
         _QUEUE,
         [
             (notice.notice_id, contact, key.rollout_id, key.chain_id, notice.kind, notice.subject, body, about)
-            for contact in (*recipients(plan, notice, given), PROGRAMS)
+            for contact in (*to, PROGRAMS)
         ],
     )
-
-
-def recipients(plan: RolloutPlan, notice: Notice, given: Sequence[Delegation] = ()) -> tuple[str, ...]:
-    """Where a notice goes: the holders of its roles, and whoever acts for them; the plan's audiences when the change is
-    communicated.
-
-    Roles that nobody holds would make it a notice to nobody, so then every owner gets it.
-    """
-    if notice.kind == "communicate":
-        return tuple(dict.fromkeys(audience.contact for audience in plan.communication))
-    owners = [one for one in plan.holders(*notice.roles) or plan.owners if not _is_barred(plan, notice, one)]
-    in_their_place = (one.identity for one in given if one.owner in {owner.identity for owner in owners})
-    return tuple(dict.fromkeys((*(owner.contact for owner in owners), *in_their_place)))
-
-
-def _is_barred(plan: RolloutPlan, notice: Notice, owner: Owner) -> bool:
-    """Whether an owner is the proposer, and the notice asks for what a proposer may not do."""
-    asks = notice.kind in _GATES or (notice.kind == "agreement" and notice.cause == Verb.OVERRIDE)
-    return asks and owner.role in notice.must_act and owner.identity.casefold() == plan.proposer.casefold()
-
-
-def _about(plan: RolloutPlan, notice: Notice) -> Mapping[str, Any]:
-    """What the notice says to programs; where the rollout stands is added from its row."""
-    said = notice.model_dump(mode="json", include={"programme_at", "gate", "evidence_digest", "cause", "due"})
-    owners = plan.holders(*notice.must_act) if notice.must_act else ()
-    return said | {"must_act": [_person(owner) for owner in owners if not _is_barred(plan, notice, owner)]}
-
-
-def _root(signed: StoredCheckpoint) -> str:
-    """The third line of every checkpoint."""
-    return signed.note.split("\n", 3)[2]
-
-
-def _person(owner: Owner) -> dict[str, str]:
-    return {"role": owner.role, "name": owner.name, "identity": owner.identity}
 
 
 async def waiting(conn: Connection, notice_ids: Sequence[str] | None, limit: int) -> tuple[tuple[str, str], ...]:

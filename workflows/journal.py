@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from models.base import Frozen, Instant
+from models.letter import NAMED, named, notice_id, recipients
 from models.log import EntryKind, LogEntry, Outcome
-from models.rollout import Hold, HoldKind, Notice, RolloutState
+from models.rollout import LOGGED_LETTER, Hold, HoldKind, Notice, RolloutState
 
 RECENT = 100
 """Entries kept in the state for queries; the whole log is in the store."""
@@ -87,14 +88,14 @@ def notify(
     state: RolloutState, kind: str, roles: tuple[str, ...], subject: str, body: str, **facts: Any
 ) -> RolloutState:
     """The state with one more notice to send. It belongs to the newest entry, and its id is that, so a repeat is
-    recognised.
+    recognised. The log names it, in a rollout that began since logs do.
 
     Args:
         facts: `cause`, `must_act` and `due` of the notice, where there are any.
     """
     entry = state.recent[-1]
     notice = Notice(
-        notice_id=f"{state.plan.id}/{state.chain_id}/{state.sequence}/{kind}",
+        notice_id=notice_id(state.plan.id, state.chain_id, state.sequence, kind),
         kind=kind,
         roles=roles,
         subject=subject,
@@ -104,7 +105,27 @@ def notify(
         evidence_digest=entry.evidence_digest,
         **facts,
     )
+    if state.letters >= LOGGED_LETTER:
+        given = tuple(one for one in state.delegations if entry.programme_at < one.until)
+        notice = notice.model_copy(update={"to": recipients(state.plan, notice, given)})
+        state = _name(state, entry, notice)
     return state.model_copy(update={"notices": (*state.notices, notice)})
+
+
+def _name(state: RolloutState, entry: LogEntry, notice: Notice) -> RolloutState:
+    """Name a letter in the log: in the notice it belongs to, where that still waits to be recorded and is one, or else
+    in an entry of its own. It is written in the same step and recorded by the same request as its reason."""
+    letter = named(state.plan, notice, entry.sequence, notice.to).model_dump(mode="json")
+    waits = entry.sequence > state.recording and state.unrecorded[-1:] == (entry,)
+    if entry.kind is EntryKind.NOTICE and waits:
+        told = entry.model_copy(update={"detail": {**entry.detail, NAMED: [*entry.detail.get(NAMED, ()), letter]}})
+        return state.model_copy(
+            update={"unrecorded": (*state.unrecorded[:-1], told), "recent": (*state.recent[:-1], told)}
+        )
+    now = Now(real=entry.at, programme=entry.programme_at)
+    whom = ", ".join(notice.roles) or "the plan's audiences"
+    message = f"Letter written ({notice.kind}) to {whom}"
+    return write(state, now, EntryKind.NOTICE, message, gate=entry.gate, detail={NAMED: [letter]})
 
 
 def held_by(state: RolloutState, kind: HoldKind) -> Hold | None:

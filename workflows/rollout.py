@@ -18,7 +18,15 @@ with workflow.unsafe.imports_passed_through():
     from models.log import LogEntry
     from models.names import ROLLOUT, effects_queue
     from models.plan import Fate
-    from models.rollout import AGREEMENT_LETTER, EVERY_LETTER, AllowedAction, CohortMembers, Phase, RolloutView
+    from models.rollout import (
+        AGREEMENT_LETTER,
+        EVERY_LETTER,
+        LOGGED_LETTER,
+        AllowedAction,
+        CohortMembers,
+        Phase,
+        RolloutView,
+    )
     from models.work import (
         Answer,
         AssessRequest,
@@ -50,7 +58,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.step import Step, StepKind, done, failed
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
-    from workflows.wire import baselines_from, named, named_one, record_of, recorded
+    from workflows.wire import baselines_from, in_short, named, named_one, record_of, recorded
     from workflows.word import borne_out, not_before, takes_words
 
 import contextlib
@@ -65,6 +73,9 @@ LETTERS = "every-letter"
 
 AGREEMENTS = "agreement-letter"
 """Marks the runs that also tell that a stop or an override waits for another owner."""
+
+LOGGED = "letters-in-the-log"
+"""Marks the runs whose log names every letter that they write."""
 
 WORD = "watchs-word"
 """Marks the runs that have judged what the watch measured before they measured anew."""
@@ -111,15 +122,16 @@ class PartnerRollout(Leaving):
                     short_retention=given.short_retention,
                 )
             )
+        if workflow.patched(LOGGED):  # Here, since requests may come before the run begins.
+            self._state = self._state.model_copy(update={"letters": LOGGED_LETTER})
 
     @workflow.run
     async def run(self, payload: RawValue) -> RolloutResult:
         self._phase_at_start = self._state.phase
         self._together = workflow.patched(TOGETHER)
-        if workflow.patched(LETTERS):
-            self._state = self._state.model_copy(update={"letters": EVERY_LETTER})
-        if workflow.patched(AGREEMENTS):
-            self._state = self._state.model_copy(update={"letters": AGREEMENT_LETTER})
+        for mark, level in ((LETTERS, EVERY_LETTER), (AGREEMENTS, AGREEMENT_LETTER)):
+            if workflow.patched(mark) and self._state.letters < level:
+                self._state = self._state.model_copy(update={"letters": level})
         if workflow.patched(EXPORTS):
             self._state = self._state.model_copy(update={"exports": True})
         while True:
@@ -248,9 +260,8 @@ class PartnerRollout(Leaving):
 
     async def _record(self, step: Step) -> None:
         request = self._record_of()
-        last = request.entries[-1]
-        await self._call("record_decisions", request, int, last.message[:100])
-        self._state = done(recorded(self._state, last.sequence), step, self._now())
+        await self._call("record_decisions", request, int, in_short(request.entries))
+        self._state = done(recorded(self._state, request.entries[-1].sequence), step, self._now())
 
     def _record_of(self) -> RecordRequest:
         """What waits to be recorded; from now on it does not change any more."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.log import EntryKind
+from models.letter import NAMED
+from models.log import EntryKind, LogEntry
 from models.rollout import CohortMembers, FrozenCohort, RolloutState
 from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
 from workflows.course import members, watched
@@ -42,6 +43,12 @@ def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> Re
         standing=standing_of(state, now),
         notices=state.notices,
     )
+
+
+def in_short(entries: Sequence[LogEntry]) -> str:
+    """What a record is about, for lists: the newest entry but for letters, which are about it."""
+    told = [entry for entry in entries if NAMED not in entry.detail]
+    return (told or entries)[-1].message[:100]
 
 
 def recorded(state: RolloutState, last: int) -> RolloutState:

@@ -15,10 +15,11 @@ from activities.effects import EffectActivities
 from activities.letters import Letter
 from activities.notices import NoticeActivities
 from activities.smtp import SmtpChannel
+from models.letter import PROGRAMS, recipients
 from models.rollout import Delegation, Notice
 from models.work import NotifyRequest
 from store import notices
-from store.notices import PROGRAMS, NoticeStatus, recipients
+from store.notices import NoticeStatus
 from tests.activities.relay import mail_relay
 from tests.activities.setting import START, Pool, Setting, entry, notice
 from tests.activities.whole import effects_of

@@ -22,10 +22,10 @@ from activities.envelope import HEADLINE, KINDS, PARAGRAPH, event_type, slack_me
 from activities.letters import Letter
 from activities.outward import Outward, destination
 from activities.webhooks import Form, Webhook, WebhookChannel, key_of, signature_headers
+from models.letter import PROGRAMS
 from models.rollout import Notice
 from models.work import NotifyRequest
 from store import notices
-from store.notices import PROGRAMS
 from tests.activities.receiver import Receiver, answer, receiving
 from tests.activities.setting import START, Pool, Setting, notice
 from tests.activities.test_notices import telling

@@ -16,7 +16,7 @@ from activities.envelope import KINDS, cloudevent
 from activities.letters import Letter
 from activities.outward import ANSWER_BYTES, WITHIN
 from activities.webhooks import FINAL, key_of, signature_headers
-from store.notices import PROGRAMS
+from models.letter import PROGRAMS
 from tests.activities.setting import START
 from tests.docs.documents import ROOT
 from worker.webhooks import FIELDS, read_webhooks

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 from temporalio.runtime import BUFFERED_METRIC_KIND_GAUGE, MetricBuffer, Runtime, TelemetryConfig
 
+from models.letter import PROGRAMS
 from models.names import ROLLOUT, rollout_workflow_id
 from models.trouble import Trouble
 from models.work import RolloutInput
@@ -51,7 +52,7 @@ async def letters(pool: Pool, setting: Setting) -> None:
             one = notice(number, "sponsor")
             await notices.queue(conn, setting.key, setting.plan, one)
             await conn.execute(f"update notice set {change} where notice_id = $1", one.notice_id)  # noqa: S608
-        await conn.execute("delete from notice where contact = $1", notices.PROGRAMS)
+        await conn.execute("delete from notice where contact = $1", PROGRAMS)
 
 
 async def test_every_alarm_has_something_to_look_at(

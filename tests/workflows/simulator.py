@@ -26,7 +26,7 @@ from models.evidence import (
 from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
-from models.rollout import AGREEMENT_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
+from models.rollout import LOGGED_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
 from models.warrant import Case
 from models.work import ExportResult, ReviewResult
 from tests.signing import Signed
@@ -66,7 +66,7 @@ class Simulator:
     service: Signed | None = None
     keys: DecisionKeys | None = None
     start_token: str | None = None
-    letters: int = AGREEMENT_LETTER
+    letters: int = LOGGED_LETTER
     exports: bool = True
     notices: list[Notice] = field(default_factory=list)
     meanwhile: Callable[[], object] | None = None
