@@ -19,6 +19,7 @@ from models.base import Frozen, Instant
 from models.canonical import canonical
 
 MANIFEST, PLAN, LOG, LOG_TEXT = "manifest.json", "plan.json", "decisions.jsonl", "decisions.md"
+LETTERS = "letters.jsonl"
 LOG_KEYS, DECISION_KEYS = "keys/log.txt", "keys/decisions.json"
 
 LARGEST_FILE = 512 * 1024**2
@@ -28,6 +29,7 @@ MOST_FILES = 50_000
 
 _NAMES = (
     re.compile(r"manifest\.json|plan\.json|decisions\.(jsonl|md)|keys/(log\.txt|decisions\.json)"),
+    re.compile(r"letters\.jsonl"),
     re.compile(r"evidence/[0-9a-f]{64}\.json"),
     re.compile(r"checkpoints/[0-9]{6,9}\.txt"),
     re.compile(r"history/[0-9]{1,6}-[0-9A-Za-z][0-9A-Za-z-]{0,99}\.json"),

@@ -21,6 +21,7 @@ class Check(StrEnum):
     HISTORY = "history"
     SIGNATURES = "signatures"
     GATES = "gates"
+    LETTERS = "letters"
     REPLAY = "replay"
 
 
@@ -41,6 +42,8 @@ class Gap(StrEnum):
     """The history was not replayed: it names another release than the one that looks."""
     PLAN = "plan"
     """Only eight digits bind the plan to the log."""
+    LETTERS = "letters"
+    """Letters that the log does not name: the watch's and the sweep's, and those of before it named any."""
 
 
 class Finding(Frozen):
@@ -73,8 +76,8 @@ class Finding(Frozen):
 
 
 class Proven(Frozen):
-    """How much was proven, in numbers; `replayed` of `histories` were replayed with the code they name, and `seen` of
-    the log's checkpoints were seen elsewhere."""
+    """How much was proven, in numbers; `letters` are as the log names them, `replayed` of `histories` were replayed with
+    the code they name, and `seen` of the log's checkpoints were seen elsewhere."""
 
     rollout: str = ""
     chain: str = ""
@@ -86,6 +89,7 @@ class Proven(Frozen):
     signatures: int = 0
     requests: int = 0
     gates: int = 0
+    letters: int = 0
     histories: int = 0
     replayed: int = 0
     version: str = ""
@@ -120,6 +124,7 @@ class Report(Frozen):
             f"{one.signatures} signatures",
             f"{one.gates} gates by their rules",
             f"{one.requests} requests beside their entries",
+            *([f"{one.letters} letters as the log names them"] if one.letters else []),
             f"{one.replayed} of {one.histories} histories replayed with {one.version}",
         ]
         kinds = tuple(dict.fromkeys(finding.gap.value for finding in self.findings if finding.gap is not None))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from models.base import short
+from models.letter import letters_of
 from models.log import LogEntry
 
 _MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>#|"})
@@ -28,10 +29,19 @@ def _entry(entry: LogEntry) -> str:
         ("Outcome", entry.outcome.value if entry.outcome else ""),
         ("Gate", entry.gate or ""),
         ("Why", entry.rationale or ""),
+        ("Letters", _letters(entry)),
         ("Evidence", short(entry.evidence_digest) if entry.evidence_digest else ""),
     ]
     lines = "\n".join(f"- {name}: {plain(value)}" for name, value in facts if value)
     return f"{head}\n\n{plain(entry.message)}\n\n{lines}"
+
+
+def _letters(entry: LogEntry) -> str:
+    """The kinds of the letters that an entry names, each with its digest."""
+    try:
+        return ", ".join(f"{one.kind} {short(one.digest)}" for one in letters_of(entry.detail))
+    except ValueError:
+        return "what stands here names none"
 
 
 def plain(text: str) -> str:

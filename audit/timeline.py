@@ -14,15 +14,18 @@ from models.log import LogEntry, Outcome
 
 
 class Source(StrEnum):
-    """Which of the two tells of a row."""
+    """Which of the two tells of a row, if either does."""
 
     BOTH = "history, log"
     HISTORY = "history"
     LOG = "log"
+    OUTBOX = "outbox"
+    """Neither of them: a letter that was written beside the workflow, or by one that named none yet."""
 
 
 class Row(Line):
     """A line of the timeline. `phase` is that of its entry; `disagrees` tells how the two sources differ, if they do.
+    `letters` tells what has become of the letters that its entry names.
 
     A row that only the log tells of has no event (0).
     """
@@ -30,6 +33,7 @@ class Row(Line):
     source: Source
     phase: str = ""
     entry_kind: str = ""
+    letters: str = ""
     disagrees: str | None = None
 
     @property
@@ -155,6 +159,7 @@ COLUMNS = (
     "outcome",
     "entries",
     "message",
+    "letters",
     "why",
     "evidence",
     "source",
@@ -178,6 +183,7 @@ def cells(row: Row) -> tuple[str, ...]:
         row.outcome,
         " ".join(map(str, row.entries)),
         row.message,
+        row.letters,
         row.why,
         row.evidence,
         row.source.value,
@@ -201,6 +207,7 @@ def _item(row: Row) -> str:
     lines = [f"- **{row.at:%Y-%m-%d %H:%M:%S}**{who} · {plain(row.what)} · {told or 'no entry'} ({row.source.value})"]
     facts = (
         ("", row.message),
+        ("Letters: ", row.letters),
         ("Why: ", row.why),
         ("Evidence: ", short(row.evidence) if row.evidence else ""),
         ("DISAGREEMENT: ", row.disagrees or ""),

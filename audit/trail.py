@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """The rollout did something by itself, and wrote it down."""
     WORD = "word"
     """The watch's daily word that nothing has changed."""
+    LETTER = "letter"
+    """A letter that lies in the outbox, and that no entry names."""
     OTHER = "other"
     """A step of Temporal's own."""
 

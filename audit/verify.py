@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from audit.bundle import LOG_TEXT, MANIFEST, BundleError, Manifest, allowed, read_manifest, sealed
+from audit.checking_letters import check_letters
 from audit.checking_log import check_checkpoints, check_plan, check_seen
 from audit.evidence import check_evidence
 from audit.exhibit import Exhibit, Trusted, take_log, take_plan
@@ -25,6 +26,7 @@ _STEPS: tuple[tuple[Check, Callable[[Exhibit], None]], ...] = (
     (Check.EVIDENCE, check_evidence),
     (Check.SIGNATURES, check_signatures),
     (Check.GATES, check_gates),
+    (Check.LETTERS, check_letters),
 )
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from audit.bundle import DECISION_KEYS, LOG, LOG_KEYS, LOG_TEXT, PLAN, with_manifest
+from audit.bundle import DECISION_KEYS, LETTERS, LOG, LOG_KEYS, LOG_TEXT, PLAN, with_manifest
+from audit.checking_letters import letters_file
 from audit.checkpoint import Because, origin_of, read_checkpoint
 from audit.errors import NotSound
 from audit.evidence import evidence_file, evidence_path, named
@@ -19,12 +20,13 @@ from audit.text import log_text
 from audit.trail import Kind, decision_keys, lines_of
 from cli.output import CliError, Exit
 from models.canonical import canonical
+from models.letter import OutboxLetter, place_of
 from models.log import LogEntry
 from models.names import DEPLOYMENT
 from models.plan import RolloutPlan
 from models.work import RolloutKey
 from store.checkpoints import StoredCheckpoint, covered, listed
-from store.exhibit import KeptHistory, LogRow, evidence_of, histories_of, log_rows, newest_chain
+from store.exhibit import KeptHistory, LogRow, evidence_of, histories_of, letters_of, log_rows, newest_chain
 from store.pool import Connection
 
 if TYPE_CHECKING:
@@ -179,6 +181,7 @@ async def _files(conn: Connection, key: RolloutKey, plan: RolloutPlan, read: _Re
         LOG_TEXT: log_text(key.rollout_id, entries).encode(),
         LOG_KEYS: "".join(f"{one}\n" for one in dict.fromkeys(one.vkey for one in read.checkpoints)).encode(),
     }
+    files[LETTERS] = letters_file(await _letters(conn, key, len(read.rows)))
     must, may = named(entries, plan.digest)
     for one in await evidence_of(conn, key, must | may):
         files[evidence_path(one.digest)] = evidence_file(one.kind, one.body)
@@ -190,3 +193,9 @@ async def _files(conn: Connection, key: RolloutKey, plan: RolloutPlan, read: _Re
     if keys:
         files[DECISION_KEYS] = canonical({"keys": [one.model_dump() for one in keys]})
     return files
+
+
+async def _letters(conn: Connection, key: RolloutKey, entries: int) -> tuple[OutboxLetter, ...]:
+    """The letters about so many entries of the log, and those that are written beside the workflow."""
+    places = [(one, place_of(one.notice, key.rollout_id, key.chain_id)) for one in await letters_of(conn, key)]
+    return tuple(one for one, place in places if place is None or place[0] <= entries)

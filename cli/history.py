@@ -57,7 +57,7 @@ async def history(
     name: Name,
     kind: Annotated[
         str | None,
-        typer.Option("--kind", help="Only this kind: request, run, word, other, or that of an entry of the log."),
+        typer.Option("--kind", help="Only this kind: request, run, letter, word, other, or that of an entry."),
     ] = None,
     verb: Annotated[str | None, typer.Option("--verb", help="Only this verb: decide, pause, resume, ...")] = None,
     who: Annotated[str | None, typer.Option("--who", help="Only by people whose identity has this in it.")] = None,
@@ -140,6 +140,7 @@ def _row(row: Row) -> tuple[str, ...]:
     numbers = ", ".join(f"#{one}" for one in row.entries)
     outcome = " ".join(part for part in (row.outcome, numbers) if part)
     told = f"{outcome}: {row.message}" if row.message else outcome
+    told += f" Letters: {row.letters}" if row.letters else ""
     told += f" DISAGREEMENT: {row.disagrees}" if row.disagrees else ""
     programme = moment(row.programme_at) if row.programme_at else ""
     when = f"{row.at:%Y-%m-%d %H:%M:%S}"

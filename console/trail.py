@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from temporalio.api.enums.v1 import EventType
@@ -10,15 +11,18 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from audit.history import entry_of
+from audit.letters import with_letters
 from audit.timeline import Row, merged
 from audit.trail import Kind, Line, lines_of, once, settle
 from console.errors import GatewayError
 from console.errors import Kind as Trouble
 from console.gateway import Gateway
 from models.base import Frozen, Instant
+from models.letter import OutboxLetter, place_of
 from models.log import LogEntry
 from models.names import rollout_workflow_id
-from store.exhibit import entries_of
+from models.work import RolloutKey
+from store.exhibit import entries_of, letters_of, newest_chain
 from store.pool import Connection
 
 _OVER = (
@@ -94,7 +98,9 @@ async def read_timeline(gateway: Gateway, conn: Connection | None, name: str) ->
         complete=bool(trail.runs) and trail.missing_run is None,
         closed=trail.closed,
     )
-    if conn is None:
+    if conn is not None:
+        rows = await _with_letters(conn, name, trail.chain, entries, rows)
+    else:
         rows = tuple(row.model_copy(update={"disagrees": None}) for row in rows)
     return Timeline(
         rollout=name,
@@ -104,6 +110,32 @@ async def read_timeline(gateway: Gateway, conn: Connection | None, name: str) ->
         entries=len(entries) if conn is not None else None,
         rows=rows,
     )
+
+
+async def _with_letters(
+    conn: Connection, name: str, chain: str | None, entries: Mapping[int, tuple[str, LogEntry]], rows: tuple[Row, ...]
+) -> tuple[Row, ...]:
+    """The rows with what has become of the letters. They were read after the log, so that those it names are there."""
+    newest = await newest_chain(conn, name)
+    plan = newest[1] if newest and chain in (None, newest[0].chain_id) else None
+    place = (name, chain or (newest[0].chain_id if newest else ""))
+    key = RolloutKey(rollout_id=place[0], chain_id=place[1])
+    letters = [one for one in await letters_of(conn, key) if _is_known(one, place, len(entries))]
+    log = [entry for _, (_, entry) in sorted(entries.items())]
+    try:
+        return with_letters(rows, plan, place, log, letters)
+    except ValueError as problem:
+        told = f"the letters cannot be held against the log: {str(problem)[:300]}"
+        return (*rows[:-1], rows[-1].model_copy(update={"disagrees": told})) if rows else rows
+
+
+def _is_known(letter: OutboxLetter, place: tuple[str, str], entries: int) -> bool:
+    """Whether a letter is about an entry that was read: the log may have grown since."""
+    try:
+        found = place_of(letter.notice, *place)
+    except ValueError:
+        return True
+    return found is None or found[0] <= entries
 
 
 async def _at_least(conn: Connection | None, name: str, trail: Trail) -> dict[int, tuple[str, LogEntry]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.base import digest_json
+from models.base import Frozen, Instant, digest_json
 from models.brief import Lean
 from models.command import Verb
 from models.plan import Owner, RolloutPlan
@@ -35,6 +35,27 @@ class NamedLetter(Lean):
     to: tuple[str, ...] = ()
     cause: str | None = None
     digest: str
+
+
+class OutboxLetter(Frozen):
+    """A letter as it lies in the outbox, one of a notice for each contact, and what has become of it: `delivered` names
+    the channels that took it, `refused` those that never will; `problem` is that of the latest attempt. Real time."""
+
+    notice: str
+    contact: str
+    kind: str
+    subject: str
+    body: str
+    about: dict[str, Any]
+    written_at: Instant
+    state: str
+    attempts: int
+    delivered: tuple[str, ...]
+    refused: tuple[str, ...]
+    problem: str | None
+    next_try_at: Instant | None
+    sent_at: Instant | None
+    refused_at: Instant | None
 
 
 def notice_id(rollout_id: str, chain_id: str, about: int, kind: str) -> str:
@@ -89,7 +110,7 @@ def digest_of(kind: str, subject: str, body: str, about: Mapping[str, Any], to: 
             "kind": kind,
             "subject": subject,
             "body": body,
-            "about": {name: about.get(name) for name in _SAID},
+            "about": {name: about[name] for name in _SAID if name in about},
             "to": sorted({*to} - {PROGRAMS}),
         }
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from models.base import Frozen, Instant
+from models.letter import OutboxLetter
 from models.log import LogEntry
 from models.plan import RolloutPlan
 from models.work import RolloutKey
@@ -17,6 +18,7 @@ from store.statements import statement
 _LOG = statement("exhibit/log")
 _EVIDENCE = statement("exhibit/evidence")
 _HISTORIES = statement("exhibit/histories")
+_LETTERS = statement("exhibit/letters")
 
 _GZIP = 31
 """zlib's name for a gzip stream."""
@@ -68,6 +70,14 @@ async def evidence_of(conn: Connection, key: RolloutKey, digests: Iterable[str])
     """The evidence of these digests, and what it rests on."""
     rows = await conn.fetch(_EVIDENCE, key.rollout_id, key.chain_id, sorted(digests))
     return tuple(KeptEvidence(**row) for row in rows)
+
+
+async def letters_of(conn: Connection, key: RolloutKey) -> tuple[OutboxLetter, ...]:
+    """The letters about a rollout, whoever wrote them, and what has become of each; the oldest first."""
+    rows = await conn.fetch(_LETTERS, key.rollout_id, key.chain_id)
+    return tuple(
+        OutboxLetter(**{**row, "delivered": tuple(row["delivered"]), "refused": tuple(row["refused"])}) for row in rows
+    )
 
 
 async def histories_of(conn: Connection, key: RolloutKey) -> tuple[KeptHistory, ...]:

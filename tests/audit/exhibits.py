@@ -13,7 +13,18 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.bundle import LOG, LOG_TEXT, MANIFEST, PLAN, history_place, read_manifest, unzipped, with_manifest
+from audit.bundle import (
+    LETTERS,
+    LOG,
+    LOG_TEXT,
+    MANIFEST,
+    PLAN,
+    history_place,
+    read_manifest,
+    unzipped,
+    with_manifest,
+)
+from audit.checking_letters import letters_file
 from audit.checkpoint import Because, Link, make_checkpoint, open_checkpoint, origin_of
 from audit.exhibit import Trusted, read_plan
 from audit.leaves import leaf_bytes
@@ -23,8 +34,12 @@ from audit.trail import Kind, attributes, decision_keys, lines_of, once, payload
 from audit.tree import leaf_hash, root
 from models.canonical import canonical
 from models.claims import DecisionKeys, PublicKey
+from models.letter import PROGRAMS, OutboxLetter
+from models.letter import said as said_to_programs
 from models.log import LogEntry
 from models.names import DEPLOYMENT
+from models.plan import RolloutPlan
+from models.rollout import Notice
 from tests.signing import Pen
 
 HISTORIES = Path(__file__).parents[1] / "replay" / "histories"
@@ -56,7 +71,8 @@ def _chain(started: dict[str, Any]) -> str:
 
 @dataclass
 class Sample:
-    """The parts of a bundle before its manifest is written; `keys` are those of decisions that its history recorded."""
+    """The parts of a bundle before its manifest is written; `keys` are those of decisions that its history recorded.
+    Releases before letters were in bundles have no `letters`."""
 
     rollout: str
     chain: str
@@ -67,6 +83,7 @@ class Sample:
     evidence: dict[str, bytes] = field(default_factory=dict)
     sizes: Sequence[int] = ()
     version: str = VERSION
+    letters: bytes | None = None
 
     def checkpoints(self, sizes: Sequence[int] | None = None) -> dict[str, bytes]:
         """Checkpoints over so many leaves each, signed and chained."""
@@ -96,6 +113,8 @@ class Sample:
         }
         if self.keys:
             found["keys/decisions.json"] = canonical({"keys": [one.model_dump() for one in self.keys.keys]})
+        if self.letters is not None:
+            found[LETTERS] = self.letters
         for number, (run_id, history) in enumerate(self.histories, 1):
             found[f"history/{number}-{run_id}.json"] = json.dumps(history).encode()
         return found
@@ -142,7 +161,52 @@ def of_history(name: str) -> Sample:
         histories=list(zip(run_ids, runs, strict=True)),
         keys=keys_in(runs),
         sizes=(count // 3, 2 * count // 3, count),
+        letters=letters_in(plan, runs),
     )
+
+
+def letters_in(plan: RolloutPlan, runs: Sequence[dict[str, Any]]) -> bytes | None:
+    """The outbox as the recorded requests would have filled it; None where the log named no letter then."""
+    notices: dict[str, Notice] = {}
+    for run in runs:
+        for event in run["events"]:
+            for given in read(payloads(attributes(event), "input")):
+                asked = (given.get("record") or given) if isinstance(given, dict) else {}
+                for one in asked.get("notices") or ():
+                    notice = Notice.model_validate_json(json.dumps(one))
+                    if notice.to:
+                        notices[notice.notice_id] = notice
+    letters = [letter_to(plan, one, contact) for one in notices.values() for contact in (*one.to, PROGRAMS)]
+    return letters_file(letters) if letters else None
+
+
+def letter_to(plan: RolloutPlan, notice: Notice, contact: str, **became: Any) -> OutboxLetter:
+    """A letter as it lies in the outbox."""
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+    given: dict[str, Any] = {
+        "notice": notice.notice_id,
+        "contact": contact,
+        "kind": notice.kind,
+        "subject": notice.subject,
+        "body": notice.body,
+        "about": {
+            **said_to_programs(plan, notice),
+            "title": plan.title,
+            "status": "running",
+            "phase": "pilot",
+            "wave": None,
+        },
+        "written_at": at,
+        "state": "sent",
+        "attempts": 1,
+        "delivered": ("maildir",),
+        "refused": (),
+        "problem": None,
+        "next_try_at": None,
+        "sent_at": at,
+        "refused_at": None,
+    }
+    return OutboxLetter(**{**given, **became})
 
 
 def keys_in(runs: list[dict[str, Any]]) -> DecisionKeys | None:
@@ -168,6 +232,7 @@ def of_bundle(files: Mapping[str, bytes]) -> Sample:
         evidence={path: content for path, content in files.items() if path.startswith("evidence/")},
         sizes=(count // 3, 2 * count // 3, count),
         version=manifest.code.version,
+        letters=files.get(LETTERS),
     )
 
 
