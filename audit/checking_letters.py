@@ -1,4 +1,4 @@
-"""The letters of a bundle: each as the log names it, none missing, none beside them, and what they quote is this log."""
+"""The letters of a bundle: each as the log names it, none missing, none beside them; what they quote is this log."""
 
 from __future__ import annotations
 

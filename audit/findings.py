@@ -76,8 +76,8 @@ class Finding(Frozen):
 
 
 class Proven(Frozen):
-    """How much was proven, in numbers; `letters` are as the log names them, `replayed` of `histories` were replayed with
-    the code they name, and `seen` of the log's checkpoints were seen elsewhere."""
+    """How much was proven, in numbers; `letters` are as the log names them, `replayed` of `histories` were replayed
+    with the code they name, and `seen` of the log's checkpoints were seen elsewhere."""
 
     rollout: str = ""
     chain: str = ""

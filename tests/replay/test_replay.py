@@ -17,7 +17,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import AGREEMENTS, EXPORTS, LETTERS, MEANWHILE, TOGETHER, WORD
+from workflows.rollout import AGREEMENTS, EXPORTS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -39,9 +39,12 @@ def test_every_path_is_recorded() -> None:
     every_letter = {"letters_pause", "letters_stop", "letters_holds", "letters_automatic_stop", "agreement"}
     on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2", "signed_automatic_stop"}
     on_a_word |= {"letters_pause", "letters_automatic_stop", "closing_automatic_stop", "agreement", "closing_agreement"}
-    on_a_word |= {"asked_meanwhile"}
+    on_a_word |= {"asked_meanwhile", "logged_pause", "logged_override"}
     exported = {name for name in RECORDED if EXPORTS in _named(name)}
-    assert exported == {name for name in RECORDED if name.startswith("closing_")} | {
+    logged = {name for name in RECORDED if name.startswith("logged_")}
+    assert {name for name in RECORDED if LOGGED in _named(name)} == logged
+    assert logged >= {"logged_happy", "logged_stopped", "logged_signed", "logged_runs_6"}
+    assert exported == logged | {name for name in RECORDED if name.startswith("closing_")} | {
         *("stopped_while_exporting", "asked_meanwhile", "word_lost")
     }
     assert exported >= {"closing_happy", "closing_stopped", "closing_runs_5"}
