@@ -130,6 +130,14 @@ async def test_every_owner_gets_a_notice_once(setting: Setting) -> None:
     ]
 
 
+async def test_a_letter_that_the_log_names_goes_to_whom_it_was_written_and_to_nobody_else(setting: Setting) -> None:
+    """Whoever has begun or ceased to act for an owner meanwhile: the log's digest is over those it was written to."""
+    named = notice().model_copy(update={"to": ("sam.sponsor@example.com", "dee@example.com")})
+    bird = Pigeon()
+    assert await telling(setting.pool, bird).notify_owners(asking(setting, named)) == 2
+    assert sorted(contact for _, contact in bird.carried) == ["dee@example.com", "sam.sponsor@example.com"]
+
+
 async def test_deliverers_at_the_same_time_do_not_deliver_twice(setting: Setting) -> None:
     bird = Pigeon()
     bird.slow = 0.05
