@@ -9,6 +9,7 @@ from typing import Any
 from models.base import Frozen, Instant, digest_json
 from models.brief import Lean
 from models.command import Verb
+from models.log import LogEntry
 from models.plan import Owner, RolloutPlan
 from models.rollout import Delegation, Notice
 
@@ -24,6 +25,10 @@ _SAID = ("cause", "due", "evidence_digest", "gate", "must_act", "programme_at")
 """What a notice says of itself to programs. Where the rollout stands is added from the store, and is not its own."""
 
 _ID = re.compile(r"(0|[1-9][0-9]{0,17})/([a-z][a-z-]{0,63})")
+
+
+WRITTEN = "Letter written ("
+"""Begins what an entry says that does nothing but name a letter."""
 
 
 class NamedLetter(Lean):
@@ -132,6 +137,11 @@ def letters_of(detail: Mapping[str, Any]) -> tuple[NamedLetter, ...]:
     if not isinstance(found, list | tuple):
         raise ValueError(f"{NAMED} of the entry is no list")
     return tuple(NamedLetter.model_validate(one, strict=False) for one in found)
+
+
+def only_names(entry: LogEntry) -> bool:
+    """Whether an entry does nothing but name a letter about another one: what happened stands there."""
+    return NAMED in entry.detail and entry.message.startswith(WRITTEN)
 
 
 def quoted(number: int, size: int, note: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from models.base import Frozen, Instant
-from models.letter import NAMED, named, notice_id, recipients
+from models.letter import NAMED, WRITTEN, named, notice_id, recipients
 from models.log import EntryKind, LogEntry, Outcome
 from models.rollout import LOGGED_LETTER, Hold, HoldKind, Notice, RolloutState
 
@@ -123,8 +123,9 @@ def _name(state: RolloutState, entry: LogEntry, notice: Notice) -> RolloutState:
             update={"unrecorded": (*state.unrecorded[:-1], told), "recent": (*state.recent[:-1], told)}
         )
     now = Now(real=entry.at, programme=entry.programme_at)
-    whom = ", ".join(notice.roles) or "the plan's audiences"
-    message = f"Letter written ({notice.kind}) to {whom}"
+    everybody = {owner.role for owner in state.plan.owners} <= set(notice.roles)
+    whom = "every owner" if everybody else ", ".join(notice.roles) or "the plan's audiences"
+    message = f"{WRITTEN}{notice.kind}) to {whom}"
     return write(state, now, EntryKind.NOTICE, message, gate=entry.gate, detail={NAMED: [letter]})
 
 

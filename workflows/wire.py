@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.letter import NAMED
+from models.letter import only_names
 from models.log import EntryKind, LogEntry
 from models.rollout import CohortMembers, FrozenCohort, RolloutState
 from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
@@ -47,7 +47,7 @@ def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> Re
 
 def in_short(entries: Sequence[LogEntry]) -> str:
     """What a record is about, for lists: the newest entry but for letters, which are about it."""
-    told = [entry for entry in entries if NAMED not in entry.detail]
+    told = [entry for entry in entries if not only_names(entry)]
     return (told or entries)[-1].message[:100]
 
 

@@ -18,6 +18,7 @@ from console.pages.words import Words
 from console.person import Person, SignedIn
 from console.signin import pool_of
 from models.evidence import MetricAssessment
+from models.letter import only_names
 from models.plan import OptionKey, RolloutPlan
 from models.quality import Finding, Severity
 from models.reach import cohorts_to_enrol
@@ -27,7 +28,7 @@ from store.views import CohortScope, read_changes, read_series
 router = APIRouter(include_in_schema=False)
 
 NEWEST = 12
-"""Entries of the log on a rollout's own page; the audit page has all."""
+"""Entries of the log on a rollout's own page, without those that only name letters; the audit page has all."""
 
 _COURSE = {
     OptionKey.MAINTAIN: (Phase.PREPARE, Phase.VALIDATE, Phase.CLOSE),
@@ -93,7 +94,7 @@ async def show(
         steps=steps(words, look),
         card=deciding_card.card_of(words, look, person),
         cards=cards(words, look, series, changes),
-        log=tuple(reversed(look.log))[:NEWEST],
+        log=tuple(one for one in reversed(look.log) if not only_names(one))[:NEWEST],
         delegations=look.view.delegations if look.view else (),
         doubts=doubts(look.assessment.items if look.assessment else ()),
         name_of=lambda who: telling.name_of(look.plan, who, look.delegations),
