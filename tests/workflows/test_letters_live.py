@@ -21,8 +21,7 @@ from console.trail import read_timeline
 from models.command import Verb
 from models.letter import PROGRAMS, letters_of
 from models.names import ROLLOUT, rollout_workflow_id
-from models.work import RolloutInput, RolloutKey
-from store.exhibit import letters_of as outbox
+from models.work import RolloutInput
 from tests.activities.desk import signer
 from tests.facts import seed_facts
 from tests.plans import make_plan
@@ -97,11 +96,10 @@ async def test_a_letter_that_was_asked_for_before_the_first_step_is_named_as_wel
         early = Live(client=live.client, env=live.env, plan=plan, handle=handle)
         await early.ask(Verb.ACKNOWLEDGE, "sponsor")
         log = await early.log()
-        key = RolloutKey(rollout_id=plan.id, chain_id=handle.first_execution_run_id or "")
 
         async def written() -> set[str] | None:
-            async with pool.acquire() as conn:
-                return {one.contact for one in await outbox(conn, key) if one.kind == "paused"} or None
+            rows = await pool.fetch("select * from notice where (rollout_id, kind) = ($1, 'paused')", plan.id)
+            return {row["contact"] for row in rows} or None
 
         contacts = await patiently(written)
         await handle.terminate()
