@@ -8,10 +8,9 @@ from datetime import datetime
 from activities.maturing import frozen_rows, rows_of, sums_of
 from judgement.assessment import assess, sealed
 from judgement.beside import Behind, with_facts
-from judgement.quality import findings, told
-from models.evidence import Assessment, Baseline, CohortReading, GroupValue, MetricAssessment, Snapshot
+from judgement.trusted import trusted
+from models.evidence import Assessment, Baseline, CohortReading, MetricAssessment, Snapshot
 from models.plan import RolloutPlan
-from models.quality import Severity
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
@@ -60,22 +59,10 @@ async def weigh(
 def without_what_is_untrusted(plan: RolloutPlan, measured: Measured) -> Measured:
     """Baselines whose data are red have no value, and the reason why: nothing is compared with them."""
     snapshot = measured.snapshot
-    readings = tuple(_trusted(plan, one, snapshot) for one in snapshot.readings)
+    readings = tuple(trusted(plan, one, snapshot.as_of) for one in snapshot.readings)
     if readings == snapshot.readings:
         return measured
     return Measured(evidence.seal(snapshot.as_of, readings, measured.rows, snapshot.comparison), measured.rows)
-
-
-def _trusted(plan: RolloutPlan, reading: CohortReading, snapshot: Snapshot) -> CohortReading:
-    metric = plan.metric(reading.metric)
-    if metric is None or reading.group.value is None:
-        return reading
-    red = [one for one in findings(reading, metric, None, snapshot.as_of) if one.severity is Severity.RED]
-    if not red:
-        return reading
-    why = "; ".join(f"data not to be trusted: {told(one)}" for one in red)
-    group: GroupValue = reading.group.model_copy(update={"value": None, "reason": why})
-    return reading.model_copy(update={"group": group})
 
 
 async def _beside(conn: Connection, key: RolloutKey, plan: RolloutPlan, snapshot: Snapshot) -> CohortMembers | None:

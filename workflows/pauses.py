@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models.evidence import Assessment, MetricAssessment, Verdict
+from models.allowance import unreadable
+from models.evidence import Assessment, MetricAssessment
 from models.log import EntryKind, Outcome
 from models.metric import CATALOGUE
 from models.plan import Fate, StopResolution
@@ -24,7 +25,7 @@ from models.rollout import (
 from workflows.course import restarted, stopped
 from workflows.hindsight import remember
 from workflows.journal import Now, notify, release, write
-from workflows.judge import overridden
+from workflows.judge import let_be
 from workflows.looks import NOTHING_ASKED
 from workflows.words import describe, some
 
@@ -85,18 +86,12 @@ def resume_decided(
     state: RolloutState, breaches: tuple[MetricAssessment, ...], assessment: Assessment, now: Now
 ) -> RolloutState:
     """Fresh evidence decides whether a resume takes effect: a breach or missing evidence refuses it, unless people
-    have agreed to let the metric be. That a change cannot be judged yet stands in nobody's way: gates still ask for it.
+    have agreed to let the metric be.
     """
     request = state.resume_request
     if request is None or state.pause is None:
         return state.model_copy(update={"resume_request": None})
-    missing = tuple(
-        item
-        for item in assessment.items
-        if item.metric in state.pause.metrics
-        and ((item.by_thresholds or item.verdict) is Verdict.NO_EVIDENCE or item.untrusted)
-        and not overridden(state, item.metric)
-    )
+    missing = unreadable(assessment, state.pause.metrics, let_be(state))
     told = "; ".join(map(describe, (*breaches, *missing)))
     if not assessment.items:
         told = "nothing could be judged"
