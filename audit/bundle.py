@@ -21,6 +21,7 @@ from models.canonical import canonical
 MANIFEST, PLAN, LOG, LOG_TEXT = "manifest.json", "plan.json", "decisions.jsonl", "decisions.md"
 LETTERS = "letters.jsonl"
 LOG_KEYS, DECISION_KEYS = "keys/log.txt", "keys/decisions.json"
+LOOKS = "looks.jsonl"
 
 LARGEST_FILE = 512 * 1024**2
 LARGEST = 2 * 1024**3
@@ -28,8 +29,8 @@ MOST_FILES = 50_000
 """Bytes of a file and of all files, unpacked, and how many there may be: a rollout of years stays well below."""
 
 _NAMES = (
+    re.compile(r"letters\.jsonl|looks\.jsonl"),
     re.compile(r"manifest\.json|plan\.json|decisions\.(jsonl|md)|keys/(log\.txt|decisions\.json)"),
-    re.compile(r"letters\.jsonl"),
     re.compile(r"evidence/[0-9a-f]{64}\.json"),
     re.compile(r"checkpoints/[0-9]{6,9}\.txt"),
     re.compile(r"history/[0-9]{1,6}-[0-9A-Za-z][0-9A-Za-z-]{0,99}\.json"),

@@ -41,12 +41,13 @@ class Trusted(Frozen):
 
 @dataclass
 class Exhibit:
-    """A bundle under examination. `asked` has the request behind each entry that answers one, by sequence; `complete`
-    tells whether the history is there from the first run on."""
+    """A bundle under examination, by the release `version`. `asked` has the request behind each entry that answers one, by
+    sequence; `complete` tells whether the history is there from the first run on."""
 
     files: Mapping[str, bytes]
     manifest: Manifest
     trusted: Trusted
+    version: str = ""
     plan: RolloutPlan | None = None
     leaves: list[bytes] = field(default_factory=list)
     log: list[Leaf] = field(default_factory=list)

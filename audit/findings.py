@@ -22,6 +22,7 @@ class Check(StrEnum):
     SIGNATURES = "signatures"
     GATES = "gates"
     LETTERS = "letters"
+    VERDICTS = "verdicts"
     REPLAY = "replay"
 
 
@@ -40,6 +41,10 @@ class Gap(StrEnum):
     """Requests at the end of an open rollout's history that no entry answers yet."""
     REPLAY = "replay"
     """The history was not replayed: it names another release than the one that looks."""
+    VERDICTS = "verdicts"
+    """Verdicts that could not be judged anew."""
+    LOOKS = "looks"
+    """Verdicts that rest on how often: on earlier looks of which there is a list, and no evidence."""
     PLAN = "plan"
     """Only eight digits bind the plan to the log."""
     LETTERS = "letters"
@@ -76,8 +81,9 @@ class Finding(Frozen):
 
 
 class Proven(Frozen):
-    """How much was proven, in numbers; `letters` are as the log names them, `replayed` of `histories` were replayed
-    with the code they name, and `seen` of the log's checkpoints were seen elsewhere."""
+    """How much was proven, in numbers; `letters` are as the log names them, `judged` of `assessments` came to the same
+    when they were judged anew, `replayed` of `histories` were replayed with the code they name, and `seen` of the log's
+    checkpoints were seen elsewhere."""
 
     rollout: str = ""
     chain: str = ""
@@ -90,6 +96,8 @@ class Proven(Frozen):
     requests: int = 0
     gates: int = 0
     letters: int = 0
+    assessments: int = 0
+    judged: int = 0
     histories: int = 0
     replayed: int = 0
     version: str = ""
@@ -123,6 +131,7 @@ class Report(Frozen):
             f"{one.evidence} pieces of evidence",
             f"{one.signatures} signatures",
             f"{one.gates} gates by their rules",
+            f"{one.judged} of {one.assessments} assessments judged anew",
             f"{one.requests} requests beside their entries",
             *([f"{one.letters} letters as the log names them"] if one.letters else []),
             f"{one.replayed} of {one.histories} histories replayed with {one.version}",

@@ -14,6 +14,7 @@ from audit.gates import check_gates
 from audit.history import check_history
 from audit.signed import check_signatures
 from audit.text import log_text
+from audit.verdicts import check_verdicts
 from models.base import Frozen
 
 _STEPS: tuple[tuple[Check, Callable[[Exhibit], None]], ...] = (
@@ -27,6 +28,7 @@ _STEPS: tuple[tuple[Check, Callable[[Exhibit], None]], ...] = (
     (Check.SIGNATURES, check_signatures),
     (Check.GATES, check_gates),
     (Check.LETTERS, check_letters),
+    (Check.VERDICTS, check_verdicts),
 )
 
 
@@ -53,7 +55,7 @@ def verify(files: Mapping[str, bytes], trusted: Trusted, version: str) -> Report
         return _unreadable(Finding(check=Check.BUNDLE, what="it is missing", file=MANIFEST))
     except BundleError as problem:
         return _unreadable(Finding(check=Check.BUNDLE, what=problem.problem, file=problem.file))
-    exhibit = Exhibit(files=files, manifest=manifest, trusted=trusted)
+    exhibit = Exhibit(files=files, manifest=manifest, trusted=trusted, version=version)
     _check_files(exhibit)
     for check, step in _STEPS:
         try:

@@ -9,24 +9,27 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from audit.bundle import DECISION_KEYS, LETTERS, LOG, LOG_KEYS, LOG_TEXT, PLAN, with_manifest
+from audit.bundle import DECISION_KEYS, LETTERS, LOG, LOG_KEYS, LOG_TEXT, LOOKS, PLAN, with_manifest
 from audit.checking_letters import letters_file
 from audit.checkpoint import Because, origin_of, read_checkpoint
 from audit.errors import NotSound
 from audit.evidence import evidence_file, evidence_path, named
 from audit.leaves import leaf_bytes
+from audit.looks import ListedLook, looks_file
 from audit.notes import read_note
 from audit.text import log_text
 from audit.trail import Kind, decision_keys, lines_of
 from cli.output import CliError, Exit
 from models.canonical import canonical
+from models.evidence import Verdict
 from models.letter import OutboxLetter, place_of
 from models.log import LogEntry
+from models.metric import MetricName
 from models.names import DEPLOYMENT
 from models.plan import RolloutPlan
 from models.work import RolloutKey
 from store.checkpoints import StoredCheckpoint, covered, listed
-from store.exhibit import KeptHistory, LogRow, evidence_of, histories_of, letters_of, log_rows, newest_chain
+from store.exhibit import KeptHistory, LogRow, evidence_of, histories_of, letters_of, log_rows, looks_of, newest_chain
 from store.pool import Connection
 
 if TYPE_CHECKING:
@@ -40,8 +43,8 @@ ATTEMPTS = 5
 WITHIN = 10.0
 """Seconds to wait for a checkpoint; a worker that has the key of the log needs about one."""
 
-LOOKS, BETWEEN = 40, 0.25
-"""Looks for what is on its way, and seconds between two of them."""
+READS, BETWEEN = 40, 0.25
+"""Reads of what is on its way, and seconds between two of them."""
 
 
 class Gathered(NamedTuple):
@@ -113,7 +116,7 @@ async def _read(conn: Connection, gateway: Gateway | None, key: RolloutKey) -> _
     histories = _joined(await histories_of(conn, key), await _live(gateway, key) if gateway else [])
     last = max((number for run_id, one in histories for number in _written(run_id, one)), default=0)
     rows = await log_rows(conn, key)
-    for _ in range(LOOKS):
+    for _ in range(READS):
         if len(rows) >= last:
             break
         await asyncio.sleep(BETWEEN)
@@ -182,6 +185,8 @@ async def _files(conn: Connection, key: RolloutKey, plan: RolloutPlan, read: _Re
         LOG_KEYS: "".join(f"{one}\n" for one in dict.fromkeys(one.vkey for one in read.checkpoints)).encode(),
     }
     files[LETTERS] = letters_file(await _letters(conn, key, len(read.rows)))
+    if entries:
+        files[LOOKS] = await _looks(conn, key, entries[-1].programme_at)
     must, may = named(entries, plan.digest)
     for one in await evidence_of(conn, key, must | may):
         files[evidence_path(one.digest)] = evidence_file(one.kind, one.body)
@@ -199,3 +204,18 @@ async def _letters(conn: Connection, key: RolloutKey, entries: int) -> tuple[Out
     """The letters about so many entries of the log, and those that are written beside the workflow."""
     places = [(one, place_of(one.notice, key.rollout_id, key.chain_id)) for one in await letters_of(conn, key)]
     return tuple(one for one, place in places if place is None or place[0] <= entries)
+
+
+async def _looks(conn: Connection, key: RolloutKey, until: datetime) -> bytes:
+    found = await looks_of(conn, key, until)
+    return looks_file(
+        ListedLook(
+            cohort=one.cohort,
+            metric=MetricName(one.metric),
+            as_of=one.as_of,
+            verdict=Verdict(one.verdict),
+            beyond=one.beyond,
+            snapshot=one.snapshot_digest,
+        )
+        for one in found
+    )

@@ -22,6 +22,7 @@ _CHAINS = statement("checkpoints/uncovered_chains")
 _WISH = statement("checkpoints/wish")
 _TAKE = statement("checkpoints/take_wish")
 _UNCOVERED = statement("checkpoints/uncovered")
+_UNANSWERED = statement("checkpoints/unanswered")
 
 BATCH = 1000
 """Entries that are read at a time."""
@@ -149,7 +150,8 @@ async def uncovered(conn: Connection, key: RolloutKey) -> int:
 async def covered(conn: Connection, key: RolloutKey, because: str, within: float) -> bool:
     """Wish for a checkpoint where one is lacking, and wait; whether the log as it was when called is covered in time.
 
-    Not to be called in a transaction: nobody else would see the wish.
+    Not to be called in a transaction: nobody else would see the wish. Where nobody answers wishes, because no worker has
+    a key or none runs, nobody is waited for.
 
     Args:
         within: seconds; a worker that has the key needs about one.
@@ -159,7 +161,10 @@ async def covered(conn: Connection, key: RolloutKey, because: str, within: float
     found, lacking = await newest(conn, key), await uncovered(conn, key)
     wanted = lacking + (found.size if found else 0)
     if lacking:
+        alone = await conn.fetchval(_UNANSWERED, within)
         await wish(conn, key, because)
+        if alone:
+            return False
     while (found.size if found else 0) < wanted:
         if loop.time() >= until:
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from models.base import Frozen, Instant
@@ -19,6 +20,7 @@ _LOG = statement("exhibit/log")
 _EVIDENCE = statement("exhibit/evidence")
 _HISTORIES = statement("exhibit/histories")
 _LETTERS = statement("exhibit/letters")
+_LOOKS = statement("exhibit/looks")
 
 _GZIP = 31
 """zlib's name for a gzip stream."""
@@ -40,6 +42,18 @@ class KeptEvidence(Frozen):
     purpose: str
     as_of: Instant
     body: dict[str, Any]
+
+
+class KeptLook(Frozen):
+    """A look at one metric of one cohort as of a programme time: the verdict of it by itself, what it adds to the count of
+    breaches, and the digest of the snapshot that it was made of."""
+
+    cohort: str
+    metric: str
+    as_of: Instant
+    verdict: str
+    beyond: bool | None
+    snapshot_digest: str
 
 
 class KeptHistory(Frozen):
@@ -78,6 +92,11 @@ async def letters_of(conn: Connection, key: RolloutKey) -> tuple[OutboxLetter, .
     return tuple(
         OutboxLetter(**{**row, "delivered": tuple(row["delivered"]), "refused": tuple(row["refused"])}) for row in rows
     )
+
+
+async def looks_of(conn: Connection, key: RolloutKey, until: datetime) -> tuple[KeptLook, ...]:
+    """The looks up to a programme time, the oldest first."""
+    return tuple(KeptLook(**row) for row in await conn.fetch(_LOOKS, key.rollout_id, key.chain_id, until))
 
 
 async def histories_of(conn: Connection, key: RolloutKey) -> tuple[KeptHistory, ...]:

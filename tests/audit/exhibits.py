@@ -17,6 +17,7 @@ from audit.bundle import (
     LETTERS,
     LOG,
     LOG_TEXT,
+    LOOKS,
     MANIFEST,
     PLAN,
     history_place,
@@ -81,6 +82,7 @@ class Sample:
     histories: list[tuple[str, dict[str, Any]]]
     keys: DecisionKeys | None = None
     evidence: dict[str, bytes] = field(default_factory=dict)
+    looks: bytes | None = None
     sizes: Sequence[int] = ()
     version: str = VERSION
     letters: bytes | None = None
@@ -111,6 +113,8 @@ class Sample:
             **self.checkpoints(),
             **self.evidence,
         }
+        if self.looks is not None:
+            found[LOOKS] = self.looks
         if self.keys:
             found["keys/decisions.json"] = canonical({"keys": [one.model_dump() for one in self.keys.keys]})
         if self.letters is not None:
@@ -230,6 +234,7 @@ def of_bundle(files: Mapping[str, bytes]) -> Sample:
         histories=[(place[1], json.loads(files[path])) for place, path in histories],
         keys=DecisionKeys(audience=DEPLOYMENT, keys=tuple(PublicKey(**one) for one in keys)) if keys else None,
         evidence={path: content for path, content in files.items() if path.startswith("evidence/")},
+        looks=files.get(LOOKS),
         sizes=(count // 3, 2 * count // 3, count),
         version=manifest.code.version,
         letters=files.get(LETTERS),
