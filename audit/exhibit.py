@@ -41,8 +41,8 @@ class Trusted(Frozen):
 
 @dataclass
 class Exhibit:
-    """A bundle under examination, by the release `version`. `asked` has the request behind each entry that answers one, by
-    sequence; `complete` tells whether the history is there from the first run on."""
+    """A bundle under examination, by the release `version`. `asked` has the request behind each entry that answers one,
+    by sequence; `complete` tells whether the history is there from the first run on."""
 
     files: Mapping[str, bytes]
     manifest: Manifest

@@ -118,7 +118,7 @@ class Bench:
         Raises:
             BundleError, ValueError, KeyError, TypeError: there is none.
         """
-        return Assessment.model_validate_json(json.dumps(self._body(digest)))
+        return Assessment.model_validate_json(json.dumps(self._body(digest, "assessment")))
 
     def judge(self, stated: Assessment, standing: Standing) -> Anew:
         """Judge one anew where the log stood before it, and remember its looks for those that come.
@@ -240,7 +240,7 @@ class Bench:
         return self._baselines[1]
 
     def _measured(self, digest: str) -> _Measured:
-        body = self._body(digest)
+        body = self._body(digest, "snapshot")
         snapshot = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
         rows = {(one["cohort"], MetricName(one["metric"])): _rows(one) for one in body["rows"]}
         since = {
@@ -261,8 +261,10 @@ class Bench:
                 found.append(Differs(_name(key), *off))
         return tuple(found)
 
-    def _body(self, digest: str) -> dict[str, Any]:
+    def _body(self, digest: str, kind: str) -> dict[str, Any]:
         whole = json_of(self._files, evidence_path(digest))
+        if whole["kind"] != kind:
+            raise ValueError(f"it is a {str(whole['kind'])[:100]}, and no {kind}")
         body: dict[str, Any] = whole["body"]
         return body
 

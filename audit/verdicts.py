@@ -22,14 +22,10 @@ from models.evidence import Assessment
 from models.log import EntryKind, LogEntry, Outcome
 from models.plan import RolloutPlan
 from models.plan_metric import OnBreach
-from models.rollout import Phase
 from models.transitions import Level, rule_of
 
 TOLD = 5
 """Verdicts named of those that could not be judged anew."""
-
-_NOT_READ = (BundleError, ValueError, KeyError, TypeError, AttributeError)
-"""What reading evidence raises that is none: that is told where evidence itself is looked at."""
 
 
 def check_verdicts(exhibit: Exhibit) -> None:
@@ -80,9 +76,9 @@ class _Court:
         place = place_of(entry)
         if place is not None and place != standing.place:
             if not standing.stopping:
-                self._may(entry, "was left", Phase(standing.place[0]), approved=True)
+                self._may(entry, passed=True)
         elif entry.kind is EntryKind.PHASE and entry.gate is not None:
-            self._may(entry, "was opened", Phase(standing.place[0]), approved=False)
+            self._may(entry, passed=False)
         elif entry.kind is EntryKind.BASELINE and entry.evidence_digest is not None:
             self._values(entry, entry.evidence_digest, baseline=True)
         elif judged(entry):
@@ -98,9 +94,7 @@ class _Court:
         exhibit = self._exhibit
         exhibit.counts |= {"assessments": self._assessments, "judged": self._judged}
         for why, names in self._unable.items():
-            exhibit.unproven(
-                Check.VERDICTS, Gap.VERDICTS, f"{len(names)} verdicts were not judged anew, {why}: {_some(names)}"
-            )
+            exhibit.unproven(Check.VERDICTS, Gap.VERDICTS, f"{len(names)} were not judged anew, {why}: {_some(names)}")
         if self._claimed:
             told = "verdicts count earlier looks of which there is no evidence here"
             exhibit.unproven(Check.VERDICTS, Gap.LOOKS, f"{len(self._claimed)} {told}: {_some(self._claimed)}")
@@ -113,9 +107,9 @@ class _Court:
             stated = self._bench.assessment(digest)
             anew = self._bench.judge(stated, self._standing)
             self._values(entry, stated.snapshot_digest)
-        except _NOT_READ:
+        except Exception as problem:  # evidence may be anything, and what judges it may fail in any way
             self._newest = _Newest(entry, None)
-            self._not_judged("their evidence cannot be read", [f"entry {entry.sequence}"])
+            self._not_read(entry, digest, problem)
             return
         self._told(entry, stated)
         for one in anew.differs:
@@ -132,7 +126,8 @@ class _Court:
         """A snapshot says what the partners' rows come to."""
         try:
             found = self._bench.snapshot_of(digest, baseline=baseline)
-        except _NOT_READ:
+        except Exception as problem:  # evidence may be anything, and what judges it may fail in any way
+            self._not_read(entry, digest, problem)
             return
         for one in found:
             self._differs(entry, digest, one)
@@ -146,6 +141,16 @@ class _Court:
         # The rules may have been others then.
         told = f"{one.whose} {one.what}; by this release's rules the evidence does not bear it out"
         self._exhibit.unproven(Check.VERDICTS, Gap.VERDICTS, told, **where)
+
+    def _not_read(self, entry: LogEntry, digest: str, problem: Exception) -> None:
+        """Evidence that is not there is missed where evidence is looked at; another release may have written it
+        otherwise; what remains is none."""
+        if self._same_release and not isinstance(problem, BundleError):
+            told = " ".join(f"{type(problem).__name__}: {problem}".split())[:300]
+            file = evidence_path(digest)
+            self._exhibit.wrong(Check.VERDICTS, f"it cannot be judged: {told}", entry=entry.sequence, file=file)
+        else:
+            self._not_judged("their evidence cannot be read", [f"entry {entry.sequence}"])
 
     def _not_judged(self, why: str, names: list[str]) -> None:
         self._unable.setdefault(why, []).extend(names)
@@ -166,31 +171,32 @@ class _Court:
                 Check.VERDICTS, told, entry=entry.sequence, found=found, expected=stated.as_of.isoformat()
             )
 
-    def _may(self, entry: LogEntry, what: str, phase: Phase, *, approved: bool) -> None:
-        """Whether evidence allowed what an entry tells of: that a gate was opened, or a phase left."""
+    def _may(self, entry: LogEntry, *, passed: bool) -> None:
+        """Whether evidence allowed what an entry tells of: that a gate was opened or passed, or a phase left."""
         standing, way = self._standing, self._standing.way
-        name = f"gate {way.key}" if way.gate else phase.value
-        if way.level is Level.BASELINE and phase is Phase.PREPARE:
-            self._refuse(entry, f"{name} {what}", self._missing_baselines())
+        gated = rule_of(self._plan, way) is not None
+        done = f"gate {way.key} was {'passed' if passed else 'opened'}" if gated else f"{standing.place[0]} was left"
+        if way.level is Level.BASELINE:
+            self._refuse(entry, done, self._missing_baselines())
         if way.level < Level.GUARDRAILS:
             return
         newest = self._newest
         if newest is None:
-            self._wrong(entry, f"{name} {what}, and nothing had been judged in this phase")
+            self._wrong(entry, f"{done}, and nothing had been judged in this phase")
             return
         if entry.evidence_digest != newest.entry.evidence_digest:
             self._exhibit.wrong(
                 Check.VERDICTS,
-                f"{name} {what} on other evidence than the newest, which is that of entry {newest.entry.sequence}",
+                f"{done} on other evidence than the newest, which is that of entry {newest.entry.sequence}",
                 entry=entry.sequence,
                 found=str(entry.evidence_digest),
                 expected=str(newest.entry.evidence_digest),
             )
-        self._fresh(entry, f"{name} {what}", newest.entry, approved=approved and rule_of(self._plan, way) is not None)
+        self._fresh(entry, done, newest.entry, approved=passed and gated)
         if newest.assessment is not None:
             let_be = standing.let_be
             found = blocks(self._plan, standing.watched, let_be, newest.assessment, way.level)
-            self._refuse(entry, f"{name} {what}", found)
+            self._refuse(entry, done, found)
 
     def _fresh(self, entry: LogEntry, told: str, newest: LogEntry, *, approved: bool) -> None:
         standing, at = self._standing, as_of(newest)
@@ -211,7 +217,7 @@ class _Court:
     def _missing_baselines(self) -> tuple[Block, ...]:
         try:
             found = self._bench.baselines(self._standing)
-        except _NOT_READ:
+        except Exception:  # told where the baselines themselves are looked at
             return ()
         return baseline_blocks(self._plan, found, self._standing.let_be)
 
