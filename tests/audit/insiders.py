@@ -82,7 +82,7 @@ def edited(sample: Sample, is_it: Callable[[Body], bool], verdicts: dict[str, st
     """The log and the history with other verdicts in the entries of an assessment."""
 
     def changed(body: Any) -> Any:
-        for one in _entries(body):
+        for one in entries_in(body):
             if is_it(one) and "verdicts" in one.get("detail", {}):
                 one["detail"]["verdicts"] = verdicts
         return body
@@ -109,7 +109,7 @@ def _payloads(event: Body) -> list[Body]:
     return said.get("payloads", []) if "ACTIVITY_TASK_SCHEDULED" in kind_of(event) and isinstance(said, dict) else []
 
 
-def _entries(body: Any) -> list[Body]:
+def entries_in(body: Any) -> list[Body]:
     if not isinstance(body, dict):
         return []
     own = [body["entry"]] if isinstance(body.get("entry"), dict) else []
@@ -128,7 +128,8 @@ def signed_anew(sample: Sample) -> Sample:
             body = json.loads(base64.b64decode(payload["data"]))
             if body.get("token"):
                 claims = json.loads(base64.urlsafe_b64decode(body["token"].split(".")[1] + "=="))
-                request = request_digest(Decide.model_validate_json(json.dumps(body)))
-                if claims.get("request") != request and claims.get("chain") == sample.chain:
-                    tokens[body["token"]] = PEN.sign(claims | {"request": request})
+                command = Decide.model_validate_json(json.dumps(body))
+                signed = {"request": request_digest(command), "evidence": command.evidence_digest}
+                if not signed.items() <= claims.items() and claims.get("chain") == sample.chain:
+                    tokens[body["token"]] = PEN.sign(claims | signed)
     return rewritten(sample, tokens)

@@ -18,6 +18,14 @@ async def exported(live: Live, conn: Connection) -> Sample:
     return of_bundle(found.files)
 
 
+async def borne_out(live: Live, conn: Connection) -> Report:
+    """What is found in the bundle of a rollout of which evidence must bear out all that it did."""
+    report = report_on(await exported(live, conn))
+    assert against(report) == []
+    assert report.proven.judged == report.proven.assessments
+    return report
+
+
 def report_on(sample: Sample) -> Report:
     """What is found in it."""
     trusted = Trusted(log=(SIGNER.public,), decisions=sample.keys.keys if sample.keys else ())

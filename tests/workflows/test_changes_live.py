@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
+from dataclasses import replace
 from datetime import date
 
 import asyncpg
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from audit.findings import Gap
+from models.canonical import canonical
 from models.command import Verb
 from models.evidence import MetricAssessment, Verdict
 from models.log import EntryKind
 from models.metric import MetricName
 from models.rollout import HoldKind, PauseCause, Status
 from store.evidence import read_assessment
+from tests.audit.lived import borne_out, exported, report_on
 from tests.facts import seed_facts, slump, stumble
 from tests.plans import CONTROL, PILOT, WAVE_1, judged_by_change, make_plan
 from tests.workflows.live import FACTS_FROM, FACTS_TO, Live, running
@@ -79,6 +84,8 @@ async def test_a_pilot_that_falls_behind_is_paused_and_told_by_whom(
         history = await said(live)
         assert item.change.sentence in history
         assert '"matured_through"' not in history
+        async with lively.acquire() as conn:
+            await borne_out(live, conn)
 
 
 async def test_a_market_that_falls_as_a_whole_pauses_nobody(
@@ -96,6 +103,8 @@ async def test_a_market_that_falls_as_a_whole_pauses_nobody(
         assert (item.verdict, item.by_change) == (Verdict.MET, Verdict.MET)
         assert item.value is not None
         assert item.value < 75
+        async with lively.acquire() as conn:
+            await borne_out(live, conn)
 
 
 async def test_a_pilot_of_which_nothing_can_be_told_yet_neither_pauses_nor_advances(
@@ -111,6 +120,8 @@ async def test_a_pilot_of_which_nothing_can_be_told_yet_neither_pauses_nor_advan
         found = {one.metric: one.verdict for one in view.assessment.items}
         assert found[MetricName.LEAD_FOLLOW_UP_SLA] is Verdict.NO_EVIDENCE
         assert HoldKind.OUTCOME not in {one.kind for one in view.holds}
+        async with lively.acquire() as conn:
+            await borne_out(live, conn)
 
 
 async def test_a_wave_is_judged_from_its_own_enrolment_on_and_beside_the_control_cohort(
@@ -142,3 +153,54 @@ async def test_a_wave_is_judged_from_its_own_enrolment_on_and_beside_the_control
         assert pilot.since is not None
         assert wave.since is not None
         assert pilot.since < wave.since
+        async with lively.acquire() as conn:
+            await borne_out(live, conn)
+
+
+async def test_without_a_control_cohort_whoever_is_not_enrolled_yet_is_compared_also_by_an_auditor(
+    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    """The store knows who is enrolled; the bundle only who was enrolled by which entry of the log."""
+    changes = judged_by_change(margin="15pp", pass_risk=0.2)
+    changes["metrics"][0] |= {"on_breach": "warn"}
+    cohorts = {name: one for name, one in changes["cohorts"].items() if name != "control"}
+    async with running(time_skipping, lively, make_plan(**changes | {"cohorts": cohorts})) as live:
+        await to_pilot(live)
+        await live.days(14)
+        await live.ask(Verb.REVIEW, "sponsor")
+        await live.until_phase("validate", within_days=40)
+        item = await whole_sla(lively, live)
+        assert item.change is not None
+        assert item.by_change is Verdict.MET
+        async with lively.acquire() as conn:
+            await borne_out(live, conn)
+
+
+async def test_a_pause_that_rests_on_how_often_is_borne_out_by_looks_of_which_there_is_only_a_list(
+    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    """Quiet looks of the watch leave a verdict in the store, and no evidence: an auditor is told that."""
+    await slump(lively, PILOT, SLUMP, FACTS_TO)
+    plan = make_plan()
+    sla, *rest = (one.model_dump(mode="json") for one in plan.metrics)
+    tolerant = make_plan(metrics=[sla | {"tolerance": {"in_a_row": 3}}, *rest])
+    async with running(time_skipping, lively, tolerant) as live:
+        await to_pilot(live)
+        await live.until_status(Status.PAUSED)
+        async with lively.acquire() as conn:
+            sample = await exported(live, conn)
+    report = report_on(sample)
+    assert report.wrong == ()
+    [gap] = [one for one in report.findings if one.gap is Gap.LOOKS]
+    assert "count earlier looks of which there is no evidence here: lead_follow_up_sla of pilot" in gap.what
+    assert report.proven.judged == report.proven.assessments
+    assert sample.looks is not None
+    without = report_on(replace(sample, looks=None))
+    assert without.wrong == ()
+    [gap] = [one for one in without.findings if one.gap is Gap.VERDICTS]
+    assert "the looks before it, which it counts, are not in the bundle" in gap.what
+    # Looks that say otherwise than the assessment counted are no mere gap.
+    lines = [json.loads(line) for line in sample.looks.splitlines()]
+    others = [line | ({"verdict": "met", "beyond": False} if line["beyond"] else {}) for line in lines]
+    forged = replace(sample, looks=b"".join(canonical(one) + b"\n" for one in others))
+    assert any("is stated with another verdict" in one.what for one in report_on(forged).wrong)
