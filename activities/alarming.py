@@ -18,12 +18,18 @@ WHAT_TO_DO = {
     Trouble.ENDED: "Its partners stay as they are and nobody watches them.",
     Trouble.DELETED: "Its partners stay as they are and nobody watches them.",
     Trouble.RESET: "What was decided after the point it was set back to may be forgotten by the rollout; the log has "
-    "it still.",
+    "it still. This stands until somebody has looked into it.",
     Trouble.PAUSED: "It does nothing until it is unpaused: `temporal workflow unpause`. Nobody watches its partners.",
     Trouble.REPLACED: "Another start of the plan runs under its name.",
     Trouble.REWRITTEN: "Both are kept. The history of a run only ever grows: somebody has set the rollout back, or "
     "changed what Temporal holds.",
 }
+
+
+def was_reset(run_id: str, reset_from: str) -> Found:
+    """That somebody set a rollout back: the run begins as an earlier one did."""
+    text = f"somebody reset the workflow: run {run_id} repeats the beginning of run {reset_from}"
+    return Found(Trouble.RESET, run_id, text)
 
 
 async def raise_alarm(conn: Connection, key: RolloutKey, found: Found) -> bool:

@@ -6,8 +6,9 @@ round nobody would have been heard.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import asyncpg
@@ -48,17 +49,38 @@ TURNS = frozenset(
 """Entries that are signed with the transaction that writes them."""
 
 
+SAID_AGAIN = timedelta(days=1)
+"""How long it is not said again that a log cannot be signed, as long as it cannot be for the same reason."""
+
+
 class LogSigner:
     """Writes checkpoints with the key of an installation."""
 
-    def __init__(self, signer: NoteSigner, deployment: str) -> None:
+    def __init__(self, signer: NoteSigner, deployment: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
         self._signer = signer
         self._deployment = deployment
+        self._clock = clock
+        self._said: dict[RolloutKey, tuple[str, float]] = {}
 
     @property
     def vkey(self) -> str:
         """What its signatures are known by."""
         return self._signer.public.vkey
+
+    def is_news(self, key: RolloutKey, problem: str) -> bool:
+        """Whether a problem with a chain's log has to be said: it is another than the last one, or a day has passed.
+        The log is looked at every minute."""
+        now = self._clock()
+        said, at = self._said.get(key, ("", 0.0))
+        if said == problem and now - at < SAID_AGAIN.total_seconds():
+            return False
+        self._said[key] = problem, now
+        return True
+
+    def is_sound(self, key: RolloutKey) -> None:
+        """Nothing is wrong with a chain's log: should something be again, it is news."""
+        self._said.pop(key, None)
 
     async def write(
         self, conn: Connection, key: RolloutKey, because: Because, *, wait: bool = True
@@ -144,12 +166,17 @@ async def at_turn(
 async def attempt(
     conn: Connection, key: RolloutKey, because: Because, signer: LogSigner, *, wait: bool = True
 ) -> StoredCheckpoint | None:
-    """Write a checkpoint if that is possible; the transaction that it is called in goes on in any case."""
+    """Write a checkpoint if that is possible; the transaction that it is called in goes on in any case. A log that
+    cannot be signed is an alarm, once until something about it changes or a day has passed."""
     try:
         async with conn.transaction():
-            return await signer.write(conn, key, because, wait=wait)
+            written = await signer.write(conn, key, because, wait=wait)
+        if written is not None:
+            signer.is_sound(key)
+        return written
     except NotSound as problem:
-        log.error("alarm: a log cannot be signed", rollout=key.rollout_id, chain=key.chain_id, problem=str(problem))
+        if signer.is_news(key, str(problem)):
+            log.error("alarm: a log cannot be signed", rollout=key.rollout_id, chain=key.chain_id, problem=str(problem))
     except asyncpg.PostgresError as problem:
         log.error("a checkpoint cannot be written", rollout=key.rollout_id, problem=repr(problem)[:300])
     return None

@@ -17,7 +17,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.alarming import raise_alarm
+from activities.alarming import raise_alarm, was_reset
 from activities.errors import borrowed, named_errors
 from models.canonical import canonical
 from models.names import rollout_workflow_id
@@ -99,6 +99,8 @@ async def export_chain(
         newest = await read_run(client, rollout_workflow_id(key.rollout_id), one)
         async with borrowed(pool) as conn, conn.transaction():
             kept = await histories.keep(conn, key, newest, position)
+            if newest.reset_from is not None:  # it may have gone on in a new run before the sweep looked
+                await raise_alarm(conn, key, was_reset(one, newest.reset_from))
             if kept is Kept.OTHER:
                 told = f"the history of run {one} does not begin as the one that was exported earlier"
                 await raise_alarm(conn, key, Found(Trouble.REWRITTEN, f"{one} {newest.sha256[:16]}", told))

@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.alarming import raise_alarm
+from activities.alarming import raise_alarm, was_reset
 from activities.errors import borrowed
 from activities.exporting import ANSWER, RunGone, began_as, export_chain
 from models.names import ROLLOUT, rollout_workflow_id
@@ -128,8 +128,7 @@ class Sweep:
             found.append(Found(Trouble.ENDED, run_id, text))
         began = await began_as(self._client, workflow_id, run_id)
         if began.reset_from:
-            text = f"somebody reset the workflow: run {run_id} repeats the beginning of run {began.reset_from}"
-            found.append(Found(Trouble.RESET, run_id, text))
+            found.append(was_reset(run_id, began.reset_from))
         return tuple(found), tuple(one for one in (run_id, began.reset_from) if one)
 
     async def export(self) -> Swept | None:

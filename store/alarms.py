@@ -17,7 +17,11 @@ _STANDING = statement("alarms/standing")
 _OPEN = statement("alarms/open_rollouts")
 _END = statement("alarms/end_with_rollout")
 
-OF_WORKFLOWS = tuple(one for one in Trouble if one is not Trouble.REWRITTEN)
+UNTIL_SEEN = (Trouble.RESET, Trouble.REWRITTEN)
+"""What has happened and does not pass by itself: it stands until somebody has looked into it and says so, and the same
+is not raised again then. A rollout that was set back carries on in new runs, and what it forgot stays forgotten."""
+
+OF_WORKFLOWS = tuple(one for one in Trouble if one not in UNTIL_SEEN)
 """What is looked for again and again, and over when it is not found."""
 
 
@@ -30,9 +34,10 @@ class Found(NamedTuple):
 
 
 async def raise_alarm(conn: Connection, key: RolloutKey, found: Found) -> datetime | None:
-    """Raise an alarm; when that was, None where it stands already."""
+    """Raise an alarm; when that was, None where it stands already or somebody has looked into it."""
+    seen = found.trouble in UNTIL_SEEN
     raised: datetime | None = await conn.fetchval(
-        _RAISE, key.rollout_id, key.chain_id, found.trouble.value, found.about, found.detail
+        _RAISE, key.rollout_id, key.chain_id, found.trouble.value, found.about, found.detail, seen
     )
     return raised
 

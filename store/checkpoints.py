@@ -150,8 +150,8 @@ async def uncovered(conn: Connection, key: RolloutKey) -> int:
 async def covered(conn: Connection, key: RolloutKey, because: str, within: float) -> bool:
     """Wish for a checkpoint where one is lacking, and wait; whether the log as it was when called is covered in time.
 
-    Not to be called in a transaction: nobody else would see the wish. Where nobody answers wishes, because no worker has
-    a key or none runs, nobody is waited for.
+    Not to be called in a transaction: nobody else would see the wish. Where nobody answers wishes, because no worker
+    has a key or none runs, nobody is waited for.
 
     Args:
         within: seconds; a worker that has the key needs about one.

@@ -45,8 +45,8 @@ class KeptEvidence(Frozen):
 
 
 class KeptLook(Frozen):
-    """A look at one metric of one cohort as of a programme time: the verdict of it by itself, what it adds to the count of
-    breaches, and the digest of the snapshot that it was made of."""
+    """A look at one metric of one cohort as of a programme time: the verdict of it by itself, what it adds to the count
+    of breaches, and the digest of the snapshot that it was made of."""
 
     cohort: str
     metric: str

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from structlog.testing import capture_logs
 
 from activities.checkpoints import LogSigner
 from audit.checkpoint import Because, link_of, open_checkpoint
 from audit.errors import NotSound
-from audit.notes import read_vkey
+from audit.notes import NoteSigner, read_vkey
 from audit.tree import root
 from models.log import EntryKind
 from models.names import DEPLOYMENT
@@ -112,6 +114,49 @@ async def test_who_exports_gets_a_checkpoint_over_everything_and_does_not_wait_w
         assert await store.uncovered(conn, key) == 0
     assert [link_of(one).because for one in await desk.verified()] == [Because.GATE, Because.EXPORT]
     assert await desk.wishes() == 0
+
+
+async def test_where_no_worker_has_a_key_who_exports_does_not_wait(desk: Desk) -> None:
+    """A turn of a rollout that nobody signed has left a wish, and there is no checkpoint at all."""
+    without = Desk(desk.pool, None, desk.setting)
+    await without.record(1)
+    async with desk.pool.acquire() as conn:
+        async with asyncio.timeout(5):
+            assert not await store.covered(conn, desk.setting.key, "export", within=3600)
+        assert await desk.wishes() == 1
+        # Nor where there was one, and a wish has stood for longer than anybody would be waited for.
+        assert await grant_wish(desk.pool, _of(desk))
+        await without.record(2)
+        await conn.execute("update log_checkpoint_wish set wished_at = now() - interval '2 hours'")
+        async with asyncio.timeout(5):
+            assert not await store.covered(conn, desk.setting.key, "export", within=3600)
+
+
+async def test_that_a_log_cannot_be_signed_is_said_once_and_again_when_it_changes_or_a_day_has_passed(
+    desk: Desk,
+) -> None:
+    """Workers look at it every minute."""
+    now = 0.0
+    await desk.record(1, 2, 3)
+    signs = LogSigner(NoteSigner(DEPLOYMENT, Ed25519PrivateKey.generate()), DEPLOYMENT, lambda: now)
+    other = Desk(desk.pool, signs, desk.setting)
+
+    async def alarms_at(hour: float) -> list[str]:
+        nonlocal now
+        now = hour * 3600
+        with capture_logs() as said:
+            await sign_due(desk.pool, signs, timedelta(0))
+        return [one["problem"] for one in said if one["event"] == "alarm: a log cannot be signed"]
+
+    await desk.tamper("update decision_log set entry = jsonb_set(entry, '{message}', '\"another\"') where sequence = 2")
+    await Desk(desk.pool, None, desk.setting).record(4, kind=EntryKind.ASSESSMENT)
+    assert "is not the one that its checkpoint 1 over 3 entries was signed over" in (await alarms_at(0))[0]
+    assert [await alarms_at(hour) for hour in (0.1, 12, 23.9)] == [[], [], []]
+    assert len(await alarms_at(24.1)) == 1
+    await desk.tamper("update log_checkpoint set note = 'what is no note'")
+    assert len(await alarms_at(24.2)) == 1
+    assert await alarms_at(24.3) == []
+    assert await other.checkpoints() == await desk.checkpoints()
 
 
 async def test_many_workers_sign_each_chain_once(pool: Pool) -> None:

@@ -6,18 +6,23 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from temporalio import workflow
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import exporting
-from activities.exporting import ExportActivities, Writer, export_chain, read_run
+from activities.exporting import ExportActivities, RunGone, Writer, began_as, export_chain, read_run
 from models.canonical import canonical
 from models.names import ROLLOUT, rollout_workflow_id
 from models.work import ExportRequest, RolloutKey
@@ -25,6 +30,10 @@ from store import alarms, histories
 from store.histories import GZIP, Kept, RunHistory, begins_with
 from tests.activities.setting import Pool, Setting
 from tests.plans import make_plan
+from tests.worker.process import patiently
+from tests.workflows.simulator import Simulator
+from workflows.closing import exported
+from workflows.journal import now_of
 
 RECORDED = Path(__file__).parents[1] / "replay" / "histories"
 
@@ -129,6 +138,59 @@ async def test_a_shorter_history_that_comes_late_changes_nothing(started: Starte
     async with pool.acquire() as conn, conn.transaction():
         assert await histories.keep(conn, started.key, early, 1) is Kept.UNCHANGED
     assert [one[1:] for one in await _kept(pool, started.key)] == [(1, 3, False)]
+
+
+@workflow.defn(name=ROLLOUT)
+class _Again:
+    """Goes on in a second run, and there waits for ever."""
+
+    @workflow.run
+    async def run(self, first: bool = True) -> None:
+        if first:
+            workflow.continue_as_new(False)
+        await workflow.wait_condition(lambda: False)
+
+
+async def test_a_run_before_that_was_deleted_unexported_is_told_of_and_the_rest_is_kept_in_its_place(
+    dev_server: WorkflowEnvironment, pool: Pool
+) -> None:
+    client, queue = dev_server.client, f"again-{uuid4()}"
+    plan = make_plan(id=f"export-{uuid4().hex[:8]}")
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(client, task_queue=queue, workflows=[_Again], workflow_runner=runner):
+        handle = await client.start_workflow(ROLLOUT, True, id=rollout_workflow_id(plan.id), task_queue=queue)
+        chain = str(handle.first_execution_run_id)
+
+        async def gone_on() -> str | None:
+            newest = (await client.get_workflow_handle(handle.id).describe()).run_id
+            return newest if newest != chain else None
+
+        second = await patiently(gone_on, lambda: "it does not go on in a second run")
+    key = (await Setting(pool, plan, chain).register()).key
+    first = WorkflowExecution(workflow_id=handle.id, run_id=chain)
+    await client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=first)
+    )
+
+    async def deleted() -> bool | None:
+        try:
+            await began_as(client, handle.id, chain)
+        except RunGone:
+            return True
+        return None
+
+    await patiently(deleted, lambda: "the run is not deleted")
+    result = await ActivityEnvironment().run(
+        ExportActivities(pool, client).export_history, ExportRequest(key=key, run_id=second)
+    )
+    assert (result.missing_run, result.runs, result.run_id) == (chain, 1, second)
+    async with pool.acquire() as conn:
+        assert [(one.run_id, one.position) for one in await histories.list_histories(conn, key)] == [(second, 2)]
+    now = now_of(state := Simulator(plan).state, datetime(2026, 1, 5, tzinfo=UTC))
+    entry = exported(state, "after pilot", result, now).recent[-1]
+    assert entry.message.endswith(f"; run {chain} before them was deleted unexported")
+    assert entry.detail["missing_run"] == chain
+    await client.get_workflow_handle(handle.id).terminate("the test is over")
 
 
 async def test_a_run_that_is_over_is_neither_changed_nor_deleted_in_the_store(started: Started, pool: Pool) -> None:

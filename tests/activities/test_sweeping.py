@@ -205,3 +205,20 @@ async def test_a_reset_is_noticed_and_both_runs_are_exported(dev_server: Workflo
         assert await _alarms(pool) == [("reset", reset.run_id)]
         assert dict(await _exported(pool, key)).keys() == {chain, reset.run_id}
         assert dict(await _exported(pool, key))[chain] is True
+        # A later run that repeats nothing has not been looked into by anybody.
+        assert await _settled(pool, key) == [("reset", str(reset.run_id))]
+        await pool.execute("update rollout set open = false")
+        await sweep.look()
+        assert await _alarms(pool) == [("reset", reset.run_id)]
+        # Somebody has: what they looked into is not raised again, though the run is still what it is.
+        await pool.execute("update rollout set open = true")
+        await pool.execute("update workflow_alarm set over_at = now() where trouble = 'reset'")
+        await sweep.look()
+        assert await _alarms(pool) == []
+
+
+async def _settled(pool: Pool, key: RolloutKey) -> list[tuple[str, str]]:
+    """The alarms that stand when a sweep finds nothing, as it does once the rollout is carried on in a new run."""
+    async with pool.acquire() as conn, conn.transaction():
+        assert await alarms.settle(conn, key, ()) == ()
+    return await _alarms(pool)

@@ -37,6 +37,7 @@ def test_a_whole_rollout_is_proven_down_to_the_last_entry_signature_and_gate() -
     proven = report.proven
     assert (proven.entries, proven.covered, proven.checkpoints) == (count, count, 3)
     assert (proven.signatures, proven.gates, proven.histories) == (14, 3, 1)
+    assert (proven.judged, proven.assessments) == (9, 9)
     assert proven.evidence == len(sample.evidence) > 20
     assert proven.requests > proven.signatures
     told = with_replays(report, Replays(version="1.0", done=1)).line
@@ -47,13 +48,14 @@ def test_a_whole_rollout_is_proven_down_to_the_last_entry_signature_and_gate() -
 
 @pytest.mark.parametrize("name", sorted(chains()))
 def test_nothing_is_read_into_what_a_rollout_of_any_path_wrote(name: str) -> None:
-    """The rules are walked through with the logs of all paths, also of releases gone by: none of them is wrong."""
+    """The rules are walked through with the logs of all paths, also of releases gone by: none of them is wrong. Nor is
+    any gate open too early or on older evidence than the newest."""
     sample = of_history(name)
     report = look(sample)
     # Histories have no evidence: that is missed, and nothing else.
     assert {one.check for one in report.wrong} <= {Check.EVIDENCE}
     assert all("is not in the bundle" in one.what for one in report.wrong)
-    assert gaps(report) <= {Gap.UNSIGNED, Gap.PLAN}
+    assert gaps(report) <= {Gap.UNSIGNED, Gap.PLAN, Gap.VERDICTS}
     assert report.proven.covered == len(sample.leaves)
 
 

@@ -18,6 +18,7 @@ from console.settings import ConsoleSettings
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from store.events.keys import add_key
+from tests.console.role import as_console
 from tests.console.stage import GATE, PAUSED, PILOTING, Stage, stage
 
 CHECKED = """
@@ -115,11 +116,11 @@ async def refused(sender: Sender, status: int, *events: dict[str, Any]) -> list[
 @pytest.fixture
 async def sender(database: str) -> AsyncIterator[Sender]:
     """Somebody with a key for the source crm, beside three partners, a person and a check."""
-    async with await open_pool(database, SMALL) as pool:
+    async with await open_pool(database, SMALL) as pool, await open_pool(await as_console(database), SMALL) as theirs:
         await pool.execute(CHECKED)
         async with pool.acquire() as conn:
             key = await add_key(conn, "crm-live", "crm")
-        transport = httpx.ASGITransport(create_app(pool, SMALL))
+        transport = httpx.ASGITransport(create_app(theirs, SMALL))
         async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
             yield Sender(client, pool, key)
 

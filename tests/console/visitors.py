@@ -18,6 +18,7 @@ from console.server import serve
 from console.settings import ConsoleSettings, listen
 from console.signing import Signer
 from console.site import Site, dev_site
+from tests.console.role import as_console
 
 NOWHERE = "127.0.0.1:1"
 """Where no Temporal is."""
@@ -86,7 +87,9 @@ async def serving_on(
     make: Callable[[Gateway], Site],
     gateway: Gateway | None = None,
 ) -> AsyncIterator[Site]:
-    """The service with people, on a socket that listens and real HTTP; without a gateway no Temporal answers."""
+    """The service with people, on a socket that listens and real HTTP; without a gateway no Temporal answers. In the
+    database it has the rights of the console's documented role."""
+    database = await as_console(database)
     stop, started = asyncio.Event(), asyncio.Event()
     site = make(gateway or await Gateway.open(NOWHERE, lazy=True))
     running = asyncio.create_task(serve(database, settings, listening, started.set, stop, site))

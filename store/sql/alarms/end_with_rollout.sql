@@ -1,5 +1,5 @@
--- Nobody counts any more on what is over: the troubles of workflows end with their rollouts. A history that does not
--- go together with an earlier one stays an alarm. $1 the troubles that end.
+-- Nobody counts any more on what is over: the troubles of workflows end with their rollouts. That one was set back, and a
+-- history that does not go together with an earlier one, stay alarms. $1 the troubles that end.
 update workflow_alarm a
 set over_at = now()
 from rollout r
