@@ -108,7 +108,7 @@ async def verify(
         typer.Option(
             "--allow",
             help="What may be left unproven, as often as needed: uncovered, unsigned, decision-keys, history, "
-            "unanswered, replay, plan, letters.",
+            "unanswered, verdicts, looks, replay, plan, letters.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every finding, not only the first ones.")] = False,
