@@ -58,8 +58,8 @@ DECIDES = (
 )
 """What of a judged metric opens gates and halts rollouts. Who moved the number, and the sentences about it, do not."""
 
-COUNTED = 60
-"""Looks that nobody lists, of one kind each: more than any tolerance that people agree on."""
+MOST_COUNTED = 1000
+"""Looks that nobody lists, of one kind each, whatever a plan tolerates: three years of daily ones."""
 
 _SAYING = ((Verdict.NOT_MET, True), (Verdict.MET, False), (Verdict.NO_EVIDENCE, None), (Verdict.CANNOT_TELL, None))
 
@@ -89,6 +89,29 @@ class _Measured(NamedTuple):
     snapshot: Snapshot
     rows: dict[Key, tuple[PartnerReading, ...]]
     since: dict[tuple[str, MetricName, datetime], tuple[PartnerReading, ...]]
+
+
+class _Ours(NamedTuple):
+    """What an assessment comes to, by cohort and metric: with the looks that are listed; with others in their place;
+    and without those listed that may have come late."""
+
+    main: Mapping[Key, MetricAssessment]
+    others: Sequence[Mapping[Key, MetricAssessment]]
+    late: Mapping[Key, MetricAssessment]
+
+    @classmethod
+    def of(cls, main: Assessment, others: Iterable[Assessment], late: Assessment | None) -> _Ours:
+        return cls(_by_key(main), [_by_key(one) for one in others], _by_key(late) if late else {})
+
+
+class _Found(NamedTuple):
+    """What came of one judged metric: the item to go by, what is off, why it could not be judged, and whether it rests
+    on looks that are only listed."""
+
+    item: MetricAssessment
+    off: tuple[str, str, str] | None = None
+    unable: str | None = None
+    claimed: bool = False
 
 
 class Bench:
@@ -135,64 +158,58 @@ class Bench:
         def judged(past: Past) -> Assessment:
             return assess(self._plan, measured.snapshot, baselines, past, sums=sums or Sums())
 
-        proven = self._past(since, measured.snapshot.as_of, ())
-        listed = self._past(since, measured.snapshot.as_of, self._listed or ())
-        ours = judged(listed)
-        others = [judged(proven)] if self._listed else []
-        late = None
+        as_of, looks = measured.snapshot.as_of, self._listed or ()
+        proven = self._past(since, as_of, ())
+        ours = judged(self._past(since, as_of, looks))
+        others, late = [judged(proven)] if looks else [], None
         if self.counting:
-            others += [judged(one) for one in self._pasts(proven, since, measured.snapshot.as_of)]
+            others += [judged(one) for one in self._pasts(proven, since, as_of)]
             # A look may have been written down after a later one was judged.
-            by_then = measured.snapshot.as_of - self._plan.phases.cadence / 2
-            late = judged(
-                self._past(since, measured.snapshot.as_of, [o for o in self._listed or () if o.as_of < by_then])
-            )
-        found = self._compared(stated, ours, others, late, known=sums is not None)
+            by_then = as_of - self._plan.phases.cadence / 2
+            late = judged(self._past(since, as_of, [one for one in looks if one.as_of < by_then]))
+        found = self._compared(stated, _Ours.of(ours, others, late), ours, known=sums is not None)
         self._remember(found.judged)
         return found
 
-    def _compared(
-        self,
-        stated: Assessment,
-        ours: Assessment,
-        others: Sequence[Assessment],
-        late: Assessment | None,
-        *,
-        known: bool,
-    ) -> Anew:
-        ours_by, said, late_by = _by_key(ours), _by_key(stated), _by_key(late) if late else {}
-        differs = [
-            Differs(_name(key), "is not judged", "nothing", ours_by[key].verdict.value) for key in ours_by.keys() - said
-        ]
+    def _compared(self, stated: Assessment, by_key: _Ours, ours: Assessment, *, known: bool) -> Anew:
+        said = _by_key(stated)
+        unjudged = by_key.main.keys() - said
+        differs = [Differs(_name(key), "is not judged", "nothing", by_key.main[key].verdict.value) for key in unjudged]
+        if len(said) != len(stated.items):
+            differs.append(Differs("a metric of a cohort", "is judged twice", str(len(stated.items)), str(len(said))))
         unable: dict[str, str] = {}
         claimed, items = [], []
         for key, item in said.items():
-            mine, name = ours_by.get(key), _name(key)
-            metric = self._plan.metric(key[1])
-            if mine is None:
-                differs.append(Differs(name, "is judged, and was not measured", item.verdict.value, "nothing"))
-                continue
-            if metric is not None and metric.change is not None and not known:
-                unable[name] = "the log does not tell with whom it was compared"
-                items.append(item)
-                continue
-            possible = [one for other in others if (one := _by_key(other).get(key)) is not None]
-            off = difference(item, mine)
-            if off is None and any(difference(item, one) for one in possible):
-                claimed.append(name)
-            elif off is not None and self._listed is None and any(difference(item, one) is None for one in possible):
-                unable[name] = "the looks before it, which it counts, are not in the bundle"
-                mine = item
-            elif off is not None and key in late_by and difference(item, late_by[key]) is None:
-                claimed.append(name)
-                mine = item
-            elif off is not None:
-                differs.append(Differs(name, *off))
-            items.append(mine)
+            found = self._one(item, by_key, known=known)
+            items.append(found.item)
+            if found.off is not None:
+                differs.append(Differs(_name(key), *found.off))
+            if found.unable is not None:
+                unable[_name(key)] = found.unable
+            if found.claimed:
+                claimed.append(_name(key))
         if not differs and not unable and _stops(stated) != _stops(ours):
             differs.append(Differs("the stop conditions", "are said to be fulfilled", _stops(stated), _stops(ours)))
         judged = stated.model_copy(update={"items": tuple(items), "stop": stated.stop if unable else ours.stop})
         return Anew(judged, tuple(differs), unable, tuple(claimed))
+
+    def _one(self, item: MetricAssessment, ours: _Ours, *, known: bool) -> _Found:
+        """One metric of one cohort, as stated, beside what it comes to."""
+        key = (item.cohort, item.metric)
+        mine, metric = ours.main.get(key), self._plan.metric(item.metric)
+        if mine is None:
+            return _Found(item, ("is judged, and was not measured", item.verdict.value, "nothing"))
+        if metric is not None and metric.change is not None and not known:
+            return _Found(item, unable="the log does not tell with whom it was compared")
+        off = difference(item, mine)
+        others = [difference(item, other[key]) for other in ours.others if key in other]
+        if off is None:
+            return _Found(mine, claimed=any(others))
+        if self._listed is None and None in others:
+            return _Found(item, unable="the looks before it, which it counts, are not in the bundle")
+        if key in ours.late and difference(item, ours.late[key]) is None:
+            return _Found(item, claimed=True)
+        return _Found(mine, off)
 
     def _sums(self, measured: _Measured, frozen: _Measured | None, standing: Standing) -> Sums | None:
         """What changes are judged from; None where it is not known who was compared."""
@@ -221,7 +238,8 @@ class Bench:
     def _pasts(self, proven: Past, since: datetime, before: datetime) -> Iterator[Past]:
         """What might have been seen as well: looks that all say the same, between those of which there is evidence."""
         step = max(self._plan.phases.cadence / 2, timedelta(minutes=1))
-        times = [at for number in range(1, COUNTED + 1) if (at := before - number * step) >= since]
+        counted = max(_reach(one.tolerance) for one in self._plan.metrics)
+        times = [at for number in range(1, counted + 1) if (at := before - number * step) >= since]
         cohorts = {one.name for one in self._plan.cohort_specs()}
         keys = [(cohort, metric) for cohort in cohorts for metric in self.counting]
         for verdict, beyond in _SAYING:
@@ -287,6 +305,14 @@ def difference(stated: MetricAssessment, ours: MetricAssessment) -> tuple[str, s
 def counts_looks(tolerance: Tolerance) -> bool:
     """Whether a verdict can depend on the looks before it."""
     return tolerance.in_a_row > 0 or tolerance.met_in_a_row > 1 or tolerance.watches_for_blindness
+
+
+def _reach(tolerance: Tolerance) -> int:
+    """How many looks of one kind change a verdict, if any number does; twice, because some fall together with looks of
+    which there is evidence."""
+    numbers = (tolerance.in_all, tolerance.cannot_tell, tolerance.no_evidence_in_a_row)
+    most = max(tolerance.in_a_row, tolerance.met_in_a_row, *(one for one in numbers if one is not None))
+    return min(2 * (most + 1), MOST_COUNTED)
 
 
 def _off(stated: CohortReading, ours: CohortReading) -> tuple[str, str, str] | None:

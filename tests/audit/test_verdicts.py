@@ -155,6 +155,14 @@ def test_a_metric_that_is_left_out_of_an_assessment_is_found() -> None:
     assert "pilot was left, and the evidence does not allow it" not in told(report)
 
 
+def test_a_metric_that_is_judged_twice_is_found() -> None:
+    def twice(body: Body) -> None:
+        body["items"] = [*body["items"], {**body["items"][0], "verdict": "not met"}]
+
+    report = look(with_assessment(INSIDE, SEEN, twice))
+    assert "a metric of a cohort is judged twice" in told(report)
+
+
 def test_a_log_that_tells_another_verdict_than_its_assessment_is_found() -> None:
     """The workflow went by what it was told; the evidence in the store says something else."""
     body = body_of(INSIDE, SEEN.evidence_digest or "")

@@ -14,6 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding
 
 def grants() -> str:
     """The statements of the page that give the console's role its rights."""
+    found: str
     [found] = [one for one in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL) if f"to {ROLE};" in one]
     return found
 
