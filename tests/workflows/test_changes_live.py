@@ -20,6 +20,7 @@ from models.log import EntryKind
 from models.metric import MetricName
 from models.rollout import HoldKind, PauseCause, Status
 from store.evidence import read_assessment
+from tests.audit.exhibits import rewritten
 from tests.audit.lived import borne_out, exported, report_on
 from tests.facts import seed_facts, slump, stumble
 from tests.plans import CONTROL, PILOT, WAVE_1, judged_by_change, make_plan
@@ -174,6 +175,12 @@ async def test_without_a_control_cohort_whoever_is_not_enrolled_yet_is_compared_
         assert item.by_change is Verdict.MET
         async with lively.acquire() as conn:
             await borne_out(live, conn)
+            sample = await exported(live, conn)
+    # Where the log's sizes do not go together with whom it names, nobody is accused and nothing is passed.
+    report = report_on(rewritten(sample, {"wave-two 12 partners": "wave-two 13 partners"}))
+    assert report.wrong == ()
+    [gap] = [one for one in report.findings if one.gap is Gap.VERDICTS]
+    assert "the log does not tell with whom it was compared: lead_follow_up_sla of pilot" in gap.what
 
 
 async def test_a_pause_that_rests_on_how_often_is_borne_out_by_looks_of_which_there_is_only_a_list(
