@@ -49,8 +49,8 @@ async def record(
     """Write the decision record of a rollout, whether or not it is over: Markdown, one page of HTML that prints on A4,
     the charts, and an entry for each gate. It is made of the store alone, and the same store gives the same text.
     """
-    from console.record.writing import files
     from learning.record import decision_record
+    from record.writing import files
 
     found = await _hindsight(name, Place(home))
     try:
@@ -127,9 +127,9 @@ async def next_cycle(
     """
     from cli.database import connection
     from cli.plan import write
-    from cli.plan_text import plan_text
     from learning.accepted import NothingAccepted
     from learning.next_cycle import next_cycle as draft
+    from record.plan_text import plan_text
     from store.rollouts import list_rollouts
 
     if file is not None and file.exists() and not force:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from console.pages import terms
 from console.pages.asking import Look
-from console.pages.limits import spelled
 from console.pages.words import Words
-from drawing.charts import Band, Chart, Limit, Mark, limits_of
+from drawing.charts import Band, Chart, Limit, Mark
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
 from models.metric import MetricName
-from models.plan_metric import MetricPlan, Threshold
+from models.plan_metric import MetricPlan
 from models.rollout import PhaseRecord
+from record.limits import levels
 from store.views import ChangePoint, Point
 
 _WORST = (Verdict.NOT_MET, Verdict.NO_EVIDENCE, Verdict.CANNOT_TELL, Verdict.MET)
@@ -123,11 +123,6 @@ def _values(
         limits=limits,
         marks=marks,
     )
-
-
-def levels(words: Words, thresholds: Sequence[Threshold], baseline: float | None) -> tuple[Limit, ...]:
-    """Thresholds as levels of the metric itself, in the reader's language."""
-    return limits_of(thresholds, baseline, lambda one: words("Threshold %(limit)s", limit=spelled(str(one))))
 
 
 def _changed(words: Words, plan: MetricPlan, item: MetricAssessment, points: Sequence[ChangePoint]) -> Chart | None:

@@ -11,10 +11,10 @@ from starlette.responses import HTMLResponse, Response
 from console.pages.render import words_of
 from console.pages.rollout import show, unknown
 from console.person import SignedIn
-from console.record.document import html
-from console.record.writing import document
 from console.signin import pool_of
 from learning.record import decision_record
+from record.document import html
+from record.writing import document
 from store.evidence import EvidenceChanged
 from store.hindsight import Hindsight, read_hindsight
 from store.rollouts import UnknownBaselines

@@ -16,12 +16,12 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from console.pages import terms
-from console.pages.limits import limit_words
 from console.pages.wishes import HINT
 from console.pages.words import COOKIE, LANGUAGES, Words, language_of, words_in
 from console.person import Person
 from drawing.charts import NARROW, WIDE, Chart, draw
 from models.base import short
+from record.limits import limit_words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from console.pages import terms
 from console.pages.asking import Look
-from console.pages.limits import limit_words
 from console.pages.words import Words
 from models.command import Verb
 from models.evidence import Verdict
 from models.plan import RolloutPlan
 from models.reach import cohorts_to_enrol
 from models.rollout import Awaited, Delegation, Phase, Status
+from record.limits import limit_words
+from record.people import name_of as name_of
 from store.views import CohortScope, Line
 from workflows.course import deadline, transition
 
@@ -218,16 +219,6 @@ def what_words(words: Words, what: str) -> str:
             return words("Agree to %(what)s: %(key)s", what=terms.term(words, terms.VERB, Verb(verb)), key=key)
         case _:
             return what
-
-
-def name_of(plan: RolloutPlan | None, identity: str | None, given: Sequence[Delegation] = ()) -> str:
-    """Somebody by name, where the plan names them, or an owner who lets them act."""
-    if identity is None:
-        return ""
-    owner = plan.owner(identity) if plan else None
-    stands_in = next((one for one in given if one.identity.casefold() == identity.casefold()), None)
-    known = owner or stands_in
-    return known.name if known else identity
 
 
 def with_role(words: Words, plan: RolloutPlan, identity: str, given: Sequence[Delegation] = ()) -> str:

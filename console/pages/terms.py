@@ -12,7 +12,16 @@ from models.metric import CATALOGUE, MetricName
 from models.metric_terms import MetricUse
 from models.plan_metric import OnBreach
 from models.quality import Check, Severity
-from models.rollout import HoldKind, PauseCause, Phase, Status
+from models.rollout import HoldKind, PauseCause, Status
+from record.terms import METRIC as METRIC
+from record.terms import PHASE as PHASE
+from record.terms import ROLE as ROLE
+from record.terms import VERDICT as VERDICT
+from record.terms import gate as gate
+from record.terms import metric as metric
+from record.terms import phase as phase
+from record.terms import role as role
+from record.terms import term as term
 
 STATUS: Mapping[str, str] = {
     Status.RUNNING: N_("Running"),
@@ -23,19 +32,6 @@ STATUS: Mapping[str, str] = {
     Status.STOPPING: N_("Stopping"),
     Status.STOPPED: N_("Stopped"),
     Status.COMPLETED: N_("Completed"),
-}
-PHASE: Mapping[str, str] = {
-    Phase.PREPARE: N_("Prepare"),
-    Phase.PILOT: N_("Pilot"),
-    Phase.VALIDATE: N_("Validate"),
-    Phase.SCALE: N_("Scale"),
-    Phase.CLOSE: N_("Close"),
-}
-VERDICT: Mapping[str, str] = {
-    Verdict.MET: N_("Met"),
-    Verdict.NOT_MET: N_("Not met"),
-    Verdict.CANNOT_TELL: N_("Cannot tell"),
-    Verdict.NO_EVIDENCE: N_("No evidence"),
 }
 VERDICT_ICON: Mapping[str, str] = {
     Verdict.MET: "✔",
@@ -95,7 +91,6 @@ CAUSE: Mapping[str, str] = {
     PauseCause.PERSON: N_("a person paused it"),
     PauseCause.REJECTION: N_("an owner rejected the gate"),
 }
-METRIC: Mapping[str, str] = {name: one.title for name, one in CATALOGUE.items()}
 COHORT: Mapping[str, str] = {
     "enrolled": N_("enrolled"),
     "withdrawn": N_("withdrawn"),
@@ -156,27 +151,7 @@ PERSONA: Mapping[str, str] = {
 TAKE_BACK = N_("Act in person again")
 """What an owner does who ends a delegation."""
 
-ROLE: Mapping[str, str] = {
-    "sponsor": N_("sponsor"),
-    "programme_owner": N_("programme owner"),
-    "finance_owner": N_("finance owner"),
-    "compliance_owner": N_("compliance owner"),
-    "revops_owner": N_("revenue operations owner"),
-    "enablement_owner": N_("enablement owner"),
-}
-"""Usual roles; a plan may name others, which are shown as they are."""
-
 UNIT: Mapping[str, str] = {"%": "%", "percent": "%"}
-
-
-def term(words: Words, names: Mapping[str, str], key: str) -> str:
-    """A name in the reader's language; what has none is shown as it is."""
-    return words(names[key]) if key in names else key
-
-
-def role(words: Words, name: str) -> str:
-    """A role."""
-    return words(ROLE[name]) if name in ROLE else name.replace("_", " ")
 
 
 def persona(words: Words, name: str) -> str:
@@ -184,30 +159,7 @@ def persona(words: Words, name: str) -> str:
     return words(PERSONA[name]) if name in PERSONA else role(words, name)
 
 
-def metric(words: Words, name: str) -> str:
-    """A metric's title."""
-    return words(METRIC[name]) if name in METRIC else name
-
-
 def unit(name: MetricName | str) -> str:
     """What stands behind a metric's value: nothing where the unit is long."""
     found = CATALOGUE[MetricName(name)].unit
     return UNIT.get(found, "")
-
-
-def phase(words: Words, name: str, wave: int | None = None, waves: int = 0) -> str:
-    """A phase, with its wave where there are several."""
-    told = term(words, PHASE, name)
-    if wave is None or waves <= 1:
-        return told
-    return words("%(phase)s, wave %(wave)s of %(waves)s", phase=told, wave=wave, waves=waves)
-
-
-def gate(words: Words, key: str) -> str:
-    """A gate by what it leads from and to."""
-    if key.startswith("wave_"):
-        return words("into wave %(wave)s", wave=key.removeprefix("wave_"))
-    before, between, after = key.partition("_to_")
-    if not between:
-        return key
-    return words("%(before)s → %(after)s", before=term(words, PHASE, before), after=term(words, PHASE, after))

@@ -1,4 +1,4 @@
-"""Brings the translations up to date with the texts of the pages: `python -m tests.console.catalogue`.
+"""Brings the translations up to date with the texts of records and pages: `python -m tests.console.catalogue`.
 
 It needs Babel, which is there for development; pages read the compiled files with the standard library.
 """
@@ -14,10 +14,11 @@ from babel.messages.pofile import read_po, write_po
 
 from models.metric import CATALOGUE
 
-PAGES = Path(__file__).parents[2] / "console" / "pages"
-RECORDS = PAGES.parent / "record"
-MO = PAGES / "locale" / "ja" / "LC_MESSAGES" / "pages.mo"
-PO = MO.with_suffix(".po")
+HERE = Path(__file__).parents[2]
+RECORDS, PAGES = HERE / "record", HERE / "console" / "pages"
+DOMAINS = {RECORDS: "records", PAGES: "pages"}
+"""The texts of records come first: pages say them, too, and have no translation of their own for them."""
+
 KEYWORDS = {
     "_": None,
     "N_": None,
@@ -28,37 +29,46 @@ KEYWORDS = {
 }
 
 
-def texts() -> Catalog:
-    """Every text of the pages and of records, and the titles of the metrics, which stand in their catalogue."""
+def texts(place: Path) -> Catalog:
+    """Every text of the records, and the titles of the metrics, which stand in their catalogue; or every further text
+    of the pages."""
     found = Catalog(locale="ja", fuzzy=False)
-    for one in CATALOGUE.values():
-        found.add(one.title)
+    if place == RECORDS:
+        for one in CATALOGUE.values():
+            found.add(one.title)
+    known = texts(RECORDS) if place == PAGES else Catalog()
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
-    for place in (PAGES, RECORDS):
-        for _, _, message, _, _ in extract_from_dir(place, methods, {}, KEYWORDS):
+    for _, _, message, _, _ in extract_from_dir(place, methods, {}, KEYWORDS):
+        if known.get(message if isinstance(message, str) else message[0]) is None:
             found.add(message)
     return found
 
 
-def translations() -> Catalog:
+def translations(place: Path) -> Catalog:
     """What is translated."""
-    with PO.open("rb") as file:
+    with compiled(place).with_suffix(".po").open("rb") as file:
         return read_po(file, locale="ja")
+
+
+def compiled(place: Path) -> Path:
+    """What is read when a text is shown."""
+    return place / "locale" / "ja" / "LC_MESSAGES" / f"{DOMAINS[place]}.mo"
 
 
 def bring_up_to_date() -> None:
     """Add texts that are new, without a translation, take away those that are gone, and compile."""
-    known, found = translations(), texts()
-    for message in found:
-        if message.id:
-            kept = known.get(message.id)
-            message.string = kept.string if kept is not None else message.string
-    found.header_comment = "# What the console's pages say, in Japanese."
-    found.project, found.version = "Partner Rollouts", ""
-    with PO.open("wb") as file:
-        write_po(file, found, omit_header=False, sort_output=True, no_location=True, width=0)
-    with MO.open("wb") as file:
-        write_mo(file, translations())
+    for place in DOMAINS:
+        known, found = translations(place), texts(place)
+        for message in found:
+            if message.id:
+                kept = known.get(message.id)
+                message.string = kept.string if kept is not None else message.string
+        found.header_comment = f"# What {DOMAINS[place]} say, in Japanese."
+        found.project, found.version = "Partner Rollouts", ""
+        with compiled(place).with_suffix(".po").open("wb") as file:
+            write_po(file, found, omit_header=False, sort_output=True, no_location=True, width=0)
+        with compiled(place).open("wb") as file:
+            write_mo(file, translations(place))
 
 
 if __name__ == "__main__":

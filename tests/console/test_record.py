@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.pages.words import LANGUAGES
-from console.record.document import Block, Document, Figure, Heading, Items, Para, Table, html, markdown
-from console.record.writing import files
 from learning.record import DecisionRecord, GateEnd, decision_record
 from models.command import PauseVerdict
 from models.learning import Readings
+from record.document import Block, Document, Figure, Heading, Items, Para, Table, html, markdown
+from record.writing import files
 from tests.learning.stories import PLAN, READINGS, SLA, paused_and_finished, stopped_in_pilot
 from tests.workflows.simulator import Simulator
 

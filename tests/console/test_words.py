@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.pages.words import LANGUAGES, language_of, words_in
+from record.words import Words
 from tests.console import catalogue
 
 AT = datetime(2026, 12, 7, 9, 5, tzinfo=UTC)
@@ -18,23 +20,36 @@ def told(catalog: Any) -> dict[Any, Any]:
     return {one.id: one.string for one in catalog if one.id}
 
 
-def test_every_text_of_the_pages_has_a_japanese_translation_and_none_is_left_over() -> None:
-    known = told(catalogue.translations())
-    assert set(told(catalogue.texts())) == set(known), "run python -m tests.console.catalogue and translate what is new"
+PLACES = pytest.mark.parametrize("place", catalogue.DOMAINS, ids=catalogue.DOMAINS.values())
+
+
+@PLACES
+def test_every_text_has_a_japanese_translation_and_none_is_left_over(place: Path) -> None:
+    known = told(catalogue.translations(place))
+    assert set(told(catalogue.texts(place))) == set(known), (
+        "run python -m tests.console.catalogue and translate what is new"
+    )
     assert [text for text, said in known.items() if not (all(said) if isinstance(said, tuple) else said)] == []
 
 
-def test_a_translation_has_exactly_the_values_of_its_text() -> None:
+def test_a_page_has_the_texts_of_records_too() -> None:
+    assert "Decision" in told(catalogue.texts(catalogue.RECORDS))
+    assert words_in("ja")("Decision") == Words("ja")("Decision") != "Decision"
+
+
+@PLACES
+def test_a_translation_has_exactly_the_values_of_its_text(place: Path) -> None:
     names = re.compile(r"%\((\w+)\)s")
-    for text, said in told(catalogue.translations()).items():
+    for text, said in told(catalogue.translations(place)).items():
         one, ours = (text[-1], said[0]) if isinstance(text, tuple) else (text, said)
         assert sorted(names.findall(one)) == sorted(names.findall(ours)), one
         assert "%" not in names.sub("", ours), one
 
 
-def test_what_is_compiled_is_what_is_translated() -> None:
-    japanese = words_in("ja").translations
-    for text, said in told(catalogue.translations()).items():
+@PLACES
+def test_what_is_compiled_is_what_is_translated(place: Path) -> None:
+    japanese = (words_in("ja") if place == catalogue.PAGES else Words("ja")).translations
+    for text, said in told(catalogue.translations(place)).items():
         if isinstance(text, tuple):
             assert japanese.ngettext(text[0], text[1], 2) == said[0]
         else:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.plan_text import plan_text
 from cli.planfile import parse_plan
 from learning.accepted import NothingAccepted, accepted, clean_since, halted
 from learning.entries import ordered
@@ -19,6 +18,7 @@ from models.command import PauseVerdict
 from models.evidence import Verdict
 from models.learning import JudgedReading, Readings
 from models.plan import OptionKey, RolloutPlan
+from record.plan_text import plan_text
 from tests.learning.stories import (
     MARGIN,
     PLAN,

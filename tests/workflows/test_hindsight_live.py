@@ -8,9 +8,7 @@ from typing import Any
 import asyncpg
 from temporalio.testing import WorkflowEnvironment
 
-from cli.plan_text import plan_text
 from cli.planfile import parse_plan
-from console.record.writing import files
 from learning.next_cycle import next_cycle
 from learning.record import decision_record
 from learning.review import closing_review
@@ -20,6 +18,8 @@ from models.learning import Ending, Judged, Waiting
 from models.log import EntryKind, Outcome
 from models.metric import MetricName
 from models.rollout import Status
+from record.plan_text import plan_text
+from record.writing import files
 from store.hindsight import read_hindsight
 from tests.facts import seed_facts
 from tests.plans import make_plan

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser
 
 from console.pages.words import LANGUAGES
-from console.record.writing import files
+from record.writing import files
 from tests.console.browser.test_everybody import AXE, CHECK, RULES
 from tests.console.test_record import a_record
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from console.pages.words import Words
-from console.record import course, lessons, shape
-from console.record.document import Document, Figure, html, markdown
-from console.record.gate_entry import gate_entry
-from console.record.numbers import numbers
 from learning.record import DecisionRecord, GateStory
+from record import course, lessons, shape
+from record.document import Document, Figure, html, markdown
+from record.gate_entry import gate_entry
+from record.numbers import numbers
+from record.words import Words
 
 
 def document(record: DecisionRecord, language: str) -> Document:

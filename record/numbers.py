@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from console.pages import terms
-from console.pages.limits import limit_words
-from console.pages.metric_cards import levels
-from console.pages.words import Words
-from console.record.course import DASH, phase_name
-from console.record.document import Block, Figure, Heading, Para, Table
 from drawing.charts import WIDE, Chart, Mark, draw
 from learning.record import DecisionRecord, Series
 from models.learning import Happened, LimitReview, Reached
 from models.metric import MetricUse
+from record import terms
+from record.course import DASH, phase_name
+from record.document import Block, Figure, Heading, Para, Table
+from record.limits import levels, limit_words
+from record.words import Words
 
 
 def numbers(words: Words, record: DecisionRecord) -> Iterator[Block]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from console.pages.words import N_, Words
-from console.record.document import Block, Heading, Items, Para, Table
 from learning.record import DecisionRecord
 from models.base import short
 from models.learning import Ending
 from models.plan import OptionKey
+from record.document import Block, Heading, Items, Para, Table
+from record.words import N_, Words
 
 ENDING = {
     Ending.COMPLETED: N_("Completed: every phase of the plan was passed."),

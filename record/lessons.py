@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from console.pages import telling, terms
-from console.pages.words import N_, Words
-from console.record.course import DASH, phase_name
-from console.record.document import Block, Heading, Items, Para, Table
 from learning.record import DecisionRecord, RiskStory
 from models.command import PauseVerdict
 from models.evidence import Verdict
 from models.learning import Drag, Judged, PauseReview, Waiting
+from record import people, terms
+from record.course import DASH, phase_name
+from record.document import Block, Heading, Items, Para, Table
+from record.words import N_, Words
 
 JUDGED = {
     Judged.RIGHT: N_("judged right"),
@@ -51,7 +51,7 @@ def pauses(words: Words, record: DecisionRecord) -> Iterator[Block]:
 
 def _pause(words: Words, record: DecisionRecord, one: PauseReview) -> tuple[str, ...]:
     said = [
-        f"{telling.name_of(record.plan, judgement.by)}: " + words(SAID[judgement.verdict]) + f" ({judgement.why})"
+        f"{people.name_of(record.plan, judgement.by)}: " + words(SAID[judgement.verdict]) + f" ({judgement.why})"
         for judgement in one.judgements
     ]
     return (
@@ -60,7 +60,7 @@ def _pause(words: Words, record: DecisionRecord, one: PauseReview) -> tuple[str,
         words.moment(one.since),
         words.span(one.until - one.since) if one.until else words("it stands"),
         one.detail,
-        telling.name_of(record.plan, one.resumed_by) or DASH,
+        people.name_of(record.plan, one.resumed_by) or DASH,
         "; ".join((words(JUDGED[one.judged]), *said)),
     )
 
@@ -152,7 +152,7 @@ def following(words: Words, record: DecisionRecord) -> Iterator[Block]:
     """What owners said at checkpoints, and what the plan named as next."""
     yield Heading(2, words("Remarks of the owners"))
     remarks = [
-        f"{words.day(one.at)}, {telling.name_of(record.plan, one.by)}: {one.said}" for one in record.review.remarks
+        f"{words.day(one.at)}, {people.name_of(record.plan, one.by)}: {one.said}" for one in record.review.remarks
     ]
     if remarks:
         yield Items(remarks)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from console.pages import terms
-from console.pages.words import Words
-from console.record.course import END, gate_rounds
-from console.record.document import Block, Document, Heading, Items, Para, Table
 from learning.record import DecisionRecord, GateEnd, GateStory
 from models.base import short
+from record import terms
+from record.course import END, gate_rounds
+from record.document import Block, Document, Heading, Items, Para, Table
+from record.words import Words
 
 
 def gate_entry(words: Words, record: DecisionRecord, story: GateStory) -> Document:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from console.pages.words import Words
+from collections.abc import Sequence
+
+from drawing.charts import Limit, limits_of
+from models.plan_metric import Threshold
+from record.words import Words
 
 
 def limit_words(words: Words, limit: str) -> str:
@@ -16,3 +20,8 @@ def limit_words(words: Words, limit: str) -> str:
 def spelled(limit: str) -> str:
     """A threshold with the signs that people write."""
     return limit.replace(">=", "≥").replace("<=", "≤").replace("-", "\N{MINUS SIGN}")
+
+
+def levels(words: Words, thresholds: Sequence[Threshold], baseline: float | None) -> tuple[Limit, ...]:
+    """Thresholds as levels of the metric itself, in the reader's language."""
+    return limits_of(thresholds, baseline, lambda one: words("Threshold %(limit)s", limit=spelled(str(one))))

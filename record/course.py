@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from console.pages import telling, terms
-from console.pages.words import N_, Words
-from console.record.document import Block, Heading, Para, Table
 from learning.record import DecisionRecord, GateDecision, GateEnd, GateStory
 from models.base import short
+from record import people, terms
+from record.document import Block, Heading, Para, Table
+from record.words import N_, Words
 
 DASH = "\N{EN DASH}"
 END = {
@@ -107,7 +107,7 @@ def _why(words: Words, decision: GateDecision) -> str:
 
 
 def _who(words: Words, record: DecisionRecord, by: str, acted: str, role: str) -> str:
-    name = f"{telling.name_of(record.plan, by)} ({terms.role(words, role)})"
+    name = f"{people.name_of(record.plan, by)} ({terms.role(words, role)})"
     if acted.casefold() == by.casefold():
         return name
     return words("%(acted)s for %(owner)s", acted=acted, owner=name)
