@@ -43,6 +43,7 @@ def workflow_activities(
     effects = EffectActivities(pool, client, watch, signer)
     metrics = MetricActivities(pool)
     notices = NoticeActivities(pool, delivery)
+    reviewing = ReviewActivities(pool)
     watching = WatchActivities(pool, client, delivery)
     return [
         effects.open_rollout,
@@ -53,7 +54,8 @@ def workflow_activities(
         metrics.fetch_metrics,
         metrics.assess_thresholds,
         notices.notify_owners,
-        ReviewActivities(pool).review_rollout,
+        reviewing.keep_record,
+        reviewing.review_rollout,
         watching.evaluate_open_rollouts,
     ]
 

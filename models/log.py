@@ -24,6 +24,7 @@ class EntryKind(StrEnum):
     OVERRIDE = "override"
     STOP = "stop"
     EXPORT = "export"
+    RECORD = "record"
 
 
 class Outcome(StrEnum):

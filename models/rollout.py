@@ -231,6 +231,7 @@ class Closing(Frozen):
     since: Instant
     reviewed: bool = False
     exported: bool = False
+    kept: bool = False
 
 
 class RolloutState(Frozen):
@@ -245,6 +246,7 @@ class RolloutState(Frozen):
     for which the keys were asked last; `started_by` is whoever signed the start, once that was found good.
     `letters` says which notices are written: 1 those of the first release, for runs that began with it.
     `exports` is false for runs that began before histories were exported; `export_due` is the gate after which one is.
+    `keeps` is false for those that began before records were kept.
     """
 
     version: int = 1
@@ -310,6 +312,7 @@ class RolloutState(Frozen):
     exports: bool = False
     export_due: str | None = None
     closing: Closing | None = None
+    keeps: bool = False
 
 
 class AllowedAction(Frozen):

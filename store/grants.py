@@ -18,7 +18,7 @@ _CREATE = statement("roles/create")
 _TABLES = statement("roles/tables")
 
 APPEND_ONLY = frozenset(
-    {"decision_log", "log_checkpoint", "evidence", "judged_reading", "rollout_cohort", "fact_event"}
+    {"decision_log", "log_checkpoint", "evidence", "judged_reading", "kept_document", "rollout_cohort", "fact_event"}
 )
 """Tables that nothing is ever changed in or deleted from."""
 
@@ -31,6 +31,7 @@ WORKER: Mapping[str, str] = {
     "log_checkpoint_wish": _QUEUE,
     "evidence": _APPEND,
     "judged_reading": _APPEND,
+    "kept_document": _APPEND,
     "rollout_cohort": _APPEND,
     # Histories grow until their run is closed.
     "exported_history": _KEEP,

@@ -1,22 +1,25 @@
-"""What a rollout does before it ends, completed or stopped: it reviews itself, and its history is kept."""
+"""What a rollout does before it ends, completed or stopped: it reviews itself, and its record and history are kept."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from models.kept import KeepResult
 from models.log import EntryKind
 from models.rollout import Closing, HoldKind, RolloutState
 from models.work import ExportResult, ReviewResult
 from workflows.journal import Now, held_by, write
 from workflows.step import LEAVES_BEHIND, Step, StepKind, over
 
-ENOUGH = {StepKind.REVIEW: 10, StepKind.EXPORT: 30}
-"""Failures after which the end waits for it no longer: after an hour and after a day, about. A review can be made of
-the log at any time, and the sweep exports a history for as long as Temporal keeps it."""
+ENOUGH = {StepKind.REVIEW: 10, StepKind.KEEP: 10, StepKind.EXPORT: 30}
+"""Failures after which the end waits for it no longer: after an hour and after a day, about. A review and a record can
+be made of the log at any time, and the sweep exports a history for as long as Temporal keeps it."""
 
-_FIELD = {StepKind.REVIEW: "reviewed", StepKind.EXPORT: "exported"}
+_FIELD = {StepKind.REVIEW: "reviewed", StepKind.KEEP: "kept", StepKind.EXPORT: "exported"}
+_ENTRY = {StepKind.REVIEW: EntryKind.REVIEW, StepKind.KEEP: EntryKind.RECORD, StepKind.EXPORT: EntryKind.EXPORT}
 _GIVEN_UP = {
     StepKind.REVIEW: "It ends without a closing review",
+    StepKind.KEEP: "It ends without a kept decision record",
     StepKind.EXPORT: "It ends without a last export of its history",
 }
 
@@ -28,12 +31,15 @@ def begin(state: RolloutState, now: Now) -> RolloutState:
 
 
 def closing_step(state: RolloutState) -> Step | None:
-    """What is to be kept next: first the log, then what it comes to, and the history last, which tells of all that."""
+    """What is to be kept next: first the log, then what it comes to, then the record that tells of that, and the
+    history last, which tells of all of it."""
     closing = state.closing
     if closing is None or state.terminal or state.unrecorded:
         return None
     if not closing.reviewed:
         return Step(kind=StepKind.REVIEW, about="before the end")
+    if not _record_kept(state, closing):
+        return Step(kind=StepKind.KEEP, about="before the end")
     return None if closing.exported else Step(kind=StepKind.EXPORT, about="before the end")
 
 
@@ -49,15 +55,28 @@ def closed(state: RolloutState, now: Now) -> tuple[RolloutState, bool]:
             standing = held_by(state, HoldKind.CLOSING)
             state = over(_settled(state, kind), {kind.value}, now)
             told = standing.detail if standing else "no more tries"
-            state = write(state, now, _entry(kind), f"{_GIVEN_UP[kind]}: {told}")
+            state = write(state, now, _ENTRY[kind], f"{_GIVEN_UP[kind]}: {told}")
     closing = state.closing
-    return state, closing is not None and closing.reviewed and closing.exported
+    return state, closing is not None and closing.reviewed and _record_kept(state, closing) and closing.exported
 
 
 def reviewed(state: RolloutState, result: ReviewResult, now: Now) -> RolloutState:
     """The review is kept; the log says what it comes to, and under which digest it is found."""
     told = f"Closing review: {result.summary}"
     return write(_settled(state, StepKind.REVIEW), now, EntryKind.REVIEW, told, evidence_digest=result.digest)
+
+
+def record_kept(state: RolloutState, result: KeepResult, now: Now) -> RolloutState:
+    """The record and the draft of the next cycle are kept; the log says under which digests, and up to which entry it
+    goes itself."""
+    draft = f"; no draft of a next cycle: {result.no_draft}" if result.no_draft else " and the draft of the next cycle"
+    return write(
+        _settled(state, StepKind.KEEP),
+        now,
+        EntryKind.RECORD,
+        f"Decision record kept, as of entry {result.entries}{draft}",
+        detail=result.model_dump(mode="json", exclude_none=True),
+    )
 
 
 def exported(state: RolloutState, about: str, result: ExportResult, now: Now) -> RolloutState:
@@ -81,5 +100,6 @@ def _settled(state: RolloutState, kind: StepKind) -> RolloutState:
     return state.model_copy(update=update)
 
 
-def _entry(kind: StepKind) -> EntryKind:
-    return EntryKind.REVIEW if kind is StepKind.REVIEW else EntryKind.EXPORT
+def _record_kept(state: RolloutState, closing: Closing) -> bool:
+    """Whether the record is kept or given up; a run that began before there was this step has none to keep."""
+    return closing.kept or not state.keeps

@@ -8,8 +8,9 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from models.kept import KeepRequest, KeepResult
     from models.work import ExportRequest, ExportResult, ReviewRequest, ReviewResult, RolloutKey
-    from workflows.closing import exported, reviewed
+    from workflows.closing import exported, record_kept, reviewed
     from workflows.journal import Now
     from workflows.operations import Operations
     from workflows.patience import EXPORTING
@@ -39,6 +40,13 @@ class Leaving(Operations):
         if result is not None:
             now = self._now()
             self._state = reviewed(done(self._state, step, now), result, now)
+
+    async def _keep(self, step: Step) -> None:
+        request = KeepRequest(key=self._key(), entries=self._state.sequence)
+        result = await self._aside("keep_record", request, KeepResult, "keep its decision record")
+        if result is not None:
+            now = self._now()
+            self._state = record_kept(done(self._state, step, now), result, now)
 
     async def _aside(self, name: str, request: Any, result: Any, summary: str) -> Any:
         """What an activity comes to, None where something became due that protects. The activity may go on then: it is

@@ -146,6 +146,8 @@ def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **
     }
     if state.resume_request:
         state = _resume_overtaken(state, state.resume_request, now)
+    if state.keeps:
+        update["closing"] = None  # what was kept of a completed rollout does not tell of the stop: it is kept anew
     state = state.model_copy(update=update)
     state = write(state, now, EntryKind.STOP, f"Stopping: {why} ({fates})", **who)
     if state.letters >= EVERY_LETTER and not to_withdraw(state):

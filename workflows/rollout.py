@@ -86,6 +86,9 @@ MEANWHILE = "asked-meanwhile"
 EXPORTS = "history-export"
 """Marks the runs that export their history at gates and before they end."""
 
+KEEPS = "kept-record"
+"""Marks the runs that keep their decision record and the draft of the next cycle before they end."""
+
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
 
@@ -134,6 +137,8 @@ class PartnerRollout(Leaving):
                 self._state = self._state.model_copy(update={"letters": level})
         if workflow.patched(EXPORTS):
             self._state = self._state.model_copy(update={"exports": True})
+        if workflow.patched(KEEPS):
+            self._state = self._state.model_copy(update={"keeps": True})
         while True:
             self._state = advance(self._state, self._now())
             self._show()

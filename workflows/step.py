@@ -24,6 +24,7 @@ class StepKind(StrEnum):
     WITHDRAW = "withdraw"
     ASSESS = "assess"
     REVIEW = "review"
+    KEEP = "keep"
     EXPORT = "export"
     WAIT = "wait"
     FINISH = "finish"
@@ -33,7 +34,7 @@ FIRST_RETRY = timedelta(seconds=3)
 LAST_RETRY = timedelta(minutes=10)
 """Real time after which a step that used up its retries is tried again; it doubles from first to last."""
 
-LEAVES_BEHIND = {StepKind.REVIEW.value, StepKind.EXPORT.value}
+LEAVES_BEHIND = {StepKind.REVIEW.value, StepKind.KEEP.value, StepKind.EXPORT.value}
 """Steps that keep what a rollout leaves behind."""
 
 LAST_RETRY_OF_THESE = timedelta(hours=1)

@@ -23,6 +23,7 @@ from models.evidence import (
     Verdict,
     Window,
 )
+from models.kept import KeepResult
 from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
@@ -30,7 +31,7 @@ from models.rollout import LOGGED_LETTER, CohortMembers, FrozenCohort, Notice, R
 from models.warrant import Case
 from models.work import ExportResult, ReviewResult
 from tests.signing import Signed
-from workflows.closing import exported, reviewed
+from workflows.closing import exported, record_kept, reviewed
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
 from workflows.looks import asked_since
@@ -68,6 +69,7 @@ class Simulator:
     start_token: str | None = None
     letters: int = LOGGED_LETTER
     exports: bool = True
+    keeps: bool = True
     notices: list[Notice] = field(default_factory=list)
     meanwhile: Callable[[], object] | None = None
 
@@ -84,7 +86,9 @@ class Simulator:
             start_token=self.start_token,
             started_at=self.now,
         )
-        self.state: RolloutState = begun.model_copy(update={"letters": self.letters, "exports": self.exports})
+        self.state: RolloutState = begun.model_copy(
+            update={"letters": self.letters, "exports": self.exports, "keeps": self.keeps}
+        )
         self.settle()
 
     @property
@@ -236,6 +240,11 @@ class Simulator:
         self._under_way()
         result = ReviewResult(digest="sha256:1", summary=f"{self.state.sequence} entries")
         self.state = reviewed(done(self.state, step, self.moment), result, self.moment)
+
+    def _keep(self, step: Step) -> None:
+        self.left.append(f"keep {step.about}")
+        result = KeepResult(entries=self.state.sequence, files="1" * 64, documents={"en/record.md": "2" * 64})
+        self.state = record_kept(done(self.state, step, self.moment), result, self.moment)
 
     def _resolve(self, step: Step) -> None:
         cohorts = tuple(CohortMembers(name=one.name, partners=one.partners) for one in self.plan.cohort_specs())

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from models.command import Verb
+from models.kept import KeepResult, Named, named_in
 from models.log import EntryKind
 from models.plan import Fate, StopResolution
 from models.rollout import HoldKind, Phase, Status
@@ -41,6 +42,7 @@ def test_the_history_is_exported_after_every_gate_and_before_the_end(rollout: Si
     assert rollout.left == [
         *(f"export after {gate}" for gate in ("prepare_to_pilot", "pilot_to_validate", "validate_to_scale", "wave_2")),
         "review before the end",
+        "keep before the end",
         "export before the end",
     ]
     assert [one.message for one in rollout.recorded][-1].startswith("Rollout completed")
@@ -51,7 +53,46 @@ def test_the_review_of_the_end_stands_in_the_log_with_the_digest_it_is_kept_unde
     [review] = [one for one in rollout.recorded if one.message.startswith("Closing review")]
     assert (review.kind, review.evidence_digest) == (EntryKind.REVIEW, "sha256:1")
     exported = next(one for one in rollout.recorded if one.message.startswith("History exported (before the end)"))
-    assert exported.detail == {"runs": 1, "run_id": "run", "events": review.sequence, "sha256": "0" * 64}
+    assert exported.detail == {"runs": 1, "run_id": "run", "events": review.sequence + 1, "sha256": "0" * 64}
+
+
+def test_the_record_is_kept_behind_the_review_and_the_log_says_of_which_entry_and_under_which_digests(
+    rollout: Simulator,
+) -> None:
+    _to_the_end(rollout)
+    [review] = [one for one in rollout.recorded if one.message.startswith("Closing review")]
+    kept = next(one for one in rollout.recorded if one.sequence == review.sequence + 1)
+    told = f"Decision record kept, as of entry {review.sequence} and the draft of the next cycle"
+    assert (kept.kind, kept.message) == (EntryKind.RECORD, told)
+    assert kept.detail == {
+        "entries": review.sequence,
+        "files": "1" * 64,
+        "documents": {"en/record.md": "2" * 64},
+    }
+    assert named_in(rollout.recorded) == Named(entry=kept.sequence, said=KeepResult(**kept.detail))
+
+
+def test_a_stop_while_the_end_is_under_way_is_reviewed_and_kept_anew(rollout: Simulator) -> None:
+    rollout.broken = {StepKind.EXPORT}
+    _to_the_end(rollout)
+    assert rollout.left[-2:] == ["review before the end", "keep before the end"]
+    rollout.broken = set()
+    rollout.receive(Verb.PAUSE, "sponsor")
+    rollout.ask(Verb.STOP, "sponsor", resolution=BACK)
+    assert rollout.status is Status.STOPPED
+    assert rollout.left[-3:] == ["review before the end", "keep before the end", "export before the end"]
+    stopping = next(one.sequence for one in rollout.recorded if one.kind is EntryKind.STOP)
+    named = named_in(rollout.recorded)
+    assert named is not None
+    assert named.said.entries > stopping
+
+
+def test_a_rollout_from_before_records_were_kept_keeps_none() -> None:
+    rollout = Simulator(make_plan(), keeps=False)
+    _to_the_end(rollout)
+    assert rollout.status is Status.COMPLETED
+    assert rollout.left[-2:] == ["review before the end", "export before the end"]
+    assert not _said(rollout, EntryKind.RECORD)
 
 
 def test_a_gate_does_not_wait_for_an_export_that_cannot_be_made(rollout: Simulator) -> None:
@@ -68,8 +109,8 @@ def test_a_gate_does_not_wait_for_an_export_that_cannot_be_made(rollout: Simulat
     assert not LEAVES_BEHIND & set(rollout.state.failures)
 
 
-def test_a_pause_and_a_stop_take_effect_while_nothing_can_be_exported_or_reviewed(rollout: Simulator) -> None:
-    rollout.broken = {StepKind.EXPORT, StepKind.REVIEW}
+def test_a_pause_and_a_stop_take_effect_while_nothing_can_be_exported_reviewed_or_kept(rollout: Simulator) -> None:
+    rollout.broken = {StepKind.EXPORT, StepKind.REVIEW, StepKind.KEEP}
     rollout.to_pilot()
     rollout.ask(Verb.PAUSE, "sponsor")
     assert rollout.status is Status.PAUSED
@@ -79,7 +120,11 @@ def test_a_pause_and_a_stop_take_effect_while_nothing_can_be_exported_or_reviewe
     assert [one.kind for one in rollout.state.holds] == [HoldKind.CLOSING]
 
 
-@pytest.mark.parametrize("broken", [{StepKind.EXPORT}, {StepKind.REVIEW}, {StepKind.EXPORT, StepKind.REVIEW}])
+@pytest.mark.parametrize(
+    "broken",
+    [{StepKind.EXPORT}, {StepKind.REVIEW}, {StepKind.KEEP}, {StepKind.EXPORT, StepKind.REVIEW, StepKind.KEEP}],
+    ids=["export", "review", "record", "all"],
+)
 def test_the_end_waits_for_what_it_leaves_behind_says_so_and_does_not_wait_for_ever(
     rollout: Simulator, broken: set[StepKind]
 ) -> None:
@@ -119,7 +164,7 @@ def test_the_end_is_not_reviewed_before_the_log_is_written(rollout: Simulator) -
     rollout.broken = set()
     rollout.wait(timedelta(hours=1))
     assert rollout.status is Status.STOPPED
-    assert rollout.left[-2:] == ["review before the end", "export before the end"]
+    assert rollout.left[-3:] == ["review before the end", "keep before the end", "export before the end"]
 
 
 def test_a_pause_stands_in_the_way_of_the_end_and_a_stop_takes_the_partners_back(rollout: Simulator) -> None:
@@ -140,10 +185,10 @@ def test_a_pause_stands_in_the_way_of_the_end_and_a_stop_takes_the_partners_back
 
 
 def test_a_rollout_from_before_ends_as_it_always_has() -> None:
-    rollout = Simulator(make_plan(), exports=False)
+    rollout = Simulator(make_plan(), exports=False, keeps=False)
     _to_the_end(rollout)
     assert (rollout.status, rollout.left) == (Status.COMPLETED, [])
-    stopped = Simulator(make_plan(), exports=False)
+    stopped = Simulator(make_plan(), exports=False, keeps=False)
     stopped.to_pilot()
     stopped.ask(Verb.STOP, "sponsor", resolution=BACK)
     assert (stopped.status, stopped.left) == (Status.STOPPED, [])
