@@ -23,6 +23,7 @@ class Check(StrEnum):
     GATES = "gates"
     LETTERS = "letters"
     VERDICTS = "verdicts"
+    RECORD = "record"
     REPLAY = "replay"
 
 
@@ -98,6 +99,7 @@ class Proven(Frozen):
     letters: int = 0
     assessments: int = 0
     judged: int = 0
+    kept: int = 0
     histories: int = 0
     replayed: int = 0
     version: str = ""
@@ -136,6 +138,8 @@ class Report(Frozen):
             *([f"{one.letters} letters as the log names them"] if one.letters else []),
             f"{one.replayed} of {one.histories} histories replayed with {one.version}",
         ]
+        if one.kept:
+            told.insert(-1, f"{one.kept} files of the record that was kept")
         kinds = tuple(dict.fromkeys(finding.gap.value for finding in self.findings if finding.gap is not None))
         missing = f"; not proven: {', '.join(kinds)}" if kinds else ""
         return f"Proven of {one.rollout}: {', '.join(told)}{missing}."

@@ -12,6 +12,7 @@ from audit.exhibit import Exhibit, Trusted, take_log, take_plan
 from audit.findings import Check, Finding, Gap, Proven, Report
 from audit.gates import check_gates
 from audit.history import check_history
+from audit.kept import check_kept
 from audit.signed import check_signatures
 from audit.text import log_text
 from audit.verdicts import check_verdicts
@@ -29,6 +30,7 @@ _STEPS: tuple[tuple[Check, Callable[[Exhibit], None]], ...] = (
     (Check.GATES, check_gates),
     (Check.LETTERS, check_letters),
     (Check.VERDICTS, check_verdicts),
+    (Check.RECORD, check_kept),
 )
 
 

@@ -14,6 +14,7 @@ from audit.checking_letters import letters_file
 from audit.checkpoint import Because, origin_of, read_checkpoint
 from audit.errors import NotSound
 from audit.evidence import evidence_file, evidence_path, named
+from audit.kept import FOLDER
 from audit.leaves import leaf_bytes
 from audit.looks import ListedLook, looks_file
 from audit.notes import read_note
@@ -30,6 +31,7 @@ from models.plan import RolloutPlan
 from models.work import RolloutKey
 from store.checkpoints import StoredCheckpoint, covered, listed
 from store.exhibit import KeptHistory, LogRow, evidence_of, histories_of, letters_of, log_rows, looks_of, newest_chain
+from store.kept import documents_named
 from store.pool import Connection
 
 if TYPE_CHECKING:
@@ -190,6 +192,8 @@ async def _files(conn: Connection, key: RolloutKey, plan: RolloutPlan, read: _Re
     must, may = named(entries, plan.digest)
     for one in await evidence_of(conn, key, must | may):
         files[evidence_path(one.digest)] = evidence_file(one.kind, one.body)
+    for path, content in (await documents_named(conn, key, entries)).items():
+        files[FOLDER + path] = content
     for checkpoint in read.checkpoints:
         files[f"checkpoints/{checkpoint.number:06}.txt"] = checkpoint.note.encode()
     for number, (run_id, history) in enumerate(read.histories, 1):

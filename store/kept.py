@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import asyncpg
 
@@ -47,6 +47,12 @@ async def read_documents(conn: Connection, key: RolloutKey, entries: int) -> dic
     return {row["path"]: row["content"] for row in rows}
 
 
+async def documents_named(conn: Connection, key: RolloutKey, log: Iterable[LogEntry]) -> dict[str, bytes]:
+    """The files that a log names as they are kept, whether or not they are what it names; empty where it names none."""
+    named = named_in(log)
+    return await read_documents(conn, key, named.said.entries) if named else {}
+
+
 async def read_kept(conn: Connection, key: RolloutKey, log: tuple[LogEntry, ...]) -> KeptRecord | None:
     """What a rollout has kept of itself, None where its log names nothing.
 
@@ -56,7 +62,7 @@ async def read_kept(conn: Connection, key: RolloutKey, log: tuple[LogEntry, ...]
     named = named_in(log)
     if named is None:
         return None
-    files = await read_documents(conn, key, named.said.entries)
+    files = await documents_named(conn, key, log)
     for wrong in misfits(named.said, files):
         raise KeptChanged(f"{wrong.path}: {wrong.what} (entry {named.entry} of the log of {key.rollout_id})")
     return KeptRecord(named=named, files=files)
