@@ -41,12 +41,11 @@ def left_behind(plan: RolloutPlan, log: Sequence[LogEntry], readings: Readings) 
     Raises:
         ValueError: the log is empty.
     """
-    known = until_the_end(log, readings)
-    made = decision_record(plan, log, known)
+    made = decision_record(plan, log, until_the_end(log, readings))
     found = {
         f"{language}/{path}": text.encode() for language in LANGUAGES for path, text in files(made, language).items()
     }
-    draft = _draft(plan, log, known)
+    draft = _draft(plan, log, readings)
     if isinstance(draft, Draft):
         found[DRAFT] = draft_text(draft).encode()
     whole = {INDEX: canonical({path: sha256_of(content) for path, content in found.items()}), **found}
@@ -55,7 +54,7 @@ def left_behind(plan: RolloutPlan, log: Sequence[LogEntry], readings: Readings) 
 
 def result_of(kept: Mapping[str, bytes], plan: RolloutPlan, log: Sequence[LogEntry], readings: Readings) -> KeepResult:
     """What is said of files that are kept already, made of the same."""
-    why = _draft(plan, log, until_the_end(log, readings)) if DRAFT not in kept else None
+    why = _draft(plan, log, readings) if DRAFT not in kept else None
     return _result(kept, len(log), "none was kept" if isinstance(why, Draft) else why)
 
 
@@ -79,7 +78,7 @@ def _draft(plan: RolloutPlan, log: Sequence[LogEntry], readings: Readings) -> Dr
 def drafted(plan: RolloutPlan, log: Sequence[LogEntry], readings: Readings) -> Draft:
     """The draft as it is kept: of the day of the last entry, with the number behind this cycle's. Raises like
     `next_cycle`."""
-    return next_cycle(plan, log, readings, today=log[-1].at.date())
+    return next_cycle(plan, log, until_the_end(log, readings), today=log[-1].at.date())
 
 
 def draft_text(draft: Draft) -> str:

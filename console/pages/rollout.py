@@ -18,6 +18,7 @@ from console.pages.words import Words
 from console.person import Person, SignedIn
 from console.signin import pool_of
 from models.evidence import MetricAssessment
+from models.kept import named_in
 from models.letter import only_names
 from models.plan import OptionKey, RolloutPlan
 from models.quality import Finding, Severity
@@ -95,6 +96,7 @@ async def show(
         card=deciding_card.card_of(words, look, person),
         cards=cards(words, look, series, changes),
         log=tuple(one for one in reversed(look.log) if not only_names(one))[:NEWEST],
+        kept=named_in(look.log),
         delegations=look.view.delegations if look.view else (),
         doubts=doubts(look.assessment.items if look.assessment else ()),
         name_of=lambda who: telling.name_of(look.plan, who, look.delegations),

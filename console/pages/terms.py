@@ -112,6 +112,8 @@ ENTRY: Mapping[str, str] = {
     EntryKind.NOTICE: N_("Notice"),
     EntryKind.OVERRIDE: N_("Override"),
     EntryKind.STOP: N_("Stop"),
+    EntryKind.EXPORT: N_("Export"),
+    EntryKind.RECORD: N_("Record"),
 }
 OUTCOME: Mapping[str, str] = {
     Outcome.APPLIED: N_("Applied"),

@@ -17,7 +17,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import AGREEMENTS, EXPORTS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
+from workflows.rollout import AGREEMENTS, EXPORTS, KEEPS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -40,11 +40,14 @@ def test_every_path_is_recorded() -> None:
     on_a_word = {"forged_words", "breach_pause_resume_3", "override_2", "automatic_stop_2", "signed_automatic_stop"}
     on_a_word |= {"letters_pause", "letters_automatic_stop", "closing_automatic_stop", "agreement", "closing_agreement"}
     on_a_word |= {"asked_meanwhile", "logged_pause", "logged_override"}
-    exported = {name for name in RECORDED if EXPORTS in _named(name)}
     logged = {name for name in RECORDED if name.startswith("logged_")}
     assert {name for name in RECORDED if LOGGED in _named(name)} == logged
     assert logged >= {"logged_happy", "logged_stopped", "logged_signed", "logged_runs_5"}
-    assert exported == logged | {name for name in RECORDED if name.startswith("closing_")} | {
+    kept = {name for name in RECORDED if KEEPS in _named(name)}
+    assert kept == {name for name in RECORDED if name.startswith("kept_")} | {"stopped_while_keeping"}
+    assert kept >= {"kept_completed", "kept_stopped", "kept_signed", "kept_runs_5"}
+    exported = {name for name in RECORDED if EXPORTS in _named(name)}
+    assert exported == logged | kept | {name for name in RECORDED if name.startswith("closing_")} | {
         *("stopped_while_exporting", "asked_meanwhile", "word_lost")
     }
     assert exported >= {"closing_happy", "closing_stopped", "closing_runs_5"}
@@ -123,6 +126,20 @@ async def test_a_rollout_that_ended_without_exporting_does_not_replay() -> None:
     exports[-1]["activityType"]["name"] = "record_decisions"
     with pytest.raises(NondeterminismError):
         await _replay("closing_stopped", history)
+
+
+@pytest.mark.parametrize("name", ["kept_completed", "kept_stopped"])
+async def test_a_rollout_that_ended_without_keeping_its_record_does_not_replay(name: str) -> None:
+    history = _read(name)
+    kept = [
+        event["activityTaskScheduledEventAttributes"]
+        for event in history["events"]
+        if event.get("activityTaskScheduledEventAttributes", {}).get("activityType", {}).get("name") == "keep_record"
+    ]
+    assert kept
+    kept[-1]["activityType"]["name"] = "record_decisions"
+    with pytest.raises(NondeterminismError):
+        await _replay(name, history)
 
 
 async def test_a_watch_that_looked_at_something_else_does_not_replay() -> None:
