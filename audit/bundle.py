@@ -33,7 +33,7 @@ _NAMES = (
     re.compile(r"manifest\.json|plan\.json|decisions\.(jsonl|md)|keys/(log\.txt|decisions\.json)"),
     re.compile(r"evidence/[0-9a-f]{64}\.json"),
     re.compile(r"checkpoints/[0-9]{6,9}\.txt"),
-    re.compile(r"record/(files\.json|next-cycle\.yaml|[a-z]{2}/record\.(md|html))"),
+    re.compile(r"record/((files|readings)\.json|next-cycle\.yaml|[a-z]{2}/record\.(md|html))"),
     re.compile(r"record/[a-z]{2}/(charts/[a-z0-9_-]{1,100}\.svg|gates/[0-9]{2,4}-[a-z0-9-]{1,100}\.md)"),
     re.compile(r"history/[0-9]{1,6}-[0-9A-Za-z][0-9A-Za-z-]{0,99}\.json"),
 )

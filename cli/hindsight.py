@@ -9,6 +9,7 @@ from cli.output import CliError, Exit, complain, say
 from models.base import short
 
 if TYPE_CHECKING:
+    from record.keeping import Compared
     from store.hindsight import Hindsight
     from store.kept import KeptRecord
 
@@ -55,19 +56,17 @@ async def hindsight(name: str, place: Place, *, fresh: bool) -> Found:
     return Found(found, kept, changed, taken)
 
 
-def compared(found: Found) -> str | None:
-    """What is stated differently by what was kept and by what is made anew of the same entries; None where nothing is,
-    or nothing was kept."""
-    from record.keeping import difference, left_behind
+def comparison(found: Found) -> Compared:
+    """How what was kept compares with what is made anew of the same entries."""
+    from record.keeping import Compared, compared
 
     if found.kept is None:
-        return found.changed
+        return Compared(found.changed)
     left = found.left
-    again = left_behind(left.plan, left.log[: found.kept.named.said.entries], left.readings)
-    return difference(found.kept.files, again.files)
+    return compared(found.kept.files, left.plan, left.log[: found.kept.named.said.entries], left.readings)
 
 
-def about(found: Found, what: str, path: str, differs: str | None, *, fresh: bool) -> dict[str, Any] | None:
+def about(found: Found, what: str, path: str, *, fresh: bool) -> dict[str, Any] | None:
     """Tell that something was kept, and whether it says what it would today; the same as data.
 
     Args:
@@ -77,7 +76,7 @@ def about(found: Found, what: str, path: str, differs: str | None, *, fresh: boo
         if found.changed:
             complain(f"What was kept is not shown: {found.changed}.")
         return None
-    named = found.kept.named
+    named, (differs, later) = found.kept.named, comparison(found)
     digest = named.said.documents.get(path)
     if digest is None:
         say(f"No {what} was kept at the end: {named.said.no_draft or 'the log names none'}. This one is made anew.")
@@ -91,6 +90,8 @@ def about(found: Found, what: str, path: str, differs: str | None, *, fresh: boo
             f"The {what} that was kept at the end, as of entry {named.said.entries}; entry {named.entry} of the log "
             f"names it: {path} has the SHA-256 {digest}. --fresh makes one anew."
         )
+    if later:
+        say(f"Readings of before the end that came after it was kept, and are none of its: {later}.")
     if differs:
         complain(f"What was kept and what is made anew of the same entries differ: {differs}.")
     return {
@@ -100,4 +101,5 @@ def about(found: Found, what: str, path: str, differs: str | None, *, fresh: boo
         "files": named.said.files,
         "shown": digest is not None and not fresh,
         "differs": differs,
+        "later_readings": later,
     }

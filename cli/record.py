@@ -56,12 +56,12 @@ async def record(
     A rollout that has ended kept its record: that one is written, after it was held against the digests in the log.
     Where it does not state what the same entries give today, that is said.
     """
-    from cli.hindsight import about, compared, hindsight
+    from cli.hindsight import about, hindsight
 
     found = await hindsight(name, Place(home), fresh=fresh)
     written = _written(found, language.value, fresh=fresh)
     write_folder(folder, written, force=force)
-    kept = about(found, "record", f"{language.value}/record.md", compared(found), fresh=fresh)
+    kept = about(found, "record", f"{language.value}/record.md", fresh=fresh)
     if output is Format.JSON:
         emit_json("record", {"rollout": name, "folder": str(folder), "files": sorted(written), "kept": kept})
         return
@@ -132,7 +132,7 @@ async def next_cycle(
     only where owners judged a pause a false alarm. The reason stands beside each. A rollout that has ended kept its
     draft: that one is written, as `record` does with the record.
     """
-    from cli.hindsight import about, compared, hindsight
+    from cli.hindsight import about, hindsight
     from cli.plan import write
     from models.kept import DRAFT
 
@@ -142,7 +142,7 @@ async def next_cycle(
     text, plan, reasons = _drafted(found, fresh=fresh)
     if file is not None:
         write(file, text, force=force)
-    kept = about(found, "draft", DRAFT, compared(found), fresh=fresh)
+    kept = about(found, "draft", DRAFT, fresh=fresh)
     if plan.id in found.taken:
         say(f"There is a rollout {plan.id} already: give the draft another id before it is started.")
     if output is Format.JSON:

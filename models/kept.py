@@ -16,6 +16,9 @@ INDEX = "files.json"
 """The list of what is kept: each file's path and sha256 (hex), in canonical form. Its own digest covers all of them."""
 
 DRAFT = "next-cycle.yaml"
+READINGS = "readings.json"
+"""The readings that the record was made of: the watch may write one more while a rollout ends."""
+
 
 _HEX = r"^[0-9a-f]{64}$"
 

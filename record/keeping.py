@@ -9,8 +9,8 @@ from learning.accepted import NothingAccepted
 from learning.next_cycle import Draft, next_cycle
 from learning.record import decision_record
 from models.canonical import canonical
-from models.kept import DRAFT, INDEX, KeepResult, sha256_of
-from models.learning import Readings
+from models.kept import DRAFT, INDEX, READINGS, KeepResult, sha256_of
+from models.learning import ChangeReading, JudgedReading, Readings
 from models.log import LogEntry
 from models.plan import RolloutPlan
 from record.plan_text import plan_text
@@ -41,10 +41,12 @@ def left_behind(plan: RolloutPlan, log: Sequence[LogEntry], readings: Readings) 
     Raises:
         ValueError: the log is empty.
     """
-    made = decision_record(plan, log, until_the_end(log, readings))
+    known = until_the_end(log, readings)
+    made = decision_record(plan, log, known)
     found = {
         f"{language}/{path}": text.encode() for language in LANGUAGES for path, text in files(made, language).items()
     }
+    found[READINGS] = canonical(known.model_dump(mode="json"))
     draft = _draft(plan, log, readings)
     if isinstance(draft, Draft):
         found[DRAFT] = draft_text(draft).encode()
@@ -99,6 +101,39 @@ def until_the_end(log: Sequence[LogEntry], readings: Readings) -> Readings:
     )
 
 
+class Compared(NamedTuple):
+    """Where what was kept and what is made anew of the same differ, None where they state the same; and how many
+    readings of before the end came into the store after it was kept, which are none of its."""
+
+    differs: str | None
+    later: int = 0
+
+
+def compared(kept: Mapping[str, bytes], plan: RolloutPlan, log: Sequence[LogEntry], readings: Readings) -> Compared:
+    """Hold what was kept against what plan, log and readings give today.
+
+    Args:
+        log: up to the entry that it was made of.
+        readings: as the store has them now.
+    """
+    now = until_the_end(log, readings)
+    try:
+        then = Readings.model_validate_json(kept[READINGS]) if READINGS in kept else now
+    except ValueError:
+        return Compared("this release cannot read the readings that were kept")
+    known, today = _all(then), _all(now)
+    gone = known - today
+    if gone or then.baselines != now.baselines:
+        said = min((f"{one.metric} of {one.cohort}, {one.as_of:%Y-%m-%d %H:%M}" for one in gone), default="a baseline")
+        return Compared(f"the store does not have a reading that it was made of as it was then: {said}")
+    return Compared(difference(kept, left_behind(plan, log, then).files), len(today - known))
+
+
+def _all(readings: Readings) -> set[JudgedReading | ChangeReading]:
+    found: set[JudgedReading | ChangeReading] = set(readings.judged)
+    return found | set(readings.changes)
+
+
 def difference(kept: Mapping[str, bytes], fresh: Mapping[str, bytes]) -> str | None:
     """The first thing that two renderings state differently, in a sentence; None where they state the same.
 
@@ -118,6 +153,8 @@ def difference(kept: Mapping[str, bytes], fresh: Mapping[str, bytes]) -> str | N
 def _first_line(kept: str, fresh: str) -> str:
     ours, theirs = kept.splitlines(), fresh.splitlines()
     number = next((at for at, (one, two) in enumerate(zip(ours, theirs, strict=False)) if one != two), None)
+    if number is None and len(ours) == len(theirs):
+        return "in its line breaks"
     if number is None:
         number = min(len(ours), len(theirs))
     shown = [repr(lines[number][:100]) if number < len(lines) else "nothing" for lines in (ours, theirs)]

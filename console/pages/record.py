@@ -18,7 +18,7 @@ from console.person import SignedIn
 from console.signin import pool_of
 from learning.record import decision_record
 from record.document import Document, Para, html
-from record.keeping import difference, left_behind
+from record.keeping import compared
 from record.writing import document
 from store.evidence import EvidenceChanged
 from store.hindsight import Hindsight, read_hindsight
@@ -76,8 +76,13 @@ def _beside(found: Hindsight, kept: KeptRecord | None, changed: KeptChanged | No
         return []
     entries = kept.named.said.entries
     told = words("Made anew. A record was kept when the rollout ended, as of entry %(entry)s.", entry=entries)
-    again = left_behind(found.plan, found.log[:entries], found.readings)
-    differs = difference(kept.files, again.files)
+    differs, later = compared(kept.files, found.plan, found.log[:entries], found.readings)
+    notes = [told]
     if differs is None:
-        return [told, words("Made anew of the same entries, it states the same.")]
-    return [told, words("Made anew of the same entries, it states something else: %(where)s", where=differs)]
+        notes.append(words("Made anew of the same entries, it states the same."))
+    else:
+        notes.append(words("Made anew of the same entries, it states something else: %(where)s", where=differs))
+    if later:
+        more = words("Readings of before the end that came after it was kept, and are none of its: %(num)s", num=later)
+        notes.append(more)
+    return notes

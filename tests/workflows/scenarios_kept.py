@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from models.command import Verb
-from models.kept import DRAFT, Named, misfits, named_in
+from models.kept import DRAFT, READINGS, Named, misfits, named_in
+from models.learning import Readings
 from models.log import EntryKind, Outcome
 from models.plan import Fate
 from models.rollout import HoldKind, Status
-from record.keeping import left_behind
+from record.keeping import compared, left_behind
 from store.hindsight import read_hindsight
 from store.kept import read_kept
 from tests.workflows.live import Live
@@ -102,7 +103,10 @@ async def what_is_kept(live: Live, pool: Pool) -> tuple[Named, dict[str, bytes]]
     review = next(one for one in reversed(found.log) if one.message.startswith("Closing review: "))
     assert review.sequence <= entries < kept.named.entry
     assert found.log[kept.named.entry - 1].kind is EntryKind.RECORD
-    again = left_behind(found.plan, found.log[:entries], found.readings)
+    # The watch may have written one more reading meanwhile.
+    readings = Readings.model_validate_json(kept.files[READINGS])
+    again = left_behind(found.plan, found.log[:entries], readings)
+    assert compared(kept.files, found.plan, found.log[:entries], found.readings).differs is None
     assert (again.files, again.result) == (kept.files, kept.named.said)
     return kept.named, kept.files
 

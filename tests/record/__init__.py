@@ -1,0 +1,1 @@
+"""What is written of a rollout, without any servers."""
