@@ -128,9 +128,9 @@ async def next_cycle(
     """Draft the plan of the next cycle from what this one taught; it is valid, and nothing starts it.
 
     Baselines come from accepted evidence alone: readings that were met, in phases that were passed, outside pauses and
-    failed periods. Limits become stricter where that evidence bears it and never looser; a breach more is tolerated
-    only where owners judged a pause a false alarm. The reason stands beside each. A rollout that has ended kept its
-    draft: that one is written, as `record` does with the record.
+    failed periods. Limits and margins become stricter where that evidence bears it and never looser; a breach more is
+    tolerated only where owners judged a pause a false alarm. The reason stands beside each. A rollout that has ended
+    kept its draft: that one is written, as `record` does with the record.
     """
     from cli.hindsight import about, hindsight
     from cli.plan import write

@@ -268,7 +268,7 @@ def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, 
         method=asked.rule.method,
         sentence="",
         unit=_unit(asked),
-        margin=_spoken_harm(look.margin, asked.metric),
+        margin=spoken_harm(look.margin, asked.metric),
         estimate=_spoken(look.change, relative),
         interval=(_finite(_spoken(turned[0], relative)), _finite(_spoken(turned[1], relative))),
         error=worst.error,
@@ -282,7 +282,7 @@ def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, 
         facts=sum(row.facts for row in rows.cohort),
         top_partner=top.partner_id if top and total > 0 else None,
         top_share=100 * abs(_counts(asked.metric, top)) / total if top and total > 0 else None,
-        detectable=_finite(_spoken_harm(detectable, asked.metric)),
+        detectable=_finite(spoken_harm(detectable, asked.metric)),
         tells_on=_tells_on(asked, look, verdict),
         advisory=any(one.gate is Gate.PARTNERS for one in gates),
         uncontrolled=not _compared(asked),
@@ -312,7 +312,7 @@ def _spoken(number: float, relative: bool) -> float:
     return 100 * math.expm1(min(number, 700.0)) if relative else number
 
 
-def _spoken_harm(size: float, metric: MetricName) -> float:
+def spoken_harm(size: float, metric: MetricName) -> float:
     """The size of a change for the worse: on the log scale down by 10 % and up by 10 % lie unlike far from nothing."""
     turn = _turns(metric)[0]
     return -turn * _spoken(-turn * size, is_relative(metric))

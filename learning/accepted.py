@@ -13,7 +13,7 @@ from learning.limits import cohorts_of, looks_at
 from learning.review import pause_reviews
 from learning.spans import extent
 from models.evidence import Verdict
-from models.learning import JudgedReading, Readings
+from models.learning import ChangeReading, JudgedReading, Readings
 from models.log import LogEntry
 from models.metric import MetricName
 from models.plan import RolloutPlan
@@ -71,11 +71,11 @@ def halted(log: Sequence[LogEntry]) -> tuple[Stretch, ...]:
     return tuple(found)
 
 
-def failed(looks: Sequence[JudgedReading]) -> tuple[Stretch, ...]:
+def failed(looks: Sequence[JudgedReading | ChangeReading]) -> tuple[Stretch, ...]:
     """From each look that was *not met* to the next that was *met*.
 
     Args:
-        looks: of one metric of one cohort, the oldest first.
+        looks: at one metric of one cohort, or at its change, the oldest first.
     """
     found, since = [], None
     for one in looks:

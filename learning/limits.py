@@ -29,6 +29,12 @@ def looks_at(readings: Readings, cohort: str, metric: MetricName) -> tuple[Judge
     return tuple(sorted(found, key=lambda one: one.as_of))
 
 
+def changes_of(readings: Readings, cohort: str, metric: MetricName) -> tuple[ChangeReading, ...]:
+    """The looks at one metric of one cohort that is judged by its change, the oldest first."""
+    found = (one for one in readings.changes if (one.cohort, one.metric) == (cohort, metric))
+    return tuple(sorted(found, key=lambda one: one.as_of))
+
+
 def baseline_of(readings: Readings, cohort: str, metric: MetricName) -> float | None:
     """The frozen baseline's value, None where there is none."""
     found = (one.value for one in readings.baselines if (one.cohort, one.metric) == (cohort, metric))
@@ -75,8 +81,7 @@ def _limits(metric: MetricPlan, readings: Readings, cohort: str) -> Iterable[Lim
     for limit in metric.thresholds:
         yield _against(limit, metric.metric, cohort, said, baseline)
     if metric.change is not None:
-        changes = [one for one in readings.changes if (one.cohort, one.metric) == (cohort, metric.metric)]
-        yield _against_change(metric.change, metric.metric, cohort, sorted(changes, key=lambda one: one.as_of))
+        yield _against_change(metric.change, metric.metric, cohort, changes_of(readings, cohort, metric.metric))
 
 
 def _against(
@@ -102,20 +107,27 @@ def _against(
     )
 
 
-def _against_change(rule: ChangeRule, metric: MetricName, cohort: str, changes: Sequence[ChangeReading]) -> LimitReview:
-    margin = rule.margin.number
-    told = [(margin - worse(metric, one.estimate), Reached(value=one.estimate, at=one.as_of)) for one in changes]
+def _against_change(rule: ChangeRule, metric: MetricName, cohort: str, looks: Sequence[ChangeReading]) -> LimitReview:
+    """In what the change was judged in: a margin that is a part of the baseline stands there in points, too."""
+    told = [
+        (one.change.margin - worse(metric, one.change.estimate), one.change, one.as_of)
+        for one in looks
+        if one.change is not None and one.change.estimate is not None and one.change.margin is not None
+    ]
     nearest = min(told, key=lambda one: one[0], default=None)
+    relative = nearest[1].unit == "%" if nearest else rule.margin.relative
     return LimitReview(
         cohort=cohort,
         metric=metric,
         limit=rule.agreed,
-        unit="%" if rule.margin.relative else "pp",
+        unit="%" if relative else "pp",
         distance=nearest[0] if nearest else None,
-        share=nearest[0] / margin if nearest else None,
-        nearest=nearest[1] if nearest else None,
+        share=nearest[0] / nearest[1].margin if nearest and nearest[1].margin else None,
+        nearest=Reached(value=nearest[1].estimate, at=nearest[2])
+        if nearest and nearest[1].estimate is not None
+        else None,
         looks=len(told),
-        beyond=sum(distance < 0 for distance, _ in told),
+        beyond=sum(distance < 0 for distance, _, _ in told),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from learning.accepted import Accepted, accepted, clean_since
 from learning.entries import ordered
+from learning.margins import gate_looks
 from learning.proposals import propose
 from learning.record import DecisionRecord, RiskStory, decision_record
 from models.base import short
@@ -55,7 +56,10 @@ def next_cycle(
     found = accepted(plan, entries, readings)
     record = decision_record(plan, entries, readings)
     review = record.review
-    proposals = [propose(agreed, one, review.pauses) for agreed, one in zip(plan.metrics, found, strict=True)]
+    proposals = [
+        propose(agreed, one, review.pauses, gate_looks(plan, agreed.metric, entries, readings))
+        for agreed, one in zip(plan.metrics, found, strict=True)
+    ]
     reasons = {
         f"metrics.{place}.{field}": told for place, one in enumerate(proposals) for field, told in one.reasons.items()
     }

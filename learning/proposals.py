@@ -1,4 +1,4 @@
-"""What a next cycle could agree on for a metric: limits and tolerances, each with the reason for it."""
+"""What a next cycle could agree on for a metric: limits, margins and tolerances, each with the reason for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from judgement.healthy import rounded_out, step_of
 from learning.accepted import Accepted
+from learning.margins import GateLook, propose_margin
 from models.learning import Judged, PauseReview
 from models.plan_metric import Basis, MetricPlan, Threshold, Tolerance
 
@@ -23,24 +24,30 @@ class Proposal(NamedTuple):
     reasons: dict[str, tuple[str, ...]]
 
 
-def propose(agreed: MetricPlan, found: Accepted, pauses: Sequence[PauseReview]) -> Proposal:
-    """Limits as strict as what was accepted bears, and never looser than they were agreed: to loosen one is for owners
-    to argue. A breach more is tolerated only where owners judged a pause a false alarm and none judged one right.
+def propose(
+    agreed: MetricPlan, found: Accepted, pauses: Sequence[PauseReview], looks: Sequence[GateLook] = ()
+) -> Proposal:
+    """Limits and margins as strict as what was accepted bears, and never looser than they were agreed: to loosen one is
+    for owners to argue. A breach more is tolerated only where owners judged a pause a false alarm and none judged one
+    right.
 
     Args:
         pauses: of the whole rollout.
+        looks: at its change, when phases were left.
     """
     limits = [_limit(one, found, agreed.window) for one in agreed.thresholds]
     thresholds = tuple(limit for limit, _ in limits)
     tolerance, why = _tolerance(agreed, [one for one in pauses if agreed.metric in one.metrics])
     warning = tuple(one for one in agreed.warning if not any(_looser(one, limit) for limit in thresholds))
+    change, margin = propose_margin(agreed.change, agreed.metric, looks) if agreed.change else (None, None)
     reasons = {
         "metric": (_baseline(found),),
         "thresholds": tuple(reason for _, reason in limits),
+        "change": (margin,) if margin else (),
         "tolerance": why,
         "warning": _dropped(agreed.warning, warning),
     }
-    changes = {"thresholds": thresholds, "tolerance": tolerance, "warning": warning}
+    changes = {"thresholds": thresholds, "change": change, "tolerance": tolerance, "warning": warning}
     return Proposal(agreed.model_copy(update=changes), {field: told for field, told in reasons.items() if told})
 
 

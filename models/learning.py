@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from models.base import Frozen, Instant
+from models.change import MaterialChange
 from models.command import PauseVerdict
 from models.evidence import Baseline, Verdict
 from models.metric import MetricName, MetricUse
@@ -25,12 +26,14 @@ class JudgedReading(Frozen):
 
 
 class ChangeReading(Frozen):
-    """An estimate of a change against comparable partners, in the margin's unit; positive is up."""
+    """One look at a metric that is judged by its change: the verdict on the change by itself, and what it rests on;
+    None where nothing was measured."""
 
     cohort: str
     metric: MetricName
     as_of: Instant
-    estimate: float
+    verdict: Verdict
+    change: MaterialChange | None = None
 
 
 class Readings(Frozen):

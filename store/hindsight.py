@@ -1,8 +1,9 @@
-"""What a rollout left behind, whole: its plan, its log, every reading, every estimate of a change, its baselines."""
+"""What a rollout left behind, whole: its plan, its log, every reading, every judged change, its baselines."""
 
 from __future__ import annotations
 
 from models.base import Frozen
+from models.change import MaterialChange
 from models.evidence import Verdict
 from models.learning import ChangeReading, JudgedReading, Readings
 from models.log import EntryKind, LogEntry
@@ -15,7 +16,7 @@ from store.rollouts import baselines_from, read_plan
 from store.statements import statement
 
 _READINGS = statement("views/readings")
-_CHANGES = statement("views/changes")
+_CHANGES = statement("views/judged_changes")
 
 
 class Hindsight(Frozen):
@@ -71,7 +72,11 @@ async def read_readings(conn: Connection, key: RolloutKey, log: tuple[LogEntry, 
         ),
         changes=tuple(
             ChangeReading(
-                cohort=row["cohort"], metric=MetricName(row["metric"]), as_of=row["as_of"], estimate=row["estimate"]
+                cohort=row["cohort"],
+                metric=MetricName(row["metric"]),
+                as_of=row["as_of"],
+                verdict=Verdict(row["verdict"]),
+                change=MaterialChange.model_validate_json(row["change"]) if row["change"] else None,
             )
             for row in changes
         ),

@@ -11,6 +11,7 @@ import pytest
 from learning.review import closing_review
 from models.base import digest
 from models.brief import baselines_of
+from models.change import MaterialChange
 from models.evidence import Assessment, CohortReading, GroupValue, MetricAssessment, Verdict, Window
 from models.log import EntryKind, LogEntry
 from models.metric import MetricName, MetricUse
@@ -93,6 +94,28 @@ async def test_plan_log_readings_and_the_newest_baselines_come_back(pool: asyncp
         [limit] = [one for one in closing_review(found.plan, found.log, found.readings).limits if one.metric is SLA]
         assert (limit.distance, limit.beyond, limit.looks) == (-5.0, 1, 2)
         assert await read_hindsight(conn, "there-is-none") is None
+
+
+async def test_what_was_said_of_a_change_comes_back_with_its_numbers(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Also where nothing was measured yet; what is not judged by its change is no look at one."""
+    estimate = MaterialChange(method=1, sentence="told", unit="points", margin=5.0, estimate=-0.5, interval=(None, 1.6))
+    told: list[tuple[Verdict | None, MaterialChange | None]] = [
+        (Verdict.NO_EVIDENCE, None),
+        (Verdict.MET, estimate),
+        (None, None),
+    ]
+    async with pool.acquire() as conn:
+        key = await opened(conn, "changed")
+        await log.append(conn, key, "run-1", [entry(1, EntryKind.PHASE)])
+        for day, (verdict, change) in enumerate(told):
+            one = assessment(90.0 + day, Verdict.MET, day)
+            item = one.items[0].model_copy(update={"by_change": verdict, "change": change})
+            await evidence.keep_assessment(conn, key, "gate", one.model_copy(update={"items": (item,)}))
+        found = await read_readings(conn, key)
+    assert [(one.as_of, one.verdict, one.change) for one in found.changes] == [
+        (START, Verdict.NO_EVIDENCE, None),
+        (START + timedelta(days=1), Verdict.MET, estimate),
+    ]
 
 
 async def test_only_the_newest_chain_counts(pool: asyncpg.Pool[asyncpg.Record]) -> None:
