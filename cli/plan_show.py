@@ -66,7 +66,9 @@ def _decision(plan: RolloutPlan) -> Iterator[RenderableType]:
     yield _heading("Rationale")
     yield _line(plan.rationale)
     yield _heading("Risks")
-    yield from (_line(f"- {one.risk}\n  mitigation: {one.mitigation}") for one in plan.risks)
+    for one in plan.risks:
+        shown = f"\n  shown by: {one.shown_by.told}" if one.shown_by else ""
+        yield _line(f"- {one.risk}\n  mitigation: {one.mitigation}{shown}")
     yield _heading("Next")
     yield from _list(plan.next_steps)
     yield _heading("Constraints")

@@ -58,8 +58,10 @@ chosen: {option}
 decision: What was decided, in one or two sentences.
 trade_off: What is given up for what.
 rationale: Why this option.
-risks:
-  - {{risk: Weak data quality hides changes, mitigation: Stale or thin data hold the rollout}}
+risks:                                     # shown_by: what of the log tells whether it came true
+  - risk: Weak data quality hides changes
+    mitigation: Stale or thin data hold the rollout
+    shown_by: {{waits: [data]}}             # any of metrics, waits (people, data, results) and roles
 next_steps: [Confirm ownership, Finalise baselines, Schedule the first review, Communicate the plan]
 proposer: programme.owner@example.com
 owners:                                    # one person, one role

@@ -11,16 +11,19 @@ from learning.accepted import Accepted, accepted, clean_since
 from learning.entries import ordered
 from learning.margins import gate_looks
 from learning.proposals import propose
-from learning.record import DecisionRecord, RiskStory, decision_record
+from learning.record import DecisionRecord, GoesBy, RiskStory, decision_record
 from models.base import short
 from models.evidence import Verdict
 from models.learning import ClosingReview, Ending, Judged, Readings
 from models.log import LogEntry
 from models.metric import CATALOGUE
-from models.plan import OptionKey, Quality, Risk, RolloutPlan, Source, Supersedes
+from models.plan import OptionKey, Quality, RolloutPlan, Source, Supersedes
+from models.plan_risk import Risk, ShownBy, Wait
 
 TEXT, ID = 4000, 63
 """Characters that a text and an id of a plan may have."""
+
+NONE = timedelta(0)
 
 LITTLE = 0.05
 """Share of a rollout's length that waiting may take before it counts as a risk that came true."""
@@ -137,6 +140,7 @@ def _risks(record: DecisionRecord) -> tuple[tuple[Risk, ...], tuple[RiskStory, .
                 Risk(
                     risk=f"{titles} paused the cycle before on {pause.since:%Y-%m-%d}, {pause.judged.value}",
                     mitigation="Find the cause before the pilot; the guardrail stays as agreed",
+                    shown_by=ShownBy(metrics=tuple(new)),
                 )
             )
             named |= set(new)
@@ -147,7 +151,7 @@ def _risks(record: DecisionRecord) -> tuple[tuple[Risk, ...], tuple[RiskStory, .
 
 def _settled(story: RiskStory, review: ClosingReview) -> bool:
     """Whether the log speaks of a risk and says that nothing came of it. Silence settles nothing."""
-    if not (story.metrics or story.data or story.drag) or review.ending is not Ending.COMPLETED:
+    if story.by is GoesBy.NOTHING or review.ending is not Ending.COMPLETED:
         return False
     looked = {one.metric for one in review.limits if one.looks}
     quiet = all(
@@ -156,11 +160,28 @@ def _settled(story: RiskStory, review: ClosingReview) -> bool:
         and not any(metric in one.metrics for one in review.pauses)
         for metric in story.metrics
     )
-    silent = any(
-        verdict in (Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE) for one in review.happened for verdict in one.looks
-    )
-    data = not story.data or (bool(review.happened) and not silent and not review.drag.data)
-    return quiet and data and (not story.drag or review.drag.share < LITTLE)
+    drag = review.drag
+    lost = [*(_waited(one, review) for one in story.waits), *(drag.by_role.get(one, NONE) for one in story.roles)]
+    if story.drag:
+        lost.append(drag.waited)
+    return quiet and all(one < LITTLE * drag.length for one in lost)
+
+
+def _waited(wait: Wait, review: ClosingReview) -> timedelta:
+    """How long; all the time for data of which a reading could say nothing, or for which nobody was asked."""
+    match wait:
+        case Wait.PEOPLE:
+            return review.drag.people
+        case Wait.RESULTS:
+            return review.drag.results
+    silent = (Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE)
+    if (
+        review.drag.data
+        or not review.happened
+        or any(one.looks.get(said) for one in review.happened for said in silent)
+    ):
+        return review.drag.length
+    return NONE
 
 
 def _first_day(plan: RolloutPlan, log: Iterable[LogEntry], readings: Readings) -> tuple[date | None, tuple[str, ...]]:

@@ -27,7 +27,8 @@ from models.evidence import Verdict
 from models.learning import ClosingReview, JudgedReading, Readings
 from models.log import EntryKind, LogEntry
 from models.metric import MetricName
-from models.plan import Risk, RolloutPlan
+from models.plan import RolloutPlan
+from models.plan_risk import Risk, Wait
 
 
 class PhaseStory(Frozen):
@@ -93,14 +94,25 @@ class GateStory(Frozen):
     rounds: tuple[GateRound, ...]
 
 
+class GoesBy(StrEnum):
+    """How it is known where to look for what became of a risk."""
+
+    PLAN = "what the plan names"
+    WORDS = "the words of the risk"
+    NOTHING = "nothing"
+
+
 class RiskStory(Frozen):
-    """A risk of the plan, and where its text says to look for what became of it: at metrics it names, at the data, at
-    the time that was lost. None of them: the log does not speak of it."""
+    """A risk of the plan, and where to look for what became of it: at metrics, at what was waited for, at roles that
+    were, or with `drag` at all the time that was lost. `by` says who says so; by nothing the log does not speak of it.
+    """
 
     risk: Risk
-    metrics: tuple[MetricName, ...]
-    data: bool
-    drag: bool
+    by: GoesBy
+    metrics: tuple[MetricName, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    roles: tuple[str, ...] = ()
+    drag: bool = False
 
 
 class Series(Frozen):
@@ -280,12 +292,22 @@ _DRAG = ("drag", "delay", "slow", "overdue", "wait", "prolong", "遅", "長引",
 
 
 def _risk(plan: RolloutPlan, risk: Risk) -> RiskStory:
-    """Read off the risk's own words; guessing more would put words into the log's mouth."""
+    """What the plan names goes before all else. Otherwise it is read off the risk's own words, and no more than that:
+    guessing would put words into the log's mouth."""
+    shown = risk.shown_by
+    if shown is not None:
+        return RiskStory(
+            risk=risk,
+            by=GoesBy.PLAN,
+            metrics=tuple(dict.fromkeys(shown.metrics)),
+            waits=tuple(dict.fromkeys(shown.waits)),
+            roles=tuple(dict.fromkeys(shown.roles)),
+        )
     said = risk.risk.casefold()
     named = tuple(one.metric for one in plan.metrics if re.search(_NAMES[one.metric], said))
-    return RiskStory(
-        risk=risk, metrics=named, data=any(one in said for one in _DATA), drag=any(one in said for one in _DRAG)
-    )
+    data, drag = (any(one in said for one in words) for words in (_DATA, _DRAG))
+    by = GoesBy.WORDS if named or data or drag else GoesBy.NOTHING
+    return RiskStory(risk=risk, by=by, metrics=named, waits=(Wait.DATA,) if data else (), drag=drag)
 
 
 def _series(plan: RolloutPlan, readings: Readings) -> tuple[Series, ...]:

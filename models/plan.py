@@ -14,6 +14,7 @@ from models.metric import MetricName
 from models.owner import Attribute, Identity, PartnerId, Role, Slug, Text, said
 from models.owner import Owner as Owner
 from models.plan_metric import Limit, MetricPlan
+from models.plan_risk import Risk as Risk
 from models.plan_rules import broken_rules
 
 PlanDigest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -86,13 +87,6 @@ class Options(Frozen):
     A: PlanOption = said("maintain: nobody is enrolled, the would-be pilot is measured and reviewed")
     B: PlanOption = said("staged: pilot, validate, scale in waves")
     C: PlanOption = said("redesign: pilot and all waves at once, same guardrails, stricter approval")
-
-
-class Risk(Frozen):
-    """What may go wrong, and what is done about it."""
-
-    risk: Text = said("what may go wrong")
-    mitigation: Text = said("what is done about it")
 
 
 class Selector(Frozen):

@@ -14,6 +14,7 @@ from models.plan_rule import Broken, BrokenRule, Rule
 from models.plan_rules_change import CHANGE_RULES
 from models.plan_rules_metric import METRIC_RULES
 from models.plan_rules_quality import QUALITY_RULES
+from models.plan_rules_risk import RISK_RULES
 from models.plan_rules_tolerance import TOLERANCE_RULES
 
 if TYPE_CHECKING:
@@ -70,9 +71,12 @@ def _signed_names_every_signer(plan: RolloutPlan) -> Broken:
 
 
 def _roles_are_held(plan: RolloutPlan) -> Broken:
-    """A role that no owner holds, in an approval rule, an escalation or a review."""
+    """A role that no owner holds, in an approval rule, an escalation or a review, or by which a risk is to be shown."""
     held = {owner.role for owner in plan.owners}
     named = [(f"reviews.roles.{index}", role) for index, role in enumerate(plan.reviews.roles)]
+    for index, risk in enumerate(plan.risks):
+        shown = risk.shown_by.roles if risk.shown_by else ()
+        named += [(f"risks.{index}.shown_by.roles.{place}", role) for place, role in enumerate(shown)]
     for field, rule in _approval_rules(plan):
         for part in ("roles", "required", "escalate_to"):
             named += [(f"{field}.{part}.{index}", role) for index, role in enumerate(getattr(rule, part))]
@@ -275,6 +279,7 @@ RULES: tuple[Rule, ...] = (
     *METRIC_RULES,
     *CHANGE_RULES,
     *QUALITY_RULES,
+    *RISK_RULES,
     *TOLERANCE_RULES,
     _durations_are_whole_minutes,
     _cadence_fits,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from learning.record import DecisionRecord, RiskStory
+from learning.record import DecisionRecord, GoesBy, RiskStory
 from models.command import PauseVerdict
 from models.evidence import Verdict
-from models.learning import Drag, Judged, PauseReview, Waiting
+from models.learning import ClosingReview, Drag, Judged, PauseReview, Waiting
+from models.plan_risk import Wait
 from record import people, terms
 from record.course import DASH, phase_name
 from record.document import Block, Heading, Items, Para, Table
@@ -21,6 +22,11 @@ JUDGED = {
     Judged.UNJUDGED: N_("not judged by anybody"),
 }
 SAID = {PauseVerdict.RIGHT: N_("right"), PauseVerdict.FALSE_ALARM: N_("a false alarm")}
+GOES_BY = {
+    GoesBy.PLAN: N_("By what the plan names:"),
+    GoesBy.WORDS: N_("By the words of the risk, since the plan names nothing:"),
+    GoesBy.NOTHING: N_("The log does not speak of it by name; owners' remarks and surprises may."),
+}
 WAITING = {
     Waiting.RESUME: N_("paused until resumed (people)"),
     Waiting.APPROVAL: N_("gate open until approved (people)"),
@@ -114,7 +120,7 @@ def risks(words: Words, record: DecisionRecord) -> Iterator[Block]:
     for one in record.risks:
         yield Heading(3, one.risk.risk)
         yield Para(words("Mitigation: %(mitigation)s", mitigation=one.risk.mitigation))
-        yield Items(list(_became(words, record, one)))
+        yield Items([words(GOES_BY[one.by]), *_became(words, record, one)])
 
 
 def _became(words: Words, record: DecisionRecord, story: RiskStory) -> Iterator[str]:
@@ -128,24 +134,36 @@ def _became(words: Words, record: DecisionRecord, story: RiskStory) -> Iterator[
             beyond=words.count(beyond),
             paused=words.count(paused),
         )
-    if story.data:
-        silent = sum(
-            count
-            for one in review.happened
-            for verdict, count in one.looks.items()
-            if verdict in (Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE)
-        )
-        looks = sum(sum(one.looks.values()) for one in review.happened)
+    for wait in story.waits:
+        yield _waited(words, review, wait)
+    for role in story.roles:
         yield words(
-            "Of %(looks)s readings %(silent)s could say nothing; %(days)s days were waited for data.",
-            looks=words.count(looks),
-            silent=words.count(silent),
-            days=_days(words, review.drag.data),
+            "%(role)s could have acted for %(days)s days and had not.",
+            role=terms.role(words, role),
+            days=_days(words, review.drag.by_role.get(role, timedelta(0))),
         )
     if story.drag:
         yield drag_words(words, review.drag)
-    if not (story.metrics or story.data or story.drag):
-        yield words("The log does not speak of it by name; owners' remarks and surprises may.")
+
+
+def _waited(words: Words, review: ClosingReview, wait: Wait) -> str:
+    match wait:
+        case Wait.PEOPLE:
+            return words("%(days)s days were waited for people.", days=_days(words, review.drag.people))
+        case Wait.RESULTS:
+            return words("%(days)s days were waited for results.", days=_days(words, review.drag.results))
+    silent = sum(
+        count
+        for one in review.happened
+        for verdict, count in one.looks.items()
+        if verdict in (Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE)
+    )
+    return words(
+        "Of %(looks)s readings %(silent)s could say nothing; %(days)s days were waited for data.",
+        looks=words.count(sum(sum(one.looks.values()) for one in review.happened)),
+        silent=words.count(silent),
+        days=_days(words, review.drag.data),
+    )
 
 
 def following(words: Words, record: DecisionRecord) -> Iterator[Block]:

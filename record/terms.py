@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from models.evidence import Verdict
 from models.metric import CATALOGUE
+from models.plan_risk import ShownBy, Wait
 from models.rollout import Phase
 from record.words import N_, Words
 
@@ -21,6 +22,11 @@ VERDICT: Mapping[str, str] = {
     Verdict.NOT_MET: N_("Not met"),
     Verdict.CANNOT_TELL: N_("Cannot tell"),
     Verdict.NO_EVIDENCE: N_("No evidence"),
+}
+WAIT: Mapping[str, str] = {
+    Wait.PEOPLE: N_("waiting for people"),
+    Wait.DATA: N_("waiting for data"),
+    Wait.RESULTS: N_("waiting for results"),
 }
 METRIC: Mapping[str, str] = {name: one.title for name, one in CATALOGUE.items()}
 ROLE: Mapping[str, str] = {
@@ -65,3 +71,11 @@ def gate(words: Words, key: str) -> str:
     if not between:
         return key
     return words("%(before)s → %(after)s", before=term(words, PHASE, before), after=term(words, PHASE, after))
+
+
+def shown_by(words: Words, shown: ShownBy) -> str:
+    """What shows whether a risk came true."""
+    waits = (words(WAIT[one]) for one in shown.waits)
+    return words.listed(
+        [*(metric(words, one) for one in shown.metrics), *waits, *(role(words, one) for one in shown.roles)]
+    )

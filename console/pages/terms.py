@@ -21,6 +21,7 @@ from record.terms import gate as gate
 from record.terms import metric as metric
 from record.terms import phase as phase
 from record.terms import role as role
+from record.terms import shown_by as shown_by
 from record.terms import term as term
 
 STATUS: Mapping[str, str] = {

@@ -120,6 +120,26 @@ def test_a_valid_plan_is_read_as_it_is_written() -> None:
             "risks: found an empty list; should have at least 1 item",
         ),
         (
+            "risks:\n- risk: weak data\n  mitigation: hold\n",
+            "risks:\n- risk: weak data\n  mitigation: hold\n  shown_by: {metrics: [margin]}\n",
+            "margin]",
+            "risks.0.shown_by.metrics.0: found 'margin'; allowed: contribution_margin, pipeline_velocity, "
+            "compliance_score, mdf_spend, enablement_completion, lead_follow_up_sla, partner_churn, discount_leakage",
+        ),
+        (
+            "risks:\n- risk: weak data\n  mitigation: hold\n",
+            "risks:\n- risk: weak data\n  mitigation: hold\n  shown_by: {metrics: [pipeline_velocity]}\n",
+            "pipeline_velocity]",
+            "risks.0.shown_by.metrics.0: pipeline_velocity is not among the plan's metrics, so it shows nothing; "
+            "they are lead_follow_up_sla, contribution_margin",
+        ),
+        (
+            "risks:\n- risk: weak data\n  mitigation: hold\n",
+            "risks:\n- risk: weak data\n  mitigation: hold\n  shown_by: {}\n",
+            "shown_by",
+            "risks.0.shown_by: names nothing; name at least one of metrics, waits and roles, or leave shown_by out",
+        ),
+        (
             "  pilot:\n    name: pilot",
             "  pilot:\n    select: {limit: 3}\n    name: pilot",
             "pilot:\n    select",

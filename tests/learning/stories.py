@@ -26,6 +26,11 @@ PLAN = make_plan(
         {"risk": "Execution drag may prolong exposure", "mitigation": "due times with reminders"},
         {"risk": "Late follow-up breaks the SLA", "mitigation": "the guardrail pauses"},
         {"risk": "A competitor copies the rebate", "mitigation": "none"},
+        {
+            "risk": "Slow answers in the summer",
+            "mitigation": "stand-ins are named",
+            "shown_by": {"metrics": [MARGIN.value], "waits": ["people", "results"], "roles": ["revops_owner"]},
+        },
     ],
     metrics=[
         {"metric": SLA.value, "window": "28d", "thresholds": [">= 85", ">= -5%"], "freshness": "7d"},

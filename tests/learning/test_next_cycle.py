@@ -14,10 +14,12 @@ from cli.planfile import parse_plan
 from learning.accepted import NothingAccepted, accepted, clean_since, halted
 from learning.entries import ordered
 from learning.next_cycle import Draft, next_cycle, next_id
+from learning.record import GoesBy, decision_record
 from models.command import PauseVerdict
 from models.evidence import Verdict
 from models.learning import JudgedReading, Readings
 from models.plan import OptionKey, RolloutPlan
+from models.plan_risk import Risk, ShownBy, Wait
 from record.plan_text import plan_text
 from tests.learning.stories import (
     MARGIN,
@@ -201,6 +203,63 @@ def test_risks_of_which_nothing_came_are_let_go_and_the_rest_is_carried(finished
     assert "Late follow-up breaks the SLA" in [one.risk for one in drafted(finished, spoke).plan.risks]
     # Without any reading the log is silent, and silence settles nothing.
     assert "Late follow-up breaks the SLA" in [one.risk for one in drafted(quiet).plan.risks]
+
+
+SUMMER = "Slow answers in the summer"
+"""Names metrics, waits and roles, so that its words, which speak of slowness, are not asked."""
+
+
+def test_what_the_plan_names_goes_before_the_words_of_a_risk(quiet: Simulator) -> None:
+    stories = {one.risk.risk: one for one in decision_record(PLAN, quiet.recorded, READINGS).risks}
+    summer, late = stories[SUMMER], stories["Late follow-up breaks the SLA"]
+    assert (summer.by, summer.metrics, summer.roles) == (GoesBy.PLAN, (MARGIN,), ("revops_owner",))
+    assert (summer.waits, summer.drag) == ((Wait.PEOPLE, Wait.RESULTS), False)
+    assert (late.by, late.metrics) == (GoesBy.WORDS, (SLA,))
+    assert stories["A competitor copies the rebate"].by is GoesBy.NOTHING
+
+
+def settled_without(quiet: Simulator, shown: ShownBy | None, judged: Sequence[JudgedReading]) -> bool:
+    """Whether a risk of words that say nothing is let go."""
+    risk = Risk(risk="Something else", mitigation="none", shown_by=shown)
+    plan = PLAN.model_copy(update={"risks": (risk, PLAN.risks[3])})
+    return risk not in drafted(quiet, judged, plan).plan.risks
+
+
+@pytest.mark.parametrize(
+    ("shown", "gone"),
+    [
+        (None, False),
+        (ShownBy(metrics=(SLA,)), True),
+        (ShownBy(metrics=(SLA, MARGIN)), False),
+        (ShownBy(waits=(Wait.DATA,)), True),
+        (ShownBy(waits=(Wait.RESULTS,)), True),
+        (ShownBy(waits=(Wait.PEOPLE,)), False),
+        (ShownBy(roles=("revops_owner",)), True),
+        (ShownBy(roles=("sponsor",)), False),
+        (ShownBy(metrics=(SLA,), roles=("sponsor",)), False),
+    ],
+    ids=["nothing", "quiet", "unread", "data", "results", "people", "nobody-waited", "sponsor-waited", "one-of-two"],
+)
+def test_a_named_risk_is_let_go_where_all_that_it_names_is_quiet(
+    quiet: Simulator, shown: ShownBy | None, gone: bool
+) -> None:
+    """The SLA was read and held, the margin never read; gates waited for the sponsor longer than a twentieth."""
+    assert settled_without(quiet, shown, [reading(95.0, 3), reading(95.0, 9)]) is gone
+
+
+def test_data_that_could_say_nothing_keep_a_risk_that_names_them(quiet: Simulator) -> None:
+    silent = [reading(95.0, 3), reading(None, 9, Verdict.NO_EVIDENCE)]
+    assert not settled_without(quiet, ShownBy(waits=(Wait.DATA,)), silent)
+    assert not settled_without(quiet, ShownBy(waits=(Wait.DATA,)), [])
+
+
+def test_what_paused_and_no_risk_named_is_a_risk_that_names_it() -> None:
+    plan = PLAN.model_copy(update={"risks": PLAN.risks[3:]})
+    draft = drafted(paused()[0], plan=plan)
+    assert draft.plan.risks[-1].shown_by == ShownBy(metrics=(SLA,))
+    assert draft.plan.risks[:2] == plan.risks
+    text = plan_text(draft.plan, draft.head, draft.reasons)
+    assert parse_plan(text, "plan.yaml") == draft.plan
 
 
 def test_no_baseline_begins_before_what_went_wrong_is_over(finished: Simulator) -> None:

@@ -32,6 +32,13 @@ FULL = {
         for one in plan_data()["metrics"]
     ],
     "freeze_windows": [{"name": "closing", "start": "2026-12-20T00:00:00Z", "end": "2027-01-06T00:00:00Z"}],
+    "risks": [
+        {
+            "risk": "weak data",
+            "mitigation": "hold",
+            "shown_by": {"metrics": ["contribution_margin"], "waits": ["data"], "roles": ["sponsor"]},
+        }
+    ],
     "stop_conditions": [*plan_data()["stop_conditions"], {"condition": "a regulator objects"}],
 }
 
