@@ -142,6 +142,9 @@ def _header(view: RolloutView) -> Iterator[Text]:
         late = view.programme_now - view.review_due_at
         told = f"overdue by {span(late)}" if late > timedelta(0) else f"in {span(-late)}"
         yield _line("Review", f"{moment(view.review_due_at)} ({told})")
+    for one in view.unjudged:
+        told = f"the pause of {moment(one.since)}: rollouts judge-pause {view.rollout_id} --pause {one.sequence}"
+        yield _line("To judge", f"{told} --verdict right|false-alarm ({', '.join(one.roles)})")
     yield _line("Decisions", _decisions(view))
     yield _line("Next", view.next)
 

@@ -105,12 +105,14 @@ class PauseState(Frozen):
 
 
 class PauseRecord(Frozen):
-    """A pause that was, so that it can be judged in hindsight: its entry, and the roles that had to act on it."""
+    """A pause that was, so that it can be judged in hindsight: its entry, and the roles that had to act on it.
+    `judged` is None for one that was remembered before it was kept whether anybody has judged it."""
 
     sequence: int
     since: Instant
     guardrail: bool
     roles: tuple[str, ...]
+    judged: bool | None = None
 
 
 class Approval(Frozen):
@@ -342,7 +344,8 @@ class Awaited(Frozen):
 
 
 class RolloutView(Frozen):
-    """What `status` answers: one screen's worth of where the rollout stands and what happens next."""
+    """What `status` answers: one screen's worth of where the rollout stands and what happens next. `unjudged` are the
+    pauses that are over and that nobody has judged, for as long as somebody can."""
 
     rollout_id: str
     title: str
@@ -374,3 +377,4 @@ class RolloutView(Frozen):
     refused: int
     decisions: Decisions = Decisions.UNSIGNED
     delegations: tuple[Delegation, ...] = ()
+    unjudged: tuple[PauseRecord, ...] = ()

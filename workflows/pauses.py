@@ -23,7 +23,7 @@ from models.rollout import (
     Status,
 )
 from workflows.course import restarted, stopped
-from workflows.hindsight import remember
+from workflows.hindsight import left_unjudged, remember, still_to_judge
 from workflows.journal import Now, notify, release, write
 from workflows.judge import let_be
 from workflows.looks import NOTHING_ASKED
@@ -130,7 +130,7 @@ def resumed(state: RolloutState, now: Now, **who: Any) -> RolloutState:
     state = write(state.model_copy(update=update), now, EntryKind.RESUME, "Resumed", **who)
     if state.letters < EVERY_LETTER:
         return state
-    body = f"{who.get('actor')} ({who.get('role')}): {who.get('rationale')}"
+    body = f"{who.get('actor')} ({who.get('role')}): {who.get('rationale')}{still_to_judge(state)}"
     return notify(state, "resumed", all_roles(state), f"{state.plan.title}: resumed", body, cause=cause)
 
 
@@ -153,7 +153,7 @@ def stop(state: RolloutState, resolution: StopResolution, why: str, now: Now, **
     if state.letters >= EVERY_LETTER and not to_withdraw(state):
         return state  # that it has stopped follows at once
     kind = "stopping" if state.letters >= EVERY_LETTER else "stopped"
-    body = f"{why}\n{fates}"
+    body = f"{why}\n{fates}{still_to_judge(state)}"
     return notify(state, kind, all_roles(state), f"{state.plan.title}: stopping", body, cause=stop_cause(who))
 
 
@@ -230,7 +230,7 @@ def stop_done(state: RolloutState, now: Now) -> RolloutState:
     if state.letters < EVERY_LETTER:
         return state
     began = next((one for one in reversed(state.recent) if one.kind is EntryKind.STOP), None)
-    body = f"{began.message}\n{told}" if began else told
+    body = (f"{began.message}\n{told}" if began else told) + left_unjudged(state)
     cause = stop_cause({"actor": began.actor}) if began else None
     return notify(state, "stopped", all_roles(state), f"{state.plan.title}: stopped", body, cause=cause)
 

@@ -25,6 +25,7 @@ from models.rollout import (
 )
 from workflows.closing import begin
 from workflows.course import Transition, members, required_time, rule_of, transition, unenrolled
+from workflows.hindsight import left_unjudged
 from workflows.journal import Now, hold, notify, release, write
 from workflows.judge import Block, blocks, breached, title
 from workflows.looks import NOTHING_ASKED, still_asked
@@ -178,7 +179,7 @@ def complete(state: RolloutState, now: Now) -> RolloutState:
     state = state.model_copy(update={"terminal": Status.COMPLETED})
     reach = f"{len(state.enrolled)} cohorts enrolled" if state.enrolled else "measured without a change"
     state = write(state, now, EntryKind.PHASE, f"Rollout completed: {reach}")
-    return notify(state, "completed", all_roles(state), f"{state.plan.title}: completed", reach)
+    return notify(state, "completed", all_roles(state), f"{state.plan.title}: completed", reach + left_unjudged(state))
 
 
 def open_gate(state: RolloutState, way: Transition, evidence: str, now: Now) -> RolloutState:

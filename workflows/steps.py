@@ -22,6 +22,7 @@ from workflows.course import (
     unenrolled,
     watched,
 )
+from workflows.hindsight import still_to_judge
 from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
 from workflows.pauses import all_roles, stop_done, to_withdraw
@@ -268,7 +269,8 @@ def _review(state: RolloutState, now: Now) -> RolloutState:
         state = write(state, now, EntryKind.REVIEW, told)
         facts = {"must_act": reviews.roles, "due": due + reviews.grace}
         kind = "checkpoint-due" if state.letters >= EVERY_LETTER else "review"
-        state = notify(state, kind, reviews.roles, f"{state.plan.title}: review due", told, **facts)
+        body = told + still_to_judge(state)
+        state = notify(state, kind, reviews.roles, f"{state.plan.title}: review due", body, **facts)
     if now.programme < due + reviews.grace or held_by(state, HoldKind.REVIEW_MISSED):
         return state
     told = f"checkpoint {state.reviews_held + 1} was due {due:%Y-%m-%d %H:%M} and has not been held"

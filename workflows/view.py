@@ -10,6 +10,7 @@ from models.metric import MetricName
 from models.rollout import Awaited, CohortView, Phase, RolloutState, RolloutView, Status
 from workflows.course import deadline, freeze_at, members, rule_of, transition, unenrolled, watched
 from workflows.delegation import standing
+from workflows.hindsight import unjudged
 from workflows.journal import Now
 from workflows.petitions import awaited_to_agree
 
@@ -64,6 +65,7 @@ def view(state: RolloutState, now: Now) -> RolloutView:
         refused=state.refused,
         decisions=state.decisions,
         delegations=standing(state, now),
+        unjudged=() if state.terminal else unjudged(state),
     )
 
 

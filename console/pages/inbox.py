@@ -12,6 +12,7 @@ from starlette.responses import Response
 from console.pages import telling
 from console.pages.asked import PER_PAGE
 from console.pages.asking import identity_of
+from console.pages.judging import to_judge
 from console.pages.render import page, words_of
 from console.pages.telling import Effect, Waits
 from console.pages.words import Words
@@ -40,7 +41,10 @@ async def inbox(request: Request, person: SignedIn) -> Response:
     """What awaits the person, the most urgent first, and what else runs."""
     words = words_of(request)
     items, total = await read_inbox(request, person, words)
-    return page(request, "inbox.html", person, items=items, total=total, told=telling)
+    pauses, all_pauses = await to_judge(request, person, words)
+    return page(
+        request, "inbox.html", person, items=items, total=total, pauses=pauses, all_pauses=all_pauses, told=telling
+    )
 
 
 async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tuple[Item, ...], int]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from console.pages import terms
 from console.pages.asking import Look
-from console.pages.words import Words
+from console.pages.words import N_, Words
 from models.command import Verb
 from models.evidence import Verdict
-from models.plan import RolloutPlan
+from models.plan import Fate, RolloutPlan
 from models.reach import cohorts_to_enrol
 from models.rollout import Awaited, Delegation, Phase, Status
 from record.limits import limit_words
@@ -216,9 +217,37 @@ def what_words(words: Words, what: str) -> str:
             return words("Hold the review")
         case "agree":
             verb, _, key = rest.removeprefix("to ").partition(" ")
-            return words("Agree to %(what)s: %(key)s", what=terms.term(words, terms.VERB, Verb(verb)), key=key)
+            about = _petition(words, key)
+            return words("Agree to %(what)s: %(key)s", what=terms.term(words, terms.VERB, Verb(verb)), key=about)
         case _:
             return what
+
+
+_UNTIL = re.compile(r"(\w+) until (\S+)")
+_FATES = re.compile(r"finished (keep|withdraw), current (keep|withdraw), pending (keep|withdraw)")
+FATE = {Fate.KEEP: N_("keep"), Fate.WITHDRAW: N_("withdraw")}
+
+
+def _petition(words: Words, key: str) -> str:
+    """What exactly is agreed to: a metric that is let be until a day, or what becomes of the cohorts. What is neither
+    is shown as the rollout says it."""
+    fates = _FATES.fullmatch(key)
+    if fates is not None:
+        finished, current, pending = (words(FATE[Fate(one)]) for one in fates.groups())
+        return words(
+            "Cohorts that are over: %(finished)s; present: %(current)s; not enrolled: %(pending)s.",
+            finished=finished,
+            current=current,
+            pending=pending,
+        )
+    until = _UNTIL.fullmatch(key)
+    try:
+        at = datetime.fromisoformat(until[2]) if until else None
+    except ValueError:
+        at = None
+    if until is None or at is None:
+        return key
+    return words("%(metric)s until %(until)s", metric=terms.metric(words, until[1]), until=words.moment(at))
 
 
 def with_role(words: Words, plan: RolloutPlan, identity: str, given: Sequence[Delegation] = ()) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from store.views.log import LogLine, LogPage, entry_of, read_log_page
 from store.views.partners import PartnerLine, Partners, read_partners, regions, tiers
+from store.views.pauses import read_pauses
 from store.views.rollouts import CohortScope, Line, Lines, list_lines, read_line, read_scope
 from store.views.series import ChangePoint, Point, read_changes, read_series
 
@@ -23,6 +24,7 @@ __all__ = [
     "read_line",
     "read_log_page",
     "read_partners",
+    "read_pauses",
     "read_scope",
     "read_series",
     "regions",

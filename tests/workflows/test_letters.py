@@ -102,7 +102,7 @@ def test_that_it_goes_on_is_told_to_everybody_and_once(rollout: Simulator) -> No
     rollout.ask(Verb.RESUME, "revops_owner", reason="the desk is staffed")
     resumed = told(rollout, "resumed")
     assert (resumed.roles, resumed.cause, resumed.must_act) == (EVERYBODY, "guardrail", ())
-    assert resumed.body == "rev.ops@example.com (revops_owner): the desk is staffed"
+    assert resumed.body.partition("\n")[0] == "rev.ops@example.com (revops_owner): the desk is staffed"
 
 
 def test_a_person_s_pause_and_a_rejection_are_told_as_such(rollout: Simulator) -> None:
