@@ -22,6 +22,7 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView
 from store.log import read_log
 from store.rollouts import StoredRollout, list_rollouts
+from workflows.hindsight import judges
 
 AT_ONCE: Final = 16
 """Rollouts that an inbox asks side by side."""
@@ -69,10 +70,21 @@ class Role(Frozen):
     role: str | None
 
 
+class ToJudge(Frozen):
+    """A pause that is over, that nobody has judged, and that is the person's to judge: `pause` is its entry."""
+
+    rollout: str
+    title: str
+    pause: int
+    since: Instant
+
+
 class Inbox(Frozen):
-    """What waits, the earliest due first; and the rollouts that could not be asked now."""
+    """What waits, the earliest due first; pauses to judge, the newest first; and the rollouts that could not be asked
+    now."""
 
     waiting: tuple[Waiting, ...]
+    to_judge: tuple[ToJudge, ...]
     not_asked: tuple[str, ...]
 
 
@@ -216,21 +228,32 @@ async def inbox(request: Request, person: SignedIn) -> Inbox:
         for one in _waiting(view, _identity(view, plans[name], person))
     ]
     waiting.sort(key=lambda one: (one.due is None, one.due or one.since))
+    pauses = [one for view in views if view is not None for one in _to_judge(view, plans[view.rollout_id], person)]
+    pauses.sort(key=lambda one: one.since, reverse=True)
     missing = tuple(name for view, name in zip(views, mine, strict=True) if view is None)
-    return Inbox(waiting=tuple(waiting), not_asked=missing)
+    return Inbox(waiting=tuple(waiting), to_judge=tuple(pauses), not_asked=missing)
 
 
 def _may_wait_for(one: StoredRollout, person: Person) -> bool:
-    """Whether it names the person: as an owner, or as somebody it waits for in an owner's place."""
+    """Whether it names the person: as an owner, as somebody who acts for one, or as somebody it waits for."""
     waits = {who.casefold() for awaited in one.standing.awaited for who in awaited.who}
     stands_in = delegation_of(one.standing.delegations, person)
-    identity = stands_in.identity if stands_in else person.identity
-    return owner_of(one.plan, person) is not None or identity.casefold() in waits
+    return owner_of(one.plan, person) is not None or stands_in is not None or person.identity.casefold() in waits
 
 
 def _identity(view: RolloutView, plan: RolloutPlan, person: Person) -> str:
     known = owner_of(plan, person) or delegation_of(view.delegations, person)
     return known.identity if known else ""
+
+
+def _to_judge(view: RolloutView, plan: RolloutPlan, person: Person) -> list[ToJudge]:
+    given = delegation_of(view.delegations, person)
+    owner = owner_of(plan, person) or (plan.owner(given.owner) if given else None)
+    return [
+        ToJudge(rollout=view.rollout_id, title=view.title, pause=one.sequence, since=one.since)
+        for one in view.unjudged
+        if owner in judges(plan, one.roles, guardrail=one.guardrail)
+    ]
 
 
 def _waiting(view: RolloutView, identity: str) -> list[Waiting]:

@@ -93,6 +93,9 @@ async def test_who_had_to_act_is_asked_in_the_inbox_judges_there_and_is_asked_no
     assert "was it right, or a false alarm?" in text(inbox) or "were they right, or false alarms?" in text(inbox)
     assert f'id="{name}-{entry}-why"' in inbox
     assert name not in (await ena.get("/")).text, "who had not to act does not judge"
+    for who, asked in ((sam, [(name, entry)]), (ena, [])):
+        to_judge = (await who.get("/v1/inbox")).json()["to_judge"]
+        assert [(one["rollout"], one["pause"]) for one in to_judge if one["rollout"] == name] == asked
     # The form as the page has it, then the page that confirms it, then the receipt.
     form = {"verb": "judge_pause", "pause": f"{entry}", "verdict": "false-alarm", "rationale": WHY}
     confirm = text((await sam.post(f"/rollouts/{name}/confirm", form)).text)
@@ -114,6 +117,7 @@ async def test_who_acts_for_them_is_asked_as_well(pages: Stage) -> None:
     assert (await sam.post(f"/rollouts/{name}/decide", given(pages))).status_code == 303
     await pages.recorded(await pages.gateway.status(name))
     assert f'id="{name}-{entry}-why"' in (await dana.get("/")).text
+    assert [one["pause"] for one in (await dana.get("/v1/inbox")).json()["to_judge"]] == [entry]
     for one in (sam, dana):
         await one.client.aclose()
 
