@@ -37,8 +37,8 @@ def judges(plan: RolloutPlan, roles: tuple[str, ...], *, guardrail: bool) -> tup
 
 
 def unjudged(state: RolloutState) -> tuple[PauseRecord, ...]:
-    """The pauses that are over, by a stop as well, and that nobody has judged; of those that were remembered before that
-    was kept nobody knows."""
+    """The pauses that are over, by a stop as well, and that nobody has judged. Of those that were remembered before
+    that was kept nobody knows."""
     over = state.pauses[:-1] if state.pause and state.stop_resolution is None else state.pauses
     return tuple(one for one in over if one.judged is False)
 

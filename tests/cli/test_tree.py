@@ -12,11 +12,13 @@ from cli.explain import explanation
 from cli.output import Exit
 from cli.rollouts import exit_of
 from cli.tree import changed, plain, render, some, span, tally
-from models.command import Verb
+from models.command import PauseVerdict, Verb
 from models.evidence import Verdict
+from models.log import Outcome
 from models.metric import MetricName
 from models.plan import Fate, RolloutPlan, StopResolution
 from models.rollout import RolloutView
+from tests.learning.stories import PLAN, breach
 from tests.plans import ISSUER, make_plan, plan_data, signed_plan
 from tests.signing import Signed
 from tests.workflows.simulator import Simulator
@@ -242,3 +244,24 @@ def test_long_lists_of_names_are_cut_and_counted() -> None:
     assert some(()) == "none named"
     assert some(tuple("abcde")) == "a, b, c, d, e"
     assert some(tuple("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_a_pause_that_nobody_has_judged_is_shown_with_how_to_judge_it_until_somebody_has() -> None:
+    simulator = Simulator(PLAN)
+    simulator.to_pilot()
+    simulator.wait(5 * DAY)
+    breach(simulator)
+    assert "To judge" not in drawn(simulator), "it stands"
+    simulator.verdicts.clear()
+    simulator.ask(Verb.RESUME, "revops_owner", "staff is back")
+    simulator.ask(Verb.PAUSE, "finance_owner", "wrong price list")
+    simulator.ask(Verb.RESUME, "finance_owner", "price list mended")
+    first, second = simulator.state.pauses
+    text = drawn(simulator)
+    for one, roles in ((first, "revops_owner"), (second, ", ".join(second.roles))):
+        how = f"rollouts judge-pause test-plan --pause {one.sequence} --verdict right|false-alarm ({roles})"
+        assert f"To judge the pause of {one.since:%Y-%m-%d %H:%M}: {how}" in text
+    told = {"pause": first.sequence, "verdict": PauseVerdict.RIGHT}
+    assert simulator.ask(Verb.JUDGE_PAUSE, "revops_owner", "it was so", **told).outcome is Outcome.APPLIED
+    assert f"--pause {first.sequence} " not in drawn(simulator)
+    assert f"--pause {second.sequence} " in drawn(simulator)
