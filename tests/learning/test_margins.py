@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cli.plan_text import plan_text
 from cli.planfile import parse_plan
 from learning.limits import limits
 from learning.margins import gate_looks, propose_margin
@@ -20,6 +19,7 @@ from models.learning import ChangeReading, Readings
 from models.metric import MetricName
 from models.plan import RolloutPlan
 from models.plan_change import ChangeRule, Margin
+from record.plan_text import plan_text
 from tests.learning.stories import SLA, baseline, breach, finish, reading
 from tests.plans import judged_by_change, make_plan
 from tests.workflows.simulator import Simulator
