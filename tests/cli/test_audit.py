@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from audit.bundle import LOG, MANIFEST, PLAN, unzipped, zipped
+from audit.bundle import LETTERS, LOG, MANIFEST, PLAN, unzipped, zipped
 from cli.home import Place
 from cli.output import Exit
 from models.canonical import canonical
@@ -182,14 +183,22 @@ async def test_a_running_rollout_is_exported_under_a_fresh_checkpoint_and_proves
     told = await terminal.program("audit", "export", rollout.name, "--out", str(target), "-o", "json")
     assert (told.code, told.document["kind"]) == (Exit.OK, "bundle"), told.err
     files = unzipped(target.read_bytes())
-    assert {MANIFEST, PLAN, LOG, "decisions.md"} <= set(files)
+    assert {MANIFEST, PLAN, LOG, LETTERS, "decisions.md"} <= set(files)
     assert told.data["entries"] == told.data["covered"] == files[LOG].count(b"\n") > 10
     pinned = ("--key", str(Place(terminal.home).log_vkeys))
     found = await terminal("audit", "verify", str(target), *pinned)
     assert found.code == Exit.UNPROVEN, found.err
     assert found.out.rstrip().endswith("not proven: unsigned.")
     assert "1 gates by their rules" in found.out
+    letters = files[LETTERS].count(b"\n")
+    assert f"{letters} letters as the log names them" in found.out
     assert (await terminal("audit", "verify", str(target), *pinned, "--allow", "unsigned")).code == Exit.OK
+    other = files[LETTERS].replace(b"please confirm", b"please ignore", 1)
+    forged = replace(of_bundle(files), letters=other)
+    told = await terminal(
+        "audit", "verify", written(tmp_path, sealed(forged, {**files, LETTERS: other}), "f.zip"), *pinned
+    )
+    assert (told.code, "the letter is not the one that the log names" in told.err) == (Exit.ERROR, True), told.err
     again = await terminal("audit", "export", rollout.name, "--out", str(target))
     assert (again.code, "exists already" in again.err) == (Exit.BAD_INPUT, True)
     folder = tmp_path / "folder"
