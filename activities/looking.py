@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 import asyncpg
@@ -13,21 +14,22 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.agenda import Metrics
+from activities.agenda import EVERYTHING, Metrics
 from activities.errors import borrowed, named_errors
 from activities.maturing import NO_STRETCHES, Stretches, frozen_rows, judged_by_change, stretches, sums_of
-from activities.measuring import WATCH, Ask, counted, keep_judgement, measure_all
+from activities.measuring import WATCH, Ask, counted, measure_all
 from activities.telling import Sight, Word, next_mark, next_word
 from activities.warning import warn_ahead
 from activities.weighing import whom_to_compare
 from judgement.assessment import assess
 from judgement.changes import Sums
+from models.command import Verb
 from models.evidence import Assessment
 from models.metric import MetricName
 from models.names import rollout_workflow_id
 from models.work import RolloutKey
 from store import enrolments, evidence, marks, rollouts
-from store.evidence import Measured, PastAsked
+from store.evidence import Judgement, Measured, PastAsked
 from store.marks import WatchMark
 from store.pool import Connection
 from store.rollouts import StoredRollout
@@ -69,6 +71,11 @@ class _Judged(NamedTuple):
     sight: Sight
     word: Word | None
 
+    @property
+    def halts(self) -> bool:
+        """Whether the rollout is told of a breach."""
+        return self.word is not None and self.word.verb is Verb.REPORT_BREACH
+
 
 class Looker:
     """Looks at rollouts and tells them what they need to know."""
@@ -80,21 +87,20 @@ class Looker:
     async def look(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> tuple[Seen, ...]:
         """Measure, judge, keep, tell, remember, warn; in this order, so that a crash in between repeats a word, under
         the same request id, and never swallows one. One rollout's trouble must not blind the watch to the others."""
-        keys, seen = list(due), list[Seen]()
-        for first in range(0, len(keys), TOGETHER):
-            seen += await self._together({key: due[key] for key in keys[first : first + TOGETHER]}, real_now)
+        seen = list[Seen]()
+        for some in _portions(due):
+            seen += await self._together({key: due[key] for key in some}, real_now)
         return tuple(seen)
 
     async def _together(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> list[Seen]:
         try:
-            judged = await self._judge(due, real_now)
+            judged, told = await self._tell_of(due, real_now)
         except Exception as problem:
             if len(due) == 1:
                 return [_failed(key, problem) for key in due]
             # Whoever waits for the look should know why it takes so long.
             log.warning("rollouts_looked_at_one_by_one", rollouts=len(due), problem=str(problem)[:300])
             return [seen for key in due for seen in await self._together({key: due[key]}, real_now)]
-        told = await self._tell(judged)
         await self._remember([one for one, problem in zip(judged, told, strict=True) if problem is None])
         await self._warn(judged)
         return [
@@ -102,35 +108,44 @@ class Looker:
             for one, problem in zip(judged, told, strict=True)
         ]
 
-    async def _judge(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> list[_Judged]:
+    async def _tell_of(
+        self, due: Mapping[RolloutKey, Metrics], real_now: datetime
+    ) -> tuple[list[_Judged], list[BaseException | None]]:
+        """Measure, judge, keep and tell; with each what went wrong telling it. Breaches come before all else: a rollout
+        that is to halt must not wait until everything that is said of the others is kept."""
         async with borrowed(self._pool) as conn:
-            found = await marks.read_marks(conn, list(due))
-            tasks = [
-                Task(one, one.clock.programme(real_now), due[one.key])
-                for one in await rollouts.read_rollouts(conn, list(due))
-                if one.standing.open and one.standing.watched
-            ]
-            changes = await _stretches(conn, tasks)
-            measured = await measure_all(
-                conn,
-                [
-                    Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[one.rollout.key])
-                    for one in tasks
-                ],
-            )
-            sums = {
-                task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
-                for task, one in zip(tasks, measured, strict=True)
-            }
-            past = await evidence.past_readings(
-                conn, [PastAsked(task.rollout.key, _since(task), task.now) for task in tasks]
-            )
-            judged = [
-                _judged(task, one, found.get(task.rollout.key), past[task.rollout.key], sums[task.rollout.key])
-                for task, one in zip(tasks, measured, strict=True)
-            ]
-            await _keep(conn, judged)
-        return judged
+            judged = sorted(await self._judge(conn, due, real_now), key=lambda one: not one.halts)
+            told: list[BaseException | None] = []
+            for _, some in groupby(judged, key=lambda one: one.halts):
+                part = list(some)
+                await _keep(conn, part)
+                told += await self._tell(part)
+        return judged, told
+
+    async def _judge(self, conn: Connection, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> list[_Judged]:
+        found = await marks.read_marks(conn, list(due))
+        tasks = [
+            Task(one, one.clock.programme(real_now), due[one.key])
+            for one in await rollouts.read_rollouts(conn, list(due))
+            if one.standing.open and one.standing.watched
+        ]
+        changes = await _stretches(conn, tasks)
+        measured = await measure_all(
+            conn,
+            [
+                Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[one.rollout.key])
+                for one in tasks
+            ],
+        )
+        sums = {
+            task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
+            for task, one in zip(tasks, measured, strict=True)
+        }
+        past = await evidence.past_readings(conn, [PastAsked(one.rollout.key, _since(one), one.now) for one in tasks])
+        return [
+            _judged(task, one, found.get(task.rollout.key), past[task.rollout.key], sums[task.rollout.key])
+            for task, one in zip(tasks, measured, strict=True)
+        ]
 
     async def _tell(self, judged: Sequence[_Judged]) -> list[BaseException | None]:
         """What went wrong with each; None where nothing did."""
@@ -210,11 +225,23 @@ def _judged(task: Task, measured: Measured, mark: WatchMark | None, past: eviden
 
 async def _keep(conn: Connection, judged: Sequence[_Judged]) -> None:
     """What a rollout is told of is kept whole; of a quiet look at everything the verdicts and the digest are enough."""
+    kept = []
     for one in judged:
+        verdicts = counted(one.task.rollout.key, one.assessment)
         if one.word is not None:
-            await keep_judgement(conn, one.task.rollout.key, WATCH, one.assessment, one.measured)
-    quiet = [counted(one.task.rollout.key, one.assessment) for one in judged if one.word is None and one.sight.whole]
-    await evidence.keep_readings(conn, WATCH, quiet)
+            kept.append(Judgement(verdicts, measured=one.measured))
+        elif one.sight.whole:
+            kept.append(Judgement(verdicts, whole=False))
+    await evidence.keep_judgements(conn, WATCH, kept)
+
+
+def _portions(due: Mapping[RolloutKey, Metrics]) -> Iterator[tuple[RolloutKey, ...]]:
+    """What is measured in one go. Looks at some metrics, which facts and deadlines call for, are short and come first;
+    the daily ones at everything can wait for them."""
+    some = [key for key, metrics in due.items() if metrics is not EVERYTHING]
+    for keys in (some, [key for key, metrics in due.items() if metrics is EVERYTHING]):
+        for first in range(0, len(keys), TOGETHER):
+            yield tuple(keys[first : first + TOGETHER])
 
 
 def _windows(task: Task) -> Mapping[MetricName, timedelta]:

@@ -12,14 +12,14 @@ from activities.maturing import NO_STRETCHES, Stretches
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
 from judgement.values import group_value
-from models.evidence import Assessment, CohortReading, LeadDriver, Snapshot, Window
+from models.evidence import Assessment, CohortReading, LeadDriver, PartnerReading, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
 from models.quality import Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
-from store.evidence import Counted, Measured, PartnerRows, StretchRows
-from store.metrics import read_data_through, read_drivers, read_rows
+from store.evidence import Counted, Judgement, Measured, PartnerRows, StretchRows
+from store.metrics import planned, read_data_through, read_planned, read_sla
 from store.pool import Connection
 
 TOP = 5
@@ -74,14 +74,19 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
     """
     found: dict[_Place, tuple[CohortReading, PartnerRows]] = {}
     through: dict[tuple[MetricName, datetime], datetime | None] = {}
+    batches = _batches(asks)
+    cohorts = {key: [asks[number].everybody[index] for number, index in places] for key, places in batches.items()}
     async with asyncio.timeout(READ_WITHIN), conn.transaction(isolation="repeatable_read", readonly=True):
-        for (metric, window), places in _batches(asks).items():
+        # All that is planned alike first: how the rest is planned is said once, and not again for each metric.
+        async with planned(conn):
+            rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
+            matured = await _read_stretches(conn, asks)
+        for (metric, window), places in batches.items():
             if (metric, window.end) not in through:
                 through[metric, window.end] = await read_data_through(conn, metric, window.end)
-            cohorts = [asks[number].everybody[index] for number, index in places]
-            readings = await _read(conn, metric, window, cohorts, through[metric, window.end])
+            of, read = cohorts[metric, window], rows[metric, window]
+            readings = await _read(conn, metric, window, of, read, through[metric, window.end])
             found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})
-        matured = await _read_stretches(conn, asks)
     # Sealing thousands of partners' rows is seconds of work, during which the worker must give signs of life.
     return await asyncio.to_thread(
         lambda: tuple(_measured(ask, number, found, matured[number]) for number, ask in enumerate(asks))
@@ -122,21 +127,34 @@ async def _read_stretches(conn: Connection, asks: Sequence[Ask]) -> list[tuple[S
                         groups[number, beside.name] = beside.partners
     found: list[list[StretchRows]] = [[] for _ in asks]
     for (metric, window, as_of), groups in batches.items():
-        rows = await read_rows(conn, metric, list(groups.values()), window=window, as_of=as_of)
+        rows = await read_planned(conn, metric, list(groups.values()), window=window, as_of=as_of)
         for (number, name), of_group in zip(groups, rows, strict=True):
             found[number].append(StretchRows(cohort=name, metric=metric, partners=of_group, since=window.start))
     return [tuple(one) for one in found]
 
 
-async def _read(
-    conn: Connection, metric: MetricName, window: Window, cohorts: Sequence[CohortMembers], through: datetime | None
-) -> list[tuple[CohortReading, PartnerRows]]:
-    as_of, groups = window.end, [cohort.partners for cohort in cohorts]
-    rows = await read_rows(conn, metric, groups, window=window, as_of=as_of)
-    counts = await count_quality(conn, metric, window, cohorts, rows)
-    leads: Sequence[tuple[LeadDriver, ...]] = [()] * len(groups)
+class _Rows(NamedTuple):
+    """What one statement read: each group's partners, and of the SLA the leads that stand behind a breach."""
+
+    partners: Sequence[tuple[PartnerReading, ...]]
+    leads: Sequence[tuple[LeadDriver, ...]]
+
+
+async def _read_rows(conn: Connection, metric: MetricName, window: Window, groups: Sequence[Sequence[str]]) -> _Rows:
     if metric is MetricName.LEAD_FOLLOW_UP_SLA:
-        leads = await read_drivers(conn, groups, window=window, as_of=as_of, limit=LEADS)
+        return _Rows(*await read_sla(conn, groups, window=window, as_of=window.end, limit=LEADS))
+    return _Rows(await read_planned(conn, metric, groups, window=window, as_of=window.end), [()] * len(groups))
+
+
+async def _read(
+    conn: Connection,
+    metric: MetricName,
+    window: Window,
+    cohorts: Sequence[CohortMembers],
+    rows: _Rows,
+    through: datetime | None,
+) -> list[tuple[CohortReading, PartnerRows]]:
+    counts = await count_quality(conn, metric, window, cohorts, rows.partners)
     return [
         (
             CohortReading(
@@ -152,7 +170,7 @@ async def _read(
             ),
             PartnerRows(cohort=cohort.name, metric=metric, partners=partners),
         )
-        for cohort, partners, drivers, quality in zip(cohorts, rows, leads, counts, strict=True)
+        for cohort, partners, drivers, quality in zip(cohorts, *rows, counts, strict=True)
     ]
 
 
@@ -197,11 +215,7 @@ async def keep_judgement(
     conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment, measured: Measured | None = None
 ) -> None:
     """Keep an assessment whole, and its snapshot where that is not in the store yet."""
-    async with conn.transaction():
-        if measured is not None:
-            await evidence.keep_snapshot(conn, key, purpose, measured)
-        await evidence.keep_assessment(conn, key, purpose, assessment)
-        await evidence.keep_readings(conn, purpose, [counted(key, assessment)])
+    await evidence.keep_judgements(conn, purpose, [Judgement(counted(key, assessment), measured=measured)])
 
 
 def counted(key: RolloutKey, assessment: Assessment) -> Counted:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from judgement.projection import with_missed
 from judgement.thresholds import judge
 from models.calendar import BusinessClock, NeverOpensError
-from models.evidence import Assessment, CohortReading, MetricAssessment, Snapshot
+from models.evidence import Assessment, CohortReading, MetricAssessment, Snapshot, Window
 from models.metric import CATALOGUE, MetricName, MetricUse
 from models.plan_metric import MetricPlan
 from models.rollout import CohortMembers, Notice
@@ -71,19 +71,23 @@ def _cases(rollout: StoredRollout, snapshot: Snapshot, assessment: Assessment) -
 
 
 async def _stretches(conn: Connection, cases: Sequence[_Case]) -> list[Stretch]:
-    """How far each partner's half working day reaches; what is closed now reaches into the next opening."""
-    found: list[Stretch] = []
-    books: dict[datetime, CalendarBook] = {}
+    """How far each partner's half working day reaches; what is closed now reaches into the next opening. The calendars
+    of all who are looked at as of one moment are read together."""
+    partners: dict[datetime, set[str]] = {}
     for case in cases:
-        window = case.reading.window
-        book = books.setdefault(window.end, CalendarBook(conn, window.end))
-        await book.read(case.cohort.partners, window.end, window.end + LOOKED_UP)
-        calendars = {book.calendar_id(partner) for partner in case.cohort.partners}
-        until = {one: _reaches(book.clocks_of(one).business, window.end) for one in calendars}
-        found.append(
-            Stretch({one: until[book.calendar_id(one)] for one in case.cohort.partners}, window.start, window.end)
-        )
-    return found
+        partners.setdefault(case.reading.window.end, set()).update(case.cohort.partners)
+    until: dict[datetime, dict[str, datetime]] = {}
+    for now, everybody in partners.items():
+        book = CalendarBook(conn, now)
+        await book.read(everybody, now, now + LOOKED_UP)
+        calendars = {book.calendar_id(partner) for partner in everybody}
+        reaches = {one: _reaches(book.clocks_of(one).business, now) for one in calendars}
+        until[now] = {partner: reaches[book.calendar_id(partner)] for partner in everybody}
+    return [_stretch(case.cohort.partners, case.reading.window, until[case.reading.window.end]) for case in cases]
+
+
+def _stretch(partners: Sequence[str], window: Window, until: Mapping[str, datetime]) -> Stretch:
+    return Stretch({partner: until[partner] for partner in partners}, window.start, window.end)
 
 
 def _reaches(clock: BusinessClock, now: datetime) -> datetime:

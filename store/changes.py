@@ -56,9 +56,9 @@ class Journal:
 
     async def read(self, conn: Connection) -> tuple[Change, ...]:
         """What is new since the last reading."""
-        async with conn.transaction(isolation="repeatable_read", readonly=True):
-            oldest = await _oldest_open(conn)
-            rows = await conn.fetch(_READ, self.xid, sorted(self._beyond))
+        found = await conn.fetch(_READ, self.xid, sorted(self._beyond))
+        oldest: int = found[0]["oldest"]
+        rows = [row for row in found if row["xid"] is not None]
         self._beyond = {xid for xid in (*self._beyond, *(row["xid"] for row in rows)) if xid >= oldest}
         self.xid = oldest
         return tuple({Change(facts=row["facts"], about=row["about"], horizon=row["horizon"]) for row in rows})

@@ -28,7 +28,7 @@ from store.pool import Connection
 from store.statements import statement
 
 _KEEP = statement("rollouts/keep_evidence")
-_KEEP_READINGS = statement("rollouts/keep_readings")
+_KEEP_JUDGEMENTS = f"with kept as (\n{_KEEP})\n{statement('rollouts/keep_readings')}"
 _PAST = statement("rollouts/past_readings")
 _FIND = statement("rollouts/find_evidence")
 _NEWEST = statement("rollouts/newest_assessment")
@@ -96,19 +96,12 @@ def seal(
 
 async def keep_snapshot(conn: Connection, key: RolloutKey, purpose: str, measured: Measured) -> None:
     """Keep a snapshot with the partners' rows behind each reading; twice is once."""
-    snapshot = measured.snapshot
-    body: dict[str, Any] = {
-        "snapshot": snapshot.model_dump(mode="json"),
-        "rows": [one.model_dump(mode="json") for one in measured.rows],
-    }
-    if snapshot.changes:
-        body["stretches"] = [one.model_dump(mode="json") for one in measured.stretches]
-    await _keep(conn, key, "snapshot", purpose, snapshot, body)
+    await _keep(conn, [_snapshot(key, purpose, measured)])
 
 
 async def keep_assessment(conn: Connection, key: RolloutKey, purpose: str, assessment: Assessment) -> None:
     """Keep an assessment; twice is once."""
-    await _keep(conn, key, "assessment", purpose, assessment, assessment.model_dump(mode="json"))
+    await _keep(conn, [_assessment(key, purpose, assessment)])
 
 
 async def keep_review(conn: Connection, key: RolloutKey, review: ClosingReview) -> str:
@@ -116,18 +109,36 @@ async def keep_review(conn: Connection, key: RolloutKey, review: ClosingReview) 
     found = digest(review)
     name = f"review-{found.removeprefix('sha256:')[:16]}"
     body = review.model_dump(mode="json")
-    await conn.execute(
-        _KEEP, key.rollout_id, key.chain_id, found, name, "review", review.ending.value, review.ended, body
-    )
+    row = (key.rollout_id, key.chain_id, found, name, "review", review.ending.value, review.ended, body)
+    await _keep(conn, [row])
     return found
 
 
-async def _keep(
-    conn: Connection, key: RolloutKey, kind: str, purpose: str, kept: Snapshot | Assessment, body: dict[str, Any]
-) -> None:
-    await conn.execute(
-        _KEEP, key.rollout_id, key.chain_id, kept.digest, kept.evidence_id, kind, purpose, kept.as_of, body
-    )
+_Row: TypeAlias = tuple[str, str, str, str, str, str, datetime, dict[str, Any]]
+"""Rollout, chain, digest, name, kind, purpose, programme time, body."""
+
+
+async def _keep(conn: Connection, rows: Sequence[_Row]) -> None:
+    await conn.execute(_KEEP, *_columns(rows, 8))
+
+
+def _snapshot(key: RolloutKey, purpose: str, measured: Measured) -> _Row:
+    snapshot = measured.snapshot
+    body: dict[str, Any] = {
+        "snapshot": snapshot.model_dump(mode="json"),
+        "rows": [one.model_dump(mode="json") for one in measured.rows],
+    }
+    if snapshot.changes:
+        body["stretches"] = [one.model_dump(mode="json") for one in measured.stretches]
+    return _row(key, "snapshot", purpose, snapshot, body)
+
+
+def _assessment(key: RolloutKey, purpose: str, assessment: Assessment) -> _Row:
+    return _row(key, "assessment", purpose, assessment, assessment.model_dump(mode="json"))
+
+
+def _row(key: RolloutKey, kind: str, purpose: str, kept: Snapshot | Assessment, body: dict[str, Any]) -> _Row:
+    return key.rollout_id, key.chain_id, kept.digest, kept.evidence_id, kind, purpose, kept.as_of, body
 
 
 class Counted(NamedTuple):
@@ -139,10 +150,36 @@ class Counted(NamedTuple):
     counts: Mapping[tuple[str, MetricName], bool | None]
 
 
+class Judgement(NamedTuple):
+    """What a look came to. What is not `whole` leaves its readings alone; `measured` is kept where it is not yet."""
+
+    counted: Counted
+    whole: bool = True
+    measured: Measured | None = None
+
+
 async def keep_readings(conn: Connection, purpose: str, counted: Sequence[Counted]) -> None:
     """Write down what each look said by itself, and what it adds to the count of breaches; the first word on a moment
     stands."""
-    rows = [
+    await keep_judgements(conn, purpose, [Judgement(one, whole=False) for one in counted])
+
+
+async def keep_judgements(conn: Connection, purpose: str, judgements: Sequence[Judgement]) -> None:
+    """Keep what looks came to with one statement, so all of it or nothing; twice is once.
+
+    Written in one order, whoever writes: two who keep the same at a time wait for each other, and never both.
+    """
+    found = sorted(judgements, key=lambda one: (one.counted.key.rollout_id, one.counted.key.chain_id))
+    whole = [one for one in found if one.whole]
+    kept = [_snapshot(one.counted.key, purpose, one.measured) for one in whole if one.measured is not None]
+    kept += [_assessment(one.counted.key, purpose, one.counted.assessment) for one in whole]
+    readings = [reading for one in found for reading in _readings(one.counted)]
+    if kept or readings:
+        await conn.execute(_KEEP_JUDGEMENTS, *_columns(kept, 8), purpose, *_columns(readings, 9))
+
+
+def _readings(one: Counted) -> list[tuple[Any, ...]]:
+    return [
         (
             one.key.rollout_id,
             one.key.chain_id,
@@ -154,11 +191,13 @@ async def keep_readings(conn: Connection, purpose: str, counted: Sequence[Counte
             one.counts.get((item.cohort, item.metric)),
             one.assessment.snapshot_digest,
         )
-        for one in counted
         for item in one.assessment.items
     ]
-    if rows:
-        await conn.execute(_KEEP_READINGS, purpose, *zip(*rows, strict=True))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
+    """Rows as so many columns side by side, also of none."""
+    return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
 class PastAsked(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from models.base import Frozen, Instant
 from models.evidence import LeadDriver, PartnerReading, Window
@@ -22,6 +23,18 @@ def _read(name: str) -> str:
 
 _LEAD_STATES = _read("lead_states.sql")
 _LEAD_DRIVERS = _LEAD_STATES + _read("lead_drivers.sql")
+
+
+def _part(name: str) -> str:
+    """A file that follows another one, as a part of what is read together with others of that kind."""
+    return _FOLLOWS.sub("with ", _read(name), count=1)
+
+
+_FOLLOWS = re.compile("^, ", re.MULTILINE)
+_SLA_WITH_DRIVERS = (
+    f"{_LEAD_STATES}, reading as (\n{_part('metrics/lead_follow_up_sla.sql')}\n)"
+    f", driver as (\n{_part('lead_drivers.sql')}\n)\n{_read('sla_with_drivers.sql')}"
+)
 _METRIC = {
     metric: (_LEAD_STATES if metric is MetricName.LEAD_FOLLOW_UP_SLA else "") + _read(f"metrics/{metric}.sql")
     for metric in MetricName
@@ -47,7 +60,8 @@ select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit
 _AS_BEFORE = "select set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true)"
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
-_NOT_PARTS = frozenset({"group_no", *_OF_A_READING})
+_OF_LEADS = ("lead_ids", "due_ats", "states", "ranks")
+_NOT_PARTS = frozenset({"group_no", *_OF_A_READING, *_OF_LEADS})
 """What every metric's statement returns; each further column is a part of that name, and NULL there is no part."""
 
 
@@ -119,11 +133,45 @@ async def read_rows(
     Args:
         as_told: as if nothing that was said of a fact had been said anew in the week before `as_of`.
     """
-    sql = _AS_TOLD[metric] if as_told else _METRIC[metric]
-    numbers, partners = _members(groups)
     async with planned(conn):
-        found = await conn.fetch(sql, numbers, partners, window.start, window.end, as_of, timeout=STATEMENT_SECONDS)
-    rows: list[list[PartnerReading]] = [[] for _ in groups]
+        return await read_planned(conn, metric, groups, window=window, as_of=as_of, as_told=as_told)
+
+
+async def read_planned(
+    conn: Connection,
+    metric: MetricName,
+    groups: Sequence[Collection[str]],
+    *,
+    window: Window,
+    as_of: datetime,
+    as_told: bool = False,
+) -> tuple[tuple[PartnerReading, ...], ...]:
+    """`read_rows` for whoever reads several metrics: inside `planned`, which says once how they are all planned."""
+    sql = _AS_TOLD[metric] if as_told else _METRIC[metric]
+    found = await conn.fetch(sql, *_members(groups), window.start, window.end, as_of, timeout=STATEMENT_SECONDS)
+    return _readings(found, len(groups))
+
+
+async def read_sla(
+    conn: Connection, groups: Sequence[Collection[str]], *, window: Window, as_of: datetime, limit: int = 20
+) -> tuple[tuple[tuple[PartnerReading, ...], ...], tuple[tuple[LeadDriver, ...], ...]]:
+    """`read_planned` of the lead follow-up SLA and `read_drivers`, by one statement that looks at each lead once."""
+    found = await conn.fetch(
+        _SLA_WITH_DRIVERS, *_members(groups), window.start, window.end, as_of, limit, timeout=STATEMENT_SECONDS
+    )
+    leads: list[list[tuple[int, LeadDriver]]] = [[] for _ in groups]
+    for row in found:
+        for rank, lead, due_at, state in zip(
+            *(row[name] or () for name in ("ranks", "lead_ids", "due_ats", "states")), strict=True
+        ):
+            driver = LeadDriver(partner_id=row["partner_id"], lead_id=lead, due_at=due_at, state=state)
+            leads[row["group_no"]].append((rank, driver))
+    ranked = (sorted(of_group, key=lambda one: one[0]) for of_group in leads)
+    return _readings(found, len(groups)), tuple(tuple(driver for _, driver in of_group) for of_group in ranked)
+
+
+def _readings(found: Sequence[Any], groups: int) -> tuple[tuple[PartnerReading, ...], ...]:
+    rows: list[list[PartnerReading]] = [[] for _ in range(groups)]
     for row in found:
         parts = {name: part for name, part in row.items() if name not in _NOT_PARTS and part is not None}
         rows[row["group_no"]].append(PartnerReading(parts=parts, **{name: row[name] for name in _OF_A_READING}))
@@ -162,7 +210,7 @@ def statement(metric: MetricName) -> str:
 
 @asynccontextmanager
 async def planned(conn: Connection) -> AsyncIterator[None]:
-    """How one read of metrics is planned: for what is asked, and joining by hashing.
+    """How reads of metrics are planned: for what is asked, and joining by hashing.
 
     Holds within a transaction, and makes one where there is none: without it the settings would be gone before the
     read, which over many facts then never ends. How others join in the transaction stays as it was.

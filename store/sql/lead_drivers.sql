@@ -16,7 +16,7 @@ ranked as (
     join breach using (partner_id)
     where place <= 5
 )
-select group_no, partner_id, lead_id, due_at, state
+select group_no, partner_id, lead_id, due_at, state, rank
 from ranked
 where rank <= $6::int
 order by group_no, rank

@@ -1,0 +1,11 @@
+-- Each partner's reading beside the leads that stand behind a breach of their group, and the place of each among those.
+-- Follows two parts that read the same leads, once: reading and driver.
+select reading.*, behind.lead_ids, behind.due_ats, behind.states, behind.ranks
+from reading
+left join (
+    select group_no, partner_id, array_agg(lead_id order by rank) as lead_ids, array_agg(due_at order by rank) as due_ats,
+           array_agg(state order by rank) as states, array_agg(rank order by rank) as ranks
+    from driver
+    group by group_no, partner_id
+) as behind using (group_no, partner_id)
+order by reading.group_no, reading.partner_id
