@@ -58,10 +58,11 @@ class MetricActivities:
         must stand what the watch measured of this rollout, and nothing older than the rollout asks for.
         """
         async with borrowed(self._pool) as conn:
-            plan = await rollouts.read_plan(conn, request.key)
-            if plan is None:
+            found = await rollouts.read_plan_and_digest(conn, request.key)
+            if found is None:
                 raise unknown_rollout(request.key.rollout_id)
-            if plan.digest != request.plan_digest:
+            plan, plan_digest = found
+            if plan_digest != request.plan_digest:
                 raise wrong_plan(request.key.rollout_id)
             told = request.not_before is not None
             measured = await evidence.read_measured(

@@ -35,6 +35,8 @@ async def create_pool(
         dsn,
         min_size=min_size,
         max_size=max_size,
+        # A watch that had nothing to do for minutes must not prepare everything anew when something happens.
+        max_cached_statement_lifetime=0,
         command_timeout=command_timeout,
         init=prepare_connection,
         # The session's zone decides how dates and instants are compared inside SQL, so no server default may.

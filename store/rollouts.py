@@ -66,10 +66,19 @@ async def open_rollout(conn: Connection, request: OpenRequest) -> None:
 
 async def read_plan(conn: Connection, key: RolloutKey) -> RolloutPlan | None:
     """The plan a rollout runs, None for an unknown one."""
+    found = await read_plan_and_digest(conn, key)
+    return found[0] if found else None
+
+
+async def read_plan_and_digest(conn: Connection, key: RolloutKey) -> tuple[RolloutPlan, str] | None:
+    """The plan a rollout runs with the digest of what is stored as its plan now; None for an unknown rollout."""
     body = await conn.fetchval(
         "select plan from rollout where (rollout_id, chain_id) = ($1, $2)", key.rollout_id, key.chain_id
     )
-    return _plan(json.dumps(body)) if body is not None else None
+    if body is None:
+        return None
+    text = json.dumps(body)
+    return _plan(text), _digest(text)
 
 
 async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[StoredRollout, ...]:
@@ -183,6 +192,11 @@ async def baselines_from(conn: Connection, key: RolloutKey, digest: str) -> tupl
 def _plan(text: str) -> RolloutPlan:
     """Checking a plan's rules takes as long as measuring a metric, and the watch reads the same plans all day."""
     return RolloutPlan.model_validate_json(text)
+
+
+@lru_cache(maxsize=200)
+def _digest(text: str) -> str:
+    return _plan(text).digest
 
 
 def delegations(rows: Sequence[Any]) -> tuple[Delegation, ...]:

@@ -336,6 +336,6 @@ async def test_more_rollouts_are_measured_by_no_more_statements(setting: Setting
         with conn.query_logger(lambda query: seen.append(query.query)):
             await measure_all(conn, asks)
     # Two metrics, each with its sources and what was restated of it, and of leads who is late and what stands twice.
-    assert sum("group_no" in query for query in seen) == 8
+    assert sum("group_no" in query for query in seen) == 7
     # How far the facts of each reach, how many each source told of, and the newest day it tells the cohorts of.
     assert sum("max(" in query for query in seen) == 6
