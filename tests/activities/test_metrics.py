@@ -312,6 +312,15 @@ async def test_changed_evidence_is_noticed(setting: Setting, metrics: WholeMetri
     assert (caught.value.type, caught.value.non_retryable) == ("EvidenceChanged", True)
 
 
+async def test_a_plan_that_is_changed_in_the_store_is_another_plan(setting: Setting, metrics: WholeMetrics) -> None:
+    snapshot = await metrics.fetch_metrics(setting.fetching())
+    await metrics.assess_thresholds(setting.assessing(snapshot.digest))
+    await setting.pool.execute("update rollout set plan = jsonb_set(plan, '{title}', '\"Another\"')")
+    with pytest.raises(ApplicationError) as caught:
+        await metrics.assess_thresholds(setting.assessing(snapshot.digest))
+    assert caught.value.type == "WrongPlan"
+
+
 async def test_what_is_measured_together_is_the_evidence_that_each_ask_is_alone(setting: Setting) -> None:
     await slump(setting.pool, PILOT[:7], date(2026, 1, 12), date(2026, 2, 1))
     wave = CohortMembers(name="wave-one", partners=(*WAVE_1, PILOT[0]))
@@ -335,7 +344,8 @@ async def test_more_rollouts_are_measured_by_no_more_statements(setting: Setting
     async with setting.pool.acquire() as conn:
         with conn.query_logger(lambda query: seen.append(query.query)):
             await measure_all(conn, asks)
-    # Two metrics, each with its sources and what was restated of it, and of leads who is late and what stands twice.
+    # Two metrics, each with its sources and what was restated of it, and of leads what stands twice. Who is late is
+    # read with the SLA.
     assert sum("group_no" in query for query in seen) == 7
     # How far the facts of each reach, how many each source told of, and the newest day it tells the cohorts of.
     assert sum("max(" in query for query in seen) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import asyncpg
@@ -11,6 +12,8 @@ from models.metric import CATALOGUE, MetricName
 from store import changes
 from store.changes import Journal
 from tests.activities.setting import Pool
+
+WRITERS, EACH = 4, 150
 
 
 async def test_changes_that_commit_out_of_order_are_read_once_each(pool: Pool, database: str) -> None:
@@ -30,6 +33,29 @@ async def test_changes_that_commit_out_of_order_are_read_once_each(pool: Pool, d
         # Who takes over from what was written down meanwhile sees some of it twice, and all of it.
     await slow.close()
     await quick.close()
+
+
+async def test_of_many_who_write_at_a_time_no_change_is_missed_and_none_is_read_twice(
+    pool: Pool, database: str
+) -> None:
+    """Transactions that overlap and end in any order, while the journal is read without a pause."""
+
+    async def write(number: int) -> None:
+        conn = await asyncpg.connect(database)
+        for count in range(EACH):
+            async with conn.transaction():
+                await conn.execute("insert into watch_change (facts, about) values ('lead', $1)", f"{number}-{count}")
+        await conn.close()
+
+    found: list[str | None] = []
+    async with pool.acquire() as conn:
+        journal = Journal((await changes.first_position(conn, datetime.now(UTC))).xid)
+        writing = [asyncio.create_task(write(number)) for number in range(WRITERS)]
+        while not all(task.done() for task in writing):
+            found += [one.about for one in await journal.read(conn)]
+        await asyncio.gather(*writing)
+        found += [one.about for one in await journal.read(conn)]
+    assert sorted(map(str, found)) == sorted(f"{number}-{count}" for number in range(WRITERS) for count in range(EACH))
 
 
 @pytest.mark.parametrize("metric", sorted(MetricName))

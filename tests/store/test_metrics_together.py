@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
@@ -12,7 +12,7 @@ import pytest
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import planned, read_drivers, read_metric, read_metrics
+from store.metrics import planned, read_drivers, read_metric, read_metrics, read_rows, read_sla
 from store.pool import prepare_connection
 from store.world import WorldSpec, generate_world, roster
 from tests.store.world import Q1, Q1_END, World, at
@@ -86,6 +86,28 @@ async def test_leads_behind_a_breach_read_together_are_what_each_group_has_alone
     together = await read_drivers(facts, groups, window=window, as_of=as_of, limit=4)
     assert together == tuple(found for [found] in alone)
     assert len(together[-1]) == 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_sla_read_with_the_leads_behind_it_is_what_both_are_alone(
+    facts: asyncpg.Connection, seed: int
+) -> None:
+    """Of the whole year and of a moment in between; groups that overlap, are empty, or of nobody there is."""
+    groups = groups_of(seed)
+    for as_of in (MOMENTS[-1], Random(seed).choice(MOMENTS)):
+        window = Window(start=MOMENTS[0], end=as_of)
+        rows = await read_rows(facts, SLA, groups, window=window, as_of=as_of)
+        leads = await read_drivers(facts, groups, window=window, as_of=as_of, limit=7)
+        async with facts.transaction(), planned(facts):
+            assert await read_sla(facts, groups, window=window, as_of=as_of, limit=7) == (rows, leads)
+    assert await some_leads_are_late(facts, groups)
+
+
+async def some_leads_are_late(facts: asyncpg.Connection, groups: Sequence[Collection[str]]) -> bool:
+    """Otherwise nothing would have been compared."""
+    window = Window(start=MOMENTS[0], end=MOMENTS[-1])
+    found = await read_drivers(facts, groups, window=window, as_of=window.end, limit=7)
+    return any(len({lead.partner_id for lead in of_group}) > 1 for of_group in found)
 
 
 async def test_what_is_said_of_a_group_is_said_of_that_group(world: World) -> None:
