@@ -18,6 +18,7 @@ from store.evidence import Judgement, Measured
 from tests.activities.setting import DAY, MARGIN, SLA, START, Pool, Setting
 from tests.facts import slump
 from tests.plans import PILOT, WAVE_1, make_plan
+from tests.worker.process import patiently
 
 _KEPT = """
 select rollout_id, chain_id, digest, evidence_id, kind, purpose, as_of, body::text from evidence order by 1, 2, 3
@@ -83,10 +84,10 @@ async def test_kept_together_is_what_each_is_kept_alone(setting: Setting, seed: 
 
 
 async def test_of_what_cannot_be_kept_nothing_is_kept_of_the_others_either(setting: Setting) -> None:
-    """A rollout that the store does not know stands between two that it knows."""
+    """A rollout that the store does not know comes after two that it knows."""
     known = await several(setting, 2)
-    stranger = Setting(setting.pool, make_plan(id="kept-00-stranger"))
-    found = [(await judged(one, 0, PILOT))[0] for one in (known[0], stranger, known[1])]
+    stranger = Setting(setting.pool, make_plan(id="kept-stranger"))
+    found = [(await judged(one, 0, PILOT))[0] for one in (*known, stranger)]
     async with setting.pool.acquire() as conn:
         with pytest.raises(asyncpg.ForeignKeyViolationError):
             await evidence.keep_judgements(conn, WATCH, found)
@@ -95,16 +96,26 @@ async def test_of_what_cannot_be_kept_nothing_is_kept_of_the_others_either(setti
 
 async def test_two_who_keep_the_same_in_another_order_do_not_wait_for_each_other_for_ever(setting: Setting) -> None:
     """Two watches that look at the same rollouts at a time, as while one takes over."""
-    found = [(await judged(one, day, PILOT))[0] for one in await several(setting, 12) for day in range(3)]
+    found = [(await judged(one, 0, PILOT))[0] for one in await several(setting, 5)]
+    middle = found[2]
 
     async def keep(judgements: list[Judgement]) -> None:
         async with setting.pool.acquire() as conn:
             await evidence.keep_judgements(conn, WATCH, judgements)
 
-    for _ in range(15):
-        await asyncio.gather(keep(found), keep(found[::-1]), keep(found[5:] + found[:5]))
-        await setting.pool.execute("alter table evidence disable trigger user")
-        await setting.pool.execute("delete from evidence")
-        await setting.pool.execute("delete from judged_reading")
-    await asyncio.gather(keep(found), keep(found[::-1]))
-    assert await setting.pool.fetchval("select count(*) from judged_reading") == 12 * 3 * 2
+    # Both come to the one in the middle, wait there, and go on at the same moment.
+    async with setting.pool.acquire() as conn:
+        held = conn.transaction()
+        await held.start()
+        await evidence.keep_judgements(conn, WATCH, [middle])
+        both = [asyncio.create_task(keep(found)), asyncio.create_task(keep(found[::-1]))]
+        await patiently(lambda: _waiting(setting.pool), lambda: "nobody waits")
+        await held.rollback()
+    await asyncio.gather(*both)
+    assert await setting.pool.fetchval("select count(*) from judged_reading") == 5 * 2
+
+
+async def _waiting(pool: Pool) -> bool | None:
+    """Two sessions wait for what a third one, or each other, has begun."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return await pool.fetchval(waiting) == 2 or None

@@ -78,9 +78,14 @@ async def test_a_breach_is_kept_and_told_before_anything_is_kept_of_the_others(
 
 
 async def test_what_facts_call_for_does_not_wait_for_the_daily_looks(
-    pool: Pool, rollouts: Watched, steps: list[tuple[str, tuple[str, ...]]], dev_server: WorkflowEnvironment
+    pool: Pool,
+    rollouts: Watched,
+    steps: list[tuple[str, tuple[str, ...]]],
+    dev_server: WorkflowEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two daily looks were due before it."""
+    """Two daily looks were due before it, as many as are measured in one go."""
+    monkeypatch.setattr(looking, "TOGETHER", 2)
     asked = due(rollouts, slow=ONLY_SLA)
     asked[rollouts["slow"][0].key] = asked.pop(rollouts["slow"][0].key)
     await Looker(pool, dev_server.client).look(asked, START)
