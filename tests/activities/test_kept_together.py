@@ -65,12 +65,12 @@ async def test_kept_together_is_what_each_is_kept_alone(setting: Setting, seed: 
     async with setting.pool.acquire() as conn:
         change = conn.transaction()
         await change.start()
-        for one in found:
-            key, assessment, _ = one.counted
-            if one.whole:
-                await keep_judgement(conn, key, WATCH, assessment, one.measured)
+        for looked in found:
+            key, assessment, _ = looked.counted
+            if looked.whole:
+                await keep_judgement(conn, key, WATCH, assessment, looked.measured)
             else:
-                await evidence.keep_readings(conn, WATCH, [one.counted])
+                await evidence.keep_readings(conn, WATCH, [looked.counted])
         alone = [tuple(row) for sql in (_KEPT, _COUNTED) for row in await conn.fetch(sql)]
         await change.rollback()
     assert await stored(setting.pool) == before

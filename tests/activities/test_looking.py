@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities import looking
 from activities.agenda import EVERYTHING, Metrics
 from activities.looking import Looker
+from activities.telling import Word
 from models.command import ReportBreach, ReportEvidence, Verb
 from models.rollout import CohortMembers
 from models.work import RolloutKey
@@ -51,7 +52,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
         await keep(conn, purpose, judgements)
         taken.append(("kept", tuple(sorted(one.counted.key.rollout_id for one in judgements))))
 
-    async def told(self: Looker, key: RolloutKey, word: looking.Word) -> None:
+    async def told(self: Looker, key: RolloutKey, word: Word) -> None:
         await signal(self, key, word)
         taken.append((word.verb.value, (key.rollout_id,)))
 
