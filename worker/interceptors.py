@@ -9,10 +9,13 @@ from typing import Any
 
 import structlog
 from temporalio import activity, workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.exceptions import FailureError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
+    ExecuteWorkflowInput,
     HandleSignalInput,
     HandleUpdateInput,
     Interceptor,
@@ -33,6 +36,15 @@ class _Refusing(WorkflowInboundInterceptor):
 
     Only `Exception` is caught: cancellation and the SDK's own control flow are `BaseException`.
     """
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        """Let go of what the workflow was given as it came, once the workflow has read it.
+
+        The SDK holds on to it for as long as the workflow is in memory, and so to the whole message it came in.
+        """
+        input.args = [RawValue(Payload()) if isinstance(one, RawValue) else one for one in input.args]
+        input.headers = {name: _copied(payload) for name, payload in input.headers.items()}
+        return await super().execute_workflow(input)
 
     async def handle_signal(self, input: HandleSignalInput) -> None:
         try:
@@ -62,6 +74,13 @@ def _told(problem: Exception) -> str:
     if isinstance(problem, TypeError) and "argument" in text:
         return "a wrong number of arguments was sent, one is expected"
     return f"{type(problem).__name__}: {text}"
+
+
+def _copied(payload: Payload) -> Payload:
+    """The same, by itself: a part of a message keeps all of it in memory."""
+    copy = Payload()
+    copy.CopyFrom(payload)
+    return copy
 
 
 class ContextInterceptor(Interceptor):

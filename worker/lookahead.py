@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.failure.v1 import Failure
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import SerializationContext, StorageDriverStoreContext
@@ -23,7 +26,19 @@ class SteadyRunner(SandboxedWorkflowRunner):
     """The sandbox, without steps into what has not begun."""
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        return SteadyInstance(super().create_instance(det))
+        return SteadyInstance(super().create_instance(by_itself(det)))
+
+
+def by_itself(details: WorkflowInstanceDetails) -> WorkflowInstanceDetails:
+    """The same, without parts of the message that began the workflow: each would keep all of it in memory, plan and
+    all, for as long as the workflow is there."""
+    result, failure = Payloads(), details.last_failure
+    result.CopyFrom(details.last_completion_result)
+    if failure is not None:
+        alone = Failure()
+        alone.CopyFrom(failure)
+        failure = alone
+    return dataclasses.replace(details, last_completion_result=result, last_failure=failure)
 
 
 class SteadyInstance(WorkflowInstance):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from importlib.metadata import version
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from models.names import EFFECTS
+from worker.converter import SHARED_CONVERTER
 from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, RefusalInterceptor
 from worker.lookahead import SteadyRunner
 from workflows.rollout import PartnerRollout
@@ -43,7 +43,7 @@ def rollouts_plugin() -> SimplePlugin:
     """
     return RolloutsPlugin(
         "partner-rollouts",
-        data_converter=pydantic_data_converter,
+        data_converter=SHARED_CONVERTER,
         interceptors=[RefusalInterceptor(), ContextInterceptor(), HeartbeatInterceptor()],
         workflows=list(WORKFLOWS),
         workflow_runner=_sandboxed,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from cli.plan import read_plan
+from models.plan_rules import _durations
 from tests.models.changes import REDESIGN, WINDOW, broken
 from tests.plans import plan_data
+
+PLANS = Path(__file__).parents[2] / "examples" / "plans"
 
 SIGNER = {**plan_data()["owners"][0], "issuer": "https://id.example.com", "subject": "s-1"}
 
@@ -357,3 +365,24 @@ def test_one_fault_breaks_one_rule() -> None:
 def test_all_broken_rules_are_told_at_once() -> None:
     rules = broken(("phases.watchdog", "1h"), ("cohorts.waves", []), ("reviews.roles", ["ghost", "spirit"]))
     assert {rule.field for rule in rules} == {"phases.watchdog", "cohorts.waves", "reviews.roles.0", "reviews.roles.1"}
+
+
+def _everything(value: object, path: str) -> Iterator[tuple[str, timedelta]]:
+    """Every duration of a plan, by looking into each of its values."""
+    if isinstance(value, timedelta):
+        yield path, value
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _everything(item, f"{path}.{index}")
+    elif isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            yield from _everything(getattr(value, name), f"{path}.{field.alias or name}".lstrip("."))
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_duration_of_a_plan_is_passed_over(path: Path) -> None:
+    """The rules look only where the types say that a duration may be."""
+    plan = read_plan(path)
+    found = list(_durations(plan, ""))
+    assert len(found) > 10
+    assert found == list(_everything(plan, ""))

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox._importer import Importer
@@ -17,6 +16,7 @@ from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from tests.worker.stray import Stray
+from worker.converter import SHARED_CONVERTER
 from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, RefusalInterceptor
 from worker.plugin import WORKFLOWS, rollouts_plugin
 
@@ -31,7 +31,7 @@ def _strict(runner: object) -> SandboxedWorkflowRunner:
 
 
 async def test_a_worker_takes_everything_over_from_its_client(client: Client) -> None:
-    assert client.data_converter is pydantic_data_converter
+    assert client.data_converter is SHARED_CONVERTER
     config = Worker(client, task_queue=f"queue-{uuid4().hex[:8]}").config(active_config=True)
     assert set(config["workflows"]) == set(WORKFLOWS)
     assert [type(one) for one in config["interceptors"]] == INTERCEPTORS
@@ -41,7 +41,7 @@ async def test_a_worker_takes_everything_over_from_its_client(client: Client) ->
 
 async def test_a_replayer_has_the_same_from_the_plugin() -> None:
     config = Replayer(workflows=[], plugins=[rollouts_plugin()]).config(active_config=True)
-    assert config["data_converter"] is pydantic_data_converter
+    assert config["data_converter"] is SHARED_CONVERTER
     assert set(config["workflows"]) == set(WORKFLOWS)
     assert [type(one) for one in config["interceptors"]] == INTERCEPTORS
     _strict(config["workflow_runner"])
