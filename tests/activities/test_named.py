@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.metrics import MetricActivities
-from models.brief import AssessmentBrief, SnapshotBrief
+from models.brief import AssessmentBrief, SnapshotBrief, baselines_of
 from models.evidence import Assessment, Snapshot
 from models.log import EntryKind
 from models.rollout import CohortMembers, FrozenCohort
@@ -228,6 +228,19 @@ async def test_baselines_named_by_their_evidence_judge_as_those_sent_along(
     assert named.items[0].baseline == frozen[0].value
     short = await metrics.assess_thresholds(setting.assessing(now.digest, baselines_from=before.digest, brief=True))
     assert short == AssessmentBrief.of(named)
+
+
+async def test_baselines_that_are_remembered_are_those_that_were_read(
+    setting: Setting, metrics: MetricActivities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await metrics.fetch_metrics(setting.fetching())
+    assert isinstance(whole, Snapshot)
+    async with setting.pool.acquire() as conn:
+        read = await rollouts.baselines_from(conn, setting.key, whole.digest)
+        monkeypatch.delattr(rollouts, "read_snapshot")
+        assert await rollouts.baselines_from(conn, setting.key, whole.digest) == read
+    assert read == baselines_of(whole)
+    assert len(read) > 1
 
 
 async def test_baselines_whose_evidence_is_not_there_are_asked_for_again(
