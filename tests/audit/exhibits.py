@@ -28,6 +28,7 @@ from audit.bundle import (
 from audit.checking_letters import letters_file
 from audit.checkpoint import Because, Link, make_checkpoint, open_checkpoint, origin_of
 from audit.exhibit import Trusted, read_plan
+from audit.kept import FOLDER
 from audit.leaves import leaf_bytes
 from audit.notes import NoteSigner
 from audit.text import log_text
@@ -82,6 +83,7 @@ class Sample:
     histories: list[tuple[str, dict[str, Any]]]
     keys: DecisionKeys | None = None
     evidence: dict[str, bytes] = field(default_factory=dict)
+    record: dict[str, bytes] = field(default_factory=dict)
     looks: bytes | None = None
     sizes: Sequence[int] = ()
     version: str = VERSION
@@ -112,6 +114,7 @@ class Sample:
             "keys/log.txt": f"{SIGNER.public.vkey}\n".encode(),
             **self.checkpoints(),
             **self.evidence,
+            **self.record,
         }
         if self.looks is not None:
             found[LOOKS] = self.looks
@@ -234,6 +237,7 @@ def of_bundle(files: Mapping[str, bytes]) -> Sample:
         histories=[(place[1], json.loads(files[path])) for place, path in histories],
         keys=DecisionKeys(audience=DEPLOYMENT, keys=tuple(PublicKey(**one) for one in keys)) if keys else None,
         evidence={path: content for path, content in files.items() if path.startswith("evidence/")},
+        record={path: content for path, content in files.items() if path.startswith(FOLDER)},
         looks=files.get(LOOKS),
         sizes=(count // 3, 2 * count // 3, count),
         version=manifest.code.version,
