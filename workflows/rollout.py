@@ -3,6 +3,7 @@ moves state; what to do and what it means is decided by the pure functions besid
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -50,6 +51,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kept import Kept
     from workflows.leaving import Leaving
     from workflows.looks import asked_since
+    from workflows.marks import AGREEMENTS, EXPORTS, KEEPS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
     from workflows.patience import ACTIVITY, ASKING, LISTENING, MEASURING
     from workflows.pauses import withdrew
     from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
@@ -61,33 +63,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.wire import baselines_from, in_short, named, named_one, record_of, recorded
     from workflows.word import borne_out, not_before, takes_words
 
-import contextlib
-
 T = TypeVar("T")
-
-TOGETHER = "record-along"
-"""Marks the runs that began since looks go before the record, and enrolments take it along."""
-
-LETTERS = "every-letter"
-"""Marks the runs that also tell that they go on, that they have stopped, and that a checkpoint was missed."""
-
-AGREEMENTS = "agreement-letter"
-"""Marks the runs that also tell that a stop or an override waits for another owner."""
-
-LOGGED = "letters-in-the-log"
-"""Marks the runs whose log names every letter that they write."""
-
-WORD = "watchs-word"
-"""Marks the runs that have judged what the watch measured before they measured anew."""
-
-MEANWHILE = "asked-meanwhile"
-"""Marks the runs that were asked for a look while they took one, and look again: without it the word was lost."""
-
-EXPORTS = "history-export"
-"""Marks the runs that export their history at gates and before they end."""
-
-KEEPS = "kept-record"
-"""Marks the runs that keep their decision record and the draft of the next cycle before they end."""
 
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""

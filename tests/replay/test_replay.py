@@ -17,7 +17,7 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
-from workflows.rollout import AGREEMENTS, EXPORTS, KEEPS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
+from workflows.marks import AGREEMENTS, EXPORTS, KEEPS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))

@@ -1,0 +1,28 @@
+"""The marks by which a run knows in which way it began: what `workflow.patched` is asked, so that runs of every release
+replay as they went. A mark is never taken away while runs without it may be there."""
+
+from __future__ import annotations
+
+TOGETHER = "record-along"
+"""Marks the runs that began since looks go before the record, and enrolments take it along."""
+
+LETTERS = "every-letter"
+"""Marks the runs that also tell that they go on, that they have stopped, and that a checkpoint was missed."""
+
+AGREEMENTS = "agreement-letter"
+"""Marks the runs that also tell that a stop or an override waits for another owner."""
+
+LOGGED = "letters-in-the-log"
+"""Marks the runs whose log names every letter that they write."""
+
+WORD = "watchs-word"
+"""Marks the runs that have judged what the watch measured before they measured anew."""
+
+MEANWHILE = "asked-meanwhile"
+"""Marks the runs that were asked for a look while they took one, and look again: without it the word was lost."""
+
+EXPORTS = "history-export"
+"""Marks the runs that export their history at gates and before they end."""
+
+KEEPS = "kept-record"
+"""Marks the runs that keep their decision record and the draft of the next cycle before they end."""
