@@ -24,7 +24,7 @@ from models.rollout import CohortMembers
 from models.work import FetchRequest, TickRequest
 from store import enrolments, rollouts
 from store.evidence import Measured, read_assessment, read_measured, seal
-from store.metrics import read_rows
+from store.metrics import read_planned, read_sla
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import DAY, PILOT_COHORT, SLA, START, Pool, Setting
 from tests.activities.whole import WholeEffects, WholeMetrics
@@ -183,11 +183,16 @@ async def test_rollouts_enrolled_at_the_same_moment_are_read_together(
     """One statement for what shares metric and days, however many rollouts and cohorts that is."""
     asked: list[tuple[str, int]] = []
 
+    async def leads_too(conn: Any, groups: Any, **more: Any) -> Any:
+        asked.append((SLA.value, len(groups)))
+        return await read_sla(conn, groups, **more)
+
     async def counting(conn: Any, metric: Any, groups: Any, **more: Any) -> Any:
         asked.append((metric.value, len(groups)))
-        return await read_rows(conn, metric, groups, **more)
+        return await read_planned(conn, metric, groups, **more)
 
-    monkeypatch.setattr(measuring, "read_rows", counting)
+    monkeypatch.setattr(measuring, "read_sla", leads_too)
+    monkeypatch.setattr(measuring, "read_planned", counting)
     cohorts, as_of = (PILOT_COHORT,), START + 30 * DAY
     beside = CohortMembers(name="control", partners=CONTROL)
     changes = stretches(frozen.plan, cohorts, beside, {"pilot": START}, as_of, None)
