@@ -116,7 +116,7 @@ class Others:
         try:
             with np.load(file) as said:
                 return {row: _on_all_days(said[name], shape) for name, row in ROWS[library].items()}
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise _Unusable(f"what it decided cannot be read from {file.name}: {error}") from error
 
 

@@ -65,6 +65,7 @@ async def test_an_environment_that_does_not_start_is_said_to(tmp_path: Path) -> 
     ("write", "said"),
     [
         ("", "No such file"),
+        (": > $FILE", "No data left in file"),
         ("echo rubbish > $FILE", "cannot be read"),
         (
             f"{sys.executable} -c 'import numpy, sys; numpy.savez(sys.argv[1], default=[1.0])' $FILE",
@@ -72,7 +73,7 @@ async def test_an_environment_that_does_not_start_is_said_to(tmp_path: Path) -> 
         ),
         (f"{sys.executable} -c 'import numpy, sys; numpy.savez(sys.argv[1], other=[1.0])' $FILE", "not a file in"),
     ],
-    ids=["nothing", "rubbish", "another shape", "another name"],
+    ids=["nothing", "empty", "rubbish", "another shape", "another name"],
 )
 async def test_what_cannot_be_read_of_a_library_is_not_taken_for_a_decision(
     tmp_path: Path, write: str, said: str
