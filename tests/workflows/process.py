@@ -173,6 +173,11 @@ class Site:
 
         await patiently(started, lambda: f"the worker does not start: {log.read_text()[-2000:]}")
 
+    def tell(self) -> None:
+        """Print what the workers said last, for whoever wants to know why a test failed."""
+        for log in sorted(self.folder.glob("worker-*.log"), key=lambda one: one.stat().st_mtime):
+            print(f"{log.name}, the end of it:\n{log.read_text(errors='replace')[-3000:]}")
+
     async def kill_worker(self) -> None:
         """`kill -9`: it cannot say goodbye to anybody."""
         assert self.worker is not None
@@ -226,6 +231,9 @@ async def site(
     try:
         await here.start_worker()
         yield here
+    except BaseException:
+        here.tell()
+        raise
     finally:
         async for one in client.list_workflows("ExecutionStatus = 'Running'"):
             await terminate(client, one.id)
