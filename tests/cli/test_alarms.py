@@ -46,11 +46,13 @@ async def test_an_alarm_is_told_of_by_list_get_and_doctor_until_it_is_over(
         assert {one["rollout"]: one["alarms"] for one in data}[rollout.plan.id] == [told]
         assert doctor.code == Exit.ERROR
         [found] = [one for one in doctor.data if one["check"] == "workflows"]
-        assert (found["ok"], found["found"]) == (False, f"{rollout.plan.id}: {told}")
+        # Other tests' rollouts on the same servers may have alarms of their own.
+        assert found["ok"] is False
+        assert f"{rollout.plan.id}: {told}" in found["found"].split("; ")
     finally:
         await stores.execute("update workflow_alarm set over_at = now() where rollout_id = $1", key.rollout_id)
     [found] = [one for one in (await terminal("doctor", "-o", "json")).data if one["check"] == "workflows"]
-    assert found["ok"] is True
+    assert rollout.plan.id not in found["found"]
     assert "Alarm" not in (await terminal("get", rollout.plan.id)).err
 
 
