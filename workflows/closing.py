@@ -70,26 +70,21 @@ def record_kept(state: RolloutState, result: KeepResult, now: Now) -> RolloutSta
     """The record and the draft of the next cycle are kept; the log says under which digests, and up to which entry it
     goes itself."""
     draft = f"; no draft of a next cycle: {result.no_draft}" if result.no_draft else " and the draft of the next cycle"
-    return write(
-        _settled(state, StepKind.KEEP),
-        now,
-        EntryKind.RECORD,
-        f"Decision record kept, as of entry {result.entries}{draft}",
-        detail=result.model_dump(mode="json", exclude_none=True),
-    )
+    return _left(state, StepKind.KEEP, f"Decision record kept, as of entry {result.entries}{draft}", result, now)
 
 
 def exported(state: RolloutState, about: str, result: ExportResult, now: Now) -> RolloutState:
     """The history is kept; the log says under which digest."""
     runs = "1 run" if result.runs == 1 else f"{result.runs} runs"
     lost = f"; run {result.missing_run} before them was deleted unexported" if result.missing_run else ""
-    return write(
-        _settled(state, StepKind.EXPORT),
-        now,
-        EntryKind.EXPORT,
-        f"History exported ({about}): {runs}, {result.events} events of this one{lost}",
-        detail=result.model_dump(mode="json", exclude_none=True),
-    )
+    told = f"History exported ({about}): {runs}, {result.events} events of this one{lost}"
+    return _left(state, StepKind.EXPORT, told, result, now)
+
+
+def _left(state: RolloutState, kind: StepKind, told: str, result: KeepResult | ExportResult, now: Now) -> RolloutState:
+    """What is left behind, with all that the activity says of it."""
+    detail = result.model_dump(mode="json", exclude_none=True)
+    return write(_settled(state, kind), now, _ENTRY[kind], told, detail=detail)
 
 
 def _settled(state: RolloutState, kind: StepKind) -> RolloutState:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+from playwright.async_api import Page
+
 from console.guard import SESSION
 from models.base import digest, short
 from models.log import Outcome
@@ -157,7 +159,7 @@ async def test_by_keyboard_alone_a_gate_can_be_approved(pages: Stage, reader: Re
     assert (await pages.until(rollout, Status.RUNNING)).phase is Phase.PILOT
 
 
-async def _tab_to(page, wanted: str) -> None:  # type: ignore[no-untyped-def]
+async def _tab_to(page: Page, wanted: str) -> None:
     for _ in range(60):
         await page.keyboard.press("Tab")
         if wanted in await page.evaluate("document.activeElement.id + ' ' + document.activeElement.innerText"):
