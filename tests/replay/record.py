@@ -30,7 +30,8 @@ from tests.conftest import register_search_attributes
 from tests.facts import seed_facts
 from tests.workflows.chains import SHORT, carried_on
 from tests.workflows.conftest import FACTS_LAST
-from tests.workflows.live import FACTS_FROM, FACTS_TO, Live, running
+from tests.workflows.live import FACTS_FROM, Live
+from tests.workflows.passing import passed
 from tests.workflows.process import chain, site
 from tests.workflows.scenarios import Pool, Scenario
 from tests.workflows.scenarios_signed import PATHS
@@ -51,11 +52,7 @@ async def played(scenario: Scenario, dsn: str) -> AsyncIterator[tuple[Live, Pool
     )
     async with environment, pool:
         await register_search_attributes(environment.client)
-        await seed_facts(pool, FACTS_FROM, FACTS_TO)
-        for change in scenario.facts:
-            await change(pool)
-        async with running(environment, pool, scenario.plan()) as live:
-            await scenario.play(live, pool)
+        async with passed(scenario, environment, pool) as live:
             yield live, pool
 
 

@@ -27,6 +27,7 @@ from tests.facts import seed_facts
 from tests.plans import make_plan
 from tests.worker.process import patiently
 from tests.workflows.live import FACTS_FROM, FACTS_TO, START, Live, running
+from tests.workflows.passing import passed
 from tests.workflows.scenarios_signed import PATHS
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -47,12 +48,8 @@ def wrong(report: Report) -> list[str]:
 async def test_every_letter_in_the_outbox_of_a_rollout_is_the_one_that_its_log_names(
     path: str, time_skipping: WorkflowEnvironment, pool: Pool
 ) -> None:
-    await seed_facts(pool, FACTS_FROM, FACTS_TO)
-    for change in PATHS[path].facts:
-        await change(pool)
     ours = signer()
-    async with running(time_skipping, pool, PATHS[path].plan(), signer=ours) as live:
-        await PATHS[path].play(live, pool)
+    async with passed(PATHS[path], time_skipping, pool, signer=ours) as live:
         rows = await pool.fetch("select * from notice where rollout_id = $1", live.plan.id)
         own = [row for row in rows if "/warning/" not in row["notice_id"]]
         files, report = await examined(live, pool, ours.vkey)

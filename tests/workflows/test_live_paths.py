@@ -7,8 +7,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.audit.lived import borne_out
-from tests.facts import seed_facts
-from tests.workflows.live import FACTS_FROM, FACTS_TO, running
+from tests.workflows.passing import passed
 from tests.workflows.scenarios_signed import PATHS
 
 
@@ -16,11 +15,5 @@ from tests.workflows.scenarios_signed import PATHS
 async def test_path(name: str, time_skipping: WorkflowEnvironment, pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Each ends as it should, and what it leaves behind is borne out: every verdict when it is judged anew, and every
     gate, pause, resume and stop by the evidence it names."""
-    scenario = PATHS[name]
-    await seed_facts(pool, FACTS_FROM, FACTS_TO)
-    for change in scenario.facts:
-        await change(pool)
-    async with running(time_skipping, pool, scenario.plan()) as live:
-        await scenario.play(live, pool)
-        async with pool.acquire() as conn:
-            await borne_out(live, conn)
+    async with passed(PATHS[name], time_skipping, pool) as live, pool.acquire() as conn:
+        await borne_out(live, conn)

@@ -27,10 +27,10 @@ from store import checkpoints as store
 from store.log import read_log
 from store.pool import create_pool
 from tests.activities.desk import signer
-from tests.facts import seed_facts
 from tests.store.roles import login
 from tests.worker.process import patiently
-from tests.workflows.live import DAY, FACTS_FROM, FACTS_TO, running
+from tests.workflows.live import DAY
+from tests.workflows.passing import passed
 from tests.workflows.process import FastLive, fast_plan, replay_runs, site
 from tests.workflows.scenarios_signed import PATHS
 from worker.checkpoints import sign_due
@@ -71,12 +71,9 @@ async def as_worker(pool: Pool, database: str) -> AsyncIterator[Pool]:
 async def test_a_whole_rollout_runs_with_a_worker_s_rights_and_its_log_is_signed(
     path: str, time_skipping: WorkflowEnvironment, pool: Pool, as_worker: Pool
 ) -> None:
-    await seed_facts(pool, FACTS_FROM, FACTS_TO)
-    for change in PATHS[path].facts:
-        await change(pool)
     ours = signer()
-    async with running(time_skipping, as_worker, PATHS[path].plan(), signer=ours) as live:
-        await PATHS[path].play(live, pool)
+    async with passed(PATHS[path], time_skipping, pool, workers=as_worker, signer=ours) as live:
+        pass
     turns = await pool.fetchval("select count(*) from decision_log where kind in ('phase', 'pause', 'resume', 'stop')")
     ends = await proven(pool, live.plan.id, ours.vkey)
     assert len(ends) >= 4
