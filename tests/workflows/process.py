@@ -33,6 +33,9 @@ from tests.worker.process import PATIENCE, environment, patiently
 from tests.workflows.live import DAY, START, Live
 from worker.plugin import rollouts_plugin
 
+LONG = 280.0
+"""Seconds that the longest tests have, somewhat less than pytest gives them."""
+
 SPEED = 100_000
 """A day of the programme in less than a second."""
 
@@ -173,10 +176,14 @@ class Site:
 
         await patiently(started, lambda: f"the worker does not start: {log.read_text()[-2000:]}")
 
-    def tell(self) -> None:
-        """Print what the workers said last, for whoever wants to know why a test failed."""
+    async def tell(self) -> None:
+        """Print what the workers said last and what the server waits for, for whoever wants to know why a test
+        failed."""
         for log in sorted(self.folder.glob("worker-*.log"), key=lambda one: one.stat().st_mtime):
             print(f"{log.name}, the end of it:\n{log.read_text(errors='replace')[-3000:]}")
+        async for one in self.client.list_workflows("ExecutionStatus = 'Running'"):
+            told = (await self.client.get_workflow_handle(one.id).describe()).raw_description
+            print(told)
 
     async def kill_worker(self) -> None:
         """`kill -9`: it cannot say goodbye to anybody."""
@@ -222,17 +229,24 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    temporal: EmbeddedTemporal, dsn: str, queue: str | None = None, more: Mapping[str, str] | None = None
+    temporal: EmbeddedTemporal,
+    dsn: str,
+    queue: str | None = None,
+    more: Mapping[str, str] | None = None,
+    within: float | None = None,
 ) -> AsyncIterator[Site]:
-    """A worker on these servers, with `more` settings; it and all its workflows end with the test."""
+    """A worker on these servers, with `more` settings; it and all its workflows end with the test. A test that has
+    more than `within` seconds fails where it waits, and what the servers know is told: a session that pytest-timeout
+    ends tells nothing."""
     client = await Client.connect(temporal.address, namespace=temporal.namespace, plugins=[rollouts_plugin()])
     folder = temporary_directory("partner-rollouts-site-")
     here = Site(temporal, dsn, folder, client, queue or f"site-{uuid4()}", more or {})
     try:
-        await here.start_worker()
-        yield here
+        async with asyncio.timeout(within):
+            await here.start_worker()
+            yield here
     except BaseException:
-        here.tell()
+        await here.tell()
         raise
     finally:
         async for one in client.list_workflows("ExecutionStatus = 'Running'"):

@@ -20,7 +20,7 @@ from store.log import read_log
 from store.pool import create_pool
 from tests.worker.process import patiently
 from tests.workflows.chains import SHORT, approval, flood, two_must_agree
-from tests.workflows.process import FastLive, replay_runs, site
+from tests.workflows.process import LONG, FastLive, replay_runs, site
 
 SIGNALS = 300
 ASKED_ONCE_MORE = {
@@ -29,6 +29,8 @@ ASKED_ONCE_MORE = {
 }
 """When a signal comes while a run is being carried on, and when a hundred come during one task, the server asks the
 worker once more: that is how none is lost."""
+
+KEEP_ALL = {"finished": "keep", "current": "keep", "pending": "keep"}
 
 RUNS = 5
 """So many at least, however many signals a fast machine takes at once."""
@@ -50,7 +52,7 @@ async def _whole_log(live: FastLive, dsn: str, *sent: str) -> tuple[LogEntry, ..
 async def test_hundreds_of_signals_over_many_runs_are_each_recorded_once_and_an_approval_counts_once(
     short_runs: EmbeddedTemporal, own_database: str
 ) -> None:
-    async with site(short_runs, own_database) as here:
+    async with site(short_runs, own_database, within=LONG) as here:
         live = await here.open(two_must_agree())
         await live.confirm_all()
         first = await approval(live, "sponsor")
@@ -73,6 +75,8 @@ async def test_hundreds_of_signals_over_many_runs_are_each_recorded_once_and_an_
         decided = [entry.outcome for entry in log if entry.request_id == first["request_id"]]
         assert decided == [Outcome.APPLIED, *[Outcome.REFUSED] * repeated]
         await _assert_none_lost_none_twice(live, log, sent)
+        await live.ask(Verb.STOP, "sponsor", resolution=KEEP_ALL)
+        await live.ended()
         await _assert_every_run_is_exported(live, own_database)
 
 

@@ -16,7 +16,7 @@ from models.command import Verb
 from store.pool import create_pool
 from tests.activities.receiver import receiving
 from tests.worker.process import patiently
-from tests.workflows.process import fast_plan, site
+from tests.workflows.process import LONG, fast_plan, site
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
@@ -32,7 +32,7 @@ async def test_a_worker_killed_after_a_post_repeats_it_under_the_same_id_and_not
         file.write_text(f"webhooks: [{{name: crm, url: '{url}', secret: {SECRET}}}]", encoding="utf-8")
         file.chmod(0o600)
         settings = {"ROLLOUTS_WEBHOOKS": str(file), "ROLLOUTS_WEBHOOKS_LOOPBACK": "true"}
-        async with site(short_runs, own_database, more=settings) as here:
+        async with site(short_runs, own_database, more=settings, within=LONG) as here:
             live = await here.open(fast_plan())
             await asyncio.wait_for(receiver.arrived.wait(), 60)
             await here.kill_worker()

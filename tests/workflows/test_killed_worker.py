@@ -14,12 +14,13 @@ import pytest
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import Verb
 from models.log import EntryKind, LogEntry, Outcome
+from models.plan import RolloutPlan
 from models.rollout import Status
 from store.log import read_log
 from store.pool import create_pool
-from tests.plans import PILOT, WAVE_1, WAVE_2
+from tests.plans import PILOT, WAVE_1, WAVE_2, plan_data
 from tests.worker.process import patiently
-from tests.workflows.process import FastLive, Site, fast_plan, letters, replay_runs, scheduled, site
+from tests.workflows.process import LONG, FastLive, Site, fast_plan, letters, replay_runs, scheduled, site
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -162,14 +163,15 @@ async def test_a_worker_killed_in_every_phase_and_every_write_loses_nothing_and_
 ) -> None:
     async with (
         await create_pool(own_database) as pool,
-        site(short_runs, own_database) as here,
+        site(short_runs, own_database, within=LONG) as here,
     ):
-        lives = tuple([await here.open(fast_plan()) for _ in range(4)])
+        lives = tuple([await here.open(_slower_plan()) for _ in range(4)])
         await _kill_in_prepare(here, lives)
         await _kill_in_every_write(here, own_database, lives)
-        await asyncio.gather(*(live.until_phase("pilot") for live in lives[:3]))
-        await asyncio.gather(*(_stop(live) for live in lives[2:]))
         lives_on = lives[:2]
+        await asyncio.gather(*(live.until_phase("pilot") for live in lives[:3]))
+        await _kill_in_the_middle(here, lives_on)
+        await asyncio.gather(*(_stop(live) for live in lives[2:]))
         await _to_the_end(here, lives_on)
         for live in lives_on:
             await _assert_done_once(live, pool)
@@ -180,14 +182,26 @@ async def test_a_worker_killed_in_every_phase_and_every_write_loses_nothing_and_
         assert await pool.fetchval("select count(*) from notice where sent_at is null") == 0
 
 
+def _slower_plan() -> RolloutPlan:
+    """A pilot and waves that a slow machine does not miss while it starts a worker."""
+    cohorts = plan_data()["cohorts"]
+    for wave in cohorts["waves"]:
+        wave["bake"] = "12d"
+    phases = {"baseline_window": "90d", "pilot": "12d", "validate": "5d", "cadence": "1d", "watchdog": "60d"}
+    return fast_plan(cohorts=cohorts, phases=phases)
+
+
+async def _kill_in_the_middle(here: Site, lives: tuple[FastLive, ...]) -> None:
+    await lives[0].until_served(days=1)
+    await here.kill_worker_between_steps(*lives)
+    await here.start_worker()
+
+
 async def _to_the_end(here: Site, lives: tuple[FastLive, ...]) -> None:
-    """Every further phase, each with a killed worker in its middle."""
-    first = lives[0]
-    for phase, wave in (("pilot", None), ("validate", None), ("scale", 1), ("scale", 2)):
-        await first.until_phase(phase, wave)
-        await first.until_served(days=1)
-        await here.kill_worker_between_steps(*lives)
-        await here.start_worker()
+    """Every phase after the pilot, each with a killed worker in its middle."""
+    for phase, wave in (("validate", None), ("scale", 1), ("scale", 2)):
+        await lives[0].until_phase(phase, wave)
+        await _kill_in_the_middle(here, lives)
         if phase == "validate":
             await _approve(lives, "sponsor", "finance_owner")
         elif wave == 1:

@@ -19,7 +19,7 @@ from store.log import read_log
 from store.pool import prepare_connection
 from tests.worker.process import patiently
 from tests.workflows.live import DAY
-from tests.workflows.process import FastLive, Site, fast_plan, replay_runs, site, terminate
+from tests.workflows.process import LONG, FastLive, Site, fast_plan, replay_runs, site, terminate
 
 LOST = f"Holding ({HoldKind.STORE.value})"
 FOUND = f"Hold released ({HoldKind.STORE.value})"
@@ -59,7 +59,7 @@ def _place(log: tuple[LogEntry, ...], message: str) -> int:
 async def test_without_postgresql_rollouts_hold_obey_and_go_on_by_themselves(
     short_runs: EmbeddedTemporal, own_postgres: EmbeddedPostgres, own_database: str
 ) -> None:
-    async with site(short_runs, own_database) as here:
+    async with site(short_runs, own_database, within=LONG) as here:
         untouched, paused, stopped = [await here.open(fast_plan()) for _ in range(3)]
         await _to_pilot(untouched, paused, stopped)
         await own_postgres.stop()

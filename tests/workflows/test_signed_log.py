@@ -31,7 +31,7 @@ from tests.store.roles import login
 from tests.worker.process import patiently
 from tests.workflows.live import DAY
 from tests.workflows.passing import passed
-from tests.workflows.process import FastLive, fast_plan, replay_runs, site
+from tests.workflows.process import LONG, FastLive, fast_plan, replay_runs, site
 from tests.workflows.scenarios_signed import PATHS
 from worker.checkpoints import sign_due
 from worker.log_key import generate
@@ -98,7 +98,7 @@ async def test_while_the_log_cannot_be_written_no_approval_takes_effect_and_paus
     async with await create_pool(own_database) as pool:
         dsn = await login(pool, own_database)
     made = generate(tmp_path / "key.json", tmp_path / "keys.txt", DEPLOYMENT)
-    async with site(short_runs, dsn, more={"ROLLOUTS_LOG_KEY": str(tmp_path / "key.json")}) as here:
+    async with site(short_runs, dsn, more={"ROLLOUTS_LOG_KEY": str(tmp_path / "key.json")}, within=LONG) as here:
         lives = approved, paused, stopped = [await here.open(fast_plan()) for _ in range(3)]
         await asyncio.gather(*(live.confirm_all() for live in lives))
         await asyncio.gather(*(live.until_status(Status.AWAITING_APPROVAL) for live in lives))
