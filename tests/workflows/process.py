@@ -111,6 +111,10 @@ class FastLive(Live):
             view = await self.view()
             raise AssertionError(f"still {view.status}: {view.sentence}") from None
 
+    async def run_id(self) -> str:
+        """The run that the rollout is in."""
+        return (await self.handle.describe()).run_id
+
     async def runs(self) -> list[list[HistoryEvent]]:
         """The histories of the chain's runs, the first run first."""
         return await chain(self.client, self.handle.id)
