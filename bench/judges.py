@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,10 +11,12 @@ from scipy.special import ndtri
 
 from bench.panel import BASELINE, DAYS, LATEST, MARGIN, Kind, Panel
 from judgement.boundaries import for_few, planned, single_look
-from judgement.estimate import Arm, Estimate, Floats, Form, LogVelocity, Ratio, estimate
+from judgement.estimate import Arm, Estimate, Floats, Form, LogVelocity, Ratio
 from judgement.gates import LEAST_DAYS
 from judgement.material import SINCE_ENROLLED
+from judgement.methods import METHODS, SQUARE, Estimates, estimates
 from judgement.verdicts import PLANNED_PART
+from models.plan_change import METHOD
 
 RISK = 0.05
 STAGES = (0, 30, 60)
@@ -36,24 +39,40 @@ def form_of(kind: Kind) -> Form:
     return LogVelocity() if kind is Kind.VELOCITY else Ratio(100.0)
 
 
-def ours(panel: Panel) -> Days:
+def ours(panel: Panel, method: int = METHOD) -> Days:
     """The product's method: `judgement.material`, for many rollouts at once; a test holds the two together."""
-    return _sequential(panel, estimate, lag=LATEST, part=PLANNED_PART, late_check=True)
+    return _ours(panel, method, lag=LATEST)
 
 
-def reference(panel: Panel) -> Days:
-    """Difference in differences with a jackknife, group-sequential, t corrected: the method this one set out from."""
-    return _sequential(panel, differences, lag=LATEST)
+def ours_before(panel: Panel) -> Days:
+    """The method of plans from before there was a second."""
+    return ours(panel, 1)
 
 
 def unmatured(panel: Panel) -> Days:
     """Ours without waiting for days to mature."""
-    return _sequential(panel, estimate, lag=0, part=PLANNED_PART, late_check=True)
+    return _ours(panel, METHOD, lag=0)
+
+
+def _ours(panel: Panel, method: int, *, lag: int) -> Days:
+    return _sequential(
+        panel, partial(estimates, method), lag=lag, power=METHODS[method].power, part=PLANNED_PART, late_check=True
+    )
+
+
+def reference(panel: Panel) -> Days:
+    """Difference in differences with a jackknife, group-sequential, t corrected: the method this one set out from."""
+
+    def once(form: Form, pilot: Arm, control: Arm) -> Estimates:
+        found = differences(form, pilot, control)
+        return Estimates(found, found)
+
+    return _sequential(panel, once, lag=LATEST)
 
 
 def clustered_t(panel: Panel) -> Days:
     """A t-test of the difference in differences every day, as if it were the only one."""
-    return _peeking(panel, lambda form, pilot, control: differences(form, pilot, control), few=True)
+    return _peeking(panel, differences, few=True)
 
 
 def independent_z(panel: Panel) -> Days:
@@ -84,9 +103,8 @@ def three_in_a_row(panel: Panel) -> Days:
     return threshold(panel, in_a_row=3)
 
 
-def differences(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
+def differences(form: Form, pilot: Arm, control: Arm) -> Estimate:
     """Difference in differences by the delete-one-partner jackknife, each arm with its number of partners less one."""
-    assert control is not None  # noqa: S101 - the benches have one
     with np.errstate(all="ignore"):
         change, variance, freedom = zip(*(_changed(form, arm) for arm in (pilot, control)), strict=True)
         total = variance[0] + variance[1]
@@ -106,26 +124,30 @@ def _changed(form: Form, arm: Arm) -> tuple[Floats, Floats, float]:
     return change, spread, partners - 1.0
 
 
-Estimator: TypeAlias = Callable[[Form, Arm, "Arm | None"], Estimate]
+Estimator: TypeAlias = Callable[[Form, Arm, Arm], Estimate]
+Pairs: TypeAlias = Callable[[Form, Arm, Arm], Estimates]
 
 
-def _sequential(panel: Panel, by: Estimator, *, lag: int, part: float = 1.0, late_check: bool = False) -> Days:
-    """Group-sequential looks at the matured days, since the start and anew since each stage."""
+def _sequential(
+    panel: Panel, by: Pairs, *, lag: int, power: float = SQUARE, part: float = 1.0, late_check: bool = False
+) -> Days:
+    """Group-sequential looks at the matured days, since the start and anew since each stage. `power`: of the time, in
+    the spending of the risk of a pause."""
     margin, last = MARGIN[panel.kind], DAYS - lag
     shape = (len(panel.sums), DAYS)
     pauses, met = np.zeros(shape, bool), np.zeros(shape, bool)
     latest_worse = np.zeros(shape, bool)
     for stage in STAGES:
         looks = last - stage
-        found = _since(panel, by, stage, lag)
+        found, pausing = by(form_of(panel.kind), *arms(panel, stage, lag))
         risk = RISK * part * (SINCE_ENROLLED if stage == 0 else (1 - SINCE_ENROLLED) / (len(STAGES) - 1))
-        critical = for_few(np.array(planned(risk, looks)[LEAST_DAYS - 1 :]), found.freedom)
+        critical = for_few(np.array(planned(risk, looks, power)[LEAST_DAYS - 1 :]), pausing.freedom)
         days = slice(stage + LEAST_DAYS - 1 + lag, DAYS)
         with np.errstate(all="ignore"):
-            pauses[:, days] |= (found.change + critical * found.error < 0) & (found.change <= -margin)
+            pauses[:, days] |= (found.change + critical * pausing.error < 0) & (found.change <= -margin)
             latest_worse[:, days] = found.change <= -margin
             if stage == 0:
-                critical = for_few(np.array(planned(RISK * part, looks)[LEAST_DAYS - 1 :]), found.freedom)
+                critical = for_few(np.array(planned(RISK * part, looks, SQUARE)[LEAST_DAYS - 1 :]), found.freedom)
                 met[:, days] = found.change - critical * found.error > -margin
     if late_check:
         met &= ~latest_worse
@@ -135,7 +157,7 @@ def _sequential(panel: Panel, by: Estimator, *, lag: int, part: float = 1.0, lat
 def _peeking(panel: Panel, by: Estimator, *, few: bool) -> Days:
     """One look a day from the first week on, each as if it were the only one."""
     margin = MARGIN[panel.kind]
-    found = _since(panel, by, 0, 0)
+    found = by(form_of(panel.kind), *arms(panel, 0, 0))
     critical = single_look(RISK, found.freedom) if few else -ndtri(RISK)
     shape = (len(panel.sums), DAYS)
     pauses, met = np.zeros(shape, bool), np.zeros(shape, bool)
@@ -149,7 +171,7 @@ def _rows_apart(panel: Panel) -> Days:
     """Partner-days as clusters of their own, by the linearised ratio; arms and periods add up."""
     form = form_of(panel.kind)
 
-    def apart(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
+    def apart(form: Form, pilot: Arm, control: Arm) -> Estimate:
         found = differences(form, pilot, control)
         return found._replace(error=_row_error(panel), freedom=np.full_like(found.change, 1e9))
 
@@ -208,11 +230,6 @@ def _shift_interval(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:
     cut = n * m / 2 - -ndtri(0.01) * np.sqrt(n * m * (n + m + 1) / 12)
     at = int(np.clip(np.floor(cut), 0, n * m - 1))
     return shifts[:, at], shifts[:, n * m - 1 - at]
-
-
-def _since(panel: Panel, by: Estimator, stage: int, lag: int) -> Estimate:
-    """Estimates for each day on which a week has matured since a stage."""
-    return by(form_of(panel.kind), *arms(panel, stage, lag))
 
 
 def arms(panel: Panel, stage: int, lag: int) -> tuple[Arm, Arm]:
@@ -274,5 +291,6 @@ JUDGES: dict[str, Judge] = {
     "Mann-Whitney": rank_test,
     "difference in differences, sequential": reference,
     "ours without maturing": unmatured,
+    "ours, method 1": ours_before,
     "ours": ours,
 }

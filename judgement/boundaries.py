@@ -11,9 +11,6 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from judgement.estimate import Floats
 
-POWER = 2.0
-"""Of the calendar fraction, in the spending of the risk."""
-
 _REACH = 6.0
 """Standard deviations beyond which nothing is looked for."""
 
@@ -22,10 +19,10 @@ _FINE = 0.5
 
 
 @lru_cache(maxsize=256)
-def planned(risk: float, looks: int) -> tuple[float, ...]:
+def planned(risk: float, looks: int, power: float) -> tuple[float, ...]:
     """One-sided group-sequential boundary for equally spaced looks, in standard errors, one number a look.
 
-    Spends `risk * (look / looks) ** 2` (Kim and DeMets 1987, rho = 2) over information that grows evenly.
+    Spends `risk * (look / looks) ** power` (Kim and DeMets 1987, rho) over information that grows evenly.
 
     Raises:
         ValueError: a risk outside 0 to 1/2, or no look.
@@ -34,7 +31,7 @@ def planned(risk: float, looks: int) -> tuple[float, ...]:
         raise ValueError(
             f"a risk of {risk} over {looks} looks: a risk lies between 0 and 0.5, and one look is the least"
         )
-    return spending([risk * (look / looks) ** POWER for look in range(1, looks + 1)])
+    return spending([risk * (look / looks) ** power for look in range(1, looks + 1)])
 
 
 def spending(spent: Sequence[float]) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+Places: TypeAlias = NDArray[np.intp]
 
 FADES = (0.0, 0.1, 0.3, 1.0, 3.0)
 """How little a partner's own past is trusted: what it shows counts `d / (d + fade * mean d)`, where d is how much it
@@ -148,53 +149,94 @@ def estimate(form: Form, pilot: Arm, control: Arm | None) -> Estimate:
         pilot, control: leading dimensions are free and alike, to judge many at once.
     """
     with np.errstate(all="ignore"):
-        return _alone(form, pilot) if control is None else _compared(form, pilot, control)
+        return _alone(form, pilot) if control is None else estimated(fitted(form, pilot, control))
 
 
 def _alone(form: Form, arm: Arm) -> Estimate:
     change = form.value(arm.after.mean(axis=-2)) - form.value(arm.before.mean(axis=-2))
     lost = _lost(form, arm.after) - _lost(form, arm.before)
     freedom = np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM)
-    error = _above_rounding(np.sqrt(_variance(lost)), form.value(arm.after.mean(axis=-2)), change)
+    error = _above_rounding(np.sqrt(variance(lost)), form.value(arm.after.mean(axis=-2)), change)
     return Estimate(change, error, freedom)
 
 
-def _compared(form: Form, pilot: Arm, control: Arm) -> Estimate:
-    partners = pilot.before.shape[-2], control.before.shape[-2]
-    usual = (pilot.before.sum(axis=-2) + control.before.sum(axis=-2)) / sum(partners)
+class Fit(NamedTuple):
+    """A pilot beside a control, at the way to fade the past that fits best. Of both arms, pilot first, `left` and
+    `by_slopes` are what theta loses with each partner, shape (..., partners): what the past does not explain, and what
+    it takes by moving the slopes. `variances` are theta's by each arm, V(T) and V(C), `freedoms` the arms' own,
+    `values` those of now."""
+
+    change: Floats
+    values: tuple[Floats, Floats]
+    left: tuple[Floats, Floats]
+    by_slopes: tuple[Floats, Floats]
+    variances: tuple[Floats, Floats]
+    freedoms: tuple[Floats, Floats]
+
+
+def estimated(fit: Fit) -> Estimate:
+    """The estimate by what the arms themselves scatter."""
+    return put_together(fit, *fit.variances)
+
+
+def put_together(fit: Fit, mine: Floats, theirs: Floats) -> Estimate:
+    """An error of two variances that rest on the freedom of either arm, by Welch and Satterthwaite."""
+    total = mine + theirs
+    # Squared as arrays are: the power of a single number may differ in its last digit.
+    freedom = np.square(total) / (np.square(mine) / fit.freedoms[0] + np.square(theirs) / fit.freedoms[1])
+    error = _above_rounding(np.sqrt(total), *fit.values)
+    return Estimate(fit.change, error, np.maximum(freedom, LEAST_FREEDOM))
+
+
+def fitted(form: Form, pilot: Arm, control: Arm) -> Fit:
+    """Take the slopes of the present on the past within the arms. The shapes are those of `estimate`."""
     arms = (pilot, control)
+    sizes = [arm.before.shape[-2] for arm in arms]
+    usual = (pilot.before.sum(axis=-2) + control.before.sum(axis=-2)) / sum(sizes)
     value, other = (form.value(arm.after.mean(axis=-2)) for arm in arms)
     losses = [_lost(form, arm.after) for arm in arms]
     freedoms = [np.maximum(_effective(form.weight(arm.after)) - 1, LEAST_FREEDOM) for arm in arms]
     pasts = [form.pasts(arm, usual) for arm in arms]
-    residual, *found = _fitted(losses, pasts, freedoms, value - other)
-    # The first of those that fit equally well: rounding must not choose.
-    comparable = np.where(np.isnan(residual), np.inf, residual)
-    best = np.argmax(comparable <= comparable.min(axis=0) + NO_SPREAD * _spread(losses), axis=0)[None]
-    change, error, freedom = (np.take_along_axis(one, best, axis=0)[0] for one in found)
-    return Estimate(change, _above_rounding(error, value, other), freedom)
-
-
-def _fitted(losses: list[Floats], pasts: list[list[Past]], freedoms: list[Floats], apart: Floats) -> tuple[Floats, ...]:
-    """For each way to fade the past the sum of squared residuals, and the estimate."""
-    sizes = [loss.shape[-1] for loss in losses]
     drops = [np.stack(np.broadcast_arrays(*(one.lost for one in sides)), axis=-2) for sides in pasts]
     means = [np.stack(np.broadcast_arrays(*(one.expected for one in sides)), axis=-1) for sides in pasts]
-    square = _together(sizes, [drop @ drop.swapaxes(-1, -2) for drop in drops])
-    product = _together(sizes, [drop @ loss[..., None] for drop, loss in zip(drops, losses, strict=True)])
-    inverse = _inverse(np.nan_to_num(square))
-    slopes = np.clip((inverse @ product)[..., 0], [one.least for one in pasts[0]], STEEPEST)
+    inverse, slopes = _slopes(sizes, losses, drops, [one.least for one in pasts[0]])
     left = [loss - (slopes[..., None, :] @ drop)[..., 0, :] for loss, drop in zip(losses, drops, strict=True)]
     imbalance = means[0] - means[1]
     by_slopes = [
         _lost_by_slopes(inverse * (size - 1) ** 2, imbalance, drop, one)
         for size, drop, one in zip(sizes, drops, left, strict=True)
     ]
-    variances = [_variance(left[0] - by_slopes[0]), _variance(left[1] + by_slopes[1])]
-    total = variances[0] + variances[1]
-    freedom = total**2 / (variances[0] ** 2 / freedoms[0] + variances[1] ** 2 / freedoms[1])
-    change = apart - (slopes * imbalance).sum(axis=-1)
-    return _spread(left), change, np.sqrt(total), np.maximum(freedom, LEAST_FREEDOM)
+    best = _best(_spread(left), _spread(losses))
+    change = value - other - (slopes * imbalance).sum(axis=-1)
+    mine, theirs, by_mine, by_theirs = (_at(best[..., None], one) for one in (*left, *by_slopes))
+    return Fit(
+        change=_at(best, change),
+        values=(value, other),
+        left=(mine, theirs),
+        by_slopes=(by_mine, by_theirs),
+        variances=(variance(mine - by_mine), variance(theirs + by_theirs)),
+        freedoms=(freedoms[0], freedoms[1]),
+    )
+
+
+def _slopes(sizes: list[int], losses: list[Floats], drops: list[Floats], least: list[float]) -> tuple[Floats, Floats]:
+    """For each way to fade the past the inverse of its squares, and the slopes."""
+    square = _together(sizes, [drop @ drop.swapaxes(-1, -2) for drop in drops])
+    product = _together(sizes, [drop @ loss[..., None] for drop, loss in zip(drops, losses, strict=True)])
+    inverse = _inverse(np.nan_to_num(square))
+    return inverse, np.clip((inverse @ product)[..., 0], least, STEEPEST)
+
+
+def _best(residual: Floats, whole: Floats) -> Places:
+    """The first way to fade of those that fit equally well: rounding must not choose."""
+    comparable = np.where(np.isnan(residual), np.inf, residual)
+    found: Places = np.argmax(comparable <= comparable.min(axis=0) + NO_SPREAD * whole, axis=0)[None]
+    return found
+
+
+def _at(best: Places, one: Floats) -> Floats:
+    found: Floats = np.take_along_axis(one, best, axis=0)[0]
+    return found
 
 
 def _lost_by_slopes(inverse: Floats, imbalance: Floats, drop: Floats, left: Floats) -> Floats:
@@ -238,7 +280,8 @@ def _means(sums: Floats) -> tuple[Floats, Floats]:
     return sums.mean(axis=-2), (sums.sum(axis=-2, keepdims=True) - sums) / (sums.shape[-2] - 1)
 
 
-def _variance(lost: Floats) -> Floats:
+def variance(lost: Floats) -> Floats:
+    """The jackknife's, of what is lost without each partner."""
     partners = lost.shape[-1]
     found: Floats = (partners - 1) / partners * ((lost - lost.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
     return found

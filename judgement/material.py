@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from judgement.change_words import nothing_told, sentence
-from judgement.estimate import Arm, estimate
+from judgement.estimate import Arm, Estimate
 from judgement.gates import LEAST_DAYS, outliers, without
+from judgement.methods import METHODS, SQUARE, Estimates, estimates
 from judgement.sums import Sides, arm, form_of, is_relative
 from judgement.verdicts import Schedule, Shown, tells_at
 from models.change import Boundary, Gate, GateFinding, MaterialChange
@@ -59,12 +61,14 @@ class Asked(NamedTuple):
 
 
 class Look(NamedTuple):
-    """One stretch looked at. `shown` holds one turn of the estimate for each side that is worse."""
+    """One stretch looked at. `shown` holds one turn of the estimate for each side that is worse, with the error that a
+    pause is judged by; `passing` the same turns with that of *met*."""
 
     since: datetime
     schedule: Schedule
     change: float
     shown: tuple[Shown, ...]
+    passing: tuple[Shown, ...]
     margins: tuple[float, ...]
     criticals: tuple[float, ...]
     risk: float
@@ -73,6 +77,16 @@ class Look(NamedTuple):
     def worse(self) -> Shown:
         """The turn in which it looks worst."""
         return min(self.shown, key=lambda one: one.change)
+
+    @property
+    def own(self) -> Shown:
+        """The same turn with the error of *met*."""
+        return self.passing[self.shown.index(self.worse)]
+
+    def pass_critical(self, risk: float, margin: float) -> float:
+        """What *met* must be beyond, by any method."""
+        schedule = replace(self.schedule, power=SQUARE)
+        return schedule.critical(risk, self.own.error, self.own.freedom, margin)
 
     @property
     def critical(self) -> float:
@@ -121,18 +135,23 @@ def _look(asked: Asked, number: int, left_out: Collection[str]) -> Look | None:
     margins = _margins(asked, before)
     if found is None or margins is None:
         return None
-    change, error, freedom = found
     turns = _turns(asked.metric)
     risk = rule.pause_risk * asked.share * _part(asked, number) / len(turns)
-    schedule = Schedule(days, _planned(asked, stretch.since))
-    shown = tuple(Shown(turn * change, error, freedom) for turn in turns)
-    if not all(one.usable for one in shown):
+    schedule = Schedule(days, _planned(asked, stretch.since), METHODS[rule.method].power)
+    shown, passing = _turned(found.pausing, turns), _turned(found.passing, turns)
+    if not all(one.usable for one in (*shown, *passing)):
         return None
+    error, freedom = shown[0].error, shown[0].freedom
     criticals = tuple(schedule.critical(risk, error, freedom, margin) for margin in margins)
-    return Look(stretch.since, schedule, change, shown, margins, criticals, risk)
+    return Look(stretch.since, schedule, float(found.passing.change), shown, passing, margins, criticals, risk)
 
 
-def _estimated(asked: Asked, before: Sides, now: Sides, days: int) -> tuple[float, float, float] | None:
+def _turned(one: Estimate, turns: Collection[float]) -> tuple[Shown, ...]:
+    change, error, freedom = map(float, one)
+    return tuple(Shown(turn * change, error, freedom) for turn in turns)
+
+
+def _estimated(asked: Asked, before: Sides, now: Sides, days: int) -> Estimates | None:
     metric = asked.metric
     pilot, control = arm(metric, before.cohort, now.cohort), arm(metric, before.compared, now.compared)
     beside: Arm | None = control
@@ -145,8 +164,7 @@ def _estimated(asked: Asked, before: Sides, now: Sides, days: int) -> tuple[floa
             pilot = Arm(pilot.before * (days / asked.baseline_days), pilot.after)
     if len(pilot.before) < 2:
         return None
-    found = estimate(form_of(metric), pilot, beside)
-    return float(found.change), float(found.error), float(found.freedom)
+    return estimates(asked.rule.method, form_of(metric), pilot, beside)
 
 
 def _turns(metric: MetricName) -> tuple[float, ...]:
@@ -192,10 +210,9 @@ def _verdict(asked: Asked, looks: Sequence[Look]) -> tuple[Verdict, Look]:
         if any(one.proven_worse(critical, margin, strict=asked.rule.strict) for one, critical, margin in sides):
             return Verdict.NOT_MET, look
     whole, latest = looks[0], looks[-1]
-    error, freedom = whole.worse.error, whole.worse.freedom
     passes = all(
-        one.proven_not_worse(whole.schedule.critical(asked.rule.pass_risk, error, freedom, margin), margin)
-        for one, margin in zip(whole.shown, whole.margins, strict=True)
+        one.proven_not_worse(whole.pass_critical(asked.rule.pass_risk, margin), margin)
+        for one, margin in zip(whole.passing, whole.margins, strict=True)
     )
     if passes and latest.worse.change <= -latest.margin:
         # Only the latest stretch keeps it from being met: whoever reads why must see that one.
@@ -256,12 +273,13 @@ def _nothing(asked: Asked, gates: tuple[GateFinding, ...]) -> MaterialChange:
 
 
 def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, ...]) -> MaterialChange:
-    worst, relative = look.worse, is_relative(asked.metric)
+    worst, own, relative = look.worse, look.own, is_relative(asked.metric)
+    lends = METHODS[asked.rule.method].lends
     rows = next(one.rows for one in asked.stretches if one.since == look.since)
     top = max(rows.cohort, key=lambda row: abs(_counts(asked.metric, row)), default=None)
     total = sum(abs(_counts(asked.metric, row)) for row in rows.cohort)
-    pass_critical = look.schedule.critical(asked.rule.pass_risk, worst.error, worst.freedom, look.margin)
-    ends = worst.change - pass_critical * worst.error, worst.change + look.critical * worst.error
+    pass_critical = look.pass_critical(asked.rule.pass_risk, look.margin)
+    ends = worst.change - pass_critical * own.error, worst.change + look.critical * worst.error
     turned = ends if worst.change == look.change else (-ends[1], -ends[0])
     detectable = max(worst.detectable(look.critical), 0.0)
     change = MaterialChange(
@@ -271,8 +289,10 @@ def _told(asked: Asked, verdict: Verdict, look: Look, gates: tuple[GateFinding, 
         margin=spoken_harm(look.margin, asked.metric),
         estimate=_spoken(look.change, relative),
         interval=(_finite(_spoken(turned[0], relative)), _finite(_spoken(turned[1], relative))),
-        error=worst.error,
-        freedom=worst.freedom,
+        error=own.error,
+        freedom=own.freedom,
+        pause_error=worst.error if lends else None,
+        pause_freedom=worst.freedom if lends else None,
         critical=_finite(look.critical),
         boundary=Boundary.PLANNED if look.schedule.on_plan else Boundary.OPEN_ENDED,
         since=look.since,

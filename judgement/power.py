@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from judgement.boundaries import for_few
-from judgement.estimate import Arm, Estimate, Floats, estimate
+from judgement.estimate import Arm, Floats
 from judgement.gates import LEAST_DAYS
 from judgement.healthy import CHUNK, Flags, Share, share
+from judgement.methods import METHODS, SQUARE, Estimates, estimates
 from judgement.panel import Panel
 from judgement.resample import Course, Places, Timeline, added_up
 from judgement.sums import form_of, is_relative
@@ -26,6 +27,14 @@ LONGEST = 730
 
 Chosen: TypeAlias = tuple[Places | None, Places | None]
 """Places of the partners of a pilot and of a control; None: all of them, each once."""
+
+
+class Weights(NamedTuple):
+    """What each week counts before and since, and how many times as long as the baseline each look's days are."""
+
+    before: Floats
+    since: Floats
+    longer: Floats
 
 
 class Looks(NamedTuple):
@@ -56,7 +65,7 @@ def look_at(
     chosen: Chosen = (None, None),
     every: int = 1,
 ) -> Looks:
-    """Reckon the change at each look as the product does, in rollouts in which nothing changed.
+    """Reckon the change at each look as the product does by the rule's method, in rollouts in which nothing changed.
 
     Args:
         risk_share: of the rule's pause risk that this metric may spend.
@@ -71,35 +80,39 @@ def look_at(
         return Looks((), nothing, nothing, nothing, np.empty(len(drawn)), False, False)
     risk = rule.pause_risk * risk_share / (2 if _two_sided(pilot) else 1)
     bounds, passes = (
-        np.array([bound_at(one * PLANNED_PART, matured, int(age)) for age in ages]) for one in (risk, rule.pass_risk)
+        np.array([bound_at(one * PLANNED_PART, matured, int(age), power) for age in ages])
+        for one, power in ((risk, METHODS[rule.method].power), (rule.pass_risk, SQUARE))
     )
     parts = []
     for start in range(0, len(drawn), CHUNK):
         some, others = (None if one is None else one[start : start + CHUNK] for one in chosen)
-        found, level = _estimated(pilot, control, course, drawn[start : start + CHUNK], ages, (some, others))
-        error = np.where(found.error > 0, found.error, np.nan)
-        reach, passing = (for_few(one, found.freedom) * error for one in (bounds, passes))
-        parts.append((-_sign(pilot) * found.change, reach, passing, level))
+        timeline = Timeline(pilot, course, drawn[start : start + CHUNK])
+        weights = Weights(timeline.baseline, timeline.window(np.zeros_like(ages), ages), ages / course.frozen)
+        found, level = _estimated(pilot, control, rule.method, weights, (some, others))
+        reach, passing = (
+            for_few(bound, one.freedom) * np.where(one.error > 0, one.error, np.nan)
+            for bound, one in ((bounds, found.pausing), (passes, found.passing))
+        )
+        parts.append((-_sign(pilot) * found.passing.change, reach, passing, level))
     worse, reach, passing, level = (np.concatenate(one) for one in zip(*parts, strict=True))
     days = tuple(int(age) + maturity for age in ages)
     return Looks(days, worse, reach, passing, level, is_relative(pilot.metric), _two_sided(pilot))
 
 
 def _estimated(
-    pilot: Panel, control: Panel | None, course: Course, drawn: Places, ages: Places, chosen: Chosen
-) -> tuple[Estimate, Floats]:
+    pilot: Panel, control: Panel | None, method: int, weights: Weights, chosen: Chosen
+) -> tuple[Estimates, Floats]:
     """The change of some runs at each age, shape (runs, ages), and the metric's level before, shape (runs,)."""
-    timeline = Timeline(pilot, course, drawn)
-    both = timeline.baseline, timeline.window(np.zeros_like(ages), ages)
     form = form_of(pilot.metric)
-    own = _arm(pilot, both, chosen[0])
+    own = _arm(pilot, weights, chosen[0])
     before = own.before
     if control is None and is_relative(pilot.metric):
         # What is counted over more days is more, and nobody beside it is counted over as many.
-        own = own._replace(before=before * (ages / course.frozen)[:, None, None])
+        own = own._replace(before=before * weights.longer[:, None, None])
     with np.errstate(all="ignore"):
         level = form.value(before.mean(axis=-2))[:, 0]
-    return estimate(form, own, _arm(control, both, chosen[1]) if control else None), level
+    beside = _arm(control, weights, chosen[1]) if control else None
+    return estimates(method, form, own, beside), level
 
 
 def _sign(panel: Panel) -> int:
@@ -111,8 +124,8 @@ def _two_sided(panel: Panel) -> bool:
     return CATALOGUE[panel.metric].direction is Direction.TWO_SIDED
 
 
-def _arm(panel: Panel, weights: tuple[Floats, Floats], chosen: Places | None = None) -> Arm:
-    before, after = (added_up(panel, one) for one in weights)
+def _arm(panel: Panel, weights: Weights, chosen: Places | None = None) -> Arm:
+    before, after = (added_up(panel, one) for one in (weights.before, weights.since))
     if chosen is not None:
         places = chosen[:, None, :, None]
         before, after = (np.take_along_axis(one, places, axis=2) for one in (before, after))

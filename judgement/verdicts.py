@@ -21,10 +21,14 @@ MOST_LOOKS = 180
 
 @dataclass(frozen=True)
 class Schedule:
-    """Where a look stands: the number of this one, and how many are planned; None where there is no planned end."""
+    """Where a look stands: the number of this one, and how many are planned; None where there is no planned end.
+
+    `power`: of the time, in the spending of a risk over the planned looks.
+    """
 
     look: int
     looks: int | None
+    power: float
 
     @property
     def on_plan(self) -> bool:
@@ -34,17 +38,17 @@ class Schedule:
     def critical(self, risk: float, error: float, freedom: float, margin: float, *, at: int | None = None) -> float:
         """What estimate over error must be beyond at this look (or at another planned one), for a risk over all."""
         if self.on_plan and self.looks is not None:
-            normal = bound_at(risk * PLANNED_PART, self.looks, at or self.look)
+            normal = bound_at(risk * PLANNED_PART, self.looks, at or self.look, self.power)
         else:
             left = risk if self.looks is None else risk * (1 - PLANNED_PART)
             normal = float(open_ended(left, error, margin))
         return float(for_few(normal, freedom))
 
 
-def bound_at(risk: float, looks: int, look: int) -> float:
+def bound_at(risk: float, looks: int, look: int, power: float) -> float:
     """The boundary of the look, or of the last one before it that is taken for one."""
     taken = min(looks, MOST_LOOKS)
-    return planned(risk, taken)[max(look * taken // looks, 1) - 1]
+    return planned(risk, taken, power)[max(look * taken // looks, 1) - 1]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from judgement.healthy import rounded_out, step_of
 from learning.accepted import Accepted
 from learning.margins import GateLook, propose_margin
 from models.learning import Judged, PauseReview
+from models.metric import MetricName
+from models.plan_change import METHOD, ChangeRule
 from models.plan_metric import Basis, MetricPlan, Threshold, Tolerance
 
 ENOUGH = 8
@@ -39,16 +41,25 @@ def propose(
     thresholds = tuple(limit for limit, _ in limits)
     tolerance, why = _tolerance(agreed, [one for one in pauses if agreed.metric in one.metrics])
     warning = tuple(one for one in agreed.warning if not any(_looser(one, limit) for limit in thresholds))
-    change, margin = propose_margin(agreed.change, agreed.metric, looks) if agreed.change else (None, None)
+    change, why_change = _change(agreed.change, agreed.metric, looks) if agreed.change else (None, ())
     reasons = {
         "metric": (_baseline(found),),
         "thresholds": tuple(reason for _, reason in limits),
-        "change": (margin,) if margin else (),
+        "change": why_change,
         "tolerance": why,
         "warning": _dropped(agreed.warning, warning),
     }
     changes = {"thresholds": thresholds, "change": change, "tolerance": tolerance, "warning": warning}
     return Proposal(agreed.model_copy(update=changes), {field: told for field, told in reasons.items() if told})
+
+
+def _change(rule: ChangeRule, metric: MetricName, looks: Sequence[GateLook]) -> tuple[ChangeRule, tuple[str, ...]]:
+    """The rule with the margin that was borne, to be judged by the method of new plans."""
+    proposed, why = propose_margin(rule, metric, looks)
+    if rule.method == METHOD:
+        return proposed, (why,)
+    told = f"judged by method {METHOD}, was {rule.method}: what new plans are judged by"
+    return proposed.model_copy(update={"method": METHOD}), (why, told)
 
 
 def _baseline(found: Accepted) -> str:

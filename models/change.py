@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import ClassVar
 
-from models.base import Frozen, Instant
+from models.base import Frozen, Grown, Instant
 
 
 class Boundary(StrEnum):
@@ -40,15 +41,19 @@ class GateFinding(Frozen):
     told: str
 
 
-class MaterialChange(Frozen):
+class MaterialChange(Grown):
     """How much more a cohort changed since its baseline than comparable partners did, and what that proves.
 
     `estimate`, `interval` and `margin` are in `unit`: the metric's own (points for percentages), or percent where the
-    metric is judged by its relative change. Positive is up, whatever is better. `critical` is what estimate over
-    standard error had to be beyond, `freedom` its degrees of freedom. `detectable` is the smallest change for the
-    worse that would probably have been seen by now, `tells_on` the day on which the agreed margin probably could be.
-    `advisory`: too few partners for a verdict that acts. `since` is where the stretch begins that decided.
+    metric is judged by its relative change. Positive is up, whatever is better. `error` is the estimate's own, by which
+    *met* is judged, and `freedom` its degrees of freedom; `pause_error` and `pause_freedom` those by which a pause is
+    judged, where the method has others for it. `critical` is what estimate over the error of a pause had to be beyond.
+    `detectable` is the smallest change for the worse that would probably have been seen by now, `tells_on` the day on
+    which the agreed margin probably could be. `advisory`: too few partners for a verdict that acts. `since` is where
+    the stretch begins that decided.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"pause_error", "pause_freedom"})
 
     method: int
     sentence: str
@@ -58,6 +63,8 @@ class MaterialChange(Frozen):
     interval: tuple[float | None, float | None] = (None, None)
     error: float | None = None
     freedom: float | None = None
+    pause_error: float | None = None
+    pause_freedom: float | None = None
     critical: float | None = None
     boundary: Boundary | None = None
     since: Instant | None = None

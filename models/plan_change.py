@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from models.base import Duration, Frozen
 
-METHOD: Literal[1] = 1
-"""The method in force. A plan keeps the one that it was signed off with: the number is part of its digest."""
+MethodNumber: TypeAlias = Literal[1, 2]
+
+METHOD: MethodNumber = 2
+"""The method of new plans. A plan keeps the one that it was signed off with: the number is part of its digest."""
 
 
 class Margin(Frozen):
@@ -82,7 +84,10 @@ class ChangeRule(Frozen):
     strict: bool = Field(
         default=False, description="*not met* only where worse by the margin is proven, not merely the best estimate"
     )
-    method: Literal[1] = Field(default=METHOD, description="version of the method; written into the plan's digest")
+    method: MethodNumber = Field(
+        default=METHOD,
+        description="version of the method, written into the plan's digest; 1: of plans from before there was a second",
+    )
 
     @property
     def agreed(self) -> str:

@@ -101,7 +101,7 @@ async def test_a_slump_of_the_pilot_alone_is_not_met_and_says_who_drives_it(froz
     assert (item.verdict, item.by_change, item.by_thresholds) == (Verdict.NOT_MET, Verdict.NOT_MET, None)
     assert item.change is not None
     assert item.change.matured_through == datetime(2026, 2, 27, tzinfo=UTC)
-    assert (item.change.partners, item.change.compared, item.change.method) == (12, 12, 1)
+    assert (item.change.partners, item.change.compared, item.change.method) == (12, 12, 2)
     assert item.change.estimate is not None
     assert item.change.estimate < -50
     assert item.interval is not None

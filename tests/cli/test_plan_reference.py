@@ -105,7 +105,7 @@ def test_an_id_that_looks_like_something_else_is_an_id(plan_id: str) -> None:
         ("metrics.0.change", {"margin": "0pp"}),
         ("metrics.0.change", {"margin": "5"}),
         ("metrics.0.change", {"margin": "5pp", "pause_risk": 0.3}),
-        ("metrics.0.change", {"margin": "5pp", "method": 2}),
+        ("metrics.0.change", {"margin": "5pp", "method": 3}),
         ("freeze_windows", [{"name": "x", "start": "2026-01-01T00:00:00Z"}]),
     ],
 )

@@ -11,6 +11,8 @@ from scipy.stats import multivariate_normal, norm, t
 
 from judgement.boundaries import for_few, open_ended, planned, single_look, spending
 
+POWER = 2.0
+
 
 def test_obrien_fleming_spending_gives_the_published_boundary() -> None:
     """Lan and DeMets 1983, one-sided 0.025 and five looks: 4.877, 3.357, 2.680, 2.290, 2.031."""
@@ -25,13 +27,13 @@ def test_pocock_spending_gives_the_published_boundary() -> None:
 
 
 def test_one_look_is_the_usual_quantile() -> None:
-    assert planned(0.05, 1) == pytest.approx((norm.ppf(0.95),), abs=1e-4)
+    assert planned(0.05, 1, POWER) == pytest.approx((norm.ppf(0.95),), abs=1e-4)
 
 
 @pytest.mark.parametrize("risk", [0.01, 0.05, 0.2])
 def test_what_three_looks_spend_is_what_a_multivariate_normal_says(risk: float) -> None:
     """Scores at looks 1, 2, 3 have correlations sqrt(i/j)."""
-    bounds = planned(risk, 3)
+    bounds = planned(risk, 3, POWER)
     correlation = [[math.sqrt(min(i, j) / max(i, j)) for j in (1, 2, 3)] for i in (1, 2, 3)]
     stays = multivariate_normal(mean=np.zeros(3), cov=correlation, seed=1).cdf(bounds)
     assert 1 - stays == pytest.approx(risk, rel=0.01)
@@ -42,19 +44,19 @@ def test_paths_without_a_change_cross_as_often_as_was_planned() -> None:
     looks = 85
     steps = np.random.default_rng(7).normal(0, 1, (40_000, looks))
     scores = np.cumsum(steps, axis=1) / np.sqrt(np.arange(1, looks + 1))
-    crossed = (scores > np.array(planned(0.05, looks))).any(axis=1)
+    crossed = (scores > np.array(planned(0.05, looks, POWER))).any(axis=1)
     assert 100 * crossed.mean() == pytest.approx(5, abs=0.4)
 
 
 def test_a_boundary_falls_from_look_to_look() -> None:
-    bounds = planned(0.05, 85)
+    bounds = planned(0.05, 85, POWER)
     assert all(later < earlier for earlier, later in pairwise(bounds))
 
 
 @pytest.mark.parametrize(("risk", "looks"), [(0.0, 5), (0.5, 5), (-0.1, 5), (math.nan, 5), (0.05, 0)])
 def test_an_impossible_risk_or_no_look_is_refused(risk: float, looks: int) -> None:
     with pytest.raises(ValueError, match="a risk lies between 0 and"):
-        planned(risk, looks)
+        planned(risk, looks, POWER)
 
 
 def test_a_boundary_for_few_partners_is_as_unlikely_as_that_for_many() -> None:

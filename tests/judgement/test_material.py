@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import stdtrit
 
 from judgement.material import Asked, Sides, Stretch, judge_change
+from judgement.methods import SOONER
 from judgement.verdicts import Schedule
 from models.change import Boundary, Gate, GateFinding, MaterialChange
 from models.evidence import PartnerReading, Verdict
@@ -249,9 +250,9 @@ def test_either_side_of_what_is_an_alarm_on_both_spends_half_of_the_risk() -> No
 
 def reach(change: MaterialChange, part: float, look: int, looks: int) -> float:
     """The boundary of a planned look that spends that part of the usual risk."""
-    assert change.error is not None
-    assert change.freedom is not None
-    return Schedule(look, looks).critical(0.05 * part, change.error, change.freedom, 5.0)
+    assert change.pause_error is not None
+    assert change.pause_freedom is not None
+    return Schedule(look, looks, SOONER).critical(0.05 * part, change.pause_error, change.pause_freedom, 5.0)
 
 
 def test_a_later_stretch_says_nothing_by_itself() -> None:
@@ -274,7 +275,7 @@ def test_a_later_stretch_counts_once_a_week_of_it_has_matured(days: int, counts:
 
 def test_a_later_stretch_that_looks_worse_keeps_from_met() -> None:
     one = asked(0.9, partners=40, days=50)
-    late = Sides(answered("p", 0.84, 40, 8, 3), answered("c", 0.9, 60, 8, 3))
+    late = Sides(answered("p", 0.87, 40, 8, 3), answered("c", 0.9, 60, 8, 3))
     assert judged(one)[0] is Verdict.MET
     verdict, change = judged(one._replace(stretches=[*one.stretches, Stretch(BEGAN + 43 * DAY, late)]))
     assert verdict is Verdict.CANNOT_TELL
@@ -347,9 +348,9 @@ def test_a_margin_of_velocity_is_told_as_it_was_agreed_and_what_would_be_seen_as
     assert "agreed margin 20.0" in change.sentence
     assert change.detectable is not None
     assert change.critical is not None
-    assert change.error is not None
-    assert change.freedom is not None
-    reach = (change.critical + stdtrit(change.freedom, 0.8)) * change.error
+    assert change.pause_error is not None
+    assert change.pause_freedom is not None
+    reach = (change.critical + stdtrit(change.pause_freedom, 0.8)) * change.pause_error
     assert change.detectable == pytest.approx(100 * (1 - math.exp(-reach)))
     assert f"so far one of {change.detectable:.1f} % would have been seen, the margin probably" in change.sentence
 

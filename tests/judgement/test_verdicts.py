@@ -10,33 +10,33 @@ from scipy import stats
 from judgement.boundaries import for_few, open_ended, planned
 from judgement.verdicts import MOST_LOOKS, Schedule, Shown, bound_at
 
-RISK, ERROR, FREEDOM, MARGIN = 0.05, 2.0, 12.0, 5.0
+RISK, ERROR, FREEDOM, MARGIN, POWER = 0.05, 2.0, 12.0, 5.0, 1.5
 
 
 def critical(look: int, looks: int | None) -> float:
-    return Schedule(look, looks).critical(RISK, ERROR, FREEDOM, MARGIN)
+    return Schedule(look, looks, POWER).critical(RISK, ERROR, FREEDOM, MARGIN)
 
 
 def test_planned_looks_spend_nine_tenths_and_those_after_them_the_rest() -> None:
     """So that all looks together, however long it takes, spend the risk and no more."""
-    assert critical(30, 60) == pytest.approx(float(for_few(planned(0.9 * RISK, 60)[29], FREEDOM)))
-    assert critical(60, 60) == pytest.approx(float(for_few(planned(0.9 * RISK, 60)[59], FREEDOM)))
+    assert critical(30, 60) == pytest.approx(float(for_few(planned(0.9 * RISK, 60, POWER)[29], FREEDOM)))
+    assert critical(60, 60) == pytest.approx(float(for_few(planned(0.9 * RISK, 60, POWER)[59], FREEDOM)))
     assert critical(61, 60) == pytest.approx(float(for_few(open_ended(0.1 * RISK, ERROR, MARGIN), FREEDOM)))
     assert critical(30, None) == pytest.approx(float(for_few(open_ended(RISK, ERROR, MARGIN), FREEDOM)))
 
 
 def test_few_partners_are_held_to_quantiles_of_t() -> None:
-    tail = stats.norm.sf(planned(0.9 * RISK, 60)[59])
+    tail = stats.norm.sf(planned(0.9 * RISK, 60, POWER)[59])
     assert critical(60, 60) == pytest.approx(stats.t.isf(tail, FREEDOM))
 
 
 def test_of_very_many_looks_each_has_a_boundary_that_an_earlier_one_would_have() -> None:
     """Never less than what it may be: what is not looked at is not spent."""
     looks = 2 * MOST_LOOKS
-    bounds = [bound_at(RISK, looks, look) for look in range(1, looks + 1)]
+    bounds = [bound_at(RISK, looks, look, POWER) for look in range(1, looks + 1)]
     assert bounds == sorted(bounds, reverse=True)
-    assert bounds[-1] == planned(RISK, MOST_LOOKS)[-1]
-    assert bounds[2 * 90 - 1] == bounds[2 * 90] == planned(RISK, MOST_LOOKS)[89]
+    assert bounds[-1] == planned(RISK, MOST_LOOKS, POWER)[-1]
+    assert bounds[2 * 90 - 1] == bounds[2 * 90] == planned(RISK, MOST_LOOKS, POWER)[89]
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])

@@ -18,7 +18,7 @@ from models.evidence import Verdict
 from models.learning import ChangeReading, Readings
 from models.metric import MetricName
 from models.plan import RolloutPlan
-from models.plan_change import ChangeRule, Margin
+from models.plan_change import METHOD, ChangeRule, Margin
 from record.plan_text import plan_text
 from tests.learning.stories import SLA, baseline, breach, finish, reading
 from tests.plans import judged_by_change, make_plan
@@ -54,7 +54,7 @@ def change(**fields: Any) -> MaterialChange:
     would be met in four of five. What would have been seen was 3.1.
     """
     told: dict[str, Any] = {
-        "method": 1,
+        "method": 2,
         "sentence": "",
         "unit": "points",
         "margin": 5.0,
@@ -104,6 +104,21 @@ def test_a_margin_becomes_as_strict_as_every_gate_would_have_borne(quiet: Simula
     text = plan_text(draft.plan, draft.head, draft.reasons)
     assert parse_plan(text, "plan.yaml") == draft.plan
     assert "# margin 3.4pp, was 5pp" in " ".join(text.split())
+
+
+def test_the_next_cycle_is_judged_by_the_method_of_new_plans(quiet: Simulator) -> None:
+    """Whatever was signed for this one, and however its margin comes out; who edits the draft reads that it is so."""
+    [rule, *others] = PLAN.metrics
+    assert rule.change is not None
+    before = rule.model_copy(update={"change": rule.change.model_copy(update={"method": 1})})
+    plan = PLAN.model_copy(update={"metrics": (before, *others)})
+    draft = drafted(quiet, at_gates(quiet), plan)
+    agreed = draft.plan.metrics[0].change
+    assert agreed is not None
+    assert agreed.method == METHOD == 2
+    assert draft.reasons["metrics.0.change"][1] == "judged by method 2, was 1: what new plans are judged by"
+    text = plan_text(draft.plan, draft.head, draft.reasons)
+    assert parse_plan(text, "plan.yaml").digest == draft.plan.digest
 
 
 def test_bad_luck_that_was_borne_counts_beyond_what_is_likely(quiet: Simulator) -> None:

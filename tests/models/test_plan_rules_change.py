@@ -17,6 +17,8 @@ from tests.plans import judged_by_change, make_plan
 
 LONG = ("phases.baseline_window", "84d"), ("cohorts.waves.0.bake", "14d"), ("cohorts.waves.1.bake", "14d")
 SLA, MARGIN = "metrics.0.change", "metrics.1.change"
+SIGNED = "sha256:ddc5c5204f16a18f5941452de6bd7d808a35875d05a8eeb93e6272716252540c"
+"""The digest of a plan that was signed when there was one method, by the release of then."""
 
 
 def told(*changes: tuple[str, Any]) -> list[tuple[str, str]]:
@@ -41,11 +43,22 @@ def test_a_metric_may_be_judged_by_its_change_alone_or_beside_thresholds() -> No
 def test_a_plan_keeps_the_method_it_was_signed_with() -> None:
     """The number stands in what is signed: a later method is a later plan."""
     plan = make_plan(**judged_by_change())
-    assert plan.model_dump(mode="json")["metrics"][0]["change"]["method"] == 1
-    said = valid((SLA, {"margin": "5pp", "method": 1}), *LONG)
+    assert plan.model_dump(mode="json")["metrics"][0]["change"]["method"] == 2
+    said = valid((SLA, {"margin": "5pp", "method": 2}), *LONG)
     assert said.digest == valid((SLA, {"margin": "5pp"}), *LONG).digest
     with pytest.raises(ValidationError, match=r"metrics\.0\.change\.method"):
-        valid((SLA, {"margin": "5pp", "method": 2}), *LONG)
+        valid((SLA, {"margin": "5pp", "method": 3}), *LONG)
+
+
+def test_a_plan_that_was_signed_before_there_was_a_second_method_keeps_the_first_and_its_digest() -> None:
+    """As it was written down then: with the number, whatever the method of new plans is by now."""
+    signed = valid((SLA, {"margin": "5pp", "method": 1}), *LONG)
+    assert signed.digest == SIGNED
+    read = RolloutPlan.model_validate_json(signed.model_dump_json(by_alias=True))
+    change = read.metrics[0].change
+    assert change is not None
+    assert (change.method, read.digest) == (1, SIGNED)
+    assert valid((SLA, {"margin": "5pp"}), *LONG).digest != SIGNED
 
 
 def test_a_metric_of_which_nothing_is_agreed_is_refused() -> None:

@@ -57,11 +57,13 @@ async def said(live: Live) -> str:
     return b"".join(b64decode(one) for one in re.findall(r'"data": "([^"]+)"', history)).decode()
 
 
+@pytest.mark.parametrize("method", [1, 2])
 async def test_a_pilot_that_falls_behind_is_paused_and_told_by_whom(
-    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record]
+    time_skipping: WorkflowEnvironment, lively: asyncpg.Pool[asyncpg.Record], method: int
 ) -> None:
+    """By the method of its plan, and so it is judged anew from what was written down."""
     await slump(lively, PILOT[:9], SLUMP, FACTS_TO)
-    async with running(time_skipping, lively, make_plan(**judged_by_change())) as live:
+    async with running(time_skipping, lively, make_plan(**judged_by_change(method=method))) as live:
         await to_pilot(live)
         view = await live.until_status(Status.PAUSED)
         assert view.pause is not None
@@ -71,7 +73,8 @@ async def test_a_pilot_that_falls_behind_is_paused_and_told_by_whom(
         assert view.pause.leads
         item = await whole_sla(lively, live)
         assert item.change is not None
-        assert item.change.method == 1
+        assert item.change.method == method
+        assert (item.change.pause_error is None) is (method == 1)
         assert item.change.matured_through is not None
         assert item.change.sentence in view.pause.detail
         assert item.change.sentence in view.sentence
@@ -81,7 +84,7 @@ async def test_a_pilot_that_falls_behind_is_paused_and_told_by_whom(
         [paused] = [one for one in await live.log() if one.kind is EntryKind.PAUSE]
         assert paused.detail["partners"] == list(view.pause.partners)
         kept = await lively.fetchval("select plan from rollout where rollout_id = $1", live.plan.id)
-        assert kept["metrics"][0]["change"]["method"] == 1
+        assert kept["metrics"][0]["change"]["method"] == method
         history = await said(live)
         assert item.change.sentence in history
         assert '"matured_through"' not in history
