@@ -106,6 +106,8 @@ def _type(found: Schema, schema: Schema) -> str:
         return f"a list of {_plural(_type(found.get('items', {}), schema))}{least}"
     if "const" in found:
         return f"`{found['const']}`"
+    if "enum" in found:
+        return " \\| ".join(f"`{one}`" for one in found["enum"])
     return _scalar(found)
 
 

@@ -320,11 +320,18 @@ def _impossible(metric: MetricName) -> Callable[[PartnerReading], bool]:
 
     def impossible(row: PartnerReading) -> bool:
         numerator, denominator, parts = row.numerator or 0.0, row.denominator or 0.0, row.parts
-        if not all(map(math.isfinite, (numerator, denominator, *parts.values()))) or row.facts < 0:
+        if row.facts < 0 or not (math.isfinite(numerator) and math.isfinite(denominator)):
+            return True
+        # Most rows have no parts; to look into none costs as much as all the rest.
+        if parts and not all(map(math.isfinite, parts.values())):
             return True
         if counted and numerator > denominator:
             return True
-        return not signed and (numerator < 0 or denominator < 0 or any(parts.get(name, 0.0) < 0 for name in named))
+        if signed:
+            return False
+        if numerator < 0 or denominator < 0:
+            return True
+        return bool(parts and named) and any(parts.get(name, 0.0) < 0 for name in named)
 
     return impossible
 

@@ -37,7 +37,7 @@ def sides(panel: Panel, rollout: int, days: slice) -> Sides:
     return Sides(rows[: panel.pilot], rows[panel.pilot :])
 
 
-def verdict(panel: Panel, rollout: int, day: int) -> Verdict:
+def verdict(panel: Panel, rollout: int, day: int, method: int) -> Verdict:
     """The product's, on the evening of that day."""
     metric, margin = METRIC[panel.kind]
     matured = day - LATEST
@@ -48,7 +48,7 @@ def verdict(panel: Panel, rollout: int, day: int) -> Verdict:
     ]
     asked = Asked(
         metric=metric,
-        rule=ChangeRule(margin=margin),
+        rule=ChangeRule(margin=margin).model_copy(update={"method": method}),
         before=sides(panel, rollout, slice(0, BASELINE)),
         stretches=stretches,
         matured_through=BEGAN + matured * DAY,
@@ -58,14 +58,15 @@ def verdict(panel: Panel, rollout: int, day: int) -> Verdict:
     return judge_change(asked)[0]
 
 
+@pytest.mark.parametrize("method", [1, 2])
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("world", [PLAIN, PLAIN.harmed("harm", 2), PLAIN.harmed("late harm", 3, onset=30)])
-def test_ours_in_the_bench_is_what_the_product_says(kind: Kind, world: World) -> None:
+def test_ours_in_the_bench_is_what_the_product_says(kind: Kind, world: World, method: int) -> None:
     panel = make(kind, world, 12, 24, 3, np.random.default_rng(5))
-    found = ours(panel)
+    found = ours(panel, method)
     for rollout in range(3):
         for day in (10, 14, 41, 44, 60, 75, DAYS):
-            said = verdict(panel, rollout, day)
+            said = verdict(panel, rollout, day, method)
             assert bool(found.pauses[rollout, day - 1]) is (said is Verdict.NOT_MET)
             assert bool(found.met[rollout, day - 1]) is (said is Verdict.MET)
 

@@ -53,19 +53,21 @@ def test_a_harm_moves_what_is_estimated_by_itself_and_leaves_the_error(metric: M
     assert float(worse.freedom) == pytest.approx(float(healthy.freedom))
 
 
+@pytest.mark.parametrize("method", [1, 2])
 @pytest.mark.parametrize(
     ("metric", "strict", "harm"),
     [(SLA, strict, harm) for strict in (False, True) for harm in (0.0, 5.0, 12.0)]
     # Both sides are alarms, and a share would be above one.
     + [(MDF, False, harm) for harm in (0.0, 5.0, 12.0, -12.0)],
 )
-def test_every_look_says_what_the_product_would_say(metric: MetricName, strict: bool, harm: float) -> None:
+def test_every_look_says_what_the_product_would_say(metric: MetricName, strict: bool, harm: float, method: int) -> None:
+    """By the method of the plan that is looked at, which is that of the product as well."""
     pilot, control = _sides()
     if metric is MDF:
         pilot, control = (
             one._replace(metric=MDF, sums=one.sums[::7], facts=one.facts[::7]) for one in (pilot, control)
         )
-    rule = RULE.model_copy(update={"strict": strict})
+    rule = RULE.model_copy(update={"strict": strict, "method": method})
     drawn = _drawn(pilot, 12)
     looks = look_at(pilot, control, rule, DAYS, drawn, risk_share=0.5)
     harms, margin = np.full(12, harm), power.margin_of(rule.margin, looks)
@@ -130,6 +132,23 @@ def test_the_smallest_change_is_the_one_that_four_of_five_rollouts_show() -> Non
     assert found is not None
     assert power.proven(looks, np.full(200, found * 1.001))[-1] >= 0.8
     assert power.proven(looks, np.full(200, found * 0.97))[-1] < 0.8
+
+
+def test_planning_tells_what_the_method_of_the_plan_shows() -> None:
+    """The first method asks for more, by a wider error of a few partners; *met* asks for the same by both."""
+    pilot, control = _sides(size=8)
+    first, second = (
+        look_at(pilot, control, RULE.model_copy(update={"method": method}), DAYS, _drawn(pilot, 200))
+        for method in (1, 2)
+    )
+    assert np.array_equal(first.worse, second.worse)
+    assert np.array_equal(first.pass_reach, second.pass_reach, equal_nan=True)
+    assert np.nanmedian(second.reach / first.reach) < 0.98
+    harm = np.full(200, 8.0)
+    days = [power.day_of(one, power.proven(one, harm), 0.5) for one in (first, second)]
+    assert days[0] is not None
+    assert days[1] is not None
+    assert days[1] < days[0]
 
 
 def test_more_partners_and_more_time_show_smaller_changes() -> None:
