@@ -70,7 +70,7 @@ async def test_evidence_of_a_change_says_what_still_stands_in_its_way(terminal: 
     kept = await _kept(terminal, rollout)
     [sla] = [one for one in kept.data["items"] if one["metric"] == "lead_follow_up_sla"]
     assert (sla["verdict"], sla["by_change"]) == ("no evidence", "no evidence")
-    assert (sla["change"]["method"], sla["change"]["gates"][0]["gate"]) == (1, "mature days")
+    assert (sla["change"]["method"], sla["change"]["gates"][0]["gate"]) == (2, "mature days")
     told = await terminal("evidence", plan.id)
     assert "Changes since the baseline against comparable partners" in told.out
     assert f"pilot: {sla['change']['sentence']}" in told.out

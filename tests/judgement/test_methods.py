@@ -145,6 +145,21 @@ def test_a_velocity_counts_by_the_deals_before() -> None:
     assert float(lost.error) == pytest.approx(math.sqrt(max(moderated, sum(own))))
 
 
+def test_where_what_is_lent_is_no_number_the_own_error_stays() -> None:
+    """A comparison of 1e307 times the pilot's size: no machine can say what that lends."""
+    rates = np.array([0.5, 0.6, 0.55, 0.45, 0.4]), np.array([0.5, 0.4, 0.6, 0.45])
+    pilot, control = (
+        Arm(
+            np.stack([size * rate[::-1], np.full(len(rate), size)], axis=-1),
+            np.stack([size * rate, np.full(len(rate), size)], axis=-1),
+        )
+        for rate, size in zip(rates, (1e-154, 1e153), strict=True)
+    )
+    own, lent = estimates(2, Ratio(), pilot, control)
+    assert np.isfinite(own.error)
+    assert (lent.error, lent.freedom) == (own.error, own.freedom)
+
+
 @pytest.mark.parametrize("form", [Ratio(), LogVelocity()])
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
