@@ -56,11 +56,6 @@ _DIALECT = (
     (r"interval '1 us'", "interval '1 microsecond'"),
     (r"(interval '1 month'\)) as m\n", r"\1 as m (m)\n"),
     (
-        r"cross join unnest\(t.contact_hours, t.business_hours\) as taken \(hours, business_hours\)",
-        "cross join lateral (select unnest(t.contact_hours) as hours, unnest(t.business_hours) as business_hours)"
-        " as taken",
-    ),
-    (
         r"cross join unnest\(t.amounts, t.currencies, t.months\) as one \(amount, currency, month\)",
         "cross join lateral (select unnest(t.amounts) as amount, unnest(t.currencies) as currency,"
         " unnest(t.months) as month) as one",

@@ -22,21 +22,11 @@ def _read(name: str) -> str:
 
 
 _LEAD_STATES = _read("lead_states.sql")
+_LEAD_READINGS = _LEAD_STATES + _read("lead_readings.sql")
 _LEAD_DRIVERS = _LEAD_STATES + _read("lead_drivers.sql")
-
-
-def _part(name: str) -> str:
-    """A file that follows another one, as a part of what is read together with others of that kind."""
-    return _FOLLOWS.sub("with ", _read(name), count=1)
-
-
-_FOLLOWS = re.compile("^, ", re.MULTILINE)
-_SLA_WITH_DRIVERS = (
-    f"{_LEAD_STATES}, reading as (\n{_part('metrics/lead_follow_up_sla.sql')}\n)"
-    f", driver as (\n{_part('lead_drivers.sql')}\n)\n{_read('sla_with_drivers.sql')}"
-)
+_SLA_WITH_DRIVERS = _LEAD_READINGS + _read("sla_with_drivers.sql")
 _METRIC = {
-    metric: (_LEAD_STATES if metric is MetricName.LEAD_FOLLOW_UP_SLA else "") + _read(f"metrics/{metric}.sql")
+    metric: (_LEAD_READINGS if metric is MetricName.LEAD_FOLLOW_UP_SLA else "") + _read(f"metrics/{metric}.sql")
     for metric in MetricName
 }
 _DATA_THROUGH = {metric: _read(f"data_through/{metric}.sql") for metric in MetricName}

@@ -26,9 +26,9 @@ lead_state as (
         end as state,
         seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due,
         seen.contact_at,
-        extract(epoch from seen.contact_at - l.assigned_at) / 3600 as contact_hours,
+        date_part('epoch', seen.contact_at - l.assigned_at) as contact_seconds,
         -- The lead was known without a contact, and then one turned up that was days old.
-        coalesce(l.first_contact_known_at > greatest(l.first_contact_at + interval '3 days', l.known_at), false)
+        coalesce(l.first_contact_known_at > greatest(l.first_contact_at + interval '72 hours', l.known_at), false)
             as backdated,
         l.contact_due_at >= $5 as early,
         -- A contact in time may still become known: feeds bring the day before.
@@ -55,4 +55,6 @@ lead_state as (
       and l.assigned_at >= $3::timestamptz
       and l.assigned_at < $4::timestamptz
       and l.assigned_at <= $5
+    -- Otherwise each count of a state works the state out anew.
+    offset 0
 )

@@ -20,4 +20,6 @@ from (
                and greatest(known_at, amended_at) <= $1)
         )
     ) as day
+    -- Otherwise each use of the day reads it anew.
+    offset 0
 ) as reached

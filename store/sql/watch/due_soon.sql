@@ -7,14 +7,20 @@ select asked.group_no, sum(lead.leads)::bigint as leads, min(lead.due_at) as fir
 from unnest($1::int[], $2::text[], $3::timestamptz[]) as asked (group_no, partner_id, until)
 cross join lateral (
     select count(*) as leads, min(contact_due_at) as due_at
-    from lead
-    where partner_id = asked.partner_id
-      and contact_due_at >= ($5::timestamptz[])[asked.group_no + 1]
-      and contact_due_at < asked.until
-      and assigned_at >= ($4::timestamptz[])[asked.group_no + 1]
+    from (
+        select contact_due_at, assigned_at, known_at, amended_at
+        from lead
+        where partner_id = asked.partner_id
+          and contact_due_at >= ($5::timestamptz[])[asked.group_no + 1]
+          and contact_due_at < asked.until
+          and first_contact_at is null and reassigned_at is null and excluded_at is null and rejected_at is null
+        -- Whatever else is asked comes later: the few that are due are found by lead_open_deadline, not among all of the
+        -- window.
+        offset 0
+    ) as open
+    where assigned_at >= ($4::timestamptz[])[asked.group_no + 1]
       and assigned_at <= ($5::timestamptz[])[asked.group_no + 1]
       and greatest(known_at, amended_at) <= ($5::timestamptz[])[asked.group_no + 1]
-      and first_contact_at is null and reassigned_at is null and excluded_at is null and rejected_at is null
 ) as lead
 where lead.leads > 0
 group by asked.group_no
