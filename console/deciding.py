@@ -25,6 +25,7 @@ from models.claims import BREAK_GLASS, PROPOSER, START, Claims, longest, said
 from models.command import Command, Verb
 from models.log import Receipt
 from models.names import rollout_workflow_id
+from models.outline import Outline
 from models.plan import Decisions, Owner, RolloutPlan
 from models.rollout import Delegation
 
@@ -127,7 +128,7 @@ async def part_of(site: Site, person: Person, name: str, plan: RolloutPlan, verb
     return Part(stands_in.identity, stands_in.role) if stands_in else Part(person.identity, _NO_ROLE)
 
 
-def owner_of(plan: RolloutPlan, person: Person) -> Owner | None:
+def owner_of(plan: RolloutPlan | Outline, person: Person) -> Owner | None:
     """The owner somebody is: by issuer and subject where the plan says them, else by identity."""
     return next((one for one in plan.owners if _is(person, one.issuer, one.subject, one.identity)), None)
 

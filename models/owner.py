@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -63,3 +64,14 @@ class Owner(Grown):
     def signs_as(self, issuer: str, subject: str) -> bool:
         """Whether a signature of this person is theirs."""
         return self.issuer is not None and (self.issuer, self.subject) == (issuer, subject)
+
+
+def owner_called(owners: Sequence[Owner], identity: str) -> Owner | None:
+    """The owner with this identity, None for a stranger. Letter case does not matter."""
+    folded = identity.casefold()
+    return next((owner for owner in owners if owner.identity.casefold() == folded), None)
+
+
+def holders_of(owners: Sequence[Owner], roles: Collection[str]) -> tuple[Owner, ...]:
+    """The owners who hold one of the roles."""
+    return tuple(owner for owner in owners if owner.role in roles)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from models.base import Duration, Frozen, Grown, Instant, digest
 from models.metric import MetricName
-from models.owner import Attribute, Identity, PartnerId, Role, Slug, Text, said
+from models.owner import Attribute, Identity, PartnerId, Role, Slug, Text, holders_of, owner_called, said
 from models.owner import Owner as Owner
 from models.plan_metric import Limit, MetricPlan
 from models.plan_risk import Risk as Risk
@@ -342,8 +342,7 @@ class RolloutPlan(Grown):
 
     def owner(self, identity: str) -> Owner | None:
         """The owner with this identity, None for a stranger. Letter case does not matter."""
-        folded = identity.casefold()
-        return next((owner for owner in self.owners if owner.identity.casefold() == folded), None)
+        return owner_called(self.owners, identity)
 
     def signer(self, issuer: str, subject: str) -> Owner | None:
         """The owner who signs in as this person, None for a stranger."""
@@ -351,7 +350,7 @@ class RolloutPlan(Grown):
 
     def holders(self, *roles: str) -> tuple[Owner, ...]:
         """The owners who hold one of the roles."""
-        return tuple(owner for owner in self.owners if owner.role in roles)
+        return holders_of(self.owners, roles)
 
     def cohort_specs(self) -> tuple[CohortSpec, ...]:
         """All cohorts, in the order in which a partner is given to the first that selects it."""

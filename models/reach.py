@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from models.outline import Outline
 from models.plan import ApprovalRule, GateName, OptionKey, RolloutPlan
 
 
-def cohorts_to_enrol(plan: RolloutPlan, phase: str, wave: int | None) -> tuple[str, ...]:
+def cohorts_to_enrol(plan: RolloutPlan | Outline, phase: str, wave: int | None) -> tuple[str, ...]:
     """The cohorts a phase or wave enrols at its start."""
     if plan.chosen is OptionKey.MAINTAIN:
         return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from models.base import Frozen
+from models.outline import Outline
 from models.plan import ApprovalRule, GateName, OptionKey, RolloutPlan
 from models.rollout import Phase
 
@@ -35,7 +36,7 @@ class Transition(Frozen):
         return f"wave_{self.wave}" if self.gate is GateName.WAVE else self.gate.value
 
 
-def transition(plan: RolloutPlan, phase: Phase, wave: int | None) -> Transition:
+def transition(plan: RolloutPlan | Outline, phase: Phase, wave: int | None) -> Transition:
     """The way out of a phase under the option the plan chose.
 
     A measures and reviews, B pilots, validates and scales in waves, C goes to everybody at once.

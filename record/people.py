@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models.outline import Outline
 from models.plan import RolloutPlan
 from models.rollout import Delegation
 
 
-def name_of(plan: RolloutPlan | None, identity: str | None, given: Sequence[Delegation] = ()) -> str:
+def name_of(plan: RolloutPlan | Outline | None, identity: str | None, given: Sequence[Delegation] = ()) -> str:
     """Somebody by name, where the plan names them, or an owner who lets them act."""
     if identity is None:
         return ""

@@ -282,11 +282,12 @@ def _opened(body: dict[str, Any]) -> tuple[Measured, Snapshot]:
 async def read_assessment(conn: Connection, rollout_id: str, digest: str | None = None) -> Assessment | None:
     """An assessment of a rollout, whole: by its digest or the beginning of one, otherwise the newest that the rollout
     made for itself. None where there is none."""
-    asked = digest or await conn.fetchval(_NEWEST, rollout_id)
-    found = await read_evidence(conn, asked) if asked else None
-    if found is None or found.kind != "assessment" or found.key.rollout_id != rollout_id:
-        return None
-    return Assessment.model_validate_json(json.dumps(found.body))
+    if digest:
+        row = await conn.fetchrow(_FIND, _beginning(digest), None, None)
+        body = row["body"] if row and (row["kind"], row["rollout_id"]) == ("assessment", rollout_id) else None
+    else:
+        body = await conn.fetchval(_NEWEST, rollout_id)
+    return None if body is None else Assessment.model_validate_json(body)
 
 
 async def read_evidence(conn: Connection, digest: str, key: RolloutKey | None = None) -> StoredEvidence | None:
@@ -296,17 +297,16 @@ async def read_evidence(conn: Connection, digest: str, key: RolloutKey | None = 
         digest: `sha256:...`, or its first hex digits as people are shown them.
         key: look at this rollout only.
     """
-    row = await conn.fetchrow(
-        _FIND,
-        "sha256:" + _like(digest.removeprefix("sha256:")),
-        key.rollout_id if key else None,
-        key.chain_id if key else None,
-    )
+    whose = (key.rollout_id, key.chain_id) if key else (None, None)
+    row = await conn.fetchrow(_FIND, _beginning(digest), *whose)
     if row is None:
         return None
-    rest = {name: row[name] for name in StoredEvidence.model_fields if name != "key"}
-    return StoredEvidence(key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]), **rest)
+    rest = {name: row[name] for name in StoredEvidence.model_fields if name not in ("key", "body")}
+    key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
+    return StoredEvidence(key=key, body=json.loads(row["body"]), **rest)
 
 
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def _beginning(digest: str) -> str:
+    """How it begins, for LIKE, in which its signs stand for themselves."""
+    text = digest.removeprefix("sha256:")
+    return "sha256:" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

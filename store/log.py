@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from models.base import digest, digest_json
@@ -62,4 +61,4 @@ async def _must_equal(conn: Connection, key: RolloutKey, entry: LogEntry) -> Non
 async def read_log(conn: Connection, rollout_id: str, chain_id: str | None = None) -> tuple[LogEntry, ...]:
     """A rollout's whole log, the oldest entry first: of one chain, or of the newest."""
     rows = await conn.fetch(_READ, rollout_id, chain_id)
-    return tuple(LogEntry.model_validate_json(json.dumps(row["entry"])) for row in rows)
+    return tuple(LogEntry.model_validate_json(row["entry"]) for row in rows)

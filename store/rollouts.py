@@ -71,19 +71,22 @@ async def open_rollout(conn: Connection, request: OpenRequest) -> None:
 
 async def read_plan(conn: Connection, key: RolloutKey) -> RolloutPlan | None:
     """The plan a rollout runs, None for an unknown one."""
-    found = await read_plan_and_digest(conn, key)
-    return found[0] if found else None
+    text = await _stored_plan(conn, key)
+    return None if text is None else plan_of(text)
 
 
 async def read_plan_and_digest(conn: Connection, key: RolloutKey) -> tuple[RolloutPlan, str] | None:
     """The plan a rollout runs with the digest of what is stored as its plan now; None for an unknown rollout."""
-    body = await conn.fetchval(
-        "select plan from rollout where (rollout_id, chain_id) = ($1, $2)", key.rollout_id, key.chain_id
+    text = await _stored_plan(conn, key)
+    return None if text is None else (plan_of(text), _digest(text))
+
+
+async def _stored_plan(conn: Connection, key: RolloutKey) -> str | None:
+    """As text: to make values of it and text of those again would take longer than to read it."""
+    found: str | None = await conn.fetchval(
+        "select plan::text from rollout where (rollout_id, chain_id) = ($1, $2)", key.rollout_id, key.chain_id
     )
-    if body is None:
-        return None
-    text = json.dumps(body)
-    return _plan(text), _digest(text)
+    return found
 
 
 async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[StoredRollout, ...]:
@@ -196,14 +199,15 @@ async def baselines_from(conn: Connection, key: RolloutKey, digest: str) -> tupl
 
 
 @lru_cache(maxsize=64)
-def _plan(text: str) -> RolloutPlan:
-    """Checking a plan's rules takes as long as measuring a metric, and the watch reads the same plans all day."""
+def plan_of(text: str) -> RolloutPlan:
+    """The plan that a column holds as text. Checking a plan's rules takes as long as measuring a metric, and the watch
+    reads the same plans all day."""
     return RolloutPlan.model_validate_json(text)
 
 
 @lru_cache(maxsize=200)
 def _digest(text: str) -> str:
-    return _plan(text).digest
+    return plan_of(text).digest
 
 
 def delegations(rows: Sequence[Any]) -> tuple[Delegation, ...]:
@@ -239,7 +243,7 @@ def _stored(row: Any) -> StoredRollout:
     # Every part has been checked just now; to check the whole would be to check the rules of its plan once more.
     return StoredRollout.model_construct(
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),
-        plan=_plan(json.dumps(row["plan"])),
+        plan=plan_of(json.dumps(row["plan"])),
         plan_digest=row["plan_digest"],
         clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
         decisions=Decisions(row["decisions"]),

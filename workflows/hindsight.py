@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.command import JudgePause, PauseVerdict, Verb
 from models.log import EntryKind
+from models.outline import Outline
 from models.plan import Owner, RolloutPlan
 from models.rollout import PauseCause, PauseRecord, PauseState, RolloutState
 from workflows.asking import Refused, fields, same, who
@@ -31,7 +32,7 @@ def remember(state: RolloutState, pause: PauseState) -> RolloutState:
     return state.model_copy(update={"pauses": (*state.pauses, record)[-MOST:]})
 
 
-def judges(plan: RolloutPlan, roles: tuple[str, ...], *, guardrail: bool) -> tuple[Owner, ...]:
+def judges(plan: RolloutPlan | Outline, roles: tuple[str, ...], *, guardrail: bool) -> tuple[Owner, ...]:
     """Whose a pause is to judge: whoever had to act on it, and never the proposer after a breach."""
     return tuple(one for one in plan.holders(*roles) if not (guardrail and same(one.identity, plan.proposer)))
 

@@ -17,12 +17,12 @@ from models.base import digest
 from models.command import Verb
 from models.evidence import Assessment
 from models.log import LogEntry
+from models.outline import Outline
 from models.plan import Owner, RolloutPlan
 from models.rollout import AllowedAction, Delegation, RolloutView
 from store.evidence import read_assessment
 from store.log import read_log
-from store.rollouts import read_plan
-from store.views import CohortScope, Line, read_line, read_scope
+from store.views import CohortScope, Line, read_whole
 
 PATIENCE = 4.0
 """Seconds a page waits for a worker; a person would think it broken."""
@@ -78,7 +78,7 @@ def digest_of(entry: LogEntry) -> str:
     return digest(entry.model_copy(update={"token": None}))
 
 
-def identity_of(plan: RolloutPlan, person: Person, given: Sequence[Delegation] = ()) -> str:
+def identity_of(plan: RolloutPlan | Outline, person: Person, given: Sequence[Delegation] = ()) -> str:
     """What a plan calls a person, or an owner who lets them act; what the issuer calls them if neither does."""
     known = owner_of(plan, person) or delegation_of(given, person)
     return known.identity if known else person.identity
@@ -88,20 +88,24 @@ async def look_at(request: Request, person: Person, name: str) -> Look | None:
     """A rollout, None for an unknown one."""
     pool = pool_of(request)
     async with pool.acquire() as conn:
-        line = await read_line(conn, name)
-        plan = await read_plan(conn, line.key) if line else None
-    if line is None or plan is None:
+        found = await read_whole(conn, name)
+    if found is None:
         return None
+    line, plan, scope = found
     asking = asyncio.create_task(_ask(request, person, identity_of(plan, person), name, open_=line.open))
     try:
         async with pool.acquire() as conn:
-            scope = (await read_scope(conn, [line.key]))[line.key]
             log = await read_log(conn, name, line.key.chain_id)
-            view, actions, silence = await asking
-            digest = view.assessment.digest if view and view.assessment else None
-            assessment = await read_assessment(conn, name, digest) or (view.assessment if view else None)
+            newest = await read_assessment(conn, name)
+        # No connection is kept while a worker is waited for: there are few, and whoever sends facts needs them as well.
+        view, actions, silence = await asking
     finally:
         asking.cancel()
+    told = view.assessment if view else None
+    assessment = newest or told
+    if told is not None and (newest is None or newest.digest != told.digest):
+        async with pool.acquire() as conn:
+            assessment = await read_assessment(conn, name, told.digest) or told
     return Look(line, plan, scope, log, assessment, view, actions, silence)
 
 

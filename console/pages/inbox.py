@@ -18,9 +18,8 @@ from console.pages.telling import Effect, Waits
 from console.pages.words import Words
 from console.person import Person, SignedIn, signer_of
 from console.signin import pool_of
-from models.plan import RolloutPlan
-from store.rollouts import read_plan
-from store.views import CohortScope, Line, list_lines, read_scope
+from models.outline import Outline
+from store.views import CohortScope, Line, list_lines, read_outlines, read_scope
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,19 +51,16 @@ async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tu
     pool = pool_of(request)
     async with pool.acquire() as conn:
         found = await list_lines(conn, awaiting=person.identity, signer=signer_of(person), limit=PER_PAGE)
-        scopes = await read_scope(conn, [one.key for one in found.lines])
-        plans = {line.key: await read_plan(conn, line.key) for line in found.lines}
+        keys = [one.key for one in found.lines]
+        scopes = await read_scope(conn, keys)
+        plans = await read_outlines(conn, keys)
     real = datetime.now(UTC)
-    items = []
-    for line in found.lines:
-        plan = plans[line.key]
-        if plan is not None:
-            items.append(_item(words, line, plan, scopes[line.key], person, real))
+    items = [_item(words, line, plans[line.key], scopes[line.key], person, real) for line in found.lines]
     return tuple(sorted(items, key=_urgency)), found.total
 
 
 def _item(
-    words: Words, line: Line, plan: RolloutPlan, scope: Sequence[CohortScope], person: Person, real: datetime
+    words: Words, line: Line, plan: Outline, scope: Sequence[CohortScope], person: Person, real: datetime
 ) -> Item:
     now, given = line.clock.programme(real), line.standing_in(real)
     identity = identity_of(plan, person, given)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from console.pages import deciding_card, telling, terms
 from console.pages.asking import Look, look_at
-from console.pages.metric_cards import cards
+from console.pages.metric_cards import Changes, Series, cards
 from console.pages.render import page, words_of
 from console.pages.words import Words
 from console.person import Person, SignedIn
@@ -74,10 +74,7 @@ async def show(
     look = await look_at(request, person, name)
     if look is None:
         return unknown(request, person, name)
-    pool = pool_of(request)
-    async with pool.acquire() as conn:
-        series = await read_series(conn, look.line.key)
-        changes = await read_changes(conn, look.line.key)
+    series, changes = await _course_of_metrics(request, look)
     now = look.view.programme_now if look.view else look.line.since
     return page(
         request,
@@ -103,6 +100,17 @@ async def show(
         problem=problem,
         draft=draft,
     )
+
+
+async def _course_of_metrics(request: Request, look: Look) -> tuple[Series, Changes]:
+    """What the charts show; before anything is judged there is none, and of changes only where they are judged."""
+    items = look.assessment.items if look.assessment else ()
+    if not items:
+        return {}, {}
+    async with pool_of(request).acquire() as conn:
+        series = await read_series(conn, look.line.key)
+        judged = any(one.change is not None for one in items)
+        return series, await read_changes(conn, look.line.key) if judged else {}
 
 
 def unknown(request: Request, person: Person, name: str) -> Response:

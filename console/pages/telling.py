@@ -12,6 +12,7 @@ from console.pages.asking import Look
 from console.pages.words import N_, Words
 from models.command import Verb
 from models.evidence import Verdict
+from models.outline import Outline
 from models.plan import Fate, RolloutPlan
 from models.reach import cohorts_to_enrol
 from models.rollout import Awaited, Delegation, Phase, Status
@@ -50,7 +51,9 @@ class Waits(NamedTuple):
     mine: bool
 
 
-def effect_of(words: Words, plan: RolloutPlan, phase: str, wave: int | None, scope: tuple[CohortScope, ...]) -> Effect:
+def effect_of(
+    words: Words, plan: RolloutPlan | Outline, phase: str, wave: int | None, scope: tuple[CohortScope, ...]
+) -> Effect:
     """What the way out of a phase would do."""
     way = transition(plan, Phase(phase), wave)
     entering = cohorts_to_enrol(plan, way.to.value, way.wave)
@@ -183,7 +186,7 @@ def awaited_of(look: Look) -> tuple[Awaited, ...]:
 
 def waits(
     words: Words,
-    plan: RolloutPlan | None,
+    plan: RolloutPlan | Outline | None,
     awaited: tuple[Awaited, ...],
     identity: str,
     now: datetime,

@@ -5,7 +5,18 @@ from __future__ import annotations
 from store.views.log import LogLine, LogPage, entry_of, read_log_page
 from store.views.partners import PartnerLine, Partners, read_partners, regions, tiers
 from store.views.pauses import read_pauses
-from store.views.rollouts import CohortScope, Line, Lines, list_lines, read_line, read_scope
+from store.views.rollouts import (
+    CohortScope,
+    Line,
+    Lines,
+    Whole,
+    list_lines,
+    read_line,
+    read_lines,
+    read_outlines,
+    read_scope,
+    read_whole,
+)
 from store.views.series import ChangePoint, Point, read_changes, read_series
 
 __all__ = [
@@ -18,15 +29,19 @@ __all__ = [
     "PartnerLine",
     "Partners",
     "Point",
+    "Whole",
     "entry_of",
     "list_lines",
     "read_changes",
     "read_line",
+    "read_lines",
     "read_log_page",
+    "read_outlines",
     "read_partners",
     "read_pauses",
     "read_scope",
     "read_series",
+    "read_whole",
     "regions",
     "tiers",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -63,7 +62,7 @@ async def read_log_page(
 async def entry_of(conn: Connection, rollout_id: str, request_id: str) -> LogLine | None:
     """The first entry that tells what came of a request, None where the log has none."""
     row = await conn.fetchrow(
-        "select rollout_id, chain_id, run_id, recorded_at, entry from decision_log"
+        "select rollout_id, chain_id, run_id, recorded_at, entry::text as entry from decision_log"
         " where rollout_id = $1 and request_id = $2 order by recorded_at, sequence limit 1",
         rollout_id,
         request_id,
@@ -76,5 +75,5 @@ def _line(row: Any) -> LogLine:
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),
         run_id=row["run_id"],
         recorded_at=row["recorded_at"],
-        entry=LogEntry.model_validate_json(json.dumps(row["entry"])),
+        entry=LogEntry.model_validate_json(row["entry"]),
     )

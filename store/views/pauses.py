@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from pydantic import TypeAdapter
 
 from models.log import LogEntry
 from models.work import RolloutKey
@@ -10,6 +10,7 @@ from store.pool import Connection
 from store.statements import statement
 
 _PAUSES = statement("views/pauses")
+_ENTRIES: TypeAdapter[tuple[LogEntry, ...]] = TypeAdapter(tuple[LogEntry, ...])
 
 
 async def read_pauses(
@@ -23,8 +24,6 @@ async def read_pauses(
     known = [{"issuer": signer[0], "subject": signer[1]}] if signer else None
     rows = await conn.fetch(_PAUSES, identity.casefold(), known)
     return {
-        RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]): tuple(
-            LogEntry.model_validate_json(json.dumps(one)) for one in row["entries"]
-        )
+        RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]): _ENTRIES.validate_json(row["entries"])
         for row in rows
     }

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from models.base import Frozen, Instant
 from models.clock import ProgrammeClock
+from models.outline import Outline
+from models.plan import RolloutPlan
 from models.rollout import Awaited, Delegation
 from models.work import RolloutKey
 from store.pool import Connection
-from store.rollouts import delegations
+from store.rollouts import plan_of
 from store.statements import statement
 
-_LINES = statement("views/lines")
-_COUNT = f"select count(*) from ({_LINES}) as listed"  # noqa: S608 - a statement of ours, nobody's words
+_LISTED = statement("views/listed")
+_LINES = f"with listed as ({_LISTED})\n{statement('views/lines')}"
+_NEWEST = f"with listed as ({statement('views/newest')})\n{statement('views/lines')}"
+_WHOLE = (
+    f"with listed as ({statement('views/newest')}),\nline as ({statement('views/lines')})\n{statement('views/whole')}"
+)
+_COUNT = f"select count(*) from ({_LISTED}) as listed"  # noqa: S608 - a statement of ours, nobody's words
+_OUTLINES = statement("views/outlines")
 _SCOPE = statement("views/scope")
+
+_AWAITED: TypeAdapter[tuple[Awaited, ...]] = TypeAdapter(tuple[Awaited, ...])
+_DELEGATIONS: TypeAdapter[tuple[Delegation, ...]] = TypeAdapter(tuple[Delegation, ...])
 
 
 class Line(Frozen):
@@ -66,6 +78,17 @@ class CohortScope(Frozen):
     enrolled: int
 
 
+_COHORTS: TypeAdapter[tuple[CohortScope, ...]] = TypeAdapter(tuple[CohortScope, ...])
+
+
+class Whole(NamedTuple):
+    """All of a rollout that its own page begins with. `scope` are its cohorts in their order."""
+
+    line: Line
+    plan: RolloutPlan
+    scope: tuple[CohortScope, ...]
+
+
 async def list_lines(
     conn: Connection,
     *,
@@ -100,6 +123,17 @@ async def read_line(conn: Connection, rollout_id: str) -> Line | None:
     return _line(row) if row else None
 
 
+async def read_whole(conn: Connection, rollout_id: str) -> Whole | None:
+    """The newest chain of a rollout with its plan, None for an unknown one."""
+    row = await conn.fetchrow(_WHOLE, [rollout_id])
+    return Whole(_line(row), plan_of(row["plan"]), _COHORTS.validate_json(row["scope"])) if row else None
+
+
+async def read_lines(conn: Connection, rollout_ids: Sequence[str]) -> tuple[Line, ...]:
+    """The newest chains of rollouts, the newest first."""
+    return tuple(map(_line, await conn.fetch(_NEWEST, list(rollout_ids))))
+
+
 async def read_scope(conn: Connection, keys: Sequence[RolloutKey]) -> dict[RolloutKey, tuple[CohortScope, ...]]:
     """The cohorts of rollouts in their order; none before they are frozen."""
     rows = await conn.fetch(_SCOPE, [key.rollout_id for key in keys], [key.chain_id for key in keys])
@@ -109,6 +143,15 @@ async def read_scope(conn: Connection, keys: Sequence[RolloutKey]) -> dict[Rollo
         one = CohortScope(name=row["name"], partners=row["partners"], enrolled=row["enrolled"])
         found[key] = (*found[key], one)
     return found
+
+
+async def read_outlines(conn: Connection, keys: Sequence[RolloutKey]) -> dict[RolloutKey, Outline]:
+    """Of the plans of rollouts what lists need."""
+    rows = await conn.fetch(_OUTLINES, [key.rollout_id for key in keys], [key.chain_id for key in keys])
+    return {
+        RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]): Outline.model_validate_json(row["outline"])
+        for row in rows
+    }
 
 
 def escaped(words: str | None) -> str | None:
@@ -123,7 +166,7 @@ def _line(row: Any) -> Line:
     return Line(
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),
         clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
-        awaited=tuple(Awaited.model_validate_json(json.dumps(one)) for one in row["awaited"]),
-        delegations=delegations(row["delegations"]),
+        awaited=_AWAITED.validate_json(row["awaited"]),
+        delegations=_DELEGATIONS.validate_json(row["delegations"]),
         **{name: row[name] for name in plain},
     )

@@ -13,22 +13,29 @@ from models.clock import ProgrammeClock
 from models.evidence import Verdict
 from models.log import EntryKind, LogEntry, Outcome
 from models.metric import MetricName
-from models.rollout import Awaited
+from models.plan import OptionKey
+from models.reach import cohorts_to_enrol
+from models.rollout import Awaited, Phase
+from models.transitions import transition
 from models.work import OpenRequest, RolloutKey, Standing
 from store import log, rollouts
 from store.views import (
     entry_of,
     list_lines,
     read_line,
+    read_lines,
     read_log_page,
+    read_outlines,
     read_partners,
     read_scope,
     read_series,
+    read_whole,
     regions,
     tiers,
 )
 from store.views.series import MOST
-from tests.plans import ISSUER, make_plan, signed_data, subject_of
+from tests.models.changes import REDESIGN
+from tests.plans import ISSUER, make_plan, plan_data, signed_data, subject_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 CLOCK = ProgrammeClock(real_start=START, programme_start=START)
@@ -151,6 +158,9 @@ async def test_a_scope_counts_who_is_in_now_and_the_control_group_is_not_planned
         await conn.execute("update enrolment set withdrawn_at = $1 where partner_id = 'P2'", START)
         scope = (await read_scope(conn, [one]))[one]
         line = await read_line(conn, "scoped")
+        assert await read_whole(conn, "scoped") == (line, await rollouts.read_plan(conn, one), scope)
+        assert await read_lines(conn, ["scoped", "no-such"]) == (line,)
+        assert await read_whole(conn, "no-such") is None
     assert [(it.name, it.partners, it.enrolled) for it in scope] == [
         ("pilot", 2, 1),
         ("control", 1, 0),
@@ -158,6 +168,39 @@ async def test_a_scope_counts_who_is_in_now_and_the_control_group_is_not_planned
     ]
     assert line is not None
     assert (line.enrolled, line.planned) == (1, 3)
+
+
+@pytest.mark.parametrize("chosen", OptionKey)
+async def test_an_outline_says_of_owners_and_of_the_course_what_its_plan_says(
+    chosen: OptionKey, pool: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    approvals = {**plan_data()["approvals"], "prepare_to_scale": REDESIGN}
+    changes: dict[str, Any] = {"chosen": chosen.value, "approvals": approvals}
+    async with pool.acquire() as conn:
+        one = await open_one(conn, "outlined", plan=changes)
+        plan, outline = await rollouts.read_plan(conn, one), (await read_outlines(conn, [one]))[one]
+    assert plan is not None
+    assert (outline.chosen, outline.proposer, outline.owners) == (plan.chosen, plan.proposer, plan.owners)
+    assert plan.cohorts.waves, "there are waves to be told of"
+    for phase in Phase:
+        for wave in (None, *range(1, len(plan.cohorts.waves) + 1)) if phase is Phase.SCALE else (None,):
+            assert transition(outline, phase, wave) == transition(plan, phase, wave)
+            assert cohorts_to_enrol(outline, phase, wave) == cohorts_to_enrol(plan, phase, wave)
+    for owner in plan.owners:
+        assert outline.owner(owner.identity.upper()) == owner
+        assert outline.holders(owner.role) == plan.holders(owner.role)
+
+
+async def test_the_newest_chain_is_shown_where_a_plan_was_started_again(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    async with pool.acquire() as conn:
+        await open_one(conn, "again")
+        plan = make_plan(id="again", title="Title of again")
+        later = key("again", "chain-2")
+        await rollouts.open_rollout(conn, OpenRequest(key=later, plan=plan, plan_digest=plan.digest, clock=CLOCK))
+        [line] = await read_lines(conn, ["again"])
+        whole = await read_whole(conn, "again")
+    assert whole is not None
+    assert (line.key, whole.line.key) == (later, later)
 
 
 def one_key(one: RolloutKey) -> tuple[str, str]:

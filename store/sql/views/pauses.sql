@@ -1,7 +1,7 @@
 -- $1 person (lower case), $2 the same person as [{issuer, subject}] or NULL. Of open rollouts in which they have a part
 -- what the log tells of pauses: that it paused, went on or stops, and what was said of it in hindsight. Whether the part
 -- is really theirs is for whoever asks.
-select r.rollout_id, r.chain_id, jsonb_agg(l.entry order by l.sequence) as entries
+select r.rollout_id, r.chain_id, jsonb_agg(l.entry order by l.sequence)::text as entries
 from rollout r
 join decision_log l using (rollout_id, chain_id)
 where r.open
