@@ -70,6 +70,7 @@ async def open_pool(dsn: str, settings: ConsoleSettings) -> asyncpg.Pool[asyncpg
         # The server ends a statement first; this is for a server that does not answer.
         command_timeout=limit.total_seconds() + 5,
         init=prepare_connection,
+        reset=_leave_as_it_is,
         server_settings={
             "timezone": "UTC",
             "application_name": "partner-rollouts console",
@@ -78,6 +79,11 @@ async def open_pool(dsn: str, settings: ConsoleSettings) -> asyncpg.Pool[asyncpg
             "idle_in_transaction_session_timeout": milliseconds,
         },
     )
+
+
+async def _leave_as_it_is(_: object) -> None:
+    """A connection goes back without another statement: what the service sets and locks ends with its transaction, and
+    one that is open then has been rolled back already."""
 
 
 async def _alive() -> dict[str, str]:
