@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.agenda import EVERYTHING, Metrics
 from activities.errors import borrowed, named_errors
 from activities.maturing import NO_STRETCHES, Stretches, frozen_rows, judged_by_change, stretches, sums_of
-from activities.measuring import WATCH, Ask, counted, measure_all
+from activities.measuring import WATCH, Ask, counted, measure_all, values_before
 from activities.telling import Sight, Word, next_mark, next_word
 from activities.warning import warn_ahead
 from activities.weighing import whom_to_compare
@@ -130,13 +130,13 @@ class Looker:
             if one.standing.open and one.standing.watched
         ]
         changes = await _stretches(conn, tasks)
-        measured = await measure_all(
-            conn,
-            [
-                Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[one.rollout.key])
-                for one in tasks
-            ],
-        )
+        earlier = await values_before(conn, {one.rollout.key: one.now for one in tasks})
+        asks = [
+            Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[key], earlier=earlier[key])
+            for one in tasks
+            for key in (one.rollout.key,)
+        ]
+        measured = await measure_all(conn, asks)
         sums = {
             task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
             for task, one in zip(tasks, measured, strict=True)

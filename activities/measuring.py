@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from activities.checking import count_quality
 from activities.maturing import NO_STRETCHES, Stretches
+from judgement.band import LOOKED_BACK, Value, earlier_of
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
 from judgement.values import group_value
@@ -18,7 +20,7 @@ from models.quality import Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
-from store.evidence import Counted, Judgement, Measured, PartnerRows, StretchRows
+from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
 from store.metrics import planned, read_data_through, read_planned, read_sla
 from store.pool import Connection
 
@@ -35,15 +37,23 @@ READ_WITHIN = 60.0
 """Seconds for a whole snapshot, below the time an activity is given: nothing reads on when nobody waits."""
 
 
+Values: TypeAlias = Mapping[tuple[str, MetricName], Sequence[Value]]
+"""By cohort and metric what earlier looks found."""
+
+NO_VALUES: Values = MappingProxyType({})
+
+
 class Ask(NamedTuple):
     """Whose metrics to read as of a moment: some cohorts, and for each metric the length of its window. `beside` is
-    whom to compare them with; `changes` are the matured days that changes are judged from."""
+    whom to compare them with; `changes` are the matured days that changes are judged from; `earlier` says what is
+    usual for the cohorts."""
 
     as_of: datetime
     cohorts: Sequence[CohortMembers]
     windows: Mapping[MetricName, timedelta]
     beside: CohortMembers | None = None
     changes: Stretches = NO_STRETCHES
+    earlier: Values = NO_VALUES
 
     @property
     def everybody(self) -> tuple[CohortMembers, ...]:
@@ -57,10 +67,17 @@ async def measure(
     windows: Mapping[MetricName, timedelta],
     beside: CohortMembers | None = None,
     changes: Stretches = NO_STRETCHES,
+    earlier: Values = NO_VALUES,
 ) -> Measured:
     """`measure_all` of one."""
-    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes),))
+    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes, earlier),))
     return found
+
+
+async def values_before(conn: Connection, looks: Mapping[RolloutKey, datetime]) -> dict[RolloutKey, evidence.Values]:
+    """Of each rollout that is looked at at its moment what its earlier looks found."""
+    asked = [PastAsked(key, as_of - LOOKED_BACK, as_of) for key, as_of in looks.items()]
+    return await evidence.earlier_values(conn, asked)
 
 
 async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, ...]:
@@ -184,9 +201,17 @@ def _measured(
     both = [found[number, index, metric] for index in range(len(ask.everybody)) for metric in ask.windows]
     readings, rows = tuple(one for one, _ in both), tuple(partners for _, partners in both)
     own = len(ask.cohorts) * len(ask.windows)
-    matured = ask.changes.matured
-    sealed = evidence.seal(ask.as_of, readings[:own], rows, readings[own:], matured, stretches)
+    judged = tuple(_beside_earlier(one, ask.earlier) for one in readings[:own])
+    sealed = evidence.seal(ask.as_of, judged, rows, readings[own:], ask.changes.matured, stretches)
     return Measured(sealed, rows, stretches)
+
+
+def _beside_earlier(reading: CohortReading, earlier: Values) -> CohortReading:
+    """The reading with what is usual for its cohort; it belongs to what was measured, and so under its digest."""
+    usual = earlier_of(reading, earlier.get((reading.cohort, reading.metric), ()))
+    if usual is None:
+        return reading
+    return reading.model_copy(update={"quality": reading.quality.model_copy(update={"earlier": usual})})
 
 
 def summary(snapshot: Snapshot) -> Snapshot:

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.errors import borrowed, stale_evidence, unknown_evidence, unknown_rollout, wrong_plan
 from activities.maturing import NO_STRETCHES, stretches_of
-from activities.measuring import WATCH, keep_judgement, measure, summary
+from activities.measuring import NO_VALUES, WATCH, keep_judgement, measure, summary, values_before
 from activities.weighing import weigh, whom_to_compare, without_what_is_untrusted
 from judgement.assessment import summary_of
 from models.brief import AssessmentBrief, SnapshotBrief
@@ -38,12 +38,13 @@ class MetricActivities:
             # A baseline is measured of all cohorts: whoever is compared later is among them.
             names = () if baseline else tuple(one.name for one in cohorts)
             beside = await whom_to_compare(conn, request.key, plan, names, request.as_of)
-            changes = NO_STRETCHES
+            changes, earlier = NO_STRETCHES, NO_VALUES
             if not baseline:
+                [earlier] = (await values_before(conn, {request.key: request.as_of})).values()
                 changes = await stretches_of(
                     conn, request.key, plan, cohorts, beside, request.as_of, request.windows.keys()
                 )
-            measured = await measure(conn, request.as_of, cohorts, request.windows, beside, changes)
+            measured = await measure(conn, request.as_of, cohorts, request.windows, beside, changes, earlier)
             if baseline and plan is not None:
                 measured = without_what_is_untrusted(plan, measured)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from judgement.volumes import age
 from models.evidence import CohortReading, PartnerReading
-from models.metric import CATALOGUE, Direction, MetricName, Scale
+from models.metric import CATALOGUE, Direction, MetricName, MetricUse, Scale
 from models.plan_metric import MetricPlan
 from models.quality import DEFAULTS, FLOWS, UNITS, Bounds, Check, Finding, OddMonth, Severity, SourceVolume
 
@@ -55,6 +55,7 @@ def findings(reading: CohortReading, plan: MetricPlan, baseline: float | None, a
     found += _complete(reading, plan)
     found += _possible(reading)
     found += _plausible(reading, plan)
+    found += _near(reading, plan)
     found += _improved(reading, plan, baseline)
     found += _once(reading, plan)
     found += _in_time(reading, plan)
@@ -198,6 +199,31 @@ def _plausible(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
             f"usual {one.usual:.1f}",
             allowed=_allowed(Check.PLAUSIBILITY, bounds),
         )
+
+
+def _near(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    """Near what the cohort's earlier looks found. What is far worse only warns of a guardrail, unless its owners agreed
+    on a bound: a collapse is what it is there to see, and it must pause and not wait whether the collapse stays."""
+    value, earlier = reading.group.value, reading.quality.earlier
+    if value is None or earlier is None or not math.isfinite(value):
+        return
+    direction = CATALOGUE[reading.metric].direction
+    better = value > earlier.usual if direction is Direction.HIGHER else value < earlier.usual
+    flattering = better and direction is not Direction.TWO_SIDED
+    bounds = bounds_of(plan, Check.BAND)
+    agreed = any(one.check is Check.BAND for one in plan.data_quality)
+    if plan.purpose is MetricUse.GUARDRAIL and not flattering and not agreed:
+        bounds = Bounds(bounds.amber, None)
+    away = abs(value - earlier.usual) / earlier.spread
+    usual = f"{earlier.usual:.2f}, the median of {earlier.looks} earlier looks"
+    since = f", as since {earlier.since:%Y-%m-%d}" if earlier.since and earlier.since < reading.window.end else ""
+    yield Finding(
+        check=Check.BAND,
+        severity=_graded(away, bounds),
+        found=f"{value:.2f} lies {away:.1f} spreads of {earlier.spread:.2f} from {usual}{since}",
+        allowed=_allowed(Check.BAND, bounds),
+        flattering=flattering,
+    )
 
 
 def _improved(reading: CohortReading, plan: MetricPlan, baseline: float | None) -> Iterable[Finding]:

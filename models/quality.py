@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from models.base import Frozen
+from models.base import Frozen, Grown, Instant
 from models.metric_terms import MetricName
 
 
@@ -19,6 +19,7 @@ class Check(StrEnum):
     FRESHNESS = "freshness"
     COMPLETENESS = "completeness"
     PLAUSIBILITY = "plausibility"
+    BAND = "band"
     IMPROVEMENT = "improvement"
     DUPLICATES = "duplicates"
     BACKDATING = "backdating"
@@ -50,6 +51,7 @@ UNITS = MappingProxyType(
         Check.FRESHNESS: "days",
         Check.COMPLETENESS: "% missing",
         Check.PLAUSIBILITY: "points from the usual month",
+        Check.BAND: "spreads from the median of the earlier values",
         Check.IMPROVEMENT: "points above the baseline",
         Check.DUPLICATES: "% of the facts",
         Check.BACKDATING: "% of the contacts in time",
@@ -67,6 +69,8 @@ DEFAULTS = MappingProxyType(
         Check.COMPLETENESS: Bounds(5, 25),
         # A month may be as bad as it looks: what no number alone can tell does not silence a guardrail.
         Check.PLAUSIBILITY: Bounds(15, None),
+        # Two and a half, and five times the largest move that is natural (ADR 0053).
+        Check.BAND: Bounds(5, 10),
         Check.IMPROVEMENT: Bounds(20, None),
         Check.DUPLICATES: Bounds(1, 10),
         Check.BACKDATING: Bounds(5, 25),
@@ -129,8 +133,22 @@ class Restated(Frozen):
     before: float | None = None
 
 
-class Counts(Frozen):
+class Earlier(Frozen):
+    """What a rollout's earlier looks at this metric of this cohort found, `looks` of them: `usual` is the median of
+    their values, `spread` how far they lie around it, both in the metric's unit. `since` is the first of the looks,
+    without a break up to this one, whose values lie too far on the same side to say what is usual; None where this one
+    does not."""
+
+    looks: int
+    usual: float
+    spread: float = Field(gt=0)
+    since: Instant | None = None
+
+
+class Counts(Grown):
     """What was counted of the facts behind one reading; `judgement.quality` says what it means."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"earlier"})
 
     sources: tuple[SourceVolume, ...] = ()
     odd_months: tuple[OddMonth, ...] = ()
@@ -138,6 +156,7 @@ class Counts(Frozen):
     duplicate_partners: tuple[str, ...] = ()
     gone: Gone = Gone()
     restated: Restated = Restated()
+    earlier: Earlier | None = None
 
 
 class Finding(Frozen):

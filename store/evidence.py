@@ -30,6 +30,7 @@ from store.statements import statement
 _KEEP = statement("rollouts/keep_evidence")
 _KEEP_JUDGEMENTS = f"with kept as (\n{_KEEP})\n{statement('rollouts/keep_readings')}"
 _PAST = statement("rollouts/past_readings")
+_EARLIER = statement("rollouts/earlier_values")
 _FIND = statement("rollouts/find_evidence")
 _NEWEST = statement("rollouts/newest_assessment")
 
@@ -214,19 +215,30 @@ Past: TypeAlias = dict[tuple[str, MetricName], list[Look]]
 
 async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[RolloutKey, Past]:
     """The earlier looks of rollouts, each as it was judged by itself."""
-    rows = await conn.fetch(
-        _PAST,
-        [one.key.rollout_id for one in asked],
-        [one.key.chain_id for one in asked],
-        [one.since for one in asked],
-        [one.before for one in asked],
-    )
+    rows = await conn.fetch(_PAST, *_asked(asked))
     found: dict[RolloutKey, Past] = {one.key: defaultdict(list) for one in asked}
     for row in rows:
         key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
         look = Look(row["as_of"], Verdict(row["verdict"]), row["beyond"])
         found[key][row["cohort"], MetricName(row["metric"])].append(look)
     return found
+
+
+Values: TypeAlias = dict[tuple[str, MetricName], list[tuple[datetime, float]]]
+"""For each cohort and metric the moments and values of earlier looks, one a day at most, the oldest first."""
+
+
+async def earlier_values(conn: Connection, asked: Sequence[PastAsked]) -> dict[RolloutKey, Values]:
+    """The values that the earlier looks of rollouts had evidence of, whatever they were judged to be."""
+    found: dict[RolloutKey, Values] = {one.key: defaultdict(list) for one in asked}
+    for row in await conn.fetch(_EARLIER, *_asked(asked)):
+        key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
+        found[key][row["cohort"], MetricName(row["metric"])].append((row["as_of"], row["value"]))
+    return found
+
+
+def _asked(asked: Sequence[PastAsked]) -> list[Sequence[Any]]:
+    return _columns([(one.key.rollout_id, one.key.chain_id, one.since, one.before) for one in asked], 4)
 
 
 class Measured(NamedTuple):

@@ -1,0 +1,112 @@
+"""What is usual for a cohort by its own earlier values: their median, how far they lie around it, and what is too far.
+
+A value is that of a trailing window, so that from one look to the next only what is new in the window can move it. One
+that lies far from all before it is more often a fault of the facts than a change of the partners: half of the costs did
+not come, amounts came in cents, a month of returns came in a day. Whoever is measured must not be judged by it before
+it has stood for a while.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from types import MappingProxyType
+
+from models.evidence import CohortReading
+from models.metric import CATALOGUE, Grouping, MetricName, Scale
+from models.quality import Earlier
+
+KEPT = 8
+"""Earlier values that say what is usual, the newest that were not too far off themselves."""
+
+ENOUGH = 4
+"""Fewer than so many say nothing."""
+
+LOOKED_BACK = timedelta(weeks=26)
+"""What was longer ago says nothing of today."""
+
+TOO_FAR = 10.0
+"""Spreads from the usual at which a value does not say what is usual, whatever a plan calls red: the default of it."""
+
+LEAST_SPREAD = MappingProxyType(
+    {
+        MetricName.CONTRIBUTION_MARGIN: 2.0,
+        MetricName.PIPELINE_VELOCITY: 30.0,
+        MetricName.COMPLIANCE_SCORE: 4.0,
+        MetricName.MDF_SPEND: 35.0,
+        MetricName.ENABLEMENT_COMPLETION: 4.0,
+        MetricName.LEAD_FOLLOW_UP_SLA: 4.0,
+        MetricName.PARTNER_CHURN: 4.0,
+        MetricName.DISCOUNT_LEAKAGE: 2.0,
+    }
+)
+"""Points, of velocity percent of what is usual: about half of the largest move from one period to the next that was
+seen where nothing was wrong. Values of windows that overlap are so alike that their own spread is next to nothing."""
+
+Value = tuple[datetime, float]
+"""A look's moment, and the value that it found."""
+
+
+def earlier_of(reading: CohortReading, before: Sequence[Value]) -> Earlier | None:
+    """What the earlier values of a cohort say of this one; None where they are too few, or this one has no value.
+
+    A value that lies too far from those before it does not say what is usual for the next; once values have lain there,
+    on one side and without a break, for as long as the window is, every fact in it is a new one: from then on that is
+    what is usual.
+
+    Args:
+        before: the oldest first, all before the reading's moment.
+    """
+    value = reading.group.value
+    if value is None or not math.isfinite(value):
+        return None
+    least = _by_chance(reading)
+    as_of, length = reading.window.end, reading.window.end - reading.window.start
+    kept: list[float] = []
+    run, on = list[Value](), 0
+    found: Earlier | None = None
+    for at, here in (*(one for one in before if as_of - LOOKED_BACK <= one[0] < as_of), (as_of, value)):
+        found = _usual(reading.metric, kept[-KEPT:], least)
+        side = _side(here, found)
+        if side == 0:
+            kept, run, on = [*kept, here], [], 0
+            continue
+        run, on = [*(run if side == on else ()), (at, here)], side
+        if at - run[0][0] >= length:
+            kept, run, on = [one for _, one in run], [], 0
+            found = _usual(reading.metric, kept[:-1][-KEPT:], least)
+    return found.model_copy(update={"since": run[0][0]}) if found and run else found
+
+
+def _usual(metric: MetricName, values: Sequence[float], least: float) -> Earlier | None:
+    """Spread is 1.4826 times the median absolute deviation, which is the standard deviation where values are normal."""
+    if len(values) < ENOUGH:
+        return None
+    middle = median(values)
+    amount = CATALOGUE[metric].scale is Scale.AMOUNT
+    natural = LEAST_SPREAD[metric] * (abs(middle) / 100 if amount else 1.0)
+    spread = max(1.4826 * median(abs(one - middle) for one in values), natural, least)
+    # Of an amount that was zero so far nothing is near or far.
+    return Earlier(looks=len(values), usual=middle, spread=spread) if 0 < spread < math.inf else None
+
+
+def _side(value: float, usual: Earlier | None) -> int:
+    """1 where it lies too far above, -1 below, otherwise 0."""
+    if usual is None:
+        return 0
+    away = value - usual.usual
+    return 0 if abs(away) < TOO_FAR * usual.spread else (1 if away > 0 else -1)
+
+
+def _by_chance(reading: CohortReading) -> float:
+    """How far chance alone moves a share of so few: a standard error in points, one added to both kinds so that three
+    of three are not certain. 0 of what does not count things, whose own spread must say it."""
+    spec, number = CATALOGUE[reading.metric], reading.group.denominator
+    counted = spec.scale is Scale.SHARE and spec.grouping is Grouping.RATIO_OF_SUMS
+    if not counted or number is None or not 0 < number < math.inf:
+        return 0.0
+    good = min(max(reading.group.numerator or 0.0, 0.0), number)
+    share = (good + 1) / (number + 2)
+    return 100 * math.sqrt(share * (1 - share) / number)
