@@ -125,6 +125,7 @@ CHECK: Mapping[str, str] = {
     Check.FRESHNESS: N_("Freshness"),
     Check.COMPLETENESS: N_("Completeness"),
     Check.PLAUSIBILITY: N_("Plausibility"),
+    Check.BAND: N_("Unlike earlier values"),
     Check.IMPROVEMENT: N_("Improvement too good"),
     Check.DUPLICATES: N_("Duplicates"),
     Check.BACKDATING: N_("Backdating"),
