@@ -15,8 +15,8 @@ from judgement.counting import counts_as
 from judgement.quality import findings, told
 from models.evidence import CohortReading, MetricAssessment, Verdict
 from models.metric import MetricName, MetricUse
-from models.plan_metric import MetricPlan
 from models.plan import StopCondition
+from models.plan_metric import MetricPlan
 from models.quality import DEFAULTS, Check, Counts, Earlier, QualityBound, Severity
 from tests.judgement.readings import AS_OF, DAY, MARGIN, MDF, SLA, VELOCITY, agreed, judged, reading, window
 from tests.plans import make_plan

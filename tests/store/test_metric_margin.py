@@ -261,6 +261,26 @@ async def test_influenced_revenue_and_cost_are_kept_apart(world: World) -> None:
     assert (value.value, value.n_facts, value.parts["influenced_revenue"]) == (25.0, 1, 900)
 
 
+async def test_development_funds_as_a_percent_of_sourced_revenue_follow_from_two_parts(world: World) -> None:
+    for amount, row in ((1300, {}), (-100, {"kind": "return"}), (800, {"attribution": "influenced"})):
+        await sale(world, amount, **row)
+    await cost(world, 900)
+    for paid, on in ((20, "2026-02-10"), (10, "2026-03-31"), (50, "2026-04-01")):
+        await world.add(
+            "mdf_claim",
+            partner_id="a",
+            claimed_amount=60,
+            paid_amount=paid,
+            submitted_at=at("2026-01-10"),
+            paid_at=at(on),
+        )
+    # 20 + 10 paid in the window of 1300 - 100 sourced: 2.5 %. With influenced revenue it would read 1.5, with April's
+    # payment 6.7, of what was claimed 10.
+    parts = (await world.value(MARGIN)).parts
+    assert (parts["mdf"], parts["net_revenue"]) == (30, 1200)
+    assert 100 * parts["mdf"] / parts["net_revenue"] == 2.5
+
+
 async def test_a_group_is_the_ratio_of_sums(world: World) -> None:
     await sale(world, 900, partner="large")
     await cost(world, 810, partner="large")

@@ -200,6 +200,22 @@ async def test_values_are_converted_at_the_rate_of_the_closing_month(world: Worl
     assert (await world.value(VELOCITY, "b")).value == 0.0
 
 
+async def test_whole_quarters_are_alike_where_their_last_months_are_not_like_the_others(world: World) -> None:
+    # Every month ten deals close, each of 100 in 20 days; five are won, and eight in the last month of a quarter.
+    for month, won in (("2025-10", 5), ("2025-11", 5), ("2025-12", 8), ("2026-01", 5), ("2026-02", 5), ("2026-03", 8)):
+        for number in range(10):
+            await deal(world, "won" if number < won else "lost", 100, 20, f"{month}-15")
+    # A quarter: 30 closed x 18 of 30 won x 100 / 20 days = 90 a day, in both.
+    before = await world.value(VELOCITY, during=window("2025-10-01", "2026-01-01"))
+    assert (before.value, before.parts["win_rate"]) == (pytest.approx(90.0), pytest.approx(60.0))
+    assert (await world.value(VELOCITY)).value == pytest.approx(90.0)
+    # A month: 10 x 50 % x 100 / 20 = 25 a day; 10 x 80 % x 100 / 20 = 40 at the quarter's end, 60 % more of nothing.
+    january = await world.value(VELOCITY, during=window("2026-01-01", "2026-02-01"))
+    march = await world.value(VELOCITY, during=window("2026-03-01", "2026-04-01"))
+    assert (january.value, january.parts["win_rate"]) == (pytest.approx(25.0), 50.0)
+    assert (march.value, march.parts["win_rate"]) == (pytest.approx(40.0), 80.0)
+
+
 async def test_data_reach_to_the_latest_event_known(world: World) -> None:
     await deal(world, "won", closed="2026-02-20", partner="other")
     await deal(world, None, qualified_at=at("2026-03-01"), partner="other", known_at=at("2026-03-05"))

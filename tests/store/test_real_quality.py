@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +14,7 @@ from cli.plan import read_plan
 from judgement.quality import findings, told
 from judgement.thresholds import judge
 from models.evidence import CohortReading, Verdict
+from models.metric import MetricName, MetricUse
 from models.plan import RolloutPlan
 from models.quality import Check, Finding, QualityBound, Severity
 from store.enrolments import resolve
@@ -41,6 +42,24 @@ async def readings(
         windows = {one.metric: one.window for one in plan.metrics}
         found = [await measure_all(conn, [Ask(at, cohorts, windows)]) for at in moments]
     return [(at, one) for at, [measured] in zip(moments, found, strict=True) for one in measured.snapshot.readings]
+
+
+async def one_by_one(
+    pool: asyncpg.Pool, plan: RolloutPlan, start: str, *moments: datetime
+) -> list[tuple[datetime, CohortReading]]:
+    """The same with what the earlier of these looks found, as a rollout has it that looks at those moments."""
+    before: dict[tuple[str, MetricName], list[tuple[datetime, float]]] = defaultdict(list)
+    found = []
+    async with pool.acquire() as conn:
+        cohorts = await resolve(conn, plan.cohort_specs(), moment(start))
+        windows = {one.metric: one.window for one in plan.metrics}
+        for at in moments:
+            [measured] = await measure_all(conn, [Ask(at, cohorts, windows, earlier=before)])
+            for one in measured.snapshot.readings:
+                found.append((at, one))
+                if one.group.value is not None:
+                    before[one.cohort, one.metric].append((at, one.group.value))
+    return found
 
 
 def moment(day: str) -> datetime:
@@ -88,6 +107,30 @@ async def test_owners_may_agree_that_such_a_month_is_not_to_be_trusted(
     assert strict.reasons[0].startswith("data not to be trusted: the ledger's margin of 2011-11 in USD is -60.4 %")
 
 
+async def test_the_quarter_with_that_month_lies_far_from_every_look_before_it(
+    real: asyncpg.Pool, resellers: list[ImportReport]
+) -> None:
+    """A look every two weeks. The pilot's quarter stands at -19.18 %, the median of the eight looks before at 3.44:
+    22.62 points, 11.3 spreads of 2. The plan has margin as a guardrail, which pauses with that beside it; an outcome
+    is not judged, and nothing is stopped."""
+    plan = read_plan(ROOT / "examples" / "plans" / "adventureworks-margin.yaml")
+    looks = every(timedelta(days=14), "2011-07-01", "2011-12-10")
+    found = await one_by_one(real, plan, "2011-07-01", *looks)
+    band = [(at, reading, one) for at, reading in found for _, one in checked(plan, [(at, reading)])]
+    odd = [(at, reading) for at, reading, one in band if one.check is Check.BAND and one.severity is not Severity.GREEN]
+    assert {at for at, _ in odd} == {moment("2011-12-02")}
+    [pilot] = [reading for _, reading in odd if reading.cohort == "pilot"]
+    guardrail = plan.metrics[0]
+    outcome = guardrail.model_copy(update={"use": MetricUse.OUTCOME})
+    paused = judge(pilot, guardrail, None, (), moment("2011-12-02"))
+    held = judge(pilot, outcome, None, (), moment("2011-12-02"))
+    assert (paused.untrusted, paused.warning) == (False, True)
+    assert (held.untrusted, held.verdict) == (True, Verdict.CANNOT_TELL)
+    assert held.reasons[0].startswith(
+        "data not to be trusted: -19.18 lies 11.3 spreads of 2.00 from 3.44, the median of 8 earlier looks"
+    )
+
+
 async def test_three_years_of_sales_warn_of_one_month_and_of_resellers_who_buy_no_more(
     real: asyncpg.Pool, resellers: list[ImportReport]
 ) -> None:
@@ -106,3 +149,14 @@ async def test_six_years_of_requests_are_clean(real: asyncpg.Pool, cases: list[I
     assert alarms(checked(plan, found)) == {}
     complete = [one for _, one in checked(plan, found) if one.check is Check.COMPLETENESS]
     assert sum("not enough" in one.found for one in complete) == 0
+
+
+async def test_no_request_s_quarter_is_far_from_the_looks_before_it(
+    real: asyncpg.Pool, cases: list[ImportReport]
+) -> None:
+    """A year of looks every four weeks, five cohorts; the first of each has no value yet, and the next four say nothing."""
+    plan = read_plan(ROOT / "examples" / "plans" / "boston311-follow-up.yaml")
+    found = await one_by_one(real, plan, "2014-01-06", *every(timedelta(days=28), "2014-01-06", "2015-01-05"))
+    band = [one for _, one in checked(plan, found) if one.check is Check.BAND]
+    assert len(band) == 40
+    assert {one.severity for one in band} == {Severity.GREEN}
