@@ -130,12 +130,7 @@ class Looker:
             if one.standing.open and one.standing.watched
         ]
         changes = await _stretches(conn, tasks)
-        earlier = await values_before(conn, {one.rollout.key: one.now for one in tasks})
-        asks = [
-            Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[key], earlier=earlier[key])
-            for one in tasks
-            for key in (one.rollout.key,)
-        ]
+        asks = await _asks(conn, tasks, changes)
         measured = await measure_all(conn, asks)
         sums = {
             task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
@@ -200,6 +195,18 @@ async def _stretches(conn: Connection, tasks: Sequence[Task]) -> dict[RolloutKey
         beside = await whom_to_compare(conn, rollout.key, rollout.plan, names, task.now)
         found[rollout.key] = stretches(rollout.plan, cohorts, beside, enrolled[rollout.key], task.now, task.metrics)
     return found
+
+
+async def _asks(conn: Connection, tasks: Sequence[Task], changes: Mapping[RolloutKey, Stretches]) -> list[Ask]:
+    """What to measure, with what earlier looks found."""
+    windows = {task.rollout.key: _windows(task) for task in tasks}
+    metrics = {metric for one in windows.values() for metric in one}
+    earlier = await values_before(conn, {task.rollout.key: task.now for task in tasks}, metrics)
+    return [
+        Ask(one.now, one.rollout.standing.watched, windows[key], changes=changes[key], earlier=earlier[key])
+        for one in tasks
+        for key in (one.rollout.key,)
+    ]
 
 
 async def _sums(conn: Connection, task: Task, measured: Measured, changes: Stretches) -> Sums | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -74,10 +74,12 @@ async def measure(
     return found
 
 
-async def values_before(conn: Connection, looks: Mapping[RolloutKey, datetime]) -> dict[RolloutKey, evidence.Values]:
-    """Of each rollout that is looked at at its moment what its earlier looks found."""
+async def values_before(
+    conn: Connection, looks: Mapping[RolloutKey, datetime], metrics: Collection[MetricName]
+) -> dict[RolloutKey, evidence.Values]:
+    """Of each rollout that is looked at at its moment what its earlier looks at these metrics found."""
     asked = [PastAsked(key, as_of - LOOKED_BACK, as_of) for key, as_of in looks.items()]
-    return await evidence.earlier_values(conn, asked)
+    return await evidence.earlier_values(conn, asked, metrics)
 
 
 async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, ...]:

@@ -40,7 +40,8 @@ class MetricActivities:
             beside = await whom_to_compare(conn, request.key, plan, names, request.as_of)
             changes, earlier = NO_STRETCHES, NO_VALUES
             if not baseline:
-                [earlier] = (await values_before(conn, {request.key: request.as_of})).values()
+                found = await values_before(conn, {request.key: request.as_of}, request.windows.keys())
+                earlier = found[request.key]
                 changes = await stretches_of(
                     conn, request.key, plan, cohorts, beside, request.as_of, request.windows.keys()
                 )

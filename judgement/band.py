@@ -62,13 +62,21 @@ def earlier_of(reading: CohortReading, before: Sequence[Value]) -> Earlier | Non
     value = reading.group.value
     if value is None or not math.isfinite(value):
         return None
-    least = _by_chance(reading)
     as_of, length = reading.window.end, reading.window.end - reading.window.start
+    values = [one for one in before if as_of - LOOKED_BACK <= one[0] < as_of]
+    least = _by_chance(reading)
+    if not _any_too_far(reading.metric, [value, *(one for _, one in values)]):
+        return _usual(reading.metric, [one for _, one in values[-KEPT:]], least)
+    return _folded(reading.metric, [*values, (as_of, value)], least, length)
+
+
+def _folded(metric: MetricName, values: Sequence[Value], least: float, length: timedelta) -> Earlier | None:
+    """What is usual for the last of some values, from the oldest on."""
     kept: list[float] = []
     run, on = list[Value](), 0
     found: Earlier | None = None
-    for at, here in (*(one for one in before if as_of - LOOKED_BACK <= one[0] < as_of), (as_of, value)):
-        found = _usual(reading.metric, kept[-KEPT:], least)
+    for at, here in values:
+        found = _usual(metric, kept[-KEPT:], least)
         side = _side(here, found)
         if side == 0:
             kept, run, on = [*kept, here], [], 0
@@ -76,8 +84,22 @@ def earlier_of(reading: CohortReading, before: Sequence[Value]) -> Earlier | Non
         run, on = [*(run if side == on else ()), (at, here)], side
         if at - run[0][0] >= length:
             kept, run, on = [one for _, one in run], [], 0
-            found = _usual(reading.metric, kept[:-1][-KEPT:], least)
+            found = _usual(metric, kept[:-1][-KEPT:], least)
     return found.model_copy(update={"since": run[0][0]}) if found and run else found
+
+
+def _any_too_far(metric: MetricName, values: Sequence[float]) -> bool:
+    """Whether one of them can lie too far from the median of some of the others; where none can, as in nearly every
+    past, all of them say what is usual, and nobody needs to go through them."""
+    low, high = min(values), max(values)
+    nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    return not high - low < TOO_FAR * _natural(metric, nearest)
+
+
+def _natural(metric: MetricName, around: float) -> float:
+    """The least spread around a value."""
+    amount = CATALOGUE[metric].scale is Scale.AMOUNT
+    return LEAST_SPREAD[metric] * (abs(around) / 100 if amount else 1.0)
 
 
 def _usual(metric: MetricName, values: Sequence[float], least: float) -> Earlier | None:
@@ -85,9 +107,7 @@ def _usual(metric: MetricName, values: Sequence[float], least: float) -> Earlier
     if len(values) < ENOUGH:
         return None
     middle = median(values)
-    amount = CATALOGUE[metric].scale is Scale.AMOUNT
-    natural = LEAST_SPREAD[metric] * (abs(middle) / 100 if amount else 1.0)
-    spread = max(1.4826 * median(abs(one - middle) for one in values), natural, least)
+    spread = max(1.4826 * median(abs(one - middle) for one in values), _natural(metric, middle), least)
     # Of an amount that was zero so far nothing is near or far.
     return Earlier(looks=len(values), usual=middle, spread=spread) if 0 < spread < math.inf else None
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -224,16 +224,19 @@ async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[Ro
     return found
 
 
-Values: TypeAlias = dict[tuple[str, MetricName], list[tuple[datetime, float]]]
+Values: TypeAlias = dict[tuple[str, MetricName], Sequence[tuple[datetime, float]]]
 """For each cohort and metric the moments and values of earlier looks, one a day at most, the oldest first."""
 
 
-async def earlier_values(conn: Connection, asked: Sequence[PastAsked]) -> dict[RolloutKey, Values]:
+async def earlier_values(
+    conn: Connection, asked: Sequence[PastAsked], metrics: Collection[MetricName]
+) -> dict[RolloutKey, Values]:
     """The values that the earlier looks of rollouts had evidence of, whatever they were judged to be."""
-    found: dict[RolloutKey, Values] = {one.key: defaultdict(list) for one in asked}
-    for row in await conn.fetch(_EARLIER, *_asked(asked)):
+    found: dict[RolloutKey, Values] = {one.key: {} for one in asked}
+    for row in await conn.fetch(_EARLIER, *_asked(asked), [metric.value for metric in metrics]):
         key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
-        found[key][row["cohort"], MetricName(row["metric"])].append((row["as_of"], row["value"]))
+        values = tuple(zip(row["moments"], row["found"], strict=True))
+        found[key][row["cohort"], MetricName(row["metric"])] = values
     return found
 
 

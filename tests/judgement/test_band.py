@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgement.assessment import stop_triggers
-from judgement.band import LEAST_SPREAD, TOO_FAR, Value, earlier_of
+from judgement.band import LEAST_SPREAD, TOO_FAR, Value, _folded, earlier_of
 from judgement.counting import counts_as
 from judgement.quality import findings, told
 from models.evidence import CohortReading, MetricAssessment, Verdict
@@ -228,3 +228,17 @@ def test_values_within_what_is_natural_are_never_doubted(moves: list[float]) -> 
     """Between -5 and 13, so at most 9 points from 4: 4.5 spreads."""
     values = [4 + one for one in moves]
     assert severity(measured(4.0, MARGIN, days(*values))) is GREEN
+
+
+@given(
+    st.sampled_from([MARGIN, VELOCITY, SLA]),
+    st.lists(st.one_of(st.floats(-60.0, 60.0), st.floats(-2000.0, 2000.0)), min_size=1, max_size=40),
+)
+def test_going_through_every_value_comes_to_the_same_where_none_can_be_too_far(
+    metric: MetricName, values: list[float]
+) -> None:
+    """What is only a way to do less must not be another rule."""
+    *earlier, value = values
+    before = days(*earlier)
+    whole = _folded(metric, [*before, (AS_OF, value)], 0.0, 28 * DAY)
+    assert earlier_of(reading(value, metric, window=window()), before) == whole
