@@ -12,10 +12,10 @@ from typing import NamedTuple
 from audit.exhibit import Exhibit
 from audit.findings import Check
 from audit.standing_in import Delegations
-from models.agreement import Agreed, conflict_bars, may_not_approve, same, satisfied, substitute
+from models.agreement import ALWAYS_WORK, Agreed, conflict_bars, may_not_approve, same, satisfied, substitute
 from models.claims import BREAK_GLASS
 from models.command import Choice, Command, Decide, Override, Stop, Verb
-from models.log import EntryKind, LogEntry, Outcome
+from models.log import EntryKind, LogEntry, Outcome, rejects
 from models.owner import Owner
 from models.plan import RolloutPlan
 from models.rollout import Phase
@@ -136,7 +136,10 @@ class _Walk:
 
     def _asked(self, entry: LogEntry) -> None:
         """What somebody asked for and got: they may."""
-        if entry.verb is None or entry.outcome is not Outcome.APPLIED or entry.role == BREAK_GLASS:
+        if entry.verb is None or entry.outcome is not Outcome.APPLIED:
+            return
+        if entry.role == BREAK_GLASS:
+            self._broke_the_glass(entry)
             return
         rules: dict[str, Callable[[LogEntry, Owner], None]] = {
             Verb.DECIDE: self._decide,
@@ -149,6 +152,13 @@ class _Walk:
         rule = rules.get(entry.verb)
         if rule is not None:
             rule(entry, self._owner(entry))
+
+    def _broke_the_glass(self, entry: LogEntry) -> None:
+        """It pauses and stops, and takes a signature also where nothing else does."""
+        if entry.verb not in ALWAYS_WORK:
+            raise _Broken(f"{entry.actor} broke the glass, which lets nobody {entry.verb}")
+        if entry.token is None:
+            raise _Broken(f"a {entry.verb} broke the glass, and no signature tells who it was")
 
     def _owner(self, entry: LogEntry) -> Owner:
         """The owner as whom somebody acted."""
@@ -170,7 +180,7 @@ class _Walk:
         command = self._command(entry)
         declared = entry.detail.get("declared_conflict")
         chosen = command.choice if isinstance(command, Decide) else None
-        rejected = chosen is Choice.REJECT if chosen else f" rejected {entry.gate}" in entry.message
+        rejected = chosen is Choice.REJECT if chosen else rejects(entry)
         if gate is None or rule is None or entry.gate != gate.key:
             raise _Broken(f"a decision at {entry.gate} was applied, and that gate was not open")
         if owner.role not in rule.roles:

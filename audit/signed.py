@@ -9,8 +9,8 @@ from audit.standing_in import Delegations
 from models.agreement import may_start, not_theirs
 from models.base import Frozen
 from models.claims import Claims, DecisionKeys
-from models.command import WATCH_ACTOR, Verb
-from models.log import LogEntry, Outcome, Signer
+from models.command import WATCH_ACTOR, Choice, Verb
+from models.log import LogEntry, Outcome, Signer, rejects
 from models.names import rollout_workflow_id
 from models.plan import RolloutPlan
 from models.signatures import Doubt, Wanted, of_request, of_start, proven
@@ -41,17 +41,20 @@ def check_signatures(exhibit: Exhibit) -> None:
         return
     keys = DecisionKeys(audience=exhibit.manifest.deployment, keys=exhibit.trusted.decisions)
     bench = _Bench(plan=exhibit.plan, chain=exhibit.manifest.chain, keys=keys)
-    delegations, proven_requests, started = Delegations(exhibit), set[str | None](), False
+    delegations, used, started = Delegations(exhibit), _Used(), False
     for entry in exhibit.entries:
         if entry.token is not None:
             good = _check(exhibit, entry, bench, delegations)
             exhibit.counts["signatures"] = exhibit.counts.get("signatures", 0) + good
-            proven_requests.add(entry.request_id)
             started = started or entry.verb is None
+            before = used.take(entry)
+            if before is not None:
+                told = f"the signature was used before, for entry {before}: it stands for one request"
+                exhibit.wrong(Check.SIGNATURES, told, entry=entry.sequence, found=f"request {entry.request_id}")
         elif entry.signed_by is not None:
             told = "the log says that a signature was found good, and has none"
             exhibit.wrong(Check.SIGNATURES, told, entry=entry.sequence, found=entry.signed_by.name)
-        elif exhibit.signed and _needs_one(entry) and entry.request_id not in proven_requests:
+        elif exhibit.signed and _needs_one(entry) and not used.answers(entry):
             told = f"the log applied a {entry.verb} that nobody signed"
             exhibit.wrong(Check.SIGNATURES, told, entry=entry.sequence, found=f"by {entry.actor}")
         delegations.take(entry)
@@ -59,8 +62,36 @@ def check_signatures(exhibit: Exhibit) -> None:
         exhibit.wrong(Check.SIGNATURES, "partners were enrolled, and nobody signed the start", entry=1)
 
 
+class _Used:
+    """The signed requests so far: each is good for one entry, and for the one that settles it where that waited."""
+
+    def __init__(self) -> None:
+        self._by: dict[str | None, int] = {}
+        self._waiting: set[tuple[str, str]] = set()
+
+    def take(self, entry: LogEntry) -> int | None:
+        """Take in an entry with a signature; the entry that had it before, if one had."""
+        if not _took_effect(entry):
+            return None  # who is refused may send again what was sent before
+        before = self._by.setdefault(entry.request_id, entry.sequence)
+        if entry.outcome is Outcome.PENDING and entry.request_id is not None:
+            self._waiting.add((entry.request_id, entry.verb or ""))
+        return before if before != entry.sequence else None
+
+    def answers(self, entry: LogEntry) -> bool:
+        """Whether an entry says what came of a signed request that had to wait."""
+        asked = (entry.request_id or "", entry.verb or "")
+        found = asked in self._waiting
+        self._waiting.discard(asked)
+        return found
+
+
+def _took_effect(entry: LogEntry) -> bool:
+    return entry.verb is not None and entry.outcome in (Outcome.APPLIED, Outcome.PENDING)
+
+
 def _needs_one(entry: LogEntry) -> bool:
-    if entry.verb is None or entry.outcome not in (Outcome.APPLIED, Outcome.PENDING):
+    if not _took_effect(entry):
         return False
     return not (entry.actor == WATCH_ACTOR and entry.verb in _WATCH_SAYS)
 
@@ -77,6 +108,10 @@ def _check(exhibit: Exhibit, entry: LogEntry, bench: _Bench, delegations: Delega
         exhibit.wrong(
             Check.SIGNATURES, f"{told}: {problem}", entry=entry.sequence, found=claims.sub, expected=entry.actor
         )
+        return False
+    if _took_effect(entry) and entry.role != claims.role:
+        told = "the log names another role than the signature does"
+        exhibit.wrong(Check.SIGNATURES, told, entry=entry.sequence, found=claims.role, expected=str(entry.role))
         return False
     signer = Signer(issuer=claims.iss, subject=claims.sub, name=claims.name)
     if entry.signed_by != signer:
@@ -95,6 +130,10 @@ def _wanted(exhibit: Exhibit, entry: LogEntry, bench: _Bench) -> Wanted:
     if command is not None and entry.verb in {one.value for one in Verb}:
         return of_request(bench.plan.id, bench.chain, bench.plan.digest, Verb(entry.verb), command)
     said = {"rationale": entry.rationale, "jti": entry.request_id}
+    if entry.verb == Verb.DECIDE:
+        said |= {"gate": entry.gate, "evidence": entry.evidence_digest}
+        if _took_effect(entry):
+            said["decision"] = (Choice.REJECT if rejects(entry) else Choice.APPROVE).value
     return Wanted(
         wf=rollout_workflow_id(bench.plan.id), chain=bench.chain, plan=bench.plan.digest, verb=entry.verb, said=said
     )

@@ -71,6 +71,11 @@ class LogEntry(Grown):
     token: str | None = None
 
 
+def rejects(entry: LogEntry) -> bool:
+    """Whether an entry of an applied decision is that of a rejection, by its words."""
+    return f" rejected {entry.gate}" in entry.message
+
+
 class Receipt(Frozen):
     """What a caller gets back: the outcome of the request, and the entry that records it."""
 
