@@ -26,7 +26,9 @@ LOOKS = "looks.jsonl"
 LARGEST_FILE = 512 * 1024**2
 LARGEST = 2 * 1024**3
 MOST_FILES = 50_000
-"""Bytes of a file and of all files, unpacked, and how many there may be: a rollout of years stays well below."""
+DEEPEST = 3
+"""Bytes of a file and of all files, unpacked, how many there may be, and in how many folders within one another: a
+rollout of years stays well below."""
 
 _NAMES = (
     re.compile(r"letters\.jsonl|looks\.jsonl"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from audit.bundle import DECISION_KEYS, LOG_KEYS, PLAN, BundleError, json_of
-from audit.checkpoint import Checkpoint, Link, link_of, open_checkpoint, origin_of
+from audit.checkpoint import Checkpoint, Link, link_of, open_own, origin_of
 from audit.errors import NotSound
 from audit.exhibit import Exhibit
 from audit.findings import Check, Gap
@@ -30,7 +30,7 @@ def check_plan(exhibit: Exhibit) -> None:
             exhibit.wrong(
                 Check.PLAN, told, file=PLAN, entry=1, found=short(digest), expected=found[1] if found else "its digest"
             )
-        elif not exhibit.signed:
+        elif not (exhibit.signed and exhibit.trusted.decisions):
             told = "the log of this older rollout names only eight digits of its plan"
             exhibit.unproven(Check.PLAN, Gap.PLAN, told, file=PLAN, entry=1)
     elif named != digest:
@@ -42,6 +42,8 @@ def check_checkpoints(exhibit: Exhibit) -> None:
     """Each checkpoint is signed by a pinned key, follows the one before, and covers these very entries."""
     _check_log_keys(exhibit)
     paths = sorted(path for path in exhibit.files if path.startswith("checkpoints/"))
+    if not paths:
+        exhibit.wrong(Check.CHECKPOINTS, "the bundle has no signed checkpoint; without one nothing is proven")
     before: tuple[Checkpoint, Link] | None = None
     edge = Edge()
     for number, path in enumerate(paths, 1):
@@ -89,7 +91,7 @@ def check_seen(exhibit: Exhibit) -> None:
 def _read(exhibit: Exhibit, path: str) -> tuple[Checkpoint, Link] | None:
     manifest = exhibit.manifest
     try:
-        checkpoint = open_checkpoint(exhibit.files[path], exhibit.trusted.log)
+        checkpoint = open_own(exhibit.files[path], exhibit.trusted.log)
         link = link_of(checkpoint)
     except NotSound as problem:
         exhibit.wrong(Check.CHECKPOINTS, str(problem)[:400], file=path)

@@ -121,6 +121,23 @@ def open_checkpoint(data: bytes, keys: Iterable[VerifierKey], origin: str | None
     return found
 
 
+def open_own(data: bytes, keys: Iterable[VerifierKey]) -> Checkpoint:
+    """What a checkpoint of one of our logs says, signed by a key of the very installation whose log it is: who pins the
+    keys of several lets none of them sign for another.
+
+    Raises:
+        NotSound: it is none, or none of these keys that may has signed it.
+    """
+    note, signers = open_note(data, keys)
+    found = read_checkpoint(note.text)
+    if not any(found.origin.rsplit("/", 2)[0] == one.name for one in signers):
+        names = ", ".join(one.name for one in signers)
+        raise NotSound(
+            f"the checkpoint is of the log {found.origin[:200]!r}, for which the key of {names} does not sign"
+        )
+    return found
+
+
 def link_of(checkpoint: Checkpoint) -> Link:
     """The place of one of our checkpoints; extension lines of others say nothing here.
 

@@ -9,6 +9,7 @@ from typing import Any
 from audit.bundle import BundleError, json_of
 from audit.exhibit import Exhibit
 from audit.findings import Check
+from audit.standing import judged
 from models.base import digest_json
 from models.canonical import canonical
 from models.command import Verb
@@ -77,7 +78,7 @@ def named(entries: tuple[LogEntry, ...], plan_digest: str | None) -> tuple[set[s
         if entry.evidence_digest is None or entry.evidence_digest == plan_digest:
             continue
         said = entry.outcome is Outcome.REFUSED or entry.verb == Verb.REPORT_EVIDENCE
-        (may if said else must).add(entry.evidence_digest)
+        (may if said and not judged(entry) else must).add(entry.evidence_digest)
     return must, may
 
 

@@ -48,6 +48,8 @@ class Gap(StrEnum):
     """Verdicts that rest on how often: on earlier looks of which there is a list, and no evidence."""
     PLAN = "plan"
     """Only eight digits bind the plan to the log."""
+    TEXT = "text"
+    """The log for people in other words than this release has for it: another one may have written it."""
     LETTERS = "letters"
     """Letters that the log does not name: the watch's and the sweep's, and those of before it named any."""
 

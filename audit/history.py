@@ -11,7 +11,7 @@ from audit.findings import Check, Finding, Gap
 from audit.trail import Event, Kind, Line, attributes, kind_of, lines_of, number_of, once, payloads, read, settle
 from models.base import digest_json
 from models.command import COMMANDS, Command, Decide, Verb
-from models.log import LogEntry, Outcome
+from models.log import EntryKind, LogEntry, Outcome
 
 _OVER = (
     "WORKFLOW_EXECUTION_COMPLETED",
@@ -205,8 +205,10 @@ def _check_requests(exhibit: Exhibit, lines: list[Line]) -> None:
 
 
 def _refusals(entry: LogEntry) -> int:
-    found = entry.detail.get("refusals", 0)
-    return found if isinstance(found, int) else 0
+    """How many requests an entry says were refused together; no other entry answers more than one."""
+    found = entry.detail.get("refusals")
+    counts = entry.kind is EntryKind.REFUSAL and entry.verb is None and isinstance(found, int)
+    return max(found, 0) if counts else 0
 
 
 def _unanswered(exhibit: Exhibit, line: Line) -> None:

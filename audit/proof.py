@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterable, Sequence
 
-from audit.checkpoint import Checkpoint, open_checkpoint, origin_of
+from audit.checkpoint import Checkpoint, open_own, origin_of
 from audit.errors import NotSound
 from audit.leaves import Leaf, read_leaf
 from audit.notes import VerifierKey
@@ -30,7 +30,11 @@ def write_proof(leaves: Sequence[bytes], sequence: int, note: bytes, checkpoint:
         NotSound: it does not cover this entry, or not these leaves.
     """
     index = sequence - 1
-    if not 0 <= index < checkpoint.size <= len(leaves):
+    if checkpoint.size > len(leaves):
+        raise NotSound(
+            f"the checkpoint covers {checkpoint.size} entries, and the log has {len(leaves)}: it was cut off"
+        )
+    if not 0 <= index < checkpoint.size:
         raise NotSound(f"the checkpoint covers entries 1 to {checkpoint.size}, of which {sequence} is none")
     hashes = [leaf_hash(one) for one in leaves[: checkpoint.size]]
     path = inclusion_proof(hashes, index)
@@ -61,7 +65,7 @@ def check_proof(data: bytes, keys: Iterable[VerifierKey]) -> tuple[Leaf, Checkpo
     hashes = [_decoded(one) for one in path]
     if any(len(one) != SIZE for one in hashes):
         raise NotSound(f"a hash of the path does not have {SIZE} bytes")
-    leaf, checkpoint = read_leaf(leaf_data), open_checkpoint(note, keys)
+    leaf, checkpoint = read_leaf(leaf_data), open_own(note, keys)
     at = int(found[1])
     if leaf.sequence != at + 1:
         raise NotSound(f"the entry is that of sequence {leaf.sequence}, and stands at index {at}")

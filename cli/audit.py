@@ -65,6 +65,7 @@ async def export(
     from audit.bundle import MANIFEST, zipped
     from cli.audit_export import gather
     from cli.database import connection
+    from cli.record import write_folder
 
     target = out or Path(f"{name}.zip")
     if target.exists():
@@ -78,7 +79,7 @@ async def export(
     if target.suffix == ".zip":
         _write(target, zipped(found.files))
     else:
-        _write_folder(target, found.files)
+        write_folder(target, found.files, force=False)
     digest = hashlib.sha256(found.files[MANIFEST]).hexdigest()
     left = found.entries - found.covered
     if left:
@@ -108,7 +109,7 @@ async def verify(
         typer.Option(
             "--allow",
             help="What may be left unproven, as often as needed: uncovered, unsigned, decision-keys, history, "
-            "unanswered, verdicts, looks, replay, plan, letters.",
+            "unanswered, verdicts, looks, replay, plan, text, letters.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every finding, not only the first ones.")] = False,
@@ -125,11 +126,12 @@ async def verify(
 
     trusted, allowed = _trusted(key or []), _allowed(allow or [])
     trusted = trusted.model_copy(update={"seen": tuple(_seen(one) for one in seen or [])})
-    report = audit.verify.verify(_read(bundle), trusted, release())
+    files = _read(bundle)  # once: what is replayed is what was looked at
+    report = audit.verify.verify(files, trusted, release())
     if not report.wrong:
-        report = audit.verify.with_replays(report, await replay(_read(bundle), release()))
+        report = audit.verify.with_replays(report, await replay(files, release()))
     if output is Format.JSON:
-        emit_json("verification", _as_json(report))
+        emit_json("verification", _as_json(report, allowed))
     else:
         _tell(report, everything=everything)
     if report.wrong:
@@ -168,7 +170,7 @@ async def prove(
 
 def _proof(bundle: Path, entry: int, trusted: Trusted) -> bytes:
     from audit.bundle import LOG
-    from audit.checkpoint import open_checkpoint
+    from audit.checkpoint import open_own
     from audit.errors import NotSound
     from audit.proof import write_proof
 
@@ -176,7 +178,7 @@ def _proof(bundle: Path, entry: int, trusted: Trusted) -> bytes:
     leaves = files.get(LOG, b"").split(b"\n")[:-1]
     for path in sorted((one for one in files if one.startswith("checkpoints/")), reverse=True):
         try:
-            checkpoint = open_checkpoint(files[path], trusted.log)
+            checkpoint = open_own(files[path], trusted.log)
             return write_proof(leaves, entry, files[path], checkpoint)
         except NotSound as problem:
             raise CliError(f"{bundle}, {path}: {problem}.") from problem
@@ -297,9 +299,12 @@ def _read(bundle: Path) -> dict[str, bytes]:
 
 def _folder(folder: Path) -> dict[str, bytes]:
     """The same of a folder; what is not a plain file is refused, so that no link leads out of it."""
-    from audit.bundle import LARGEST, LARGEST_FILE, BundleError, check_names
+    from audit.bundle import DEEPEST, LARGEST, LARGEST_FILE, BundleError, check_names
 
-    paths = {str(path.relative_to(folder).as_posix()): path for path in _below(folder)}
+    try:
+        paths = {path.relative_to(folder).as_posix(): path for path in _below(folder, DEEPEST)}
+    except OSError as problem:
+        raise BundleError(str(problem.filename), f"it cannot be read: {problem.strerror or problem}") from None
     check_names(paths)
     room, files = LARGEST, {}
     for name, path in paths.items():
@@ -310,10 +315,11 @@ def _folder(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, deep: int) -> Iterator[Path]:
+    """What lies in a folder; one that lies deeper than those of a bundle is told of as a file would be."""
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink():
-            yield from _below(path)
+        if deep and path.is_dir() and not path.is_symlink():
+            yield from _below(path, deep - 1)
         else:
             yield path
 
@@ -340,18 +346,6 @@ def _write(path: Path, content: bytes) -> None:
         raise CliError(f"{path} cannot be written: {problem.strerror or problem}.", Exit.BAD_INPUT) from problem
 
 
-def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
-    beside = folder.with_name(f".{folder.name}.part")
-    try:
-        for name, content in files.items():
-            path = beside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        beside.replace(folder)
-    except OSError as problem:
-        raise CliError(f"{folder} cannot be written: {problem.strerror or problem}.", Exit.BAD_INPUT) from problem
-
-
 def _tell(report: Report, *, everything: bool) -> None:
     if report.wrong:
         complain(report.line)
@@ -365,10 +359,10 @@ def _tell(report: Report, *, everything: bool) -> None:
         say(f"  and {len(rest) - SHOWN} more; --all shows them")
 
 
-def _as_json(report: Report) -> dict[str, object]:
+def _as_json(report: Report, allowed: frozenset[Gap]) -> dict[str, object]:
     findings = [{**one.model_dump(mode="json"), "sentence": one.sentence} for one in report.findings]
     return {
-        "proven": not report.wrong,
+        "proven": not report.wrong and not report.gaps(allowed),
         "line": report.line,
         "numbers": report.proven.model_dump(mode="json"),
         "findings": findings,

@@ -40,6 +40,19 @@ def test_a_proof_is_not_written_for_entries_that_were_changed() -> None:
         write_proof(leaves, 5, NOTE, CHECKPOINT)
 
 
+def test_of_a_log_that_was_cut_off_that_is_what_is_said() -> None:
+    with pytest.raises(NotSound, match="covers 36 entries, and the log has 20: it was cut off"):
+        write_proof(WHOLE.leaves[:20], 5, NOTE, CHECKPOINT)
+
+
+def test_a_proof_by_the_key_of_another_installation_proves_nothing() -> None:
+    other = NoteSigner("another-house", Ed25519PrivateKey.generate())
+    note = other.sign(CHECKPOINT.text).encode()
+    proof = write_proof(WHOLE.leaves, 12, note, CHECKPOINT)
+    with pytest.raises(NotSound, match="for which the key of another-house does not sign"):
+        check_proof(proof, (other.public, *KEYS))
+
+
 def test_no_changed_bit_of_a_proof_goes_unnoticed() -> None:
     proof = write_proof(WHOLE.leaves, 12, NOTE, CHECKPOINT)
     draw = random.Random("proof")

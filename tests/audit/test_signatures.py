@@ -21,7 +21,7 @@ WITHOUT = replace(whole(), histories=[])
 
 
 def found_in(sample: Sample) -> list[str]:
-    """What is wrong with signatures and gates; the log is signed well, and an auditor allows that there is no history."""
+    """What is wrong with signatures and gates of a log that is signed well, whose history an auditor does without."""
     report = verify(sample.bundle(), sample.trusted, sample.version)
     assert {one.gap for one in report.findings} - {None} <= {Gap.HISTORY, Gap.VERDICTS}
     return [one.sentence for one in report.wrong if one.check in (Check.SIGNATURES, Check.GATES)]

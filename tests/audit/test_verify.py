@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.bundle import read_manifest
+from audit.bundle import LOG_TEXT, read_manifest
 from audit.evidence import evidence_file, evidence_path
 from audit.exhibit import Exhibit, Seen, Trusted
 from audit.findings import Check, Gap, Report
 from audit.history import check_exported
-from audit.notes import NoteSigner
+from audit.notes import NoteSigner, read_note
+from audit.trail import attributes
 from audit.tree import leaf_hash, root
 from audit.verify import Replays, verify, with_replays
 from models.base import digest_json
 from models.canonical import canonical
-from tests.audit.exhibits import SIGNER, Sample, chains, of_history, whole
+from tests.audit.exhibits import SIGNER, Sample, chains, of_history, sealed, whole, with_event
 
 
 def look(sample: Sample, trusted: Trusted | None = None) -> Report:
@@ -103,9 +105,71 @@ def test_entries_behind_the_newest_checkpoint_are_counted_and_not_passed_over() 
 
 
 def test_a_bundle_without_any_checkpoint_proves_no_entry() -> None:
+    """Nothing of it is signed, so that no allowance of an auditor makes it a proof."""
     report = look(replace(whole(), sizes=()))
-    assert gaps(report) == {Gap.UNCOVERED}
+    assert "no signed checkpoint; without one nothing is proven" in report.line
     assert report.proven.covered == 0
+
+
+def test_the_key_of_one_installation_does_not_sign_the_log_of_another() -> None:
+    """Whoever keeps the keys of several would otherwise believe any of them about all."""
+    other = NoteSigner("another-house", Ed25519PrivateKey.generate())
+    files = whole().files()
+    for path in [one for one in files if one.startswith("checkpoints/")]:
+        files[path] = other.sign(read_note(files[path]).text).encode()
+    del files["keys/log.txt"]
+    both = Trusted(log=(SIGNER.public, other.public), decisions=whole().trusted.decisions)
+    report = verify(sealed(whole(), files), both, whole().version)
+    assert "for which the key of another-house does not sign" in report.line
+    assert report.proven.covered == 0
+
+
+def test_a_text_for_people_is_not_passed_over_because_another_release_is_said_to_have_written_it() -> None:
+    """Whoever forges it names another release in the manifest, which nobody signs."""
+    sample = replace(whole(), version="99.0")
+    files = {**sample.files(), LOG_TEXT: b"# Decision log\n\nAll approved.\n"}
+    report = verify(sealed(sample, files), sample.trusted, whole().version)
+    assert gaps(report) == {Gap.TEXT}
+    assert "decisions.md: the text for people says it in other words than this release" in report.gaps()[0].sentence
+    assert gaps(verify(sample.bundle(), sample.trusted, whole().version)) == set()
+
+
+def test_eight_digits_of_a_plan_are_told_of_where_no_signature_over_the_rest_was_verified() -> None:
+    sample = whole()
+    leaves = [json.loads(one) for one in sample.leaves]
+    del leaves[0]["entry"]["detail"]["plan"]
+    older = replace(sample, leaves=[canonical(one) for one in leaves], histories=[])
+    assert Gap.PLAN not in gaps(look(older))
+    assert Gap.PLAN in gaps(look(older, Trusted(log=(SIGNER.public,))))
+
+
+def test_an_assessment_must_be_there_whatever_the_log_says_came_of_it() -> None:
+    sample = whole()
+    leaves = [json.loads(one) for one in sample.leaves]
+    entry = next(one["entry"] for one in leaves if "verdicts" in one["entry"]["detail"])
+    entry["outcome"] = "refused"
+    without = {path: one for path, one in sample.evidence.items() if path != evidence_path(entry["evidence_digest"])}
+    odd = replace(sample, leaves=[canonical(one) for one in leaves], histories=[], evidence=without)
+    assert any("evidence that the log rests on is not in the bundle" in one.what for one in look(odd).wrong)
+
+
+@pytest.mark.parametrize(("kind", "hidden"), [("phase", False), ("refusal", True)])
+def test_only_an_entry_of_refusals_answers_for_more_than_one_request(kind: str, hidden: bool) -> None:
+    """Requests beyond what a log can take are refused together; no other entry may make one disappear."""
+    sample = whole()
+    event = next(
+        one for one in sample.histories[0][1]["events"] if attributes(one).get("signalName") == "confirm_ownership"
+    )
+    more = json.loads(json.dumps(event))
+    [payload] = attributes(more)["input"]["payloads"]
+    body = json.loads(base64.b64decode(payload["data"])) | {"request_id": "another-request", "actor": "eve@example.com"}
+    payload["data"] = base64.b64encode(json.dumps(body).encode()).decode()
+    asked = with_event(sample, more, 400)
+    leaves = [json.loads(one) for one in asked.leaves]
+    leaves[-1]["entry"] |= {"kind": kind, "detail": {"refusals": 1}}
+    report = look(replace(asked, leaves=[canonical(one) for one in leaves]))
+    found = any("by eve@example.com of which the log tells nothing" in one.what for one in report.wrong)
+    assert found is not hidden
 
 
 def test_without_a_history_the_requests_are_said_to_be_unproven() -> None:

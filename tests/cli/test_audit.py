@@ -75,6 +75,16 @@ async def test_a_folder_is_as_good_as_an_archive_and_a_link_out_of_it_is_refused
     assert (told.code, told.err) == (Exit.ERROR, f"NOT PROVEN: {folder}: plan.json: it is no plain file.\n")
 
 
+async def test_folders_that_no_bundle_has_are_refused_however_deep_they_are(
+    nowhere: Terminal, tmp_path: Path, pinned: tuple[str, ...]
+) -> None:
+    """A thousand within one another would otherwise be walked through, to the end of Python's stack."""
+    (tmp_path / "bundle").joinpath(*["x"] * 6).mkdir(parents=True)
+    told = await nowhere("audit", "verify", str(tmp_path / "bundle"), *pinned)
+    assert told.code == Exit.ERROR
+    assert "'x/x/x/x': a bundle has no file of this name" in told.err
+
+
 async def test_a_broken_bundle_names_the_first_bad_thing_and_the_exit_code_tells_scripts(
     nowhere: Terminal, tmp_path: Path, pinned: tuple[str, ...]
 ) -> None:
@@ -102,7 +112,10 @@ async def test_what_is_not_proven_has_an_exit_code_of_its_own_unless_the_auditor
     assert "50 of 54 entries under 2 signed checkpoints" in told.out
     assert "not proven: uncovered" in told.out
     assert "no checkpoint covers the newest 4 of 54 entries" in told.err
-    assert (await nowhere("audit", "verify", path, *pinned, "--allow", "uncovered")).code == Exit.OK
+    as_json = await nowhere("audit", "verify", path, *pinned, "-o", "json")
+    assert (as_json.code, as_json.data["proven"]) == (Exit.UNPROVEN, False)
+    allowed = await nowhere("audit", "verify", path, *pinned, "--allow", "uncovered", "-o", "json")
+    assert (allowed.code, allowed.data["proven"]) == (Exit.OK, True)
     wrong = await nowhere("audit", "verify", path, *pinned, "--allow", "everything")
     assert (wrong.code, "--allow takes uncovered" in wrong.err) == (Exit.BAD_INPUT, True)
 
