@@ -207,8 +207,9 @@ def _check_requests(exhibit: Exhibit, lines: list[Line]) -> None:
 def _refusals(entry: LogEntry) -> int:
     """How many requests an entry says were refused together; no other entry answers more than one."""
     found = entry.detail.get("refusals")
-    counts = entry.kind is EntryKind.REFUSAL and entry.verb is None and isinstance(found, int)
-    return max(found, 0) if counts else 0
+    if entry.kind is not EntryKind.REFUSAL or entry.verb is not None or not isinstance(found, int):
+        return 0
+    return max(found, 0)
 
 
 def _unanswered(exhibit: Exhibit, line: Line) -> None:

@@ -36,11 +36,14 @@ _STEPS: tuple[tuple[Check, Callable[[Exhibit], None]], ...] = (
 
 class Replays(Frozen):
     """What came of replaying the histories: `problems` names, by path, those that do not replay. `version` is the code
-    it was done with; `why_not` tells why nothing was replayed."""
+    it was done with; `why_not` tells why nothing was replayed. `otherwise` tells, by the entry's sequence, how the code
+    writes it otherwise; those that are `reworded` it says in other words."""
 
     version: str = ""
     done: int = 0
     problems: dict[str, str] = {}
+    otherwise: dict[int, str] = {}
+    reworded: tuple[int, ...] = ()
     why_not: str | None = None
 
 
@@ -78,6 +81,13 @@ def with_replays(report: Report, replays: Replays) -> Report:
         Finding(check=Check.REPLAY, what=f"the history does not replay: {problem[:300]}", file=path)
         for path, problem in replays.problems.items()
     ]
+    found += [
+        Finding(check=Check.REPLAY, what=f"by its history {problem[:400]}", entry=number)
+        for number, problem in replays.otherwise.items()
+    ]
+    if replays.reworded:
+        told = f"entries that this release has other words for: {len(replays.reworded)}, this one first"
+        found.append(Finding(check=Check.REPLAY, what=told, entry=replays.reworded[0], gap=Gap.REPLAY))
     if replays.why_not is not None:
         found.append(Finding(check=Check.REPLAY, what=replays.why_not, gap=Gap.REPLAY))
     proven = report.proven.model_copy(update={"replayed": replays.done, "version": replays.version})

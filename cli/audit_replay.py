@@ -6,14 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from audit.bundle import MANIFEST, history_place, read_manifest
-from audit.trail import attributes
+from audit.bundle import LOG, MANIFEST, history_place, read_manifest
+from audit.remade import Remade, remade
+from audit.trail import Kind, attributes, lines_of
 from audit.verify import Replays
 from cli.output import one_line
+from models.log import LogEntry
 from models.names import ROLLOUT, rollout_workflow_id
 
 if TYPE_CHECKING:
     from temporalio.worker import Replayer
+
+    from cli.audit_writes import Listener
 
 
 async def replay(files: Mapping[str, bytes], version: str) -> Replays:
@@ -28,21 +32,35 @@ async def replay(files: Mapping[str, bytes], version: str) -> Replays:
         return Replays(version=version, why_not=told)
     if not paths:
         return Replays(version=version, why_not="there is no history to replay")
-    replayer = _replayer()
-    problems = {}
-    for _, path in paths:
-        problem = await _one(replayer, manifest.rollout, json.loads(files[path]))
+    from cli.audit_writes import Listener
+
+    listener = Listener()
+    replayer = _replayer(listener)
+    problems, written = {}, set[int]()
+    for (_, run_id), path in paths:
+        history = json.loads(files[path])
+        problem = await _one(replayer, manifest.rollout, history)
         if problem is not None:
             problems[path] = problem
-    return Replays(version=version, done=len(paths) - len(problems), problems=problems)
+        lines = lines_of(run_id, history["events"])
+        written |= {line.entries[0] for line in lines if line.kind is Kind.ENTRY}
+    log = (LogEntry.model_validate_json(json.dumps(json.loads(one)["entry"])) for one in files[LOG].split(b"\n")[:-1])
+    found = remade(log, listener.entries, written) if not problems else Remade({}, ())
+    return Replays(
+        version=version,
+        done=len(paths) - len(problems),
+        problems=problems,
+        otherwise=found.wrong,
+        reworded=found.reworded,
+    )
 
 
-def _replayer() -> Replayer:
+def _replayer(listener: Listener) -> Replayer:
     from temporalio.worker import Replayer
 
     from worker.plugin import rollouts_plugin
 
-    return Replayer(workflows=[], plugins=[rollouts_plugin()])
+    return Replayer(workflows=[], plugins=[rollouts_plugin()], interceptors=[listener])
 
 
 async def _one(replayer: Replayer, rollout: str, history: dict[str, Any]) -> str | None:
