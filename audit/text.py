@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from models.base import short
 from models.letter import letters_of
 from models.log import LogEntry
 
+_HIDES = ("Cc", "Cf", "Cs")
 _MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>#|"})
 
 
@@ -45,8 +47,9 @@ def _letters(entry: LogEntry) -> str:
 
 
 def plain(text: str) -> str:
-    """Text on one line in which no sign means anything to Markdown."""
-    return " ".join(text.split()).translate(_MARKS)
+    """Text on one line in which no sign means anything to Markdown, hides, or turns the direction of writing."""
+    seen = "".join(one if unicodedata.category(one) not in _HIDES else " " for one in text)
+    return " ".join(seen.split()).translate(_MARKS)
 
 
 def _moment(at: datetime) -> str:

@@ -93,6 +93,10 @@ class _Court:
         """Say how much was judged, and what could not be."""
         exhibit = self._exhibit
         exhibit.counts |= {"assessments": self._assessments, "judged": self._judged}
+        if self._due is not None:
+            kind, because = self._due
+            told = f"the evidence asks for a {kind.value}, and the log ends before one"
+            exhibit.unproven(Check.VERDICTS, Gap.VERDICTS, told, entry=because.sequence)
         for why, names in self._unable.items():
             exhibit.unproven(Check.VERDICTS, Gap.VERDICTS, f"{len(names)} were not judged anew, {why}: {_some(names)}")
         if self._claimed:
@@ -164,6 +168,12 @@ class _Court:
                 told = f"the log tells another verdict of {name[:200]} than the assessment"
                 found, expected = str(said.get(name))[:200], str(verdicts.get(name))
                 self._exhibit.wrong(Check.VERDICTS, told, entry=entry.sequence, found=found, expected=expected)
+        if stated.as_of > entry.programme_at:
+            told = "it was judged as of a moment that had not come"
+            found, latest = stated.as_of.isoformat(), entry.programme_at.isoformat()
+            self._exhibit.wrong(
+                Check.VERDICTS, told, entry=entry.sequence, found=found, expected=f"{latest} or earlier"
+            )
         if as_of(entry) != stated.as_of:
             told = "the log tells another moment of the assessment than that itself"
             found = str(entry.detail.get("as_of"))[:200]

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import ValidationError
+
 from audit.bundle import DECISION_KEYS, LETTERS, LOG, LOG_KEYS, LOG_TEXT, LOOKS, PLAN, with_manifest
 from audit.checking_letters import letters_file
 from audit.checkpoint import Because, origin_of, read_checkpoint
@@ -178,7 +180,7 @@ def _must_be_of(deployment: str, key: RolloutKey, checkpoints: tuple[StoredCheck
 
 
 async def _files(conn: Connection, key: RolloutKey, plan: RolloutPlan, read: _Read) -> dict[str, bytes]:
-    entries = tuple(LogEntry.model_validate_json(json.dumps(row.entry)) for row in read.rows)
+    entries = tuple(map(entry_of, read.rows))
     leaves = [leaf_bytes(key.rollout_id, key.chain_id, row.run_id, row.sequence, row.entry) for row in read.rows]
     files = {
         PLAN: canonical(plan.model_dump(mode="json")),
@@ -204,10 +206,32 @@ async def _files(conn: Connection, key: RolloutKey, plan: RolloutPlan, read: _Re
     return files
 
 
+def entry_of(row: LogRow) -> LogEntry:
+    """The entry of a row.
+
+    Raises:
+        CliError: this release cannot read it.
+    """
+    try:
+        return LogEntry.model_validate_json(json.dumps(row.entry))
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        told = f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
+        raise CliError(f"Entry {row.sequence} of the log in the store cannot be read ({told}).") from problem
+
+
 async def _letters(conn: Connection, key: RolloutKey, entries: int) -> tuple[OutboxLetter, ...]:
     """The letters about so many entries of the log, and those that are written beside the workflow."""
-    places = [(one, place_of(one.notice, key.rollout_id, key.chain_id)) for one in await letters_of(conn, key)]
-    return tuple(one for one, place in places if place is None or place[0] <= entries)
+    return tuple(one for one in await letters_of(conn, key) if goes_in(one, key, entries))
+
+
+def goes_in(letter: OutboxLetter, key: RolloutKey, entries: int) -> bool:
+    """Whether a letter goes into the bundle: one that says it is of another rollout does, for verifying to tell."""
+    try:
+        place = place_of(letter.notice, key.rollout_id, key.chain_id)
+    except ValueError:
+        return True
+    return place is None or place[0] <= entries
 
 
 async def _looks(conn: Connection, key: RolloutKey, until: datetime) -> bytes:

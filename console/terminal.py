@@ -7,11 +7,12 @@ browser.
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from console.pages.forms import read_form
 from console.pages.render import page
 from console.person import SignedIn
 from console.signin import pool_of, site_of
@@ -52,7 +53,7 @@ async def ask_person(request: Request, person: SignedIn) -> Response:
 @router.post("/terminal")
 async def allowed(request: Request, person: SignedIn) -> Response:
     """The person wants it."""
-    code = parse_qs((await request.body()).decode("utf-8", "replace")).get("code", [""])[0]
+    code = (await read_form(request)).get("code", "")
     async with pool_of(request).acquire() as conn:
         done = await allow_terminal(conn, code, Holder(**person.model_dump()))
     return page(request, "terminal.html", person, HTTPStatus.OK if done else HTTPStatus.NOT_FOUND, done=done)

@@ -62,8 +62,9 @@ def resumes(entry: LogEntry) -> bool:
 
 
 def stops(entry: LogEntry) -> bool:
-    """Whether the rollout was stopped, which is more than that somebody agreed to it."""
-    return entry.kind is EntryKind.STOP and entry.message.startswith("Stopping: ")
+    """Whether the rollout was stopped, or never started for want of a signature; which is more than that somebody
+    agreed to stop it."""
+    return entry.kind is EntryKind.STOP and entry.message.startswith(("Stopping: ", "Not started: "))
 
 
 def closed(entry: LogEntry) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from audit.bundle import LOG, PLAN
 from audit.findings import Finding, Report
@@ -53,6 +55,26 @@ def flips(content: bytes, count: int, seed: str) -> Iterator[bytes]:
         changed = bytearray(content)
         changed[at] ^= 1 << draw.randrange(8)
         yield bytes(changed)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in JSON, that of the whole first."""
+    yield path
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from places(one, (*path, name))
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from places(one, (*path, at))
+
+
+def put(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """The same JSON with something else in one place."""
+    if not path:
+        return other
+    found = copy.copy(value)
+    found[path[0]] = put(found[path[0]], path[1:], other)
+    return found
 
 
 EVIDENCE = sorted(path for path in FILES if path.startswith("evidence/"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,37 +20,21 @@ from tests.audit.attacks import (
     WHOLE,
     beside_evidence,
     forged,
+    places,
+    put,
     report_of,
 )
 
 JUNK: tuple[Any, ...] = (None, True, -1, 10**30, 1e308, "", "\ud800", "x" * 5000, [], [[]], {}, {"a": {"b": []}})
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield path
-    if isinstance(value, dict):
-        for name, one in value.items():
-            yield from _places(one, (*path, name))
-    elif isinstance(value, list):
-        for at, one in enumerate(value):
-            yield from _places(one, (*path, at))
-
-
-def _put(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
-    if not path:
-        return junk
-    found = copy.copy(value)
-    found[path[0]] = _put(found[path[0]], path[1:], junk)
-    return found
-
-
 @pytest.mark.parametrize("path", [PLAN, MANIFEST, "keys/decisions.json", EVIDENCE[0], EVIDENCE[1], HISTORY])
 def test_no_junk_in_any_place_of_a_file_crashes_the_verification(path: str) -> None:
     draw = random.Random(f"junk {path}")
     value = json.loads(BUNDLE[path])
-    places = list(_places(value))
-    for place in draw.sample(places, min(len(places), 20 if path == HISTORY else 40)):
-        content = json.dumps(_put(value, place, draw.choice(JUNK))).encode()
+    all_places = list(places(value))
+    for place in draw.sample(all_places, min(len(all_places), 20 if path == HISTORY else 40)):
+        content = json.dumps(put(value, place, draw.choice(JUNK))).encode()
         if path == MANIFEST:
             assert beside_evidence(report_of({**LEAN_BUNDLE, MANIFEST: content}, LEAN))
         else:
@@ -65,7 +47,7 @@ def test_no_junk_in_an_entry_crashes_the_verification() -> None:
     for _ in range(50):
         number = draw.randrange(len(WHOLE.leaves))
         leaf = json.loads(WHOLE.leaves[number])
-        content = json.dumps(_put(leaf, draw.choice(list(_places(leaf))), draw.choice(JUNK))).encode()
+        content = json.dumps(put(leaf, draw.choice(list(places(leaf))), draw.choice(JUNK))).encode()
         leaves = [*WHOLE.leaves[:number], content, *WHOLE.leaves[number + 1 :]]
         assert beside_evidence(forged({**LEAN_FILES, LOG: b"\n".join(leaves) + b"\n"}, LEAN))
 

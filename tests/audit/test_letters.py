@@ -210,8 +210,8 @@ def test_a_letter_quotes_a_checkpoint_of_this_very_log_or_is_found() -> None:
     good = base64.b64encode(root([leaf_hash(one) for one in NEW.leaves[:size]])).decode()
     other = base64.b64encode(b"1" * 32).decode()
 
-    def quoting(root: str, said: str | None = None) -> list[OutboxLetter]:
-        one, note = letters()[place], f"origin\n{size}\n{root}\n"
+    def quoting(root: str, said: str | None = None, over: int = size) -> list[OutboxLetter]:
+        one, note = letters()[place], f"origin\n{over}\n{root}\n"
         log = {"number": 1, "size": size, "checkpoint": note}
         return changed(place, body=one.body + (said or quoted(1, size, note)), about={**one.about, "log": log})
 
@@ -219,6 +219,8 @@ def test_a_letter_quotes_a_checkpoint_of_this_very_log_or_is_found() -> None:
     assert found(look(changed(place, about=quoting(good)[place].about))), "it does not say what programs were told"
     [told] = found(look(quoting(other)))
     assert "quotes a checkpoint over 12 entries that is not of this log" in told
+    [told] = found(look(quoting(good, over=13)))
+    assert "found a checkpoint over 13 entries" in told
     odd: tuple[Any, ...] = ("x", {}, {"number": 1}, {"number": 1, "size": "12", "checkpoint": ""}, [], 7)
     for log in odd:
         assert found(look(changed(place, about={**letters()[place].about, "log": log})))

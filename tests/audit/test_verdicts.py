@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +16,10 @@ from audit.findings import Check, Finding, Gap, Report
 from audit.judging import DECIDES
 from audit.verify import verify
 from judgement.values import group_value
+from models.canonical import canonical
 from models.evidence import PartnerReading
 from models.metric import MetricName
-from tests.audit.attacks import report_of, told
+from tests.audit.attacks import places, put, report_of, told
 from tests.audit.exhibits import Sample
 from tests.audit.insiders import (
     INSIDE,
@@ -254,28 +254,36 @@ def test_evidence_that_is_not_there_is_said_not_to_be_judged() -> None:
     assert report.proven.judged == 8
 
 
+def test_evidence_of_a_moment_that_had_not_come_is_found() -> None:
+    """It would be newer than all that a gate's evidence has to be newer than."""
+    leaves = [json.loads(one) for one in LEAN.leaves]
+    leaves[SEEN.sequence - 1]["entry"]["programme_at"] = "2026-01-06T00:00:00Z"
+    report = look(replace(LEAN, leaves=[canonical(one) for one in leaves]))
+    assert f"entry {SEEN.sequence}: it was judged as of a moment that had not come (found 2026-01-07" in told(report)
+
+
+def test_a_log_that_ends_where_evidence_asks_for_a_pause_is_told_of() -> None:
+    honest = says(verdict="not met", beyond_threshold=True, value=what_it_comes_to())
+    forged = with_snapshot(LEAN, SEEN, sla_missed, honest)
+    leaves = forged.leaves[: SEEN.sequence]
+    named = {one.evidence_digest for one in forged.entries()[: SEEN.sequence]}
+    named |= {body_of(forged, leaf)["snapshot_digest"] for leaf in named if leaf and _assesses(forged, leaf)}
+    kept = {path: one for path, one in forged.evidence.items() if path in {evidence_path(one) for one in named if one}}
+    report = look(replace(forged, leaves=leaves, evidence=kept, sizes=(len(leaves),)))
+    assert verdicts(report) == []
+    [gap] = [one for one in report.findings if one.gap is Gap.VERDICTS]
+    assert gap.sentence == f"entry {SEEN.sequence}: the evidence asks for a pause, and the log ends before one"
+
+
+def _assesses(sample: Sample, digest: str) -> bool:
+    return evidence_path(digest) in sample.evidence and "snapshot_digest" in body_of(sample, digest)
+
+
 def test_a_list_of_looks_that_is_none_is_named() -> None:
     for content, expected in ((b"x\n", "line 1 is no look"), (b"{}\n", "line 1 is no look")):
         report = look(replace(INSIDE, looks=content))
         [found] = verdicts(report)
         assert (found.file, expected in found.what) == ("looks.jsonl", True)
-
-
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if isinstance(value, dict):
-        for name, one in value.items():
-            yield from _places(one, (*path, name))
-    elif isinstance(value, list):
-        for at, one in enumerate(value):
-            yield from _places(one, (*path, at))
-    else:
-        yield path
-
-
-def _put(value: Any, path: tuple[Any, ...], other: Any) -> None:
-    for name in path[:-1]:
-        value = value[name]
-    value[path[-1]] = other
 
 
 STATED = body_of(INSIDE, SEEN.evidence_digest or "")
@@ -310,12 +318,12 @@ def test_whatever_decides_is_found_in_an_assessment_that_says_it_otherwise(data:
 @settings(max_examples=30)
 @given(st.data())
 def test_no_evidence_with_digests_that_fit_crashes_who_judges_it(data: st.DataObject) -> None:
-    whole = copy.deepcopy(data.draw(st.sampled_from([STATED, MEASURED])))
-    place = data.draw(st.sampled_from(list(_places(whole))))
+    whole = data.draw(st.sampled_from([STATED, MEASURED]))
+    place = data.draw(st.sampled_from([one for one in places(whole) if one]))
     other = data.draw(JUNK)
 
     def edit(body: Body) -> None:
-        _put(body, place, other)
+        body.update(put(body, place, other))
 
     try:
         forge = with_assessment if whole == STATED else with_snapshot

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from audit.bundle import LETTERS, LOG, MANIFEST, PLAN, unzipped, zipped
+from cli.audit_export import entry_of, goes_in
 from cli.home import Place
-from cli.output import Exit
+from cli.output import CliError, Exit
 from models.canonical import canonical
+from models.letter import OutboxLetter
+from models.work import RolloutKey
+from store.exhibit import LogRow
 from tests.audit.exhibits import SIGNER, of_bundle, sealed, whole
 from tests.cli.conftest import Rollout, Terminal
 
@@ -158,6 +163,30 @@ async def test_without_a_good_pinned_key_nothing_is_looked_at(
     found = await nowhere("audit", "verify", written(tmp_path, BUNDLE.bundle()), *words)
     assert (found.code, found.out) == (Exit.BAD_INPUT, "")
     assert told in found.err
+
+
+def test_a_letter_that_is_said_to_be_of_another_rollout_goes_into_the_bundle_for_verifying_to_find() -> None:
+    """Whoever changes it in the store must not keep anybody from exporting."""
+    key = RolloutKey(rollout_id="gold", chain_id="chain")
+    one = OutboxLetter(
+        **dict.fromkeys(("problem", "next_try_at", "sent_at", "refused_at")),
+        **dict.fromkeys(("contact", "kind", "subject", "body", "state"), "x"),
+        notice="gold/chain/4/paused",
+        about={},
+        written_at=datetime(2026, 11, 26, tzinfo=UTC),
+        attempts=1,
+        delivered=(),
+        refused=(),
+    )
+    assert goes_in(one, key, 4)
+    assert not goes_in(one, key, 3)
+    assert goes_in(one.model_copy(update={"notice": "silver/chain/4/paused"}), key, 3)
+
+
+def test_an_entry_of_the_store_that_cannot_be_read_is_named() -> None:
+    row = LogRow(sequence=7, run_id="run", entry={"sequence": 7, "kind": "no kind"})
+    with pytest.raises(CliError, match=r"Entry 7 of the log in the store cannot be read \(at: field required"):
+        entry_of(row)
 
 
 async def test_garbage_is_refused_in_a_sentence(nowhere: Terminal, tmp_path: Path, pinned: tuple[str, ...]) -> None:

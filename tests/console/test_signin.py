@@ -305,6 +305,21 @@ async def test_a_terminal_acts_for_a_person_only_once_they_allow_it(browser: Bro
         problem(await terminal.get("/v1/me", headers=bearer), 401)
 
 
+async def test_what_allows_a_terminal_is_a_form_and_no_larger_than_one(browser: Browser) -> None:
+    """With the token in a header nobody else would have counted its bytes."""
+    await browser.sign_in(PROGRAMME)
+    secret = browser.client.cookies[SESSION]
+    headers = {
+        "origin": browser.url,
+        "x-csrf-token": csrf_of(secret),
+        "content-type": "application/x-www-form-urlencoded",
+        "cookie": f"{SESSION}={secret}",
+    }
+    async with httpx.AsyncClient(base_url=browser.url) as plain:
+        problem(await plain.post("/terminal", content=b"code=" + b"A" * 100_000, headers=headers), 413)
+        problem(await plain.post("/terminal", content=b"{}", headers=headers | {"content-type": "text/plain"}), 415)
+
+
 async def test_the_code_of_a_page_cannot_write_into_it(browser: Browser) -> None:
     await browser.sign_in(PROGRAMME)
     page = await browser.get("/terminal", params={"code": "<b>x</b>"})

@@ -56,6 +56,13 @@ def test_it_says_how_the_rollout_ended(review: ClosingReview) -> None:
     assert closing_review(PLAN, rollout.recorded, Readings()).ending is Ending.OPEN
 
 
+def test_a_rollout_that_nobody_proved_to_have_started_is_over_and_not_still_going_on(finished: Simulator) -> None:
+    entry = finished.recorded[0].model_copy(
+        update={"sequence": 2, "kind": EntryKind.STOP, "message": "Not started: the signature does not hold"}
+    )
+    assert closing_review(PLAN, (finished.recorded[0], entry), Readings()).ending is Ending.STOPPED
+
+
 def test_pauses_are_told_with_their_length_and_what_tripped(review: ClosingReview) -> None:
     breach, person = review.pauses
     assert breach.metrics == (SLA,)
