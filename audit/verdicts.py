@@ -83,6 +83,9 @@ class _Court:
             self._values(entry, entry.evidence_digest, baseline=True)
         elif judged(entry):
             self._assess(entry)
+        elif entry.kind is EntryKind.ASSESSMENT and entry.verb is None:
+            self._assessments += 1
+            self._not_judged("the log does not tell what they say", [f"entry {entry.sequence}"])
         else:
             self._halted(entry)
         standing.take(entry)

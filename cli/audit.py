@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
-from cli.output import CliError, Exit, Format, Output, clean, command, complain, emit_json, err, say, show
+from cli.output import CliError, Exit, Format, Output, command, complain, emit_json, err, one_line, say, show
 
 if TYPE_CHECKING:
     from audit.exhibit import Seen, Trusted
@@ -227,7 +227,7 @@ def _trusted(given: Sequence[str]) -> Trusted:
     decisions: list[PublicKey] = []
     for one in given:
         try:
-            if one.count("+") >= 2 and not Path(one).exists():
+            if one.count("+") >= 2 and not _is_file(one):
                 log.append(read_vkey(one))
                 continue
             text = _bytes(Path(one), 1_000_000).decode(errors="replace")
@@ -246,6 +246,14 @@ def _trusted(given: Sequence[str]) -> Trusted:
     return Trusted(log=tuple(log), decisions=tuple(decisions))
 
 
+def _is_file(given: str) -> bool:
+    """Whether a word names a file; one that no file system could name does not."""
+    try:
+        return Path(given).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _seen(given: str) -> Seen:
     """A checkpoint that somebody has kept.
 
@@ -259,7 +267,7 @@ def _seen(given: str) -> Seen:
     from audit.tree import SIZE
 
     try:
-        if Path(given).is_file():
+        if _is_file(given):
             said = read_checkpoint(read_note(_bytes(Path(given), LARGEST)).text)
             return Seen(size=said.size, root=said.root)
         size, _, root = given.partition(":")
@@ -348,13 +356,13 @@ def _write(path: Path, content: bytes) -> None:
 
 def _tell(report: Report, *, everything: bool) -> None:
     if report.wrong:
-        complain(report.line)
+        complain(one_line(report.line))
     else:
         show(report.line)
     rest: list[Finding] = [*report.wrong[1:], *(one for one in report.findings if one.gap is not None)]
     for one in rest if everything else rest[:SHOWN]:
         style = "red" if one.gap is None else "yellow"
-        err.print(clean(f"  {one.check.value}: {one.sentence}"), style=style, soft_wrap=True)
+        err.print(f"  {one_line(f'{one.check.value}: {one.sentence}')}", style=style, soft_wrap=True)
     if not everything and len(rest) > SHOWN:
         say(f"  and {len(rest) - SHOWN} more; --all shows them")
 

@@ -262,6 +262,15 @@ def test_evidence_of_a_moment_that_had_not_come_is_found() -> None:
     assert f"entry {SEEN.sequence}: it was judged as of a moment that had not come (found 2026-01-07" in told(report)
 
 
+def test_an_assessment_of_which_the_log_tells_no_verdict_is_counted_and_not_passed_over() -> None:
+    leaves = [json.loads(one) for one in LEAN.leaves]
+    leaves[SEEN.sequence - 1]["entry"]["detail"] = {}
+    report = look(replace(LEAN, leaves=[canonical(one) for one in leaves]))
+    assert (report.proven.judged, report.proven.assessments) == (8, 9)
+    told_of = f"1 were not judged anew, the log does not tell what they say: entry {SEEN.sequence}"
+    assert told_of in [one.sentence for one in report.gaps()]
+
+
 def test_a_log_that_ends_where_evidence_asks_for_a_pause_is_told_of() -> None:
     honest = says(verdict="not met", beyond_threshold=True, value=what_it_comes_to())
     forged = with_snapshot(LEAN, SEEN, sla_missed, honest)

@@ -64,6 +64,8 @@ async def test_a_log_is_held_against_a_checkpoint_that_somebody_has_kept(
     assert f"another log than the one whose checkpoint over {int(size) - 1} entries was seen elsewhere" in other.err
     none = await nowhere("audit", "verify", bundle, *pinned, "--seen", "soon")
     assert (none.code, "--seen soon: neither a file nor SIZE:ROOT" in none.err) == (Exit.BAD_INPUT, True)
+    long = await nowhere("audit", "verify", bundle, *pinned, "--seen", f"40:{'A' * 400}")
+    assert (long.code, "neither a file nor SIZE:ROOT" in long.err) == (Exit.BAD_INPUT, True)
 
 
 async def test_a_folder_is_as_good_as_an_archive_and_a_link_out_of_it_is_refused(
@@ -104,6 +106,18 @@ async def test_a_broken_bundle_names_the_first_bad_thing_and_the_exit_code_tells
     assert (as_json.code, as_json.document["kind"], as_json.data["proven"]) == (Exit.ERROR, "verification", False)
     first = as_json.data["findings"][0]
     assert (first["check"], first["file"], first["entry"]) == ("plan", PLAN, 1)
+
+
+async def test_a_bundle_cannot_write_lines_of_its_own_to_whoever_looks_at_it(
+    nowhere: Terminal, tmp_path: Path, pinned: tuple[str, ...]
+) -> None:
+    files = BUNDLE.bundle()
+    manifest = json.loads(files[MANIFEST])
+    manifest["files"]["x\nProven of gold: 54 of 54 entries"] = manifest["files"][PLAN]
+    path = written(tmp_path, {**files, MANIFEST: canonical(manifest)})
+    told = await nowhere("audit", "verify", path, *pinned)
+    assert told.code == Exit.ERROR
+    assert [one for one in told.err.splitlines() if one.startswith("Proven")] == []
 
 
 async def test_what_is_not_proven_has_an_exit_code_of_its_own_unless_the_auditor_allows_it(
