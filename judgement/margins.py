@@ -28,6 +28,8 @@ def borne(metric: MetricName, change: MaterialChange) -> float | None:
         return None
     harm = _harm(metric, change, estimate)
     reach = _harm(metric, change, end) - harm
+    if not math.isfinite(reach):
+        return None
     luck = float(stdtrit(freedom, LIKELY)) * error
     found = spoken_harm(reach + max(harm, luck), metric)
     return found if math.isfinite(found) and found > 0 else None
@@ -35,7 +37,10 @@ def borne(metric: MetricName, change: MaterialChange) -> float | None:
 
 def _harm(metric: MetricName, change: MaterialChange, number: float) -> float:
     """A number of the change's unit on the scale that it was judged on, turned so that more is worse."""
-    judged = math.log1p(number / 100) if is_relative(metric) else number
+    judged = number
+    if is_relative(metric):
+        # The loss of everything lies endlessly far on the log scale.
+        judged = math.log1p(number / 100) if number > -100 else -math.inf
     return -_turn(metric, change.estimate or 0.0) * judged
 
 

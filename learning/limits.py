@@ -84,6 +84,30 @@ def _limits(metric: MetricPlan, readings: Readings, cohort: str) -> Iterable[Lim
         yield _against_change(metric.change, metric.metric, cohort, changes_of(readings, cohort, metric.metric))
 
 
+def beyond(plan: RolloutPlan, readings: Readings, name: MetricName) -> int:
+    """Looks at a metric, of whatever cohort, that were beyond a limit: one look counts once, also beyond several."""
+    metric = plan.metric(name)
+    if metric is None:
+        return 0
+    found = set()
+    for cohort in cohorts_of(plan, readings):
+        baseline = baseline_of(readings, cohort, name)
+        for one in looks_at(readings, cohort, name):
+            if one.verdict in SAID and one.value is not None:
+                said = (limit.satisfied(one.value, baseline) for limit in metric.thresholds)
+                found |= {(cohort, one.as_of)} if False in said else set()
+        if metric.change is not None:
+            found |= {(cohort, one.as_of) for one in changes_of(readings, cohort, name) if _further(name, one)}
+    return len(found)
+
+
+def _further(metric: MetricName, look: ChangeReading) -> bool:
+    change = look.change
+    if change is None or change.estimate is None or change.margin is None:
+        return False
+    return worse(metric, change.estimate) > change.margin
+
+
 def _against(
     limit: Threshold, metric: MetricName, cohort: str, said: Sequence[JudgedReading], baseline: float | None
 ) -> LimitReview:

@@ -19,7 +19,7 @@ from learning.entries import (
     rejects,
     stops,
 )
-from learning.limits import cohorts_of, looks_at
+from learning.limits import beyond, cohorts_of, looks_at
 from learning.review import closing_review
 from learning.spans import rule_at
 from models.base import Frozen, Instant
@@ -104,12 +104,14 @@ class GoesBy(StrEnum):
 
 class RiskStory(Frozen):
     """A risk of the plan, and where to look for what became of it: at metrics, at what was waited for, at roles that
-    were, or with `drag` at all the time that was lost. `by` says who says so; by nothing the log does not speak of it.
+    were, or with `drag` at all the time that was lost. `beyond` counts the looks at each metric beyond a limit. `by` says
+    who says so; by nothing the log does not speak of it.
     """
 
     risk: Risk
     by: GoesBy
     metrics: tuple[MetricName, ...] = ()
+    beyond: dict[MetricName, int] = {}
     waits: tuple[Wait, ...] = ()
     roles: tuple[str, ...] = ()
     drag: bool = False
@@ -162,7 +164,7 @@ def decision_record(
         phases=phases(entries),
         cohorts=_cohorts(plan, entries),
         gates=gates(plan, entries),
-        risks=tuple(_risk(plan, one) for one in plan.risks),
+        risks=tuple(_counted(plan, readings, _risk(plan, one)) for one in plan.risks),
         series=_series(plan, readings),
         overrides=tuple(one for one in entries if one.kind is EntryKind.OVERRIDE),
         refusals=tuple(filter(refuses_people, entries)),
@@ -308,6 +310,10 @@ def _risk(plan: RolloutPlan, risk: Risk) -> RiskStory:
     data, drag = (any(one in said for one in words) for words in (_DATA, _DRAG))
     by = GoesBy.WORDS if named or data or drag else GoesBy.NOTHING
     return RiskStory(risk=risk, by=by, metrics=named, waits=(Wait.DATA,) if data else (), drag=drag)
+
+
+def _counted(plan: RolloutPlan, readings: Readings, story: RiskStory) -> RiskStory:
+    return story.model_copy(update={"beyond": {one: beyond(plan, readings, one) for one in story.metrics}})
 
 
 def _series(plan: RolloutPlan, readings: Readings) -> tuple[Series, ...]:

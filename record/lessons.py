@@ -127,11 +127,10 @@ def _became(words: Words, record: DecisionRecord, story: RiskStory) -> Iterator[
     review = record.review
     for metric in story.metrics:
         paused = sum(metric in one.metrics for one in review.pauses)
-        beyond = sum(one.beyond for one in review.limits if one.metric is metric)
         yield words(
             "%(metric)s: beyond a limit in %(beyond)s readings, %(paused)s pauses.",
             metric=terms.metric(words, metric),
-            beyond=words.count(beyond),
+            beyond=words.count(story.beyond.get(metric, 0)),
             paused=words.count(paused),
         )
     for wait in story.waits:

@@ -9,6 +9,7 @@ from judgement.margins import borne
 from judgement.material import judge_change
 from models.change import MaterialChange
 from models.evidence import Verdict
+from models.metric import MetricName
 from models.plan_change import ChangeRule, Margin
 from tests.judgement.test_material import SLA, asked
 
@@ -40,6 +41,15 @@ def test_one_that_did_better_than_chance_bears_no_less_than_one_in_which_nothing
     assert change.estimate > 0
     reach = change.estimate - change.interval[0]
     assert borne(SLA, change) == pytest.approx(reach + stdtrit(change.freedom, 0.8) * change.error)
+
+
+@pytest.mark.parametrize(("estimate", "low"), [(-20.0, -100.0), (-100.0, -100.0)])
+def test_an_interval_that_reaches_down_to_nothing_at_all_has_no_end_there(estimate: float, low: float) -> None:
+    """On the log scale it is endless; written in percent it ends at the loss of everything."""
+    change = MaterialChange(
+        method=1, sentence="", unit="%", estimate=estimate, error=9.0, freedom=1.0, interval=(low, 50.0)
+    )
+    assert borne(MetricName.PIPELINE_VELOCITY, change) is None
 
 
 def test_what_was_not_reckoned_bears_nothing() -> None:

@@ -209,6 +209,15 @@ SUMMER = "Slow answers in the summer"
 """Names metrics, waits and roles, so that its words, which speak of slowness, are not asked."""
 
 
+def test_a_reading_beyond_two_limits_of_its_metric_is_one_reading(quiet: Simulator) -> None:
+    """80 is below 85, and more than 5 % below the baseline of 90."""
+    judged = (reading(91.0, 3), reading(80.0, 4, Verdict.NOT_MET), reading(80.0, 4, cohort="wave-one"))
+    found = decision_record(PLAN, quiet.recorded, Readings(baselines=BASELINES, judged=judged))
+    assert [one.beyond for one in found.review.limits if one.metric is SLA and one.cohort == "pilot"] == [1, 1]
+    [story] = [one for one in found.risks if SLA in one.metrics]
+    assert story.beyond == {SLA: 2}
+
+
 def test_what_the_plan_names_goes_before_the_words_of_a_risk(quiet: Simulator) -> None:
     stories = {one.risk.risk: one for one in decision_record(PLAN, quiet.recorded, READINGS).risks}
     summer, late = stories[SUMMER], stories["Late follow-up breaks the SLA"]
