@@ -104,8 +104,8 @@ class GoesBy(StrEnum):
 
 class RiskStory(Frozen):
     """A risk of the plan, and where to look for what became of it: at metrics, at what was waited for, at roles that
-    were, or with `drag` at all the time that was lost. `beyond` counts the looks at each metric beyond a limit. `by` says
-    who says so; by nothing the log does not speak of it.
+    were, or with `drag` at all the time that was lost. `beyond` counts the looks at each metric beyond a limit. `by`
+    says who says so; by nothing the log does not speak of it.
     """
 
     risk: Risk
