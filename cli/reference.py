@@ -67,7 +67,8 @@ KINDS = {
     "bundle": ("audit export", "bundle, SHA-256 of its manifest, files, entries, covered (by a checkpoint)"),
     "verification": (
         "audit verify",
-        "proven (nothing is wrong, and all proven but what --allow names), line, numbers; findings, each with check, what, file, entry, found, expected, gap "
+        "proven (nothing is wrong, and all proven but what --allow names), "
+        "line, numbers; findings, each with check, what, file, entry, found, expected, gap "
         "(null: it is wrong; otherwise what could not be proven), sentence",
     ),
     "proof": ("audit prove --check", "the leaf: rollout, chain, run, sequence, entry; origin and size of the log"),
