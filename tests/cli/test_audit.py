@@ -182,16 +182,11 @@ async def test_without_a_good_pinned_key_nothing_is_looked_at(
 def test_a_letter_that_is_said_to_be_of_another_rollout_goes_into_the_bundle_for_verifying_to_find() -> None:
     """Whoever changes it in the store must not keep anybody from exporting."""
     key = RolloutKey(rollout_id="gold", chain_id="chain")
-    one = OutboxLetter(
-        **dict.fromkeys(("problem", "next_try_at", "sent_at", "refused_at")),
-        **dict.fromkeys(("contact", "kind", "subject", "body", "state"), "x"),
-        notice="gold/chain/4/paused",
-        about={},
-        written_at=datetime(2026, 11, 26, tzinfo=UTC),
-        attempts=1,
-        delivered=(),
-        refused=(),
-    )
+    said = dict.fromkeys(("contact", "kind", "subject", "body", "state"), "x")
+    empty = dict.fromkeys(("problem", "next_try_at", "sent_at", "refused_at"))
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+    more = {"about": {}, "written_at": at, "attempts": 1, "delivered": (), "refused": ()}
+    one = OutboxLetter.model_validate({"notice": "gold/chain/4/paused", **said, **empty, **more})
     assert goes_in(one, key, 4)
     assert not goes_in(one, key, 3)
     assert goes_in(one.model_copy(update={"notice": "silver/chain/4/paused"}), key, 3)
