@@ -169,12 +169,13 @@ class OverrideState(Frozen):
 
 
 class ResumeRequest(Frozen):
-    """A resume that waits for fresh evidence before it takes effect."""
+    """A resume that waits for fresh evidence before it takes effect: such as was measured after it was asked for."""
 
     request_id: str
     identity: str
     role: str
     reason: str
+    asked_at: Instant | None = None
 
 
 class PhaseClock(Frozen):
@@ -243,7 +244,8 @@ class RolloutState(Frozen):
     last entry handed to the store: it must not change any more. Only evidence newer than `evidence_floor` opens a gate.
     Cohorts are held by name, their members under `cohorts_digest`; a rollout of the first release holds the members.
     `reported` is the snapshot that the watch told of a breach with, until the rollout has judged it. `asked_at` is when
-    somebody last asked for a look at the numbers: what was measured before is no answer.
+    somebody last asked for a look at the numbers: what was measured before is no answer. `alarmed_at` is when somebody
+    last said that something is wrong, until a look has been taken after it.
     `keys_asked_at`, `started_at` and the moments in `spent` are real time, as signatures are; `keys_for` is the phase
     for which the keys were asked last; `started_by` is whoever signed the start, once that was found good.
     `letters` says which notices are written: 1 those of the first release, for runs that began with it.
@@ -282,6 +284,7 @@ class RolloutState(Frozen):
     assess_because: str | None = None
     reported: str | None = None
     asked_at: Instant | None = None
+    alarmed_at: Instant | None = None
     tolerance_since: Instant | None = None
     retry_at: dict[str, Instant] = {}
     failures: dict[str, int] = {}

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.evidence import Assessment
 from models.rollout import RolloutState
 from workflows.journal import Now
 
-NOTHING_ASKED: dict[str, Any] = {"assess_because": None, "reported": None, "asked_at": None}
+NOTHING_ASKED: dict[str, Any] = {"assess_because": None, "reported": None, "asked_at": None, "alarmed_at": None}
 MOMENT = timedelta(microseconds=1)
 
 
-def ask_for_look(because: str, now: Now) -> dict[str, Any]:
-    """What changes when somebody asks for a look."""
-    return {"assess_because": because, "asked_at": now.programme}
+class Answered(NamedTuple):
+    """What a look answers: everything that was asked, a resume that waits for it, and the gate.
+
+    Whatever it does not answer stays asked, and the look halts the rollout all the same where it has to.
+    """
+
+    everything: bool = True
+    resume: bool = True
+    gate: bool = True
+
+
+ALL = Answered()
+NOBODY = Answered(everything=False, resume=False, gate=False)
+
+
+def ask_for_look(because: str, now: Now, *, alarm: bool = False) -> dict[str, Any]:
+    """What changes when somebody asks for a look.
+
+    Args:
+        alarm: they say that something is wrong: no gate opens before that has been looked at.
+    """
+    asked = {"assess_because": because, "asked_at": now.programme}
+    return {**asked, "alarmed_at": now.programme} if alarm else asked
 
 
 def asked_since(state: RolloutState, measured: datetime) -> bool:
@@ -23,7 +43,35 @@ def asked_since(state: RolloutState, measured: datetime) -> bool:
     return state.asked_at is not None and state.asked_at > measured
 
 
-def still_asked(state: RolloutState, assessment: Assessment) -> dict[str, Any]:
-    """What changes with evidence that answers nobody: no gate opens on it."""
+def answers(state: RolloutState, measured: datetime, *, each: bool = True) -> Answered:
+    """Whom a look answers whose numbers were measured at a moment.
+
+    A resume goes by numbers that were measured after it was asked for, whatever was asked since. A gate waits for a
+    look that nobody overtakes; but where two in a row are overtaken, and by nothing that says that something is wrong,
+    it goes by the second: words may come more often than a look takes, and for as long as numbers change.
+
+    Args:
+        each: False as before there was this: a look that somebody overtook answers nobody, and words in a row kept
+            everybody waiting.
+    """
+    if not asked_since(state, measured):
+        return ALL
+    if not each:
+        return NOBODY
+    request = state.resume_request
+    resume = request is not None and request.asked_at is not None and request.asked_at <= measured
+    alarmed = state.alarmed_at is not None and state.alarmed_at > measured
+    return Answered(everything=False, resume=resume, gate=not alarmed and _overtaken(state))
+
+
+def _overtaken(state: RolloutState) -> bool:
+    """Whether the newest evidence opens no gate because somebody asked while it was read."""
+    return state.assessment is not None and state.evidence_floor == state.assessment.as_of + MOMENT
+
+
+def still_asked(state: RolloutState, assessment: Assessment, answered: Answered) -> dict[str, Any]:
+    """What changes with evidence that does not answer everything: no gate opens on it, unless it answers that."""
     newer = assessment.as_of + MOMENT
-    return {"evidence_floor": max(state.evidence_floor or newer, newer)}
+    alarmed = state.alarmed_at if state.alarmed_at and state.alarmed_at > assessment.as_of else None
+    floor = state.evidence_floor if answered.gate else max(state.evidence_floor or newer, newer)
+    return {"evidence_floor": floor, "alarmed_at": alarmed}

@@ -21,6 +21,14 @@ WORD = "watchs-word"
 MEANWHILE = "asked-meanwhile"
 """Marks the runs that were asked for a look while they took one, and look again: without it the word was lost."""
 
+EACH = "each-question"
+"""Marks the runs that answer each question by itself: without it words that came more often than a look takes kept a
+resume and a gate waiting for ever, and what was asked as a phase was left was forgotten with it."""
+
+WRITABLE = "no-nul"
+"""Marks the runs that were asked something with a character that no store can hold, and refused it: without it the log
+could not be written any more."""
+
 EXPORTS = "history-export"
 """Marks the runs that export their history at gates and before they end."""
 

@@ -28,7 +28,7 @@ from workflows.course import Transition, members, required_time, rule_of, transi
 from workflows.hindsight import left_unjudged
 from workflows.journal import Now, hold, notify, release, write
 from workflows.judge import Block, blocks, breached, title
-from workflows.looks import NOTHING_ASKED, still_asked
+from workflows.looks import ALL, NOTHING_ASKED, Answered, still_asked
 from workflows.pauses import all_roles, pause_for_breach, resume_decided, stop
 from workflows.words import describe, tally, verdicts
 
@@ -147,8 +147,12 @@ def start_clock(state: RolloutState, now: Now) -> RolloutState:
     return state.model_copy(update=update)
 
 
-def enter(state: RolloutState, way: Transition, now: Now, why: str) -> RolloutState:
-    """Leave a phase or wave for the next one."""
+def enter(state: RolloutState, way: Transition, now: Now, why: str, *, heed: bool = False) -> RolloutState:
+    """Leave a phase or wave for the next one.
+
+    Args:
+        heed: what was asked and is not answered yet stays asked.
+    """
     left = tuple(
         one.model_copy(update={"left_at": now.programme}) if one.left_at is None else one for one in state.history
     )
@@ -160,7 +164,7 @@ def enter(state: RolloutState, way: Transition, now: Now, why: str) -> RolloutSt
         "phase_clock": None,
         "phase_ended_at": None,
         "gate": None,
-        **NOTHING_ASKED,
+        **({} if heed and way.to is not Phase.CLOSE else NOTHING_ASKED),
         "history": (*left, record),
     }
     evidence = state.assessment.digest if state.assessment else None
@@ -236,14 +240,14 @@ def findings(state: RolloutState) -> tuple[Block, ...]:
 
 
 def assessed(
-    state: RolloutState, assessment: Assessment, because: str, now: Now, *, answered: bool = True
+    state: RolloutState, assessment: Assessment, because: str, now: Now, *, answered: Answered = ALL
 ) -> RolloutState:
     """Fresh evidence is in: write it down, and let stops, breaches and a waiting resume take effect.
 
     Args:
-        answered: nobody has asked for a look since it was measured. Otherwise it may halt, and nothing else.
+        answered: whom it answers; where nobody, it may halt, and nothing else.
     """
-    asking = NOTHING_ASKED if answered else still_asked(state, assessment)
+    asking = NOTHING_ASKED if answered.everything else still_asked(state, assessment, answered)
     state = state.model_copy(update={"assessment": assessment, **asking})
     state = write(
         state,
@@ -263,7 +267,7 @@ def assessed(
         return stop(state, state.plan.on_automatic_stop, "; ".join(map(describe, must_stop)), now)
     state = _warn(state, assessment, now)
     breaches = breached(state, assessment, OnBreach.PAUSE)
-    if state.resume_request and answered:
+    if state.resume_request and answered.resume:
         return resume_decided(state, breaches, assessment, now)
     if breaches and state.pause is None:
         return pause_for_breach(state, breaches, now)

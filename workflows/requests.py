@@ -217,7 +217,11 @@ def _resume(state: RolloutState, command: Resume, now: Now) -> RolloutState:
     if not watched(state):
         return resumed(state, now, **fields(command, owner, Verb.RESUME))
     request = ResumeRequest(
-        request_id=command.request_id, identity=owner.identity, role=owner.role, reason=command.reason
+        request_id=command.request_id,
+        identity=owner.identity,
+        role=owner.role,
+        reason=command.reason,
+        asked_at=now.programme,
     )
     state = state.model_copy(update={"resume_request": request, "asked_at": now.programme})
     told = f"{owner.name} asks to resume; fresh evidence is read first"
@@ -327,7 +331,7 @@ def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> Roll
     if not any(one.name == command.cohort for one in watched(state)):
         raise Refused(f"cohort {command.cohort} is not being watched now")
     because = f"{command.metric.value} of {command.cohort} reported beyond its limit"
-    update: dict[str, Any] = ask_for_look(because, now)
+    update: dict[str, Any] = ask_for_look(because, now, alarm=True)
     if owner is None:
         update |= {"last_evidence_at": now.programme, "reported": command.snapshot_digest}
     state = state.model_copy(update=update)

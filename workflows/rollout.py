@@ -4,7 +4,6 @@ moves state; what to do and what it means is decided by the pure functions besid
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -12,10 +11,9 @@ from temporalio.common import RawValue, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from models.brief import AssessmentBrief, SnapshotBrief, baselines_of
+    from models.brief import SnapshotBrief, baselines_of
     from models.claims import DecisionKeys
     from models.clock import clock_at
-    from models.evidence import Assessment, Snapshot
     from models.log import LogEntry
     from models.names import ROLLOUT, effects_queue
     from models.plan import Fate
@@ -30,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.work import (
         Answer,
-        AssessRequest,
         EnrolRequest,
         EnrolResult,
         FetchRequest,
@@ -41,27 +38,23 @@ with workflow.unsafe.imports_passed_through():
         ResolvedCohorts,
         ResolveRequest,
         RolloutInput,
-        RolloutKey,
         RolloutResult,
     )
     from workflows.actions import allowed_actions
     from workflows.attributes import PHASE, PLAN, STATUS, WAVE
-    from workflows.course import watched
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
-    from workflows.leaving import Leaving
-    from workflows.looks import asked_since
-    from workflows.marks import AGREEMENTS, EXPORTS, KEEPS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
-    from workflows.patience import ACTIVITY, ASKING, LISTENING, MEASURING
+    from workflows.looking import Looking
+    from workflows.marks import AGREEMENTS, EACH, EXPORTS, KEEPS, LETTERS, LOGGED, TOGETHER
+    from workflows.patience import ACTIVITY, ASKING
     from workflows.pauses import withdrew
-    from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
+    from workflows.phases import baselines_measured, cohorts_resolved, enrolled, initial_state
     from workflows.requests import receive_again
     from workflows.signatures import keys_taken, proofs_for
     from workflows.step import Step, StepKind, done, failed
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
-    from workflows.wire import baselines_from, in_short, named, named_one, record_of, recorded
-    from workflows.word import borne_out, not_before, takes_words
+    from workflows.wire import in_short, named, named_one, record_of, recorded
 
 T = TypeVar("T")
 
@@ -70,7 +63,7 @@ LONG_ENOUGH = 1000
 
 
 @workflow.defn(name=ROLLOUT)
-class PartnerRollout(Leaving):
+class PartnerRollout(Looking):
     """One staged rollout. `RolloutState` is all it knows; signals and steps both move it."""
 
     @workflow.init
@@ -116,7 +109,7 @@ class PartnerRollout(Leaving):
         if workflow.patched(KEEPS):
             self._state = self._state.model_copy(update={"keeps": True})
         while True:
-            self._state = advance(self._state, self._now())
+            self._advance()
             self._show()
             step = next_step(self._state, self._now(), together=self._together)
             if step.kind is StepKind.FINISH:
@@ -151,6 +144,13 @@ class PartnerRollout(Leaving):
 
     def _now(self) -> Now:
         return now_of(self._state, workflow.now())
+
+    def _advance(self) -> None:
+        """What time alone changes; the mark is set where it matters that something is asked and not answered yet."""
+        state, now = self._state, self._now()
+        self._state = advance(state, now, heed=False)
+        if state.asked_at is not None and (heeded := advance(state, now)) != self._state and workflow.patched(EACH):
+            self._state = heeded
 
     def _should_continue_as_new(self) -> bool:
         """When the server suggests it, or at a phase boundary of a long history; never while somebody waits for an
@@ -211,14 +211,6 @@ class PartnerRollout(Leaving):
         finally:
             self._waiting = False
         self._woken = False
-
-    def _key(self) -> RolloutKey:
-        return RolloutKey(rollout_id=self._state.plan.id, chain_id=self._state.chain_id)
-
-    async def _call(
-        self, name: str, request: Any, result: Any, summary: str, options: Mapping[str, Any] = ACTIVITY
-    ) -> Any:
-        return await workflow.execute_activity(name, request, result_type=result, summary=summary, **options)
 
     async def _keys(self, step: Step) -> None:
         keys = await self._call(
@@ -282,79 +274,6 @@ class PartnerRollout(Leaving):
         values = found.baselines(request.windows) if isinstance(found, SnapshotBrief) else baselines_of(found)
         now = self._now()
         self._state = baselines_measured(done(self._state, step, now), values, found.digest, now)
-
-    async def _assess(self, step: Step) -> None:
-        """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
-        word, self._state = self._state.reported, self._state.model_copy(update={"reported": None})
-        if word is not None and takes_words(self._state) and workflow.patched(WORD):
-            await self._listen(step, word)
-            return
-        state = self._state
-        request = FetchRequest(
-            key=self._key(),
-            purpose=step.about,
-            as_of=self._now().programme,
-            **named(state, watched(state)),
-            windows={metric.metric: metric.window for metric in state.plan.metrics},
-            answer=Answer.DIGEST,
-        )
-        found = await self._measure(request, f"measure: {step.about}")
-        whole = await self._judge(
-            AssessRequest(
-                key=self._key(),
-                snapshot_digest=found.digest,
-                plan_digest=state.plan_digest,
-                phase=state.phase.value,
-                tolerance_since=state.tolerance_since or request.as_of,
-                baselines_from=baselines_from(state),
-                brief=True,
-            ),
-            f"judge: {step.about}",
-            MEASURING,
-        )
-        now = self._now()
-        answered = not asked_since(self._state, request.as_of) or not workflow.patched(MEANWHILE)
-        self._state = assessed(done(self._state, step, now), whole, step.about, now, answered=answered)
-
-    async def _listen(self, step: Step, digest: str) -> None:
-        """Judge what the watch measured, before measuring anew: a breach that its evidence bears out halts the rollout
-        at once. A signal may be anybody's, so the activity takes the evidence from the store alone, and whatever else
-        comes of it, the rollout looks for itself next."""
-        state, oldest = self._state, not_before(self._state)
-        if oldest is None:
-            return
-        request = AssessRequest(
-            key=self._key(),
-            snapshot_digest=digest,
-            plan_digest=state.plan_digest,
-            phase=state.phase.value,
-            tolerance_since=state.tolerance_since or oldest,
-            baselines_from=baselines_from(state),
-            brief=True,
-            not_before=oldest,
-        )
-        try:
-            whole = await self._judge(request, f"judge what the watch saw: {step.about}", LISTENING)
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            return
-        now = self._now()
-        halted = borne_out(self._state, whole, step.about, now)
-        if halted is not None:
-            self._state = done(halted, step, now)
-
-    async def _judge(self, request: AssessRequest, summary: str, options: Mapping[str, Any]) -> Assessment:
-        judged: Assessment | AssessmentBrief = await self._call(
-            "assess_thresholds", request, Assessment | AssessmentBrief, summary, options
-        )
-        return judged.against(self._state.plan) if isinstance(judged, AssessmentBrief) else judged
-
-    async def _measure(self, request: FetchRequest, summary: str) -> Snapshot | SnapshotBrief:
-        found: Snapshot | SnapshotBrief = await self._call(
-            "fetch_metrics", request, Snapshot | SnapshotBrief, summary, MEASURING
-        )
-        return found
 
     async def _enrol(self, step: Step) -> None:
         record = self._record_of() if self._together and self._state.unrecorded else None

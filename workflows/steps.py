@@ -166,8 +166,13 @@ def _nearest(state: RolloutState, now: Now) -> datetime | None:
     return earliest(*(moment for moment in moments if moment is not None and moment > now.programme))
 
 
-def advance(state: RolloutState, now: Now) -> RolloutState:
-    """Everything that time alone changes at this moment. Calling it twice changes nothing more."""
+def advance(state: RolloutState, now: Now, *, heed: bool = True) -> RolloutState:
+    """Everything that time alone changes at this moment. Calling it twice changes nothing more.
+
+    Args:
+        heed: no gate opens while somebody has said that something is wrong and nobody has looked since, and what else
+            was asked is not forgotten with the phase. False for a run that has gone on without.
+    """
     if state.terminal:
         return state
     if state.stop_resolution:
@@ -179,7 +184,7 @@ def advance(state: RolloutState, now: Now) -> RolloutState:
     state = _review(_gate_times(state, now), now)
     if state.phase is Phase.PREPARE:
         state = _prepare(state, now)
-    return _toward_transition(state, now)
+    return _toward_transition(state, now, heed=heed)
 
 
 def _stopped(state: RolloutState, now: Now) -> RolloutState:
@@ -305,7 +310,7 @@ def _prepared(state: RolloutState) -> bool:
     return bool(state.baselines) and not baseline_blocks(state) and everybody <= set(state.confirmed)
 
 
-def _toward_transition(state: RolloutState, now: Now) -> RolloutState:
+def _toward_transition(state: RolloutState, now: Now, *, heed: bool) -> RolloutState:
     """The gate order: time served, fresh evidence, what it says, approval, and the evidence once more."""
     if not _time_served(state, now) or state.pause or unenrolled(state):
         return state
@@ -315,10 +320,11 @@ def _toward_transition(state: RolloutState, now: Now) -> RolloutState:
     way = transition(state.plan, state.phase, state.wave)
     if way.needs_review and state.reviews_held == 0:
         return state
-    if watched(state) and not _fresh(state, now):
+    alarmed = heed and state.alarmed_at is not None
+    if watched(state) and (alarmed or not _fresh(state, now)):
         because = state.assess_because or _why_assess(state)
         return state.model_copy(update={"assess_because": because})
-    return _decide(state, way, now)
+    return _decide(state, way, now, heed=heed)
 
 
 def _time_served(state: RolloutState, now: Now) -> bool:
@@ -344,7 +350,7 @@ def _why_assess(state: RolloutState) -> str:
     return "at the gate"
 
 
-def _decide(state: RolloutState, way: Transition, now: Now) -> RolloutState:
+def _decide(state: RolloutState, way: Transition, now: Now, *, heed: bool) -> RolloutState:
     """Open the gate, wait at it, or pass it."""
     found = findings(state)
     if way.level >= Level.GUARDRAILS:
@@ -356,14 +362,14 @@ def _decide(state: RolloutState, way: Transition, now: Now) -> RolloutState:
         return state
     rule = rule_of(state.plan, way)
     if rule is None:
-        return enter(state, way, now, "evidence allows it, no approval is agreed for it")
+        return enter(state, way, now, "evidence allows it, no approval is agreed for it", heed=heed)
     if state.gate is None:
         evidence = state.assessment.digest if watched(state) and state.assessment else _baseline_digest(state)
         return open_gate(state, way, evidence, now)
     if not satisfied(rule, state.gate.approvals):
         return state
     names = ", ".join(f"{one.identity} ({one.role})" for one in state.gate.approvals)
-    return enter(state, way, now, f"approved by {names}")
+    return enter(state, way, now, f"approved by {names}", heed=heed)
 
 
 def _held(state: RolloutState) -> bool:

@@ -34,7 +34,7 @@ from tests.signing import Signed
 from workflows.closing import exported, record_kept, reviewed
 from workflows.course import members, watched
 from workflows.journal import Now, now_of
-from workflows.looks import asked_since
+from workflows.looks import answers
 from workflows.pauses import withdrew
 from workflows.phases import assessed, baselines_measured, cohorts_resolved, enrolled, initial_state
 from workflows.requests import receive, receive_again
@@ -70,6 +70,8 @@ class Simulator:
     letters: int = LOGGED_LETTER
     exports: bool = True
     keeps: bool = True
+    each: bool = True
+    listened: bool = False
     notices: list[Notice] = field(default_factory=list)
     meanwhile: Callable[[], object] | None = None
 
@@ -102,12 +104,18 @@ class Simulator:
     def settle(self) -> Step:
         """Perform steps until only time or people can move the rollout on."""
         for _ in range(200):
-            self.state = advance(self.state, self.moment)
-            step = next_step(self.state, self.moment)
+            step = self.step()
             if step.kind in (StepKind.WAIT, StepKind.FINISH):
                 return step
-            self._perform(step)
         raise AssertionError(f"the rollout never comes to rest: {self.state.recent[-3:]}")
+
+    def step(self) -> Step:
+        """Perform the next step, unless that is to wait or to finish."""
+        self.state = advance(self.state, self.moment, heed=self.each)
+        step = next_step(self.state, self.moment)
+        if step.kind not in (StepKind.WAIT, StepKind.FINISH):
+            self._perform(step)
+        return step
 
     def wait(self, time: timedelta, *, watched: bool = True) -> None:
         """Let programme time pass; the watch reports once a day unless told otherwise."""
@@ -257,16 +265,18 @@ class Simulator:
 
     def _assess(self, step: Step) -> None:
         word, self.state = self.state.reported, self.state.model_copy(update={"reported": None})
-        if word is not None and takes_words(self.state):
+        if word is not None and takes_words(self.state) and not (self.listened and self.each):
+            self.listened = True
             # What the watch measured when a lead came.
             seen = self.assessment(MetricName.LEAD_FOLLOW_UP_SLA)
             self._under_way()
             halted = borne_out(self.state, seen, step.about, self.moment)
             self.state = self.state if halted is None else done(halted, step, self.moment)
             return
+        self.listened = False
         seen = self.assessment()
         self._under_way()
-        state, answered = done(self.state, step, self.moment), not asked_since(self.state, seen.as_of)
+        state, answered = done(self.state, step, self.moment), answers(self.state, seen.as_of, each=self.each)
         self.state = assessed(state, seen, step.about, self.moment, answered=answered)
 
     def assessment(self, *metrics: MetricName) -> Assessment:

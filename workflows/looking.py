@@ -1,0 +1,122 @@
+"""The step that looks at the numbers: it listens to what the watch saw, measures, judges, and answers who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from models.brief import AssessmentBrief, SnapshotBrief
+    from models.evidence import Assessment, Snapshot
+    from models.work import Answer, AssessRequest, FetchRequest, RolloutKey
+    from workflows.course import watched
+    from workflows.leaving import Leaving
+    from workflows.looks import ALL, Answered, answers
+    from workflows.marks import EACH, MEANWHILE, WORD
+    from workflows.patience import ACTIVITY, LISTENING, MEASURING
+    from workflows.phases import assessed
+    from workflows.step import Step, done
+    from workflows.wire import baselines_from, named
+    from workflows.word import borne_out, not_before, takes_words
+
+
+class Looking(Leaving):
+    """The class that inherits it says what time it is."""
+
+    _listened = False
+
+    def _key(self) -> RolloutKey:
+        return RolloutKey(rollout_id=self._state.plan.id, chain_id=self._state.chain_id)
+
+    async def _call(
+        self, name: str, request: Any, result: Any, summary: str, options: Mapping[str, Any] = ACTIVITY
+    ) -> Any:
+        return await workflow.execute_activity(name, request, result_type=result, summary=summary, **options)
+
+    async def _assess(self, step: Step) -> None:
+        """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
+        word, self._state = self._state.reported, self._state.model_copy(update={"reported": None})
+        listens = word is not None and takes_words(self._state) and workflow.patched(WORD)
+        # Words that come more often than one can be listened to keep nobody from looking.
+        if word is not None and listens and not (self._listened and workflow.patched(EACH)):
+            self._listened = True
+            await self._listen(step, word)
+            return
+        self._listened = False
+        state = self._state
+        request = FetchRequest(
+            key=self._key(),
+            purpose=step.about,
+            as_of=self._now().programme,
+            **named(state, watched(state)),
+            windows={metric.metric: metric.window for metric in state.plan.metrics},
+            answer=Answer.DIGEST,
+        )
+        found = await self._measure(request, f"measure: {step.about}")
+        whole = await self._judge(
+            AssessRequest(
+                key=self._key(),
+                snapshot_digest=found.digest,
+                plan_digest=state.plan_digest,
+                phase=state.phase.value,
+                tolerance_since=state.tolerance_since or request.as_of,
+                baselines_from=baselines_from(state),
+                brief=True,
+            ),
+            f"judge: {step.about}",
+            MEASURING,
+        )
+        now = self._now()
+        answered = self._answers(request.as_of)
+        self._state = assessed(done(self._state, step, now), whole, step.about, now, answered=answered)
+
+    def _answers(self, measured: datetime) -> Answered:
+        """Whom a look answers: in runs without the marks everybody, or nobody as soon as anybody overtook it."""
+        every, each = answers(self._state, measured, each=False), answers(self._state, measured)
+        if every.everything or not workflow.patched(MEANWHILE):
+            return ALL
+        return each if each != every and workflow.patched(EACH) else every
+
+    async def _listen(self, step: Step, digest: str) -> None:
+        """Judge what the watch measured, before measuring anew: a breach that its evidence bears out halts the rollout
+        at once. A signal may be anybody's, so the activity takes the evidence from the store alone, and whatever else
+        comes of it, the rollout looks for itself next."""
+        state, oldest = self._state, not_before(self._state)
+        if oldest is None:
+            return
+        request = AssessRequest(
+            key=self._key(),
+            snapshot_digest=digest,
+            plan_digest=state.plan_digest,
+            phase=state.phase.value,
+            tolerance_since=state.tolerance_since or oldest,
+            baselines_from=baselines_from(state),
+            brief=True,
+            not_before=oldest,
+        )
+        try:
+            whole = await self._judge(request, f"judge what the watch saw: {step.about}", LISTENING)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return
+        now = self._now()
+        halted = borne_out(self._state, whole, step.about, now)
+        if halted is not None:
+            self._state = done(halted, step, now)
+
+    async def _judge(self, request: AssessRequest, summary: str, options: Mapping[str, Any]) -> Assessment:
+        judged: Assessment | AssessmentBrief = await self._call(
+            "assess_thresholds", request, Assessment | AssessmentBrief, summary, options
+        )
+        return judged.against(self._state.plan) if isinstance(judged, AssessmentBrief) else judged
+
+    async def _measure(self, request: FetchRequest, summary: str) -> Snapshot | SnapshotBrief:
+        found: Snapshot | SnapshotBrief = await self._call(
+            "fetch_metrics", request, Snapshot | SnapshotBrief, summary, MEASURING
+        )
+        return found
