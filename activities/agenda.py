@@ -16,6 +16,10 @@ Metrics = frozenset[MetricName] | None
 """What to look at; None is everything."""
 
 
+LEAST = 100
+"""So many are never too many."""
+
+
 class Item(NamedTuple):
     """A look that is due. `label` tells the reasons of one rollout apart: a new time for the same reason replaces the
     one before."""
@@ -26,7 +30,8 @@ class Item(NamedTuple):
 
 
 class Agenda:
-    """Looks to come, by real time."""
+    """Looks to come, by real time. What was overtaken is thrown away once it is most of what is held: a rollout with
+    many facts is noted again at each of them, for moments that may be days ahead."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, int, Item]] = []
@@ -38,6 +43,13 @@ class Agenda:
         number = next(self._numbers)
         self._current[key, label] = number
         heapq.heappush(self._heap, (at, number, Item(key, label, metrics)))
+        if len(self._heap) > LEAST + 2 * len(self._current):
+            self._heap = [one for one in self._heap if self._current.get(one[2][:2]) == one[1]]
+            heapq.heapify(self._heap)
+
+    def __len__(self) -> int:
+        """How many are held, those that were overtaken among them."""
+        return len(self._heap)
 
     def drop(self, key: RolloutKey, label: str) -> None:
         """Not any more."""

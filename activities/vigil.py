@@ -47,6 +47,11 @@ WITHOUT_WORKFLOW = timedelta(minutes=5)
 ASK = timedelta(seconds=30)
 """The journal is read so often though nobody said anything: a notification may be lost."""
 
+BEHIND = timedelta(hours=1)
+"""Real time for which the watch's place waits for a rollout that cannot be looked at. Changes are kept from that place
+on: one rollout that never can be must not make them pile up. It is looked at again and again all the same, and by
+whoever takes over when its cadence says so."""
+
 NOTE = timedelta(minutes=1)
 """A quiet watch writes down where it stands this often."""
 
@@ -84,7 +89,7 @@ class Vigil:
         self._entries: dict[RolloutKey, Entry] = {}
         self._of_partner: dict[str, set[RolloutKey]] = defaultdict(set)
         self._agenda = Agenda()
-        self._failing: set[RolloutKey] = set()
+        self._failing: dict[RolloutKey, datetime] = {}
         self._known_by: datetime | None = None
 
     @property
@@ -183,7 +188,7 @@ class Vigil:
     def _let_go(self, key: RolloutKey) -> None:
         self._leave_partners(self._entries.pop(key))
         self._agenda.forget(key)
-        self._failing.discard(key)
+        self._failing.pop(key, None)
 
     def _leave_partners(self, entry: Entry) -> None:
         for partner in entry.partners:
@@ -222,7 +227,7 @@ class Vigil:
             if one.failed:
                 self._again(one, due[one.key], now)
                 continue
-            self._failing.discard(one.key)
+            self._failing.pop(one.key, None)
             if due[one.key] is EVERYTHING:
                 entry = entry._replace(evaluated_at=entry.clock.programme(now))
                 self._entries[one.key] = entry
@@ -233,7 +238,7 @@ class Vigil:
     def _again(self, seen: Seen, metrics: Metrics, now: datetime) -> None:
         """A rollout without workflow is an operator's to see to; any other is tried again soon."""
         if not seen.gone:
-            self._failing.add(seen.key)
+            self._failing.setdefault(seen.key, now)
         self._agenda.put(seen.key, "failed", now + (WITHOUT_WORKFLOW if seen.gone else AFTER_FAILURE), metrics)
 
     async def _note_deadlines(self, keys: Iterable[RolloutKey], since: datetime) -> None:
@@ -259,11 +264,12 @@ class Vigil:
 
     async def _write_down(self, journal: Journal, now: datetime, *, busy: bool) -> None:
         """Where the watch stands. While a rollout could not be looked at, or a fact is not known yet by our clock, it
-        stays where that began, so that whoever takes over looks at it again."""
+        stays where that began, so that whoever takes over looks at it again; for a rollout not for ever."""
         if self._known_by is not None and self._known_by <= now:
             self._known_by = None
         quiet = self._noted is not None and now < self._noted.deadlines_through + NOTE
-        if self._failing or self._known_by or (quiet and not busy):
+        waits = any(now < since + BEHIND for since in self._failing.values())
+        if waits or self._known_by or (quiet and not busy):
             return
         position = Position(xid=journal.xid, deadlines_through=now)
         async with borrowed(self._pool) as conn:

@@ -26,8 +26,10 @@ EACH = "each-question"
 resume and a gate waiting for ever, and what was asked as a phase was left was forgotten with it."""
 
 WRITABLE = "no-nul"
-"""Marks the runs that were asked something with a character that no store can hold, and refused it: without it the log
-could not be written any more."""
+"""Marks the runs that were asked something with a character that no store can hold, and refused it."""
+
+ANSWERED = "parked-answered"
+"""Marks the runs that ended while requests waited for keys, and refused them: without it nobody was answered."""
 
 EXPORTS = "history-export"
 """Marks the runs that export their history at gates and before they end."""

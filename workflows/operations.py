@@ -19,7 +19,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.asking import refuse
     from workflows.journal import now_of
     from workflows.kept import Kept
+    from workflows.marks import WRITABLE
     from workflows.requests import quiet, receipt_of, receive
+    from workflows.writable import where_unwritable, written
 
 ANSWER_WITHIN = timedelta(seconds=60)
 """How long an update waits for a request that needs fresh evidence first."""
@@ -113,7 +115,8 @@ class Operations:
 
     def note_malformed(self, name: str, problem: str) -> Receipt:
         """Write down a request that could not even be read."""
-        self._state = refuse(self._state, name[:100], problem[:500], now_of(self._state, workflow.now()))
+        name, problem = written(name[:100]), written(problem[:500])
+        self._state = refuse(self._state, name, problem, now_of(self._state, workflow.now()))
         self._woken = True
         return receipt_of(self._state)
 
@@ -122,6 +125,9 @@ class Operations:
             command = _read(verb, payloads)
         except Exception as problem:
             return self.note_malformed(verb.value, _told(problem))
+        field = where_unwritable(command.model_dump(mode="json"))
+        if field is not None and workflow.patched(WRITABLE):
+            return self.note_malformed(verb.value, f"{field} holds a character with the code 0, which no text has")
         before = self._state
         self._state, receipt = receive(before, verb, command, now_of(before, workflow.now()))
         self._woken = self._woken or not quiet(before, self._state)

@@ -45,7 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
     from workflows.looking import Looking
-    from workflows.marks import AGREEMENTS, EACH, EXPORTS, KEEPS, LETTERS, LOGGED, TOGETHER
+    from workflows.marks import AGREEMENTS, ANSWERED, EACH, EXPORTS, KEEPS, LETTERS, LOGGED, TOGETHER
     from workflows.patience import ACTIVITY, ASKING
     from workflows.pauses import withdrew
     from workflows.phases import baselines_measured, cohorts_resolved, enrolled, initial_state
@@ -55,6 +55,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
     from workflows.wire import in_short, named, named_one, record_of, recorded
+    from workflows.writable import writable
 
 T = TypeVar("T")
 
@@ -146,11 +147,13 @@ class PartnerRollout(Looking):
         return now_of(self._state, workflow.now())
 
     def _advance(self) -> None:
-        """What time alone changes; the mark is set where it matters that something is asked and not answered yet."""
+        """What time alone changes; marks are set where it matters that something is asked and not answered yet."""
         state, now = self._state, self._now()
         self._state = advance(state, now, heed=False)
         if state.asked_at is not None and (heeded := advance(state, now)) != self._state and workflow.patched(EACH):
             self._state = heeded
+        if self._state.terminal and self._state.parked and workflow.patched(ANSWERED):
+            self._state = receive_again(self._state, now)  # nobody asks for keys any more
 
     def _should_continue_as_new(self) -> bool:
         """When the server suggests it, or at a phase boundary of a long history; never while somebody waits for an
@@ -217,7 +220,10 @@ class PartnerRollout(Looking):
             "decision_keys", KeysRequest(key=self._key()), DecisionKeys, "whose signatures count", ASKING
         )
         now = self._now()
-        self._state = receive_again(keys_taken(done(self._state, step, now), keys, now), now)
+        taken = keys_taken(done(self._state, step, now), keys, now)
+        if taken.terminal and taken.parked and not workflow.patched(ANSWERED):
+            taken = taken.model_copy(update={"parked": ()})
+        self._state = receive_again(taken, now)
 
     async def _open(self, step: Step) -> None:
         state = self._state
@@ -243,7 +249,7 @@ class PartnerRollout(Looking):
 
     async def _notify(self, step: Step) -> None:
         notices = self._state.notices
-        request = NotifyRequest(key=self._key(), notices=notices)
+        request = writable(NotifyRequest(key=self._key(), notices=notices))
         await self._call("notify_owners", request, int, notices[0].subject[:100])
         sent = {notice.notice_id for notice in notices}
         rest = tuple(one for one in self._state.notices if one.notice_id not in sent)

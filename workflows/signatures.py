@@ -206,5 +206,5 @@ def _with_token(before: RolloutState, state: RolloutState, token: str) -> Rollou
 
 def _not_started(state: RolloutState, why: str, now: Now) -> RolloutState:
     """Over before anything was touched. Nobody is told: the addresses would be those of an unproven plan."""
-    state = state.model_copy(update={"terminal": Status.STOPPED, "parked": ()})
+    state = state.model_copy(update={"terminal": Status.STOPPED})
     return write(state, now, EntryKind.STOP, f"Not started: {why}")

@@ -13,6 +13,7 @@ from workflows.course import members, watched
 from workflows.delegation import standing
 from workflows.journal import Now
 from workflows.view import awaited, sentence, since, status_of, upcoming
+from workflows.writable import writable
 
 
 def named(state: RolloutState, cohorts: Sequence[FrozenCohort | CohortMembers]) -> dict[str, Any]:
@@ -36,12 +37,14 @@ def baselines_from(state: RolloutState) -> str | None:
 
 def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> RecordRequest:
     """Everything that waits to be recorded, and the letters about it."""
-    return RecordRequest(
-        key=key,
-        run_id=run_id,
-        entries=state.unrecorded,
-        standing=standing_of(state, now),
-        notices=state.notices,
+    return writable(
+        RecordRequest(
+            key=key,
+            run_id=run_id,
+            entries=state.unrecorded,
+            standing=standing_of(state, now),
+            notices=state.notices,
+        )
     )
 
 

@@ -33,7 +33,7 @@ async def asked_meanwhile(live: Live, pool: Pool) -> None:
         await conn.execute("lock table lead in access exclusive mode")
         as_of = (await live.view()).programme_now
         await live.signal(Verb.REPORT_EVIDENCE, WATCH_ACTOR, as_of=as_of, changed=True, evidence_digest="sha256:0")
-        read = await _being_read(live)
+        read = await being_read(live)
         await conn.execute(_MISSED, PILOT, read + MOMENT)
         await asyncio.sleep(0.1)
         breach: dict[str, Any] = {"metric": "lead_follow_up_sla", "cohort": "pilot", "as_of": read + MOMENT}
@@ -55,7 +55,7 @@ async def asked_meanwhile(live: Live, pool: Pool) -> None:
     await stop_now(live)
 
 
-async def _being_read(live: Live) -> datetime:
+async def being_read(live: Live) -> datetime:
     """The programme time of the numbers that an activity is reading right now."""
     for _ in range(600):
         asked: dict[int, datetime] = {}

@@ -16,6 +16,7 @@ from tests.workflows.live import Live
 from tests.workflows.scenarios import SCENARIOS, Pool, Scenario, automatic_stop, collapse, pilot_enrolled, soon
 from tests.workflows.scenarios_asked import ASKED
 from tests.workflows.scenarios_closing import CLOSING
+from tests.workflows.scenarios_each import EACH
 from tests.workflows.scenarios_kept import KEPT
 
 DANA = "dana.deputy@example.com"
@@ -101,4 +102,4 @@ SIGNED: dict[str, Scenario] = {
     "signed_automatic_stop": Scenario(automatic_stop, signed_plan, (collapse,)),
 }
 
-PATHS = SCENARIOS | ASKED | SIGNED | CLOSING | KEPT
+PATHS = SCENARIOS | ASKED | SIGNED | CLOSING | KEPT | EACH

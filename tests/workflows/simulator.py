@@ -112,6 +112,8 @@ class Simulator:
     def step(self) -> Step:
         """Perform the next step, unless that is to wait or to finish."""
         self.state = advance(self.state, self.moment, heed=self.each)
+        if self.state.terminal and self.state.parked:
+            self.state = receive_again(self.state, self.moment)
         step = next_step(self.state, self.moment)
         if step.kind not in (StepKind.WAIT, StepKind.FINISH):
             self._perform(step)

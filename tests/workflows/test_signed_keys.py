@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from models.claims import BREAK_GLASS
+from models.clock import clock_at
 from models.command import COMMANDS, Verb
 from models.log import LogEntry, Outcome
-from models.plan import Decisions
+from models.plan import Decisions, Fate, StopResolution
 from models.rollout import HoldKind, Phase, Status
 from tests.plans import ISSUER, make_plan, signed_plan
 from tests.signing import Pen, Signed
 from tests.workflows.simulator import Simulator
 from tests.workflows.test_signed import approval, carried, refused, service
+from workflows.phases import initial_state
 from workflows.signatures import ASK_AGAIN, PARKED
 from workflows.step import StepKind
 
@@ -256,3 +258,38 @@ def test_where_decisions_are_unsigned_keys_that_cannot_be_had_hold_nothing_up() 
 
 def _of(rollout: Simulator, request_id: str) -> LogEntry:
     return next(entry for entry in reversed(rollout.state.recent) if entry.request_id == request_id)
+
+
+# The end.
+
+
+def test_what_waits_for_a_key_as_the_rollout_ends_is_refused_in_the_log(rollout: Simulator) -> None:
+    """The pause bears the signature of a key that is on its way; the stop one that is known."""
+    rollout.now += MINUTE
+    rollout.broken = {StepKind.KEYS}
+    command = COMMANDS[Verb.PAUSE].model_validate(
+        {"request_id": "request-late", "actor": SPONSOR.identity, "reason": "not so fast"}
+    )
+    token = newer(rollout).request(Verb.PAUSE, command, rollout.now)
+    assert rollout.take(Verb.PAUSE, command.model_copy(update={"token": token})).outcome is Outcome.PENDING
+    fates = StopResolution(finished=Fate.KEEP, current=Fate.KEEP, pending=Fate.KEEP)
+    assert rollout.receive(Verb.STOP, "sponsor", resolution=fates).outcome is Outcome.APPLIED
+    rollout.state = rollout.state.model_copy(update={"keys_asked_at": rollout.now})
+    rollout.settle()
+    assert rollout.status is Status.STOPPED
+    assert [entry.outcome for entry in rollout.recorded if entry.request_id == "request-late"] == [Outcome.REFUSED]
+
+
+def test_what_waited_for_keys_that_prove_no_start_is_refused_in_the_log() -> None:
+    signs = Signed(PLAN)
+    over = Simulator(PLAN, service=signs, start_token=signs.start(Simulator(make_plan()).now, role=BREAK_GLASS))
+    begun = initial_state(PLAN, "chain", clock_at(over.now), over.moment, start_token=over.start_token)
+    command = COMMANDS[Verb.PAUSE].model_validate(
+        {"request_id": "request-soon", "actor": SPONSOR.identity, "reason": "not so fast"}
+    )
+    command = command.model_copy(update={"token": signs.request(Verb.PAUSE, command, over.now)})
+    over.state, over.recorded = begun, []
+    assert over.take(Verb.PAUSE, command).outcome is Outcome.PENDING
+    over.settle()
+    _not_started(over, "signed the start as break-glass")
+    assert [entry.outcome for entry in over.recorded if entry.request_id == "request-soon"] == [Outcome.REFUSED]

@@ -1,0 +1,53 @@
+"""Questions that come while numbers are read, each answered by itself, and a request that nothing can write down."""
+
+from __future__ import annotations
+
+import asyncio
+
+from models.command import WATCH_ACTOR, Verb
+from models.log import EntryKind, Outcome
+from models.rollout import Status
+from tests.workflows.live import Live
+from tests.workflows.scenarios import Pool, Scenario, patient_plan, pilot_enrolled, soon, stop_now, to_pilot
+from tests.workflows.scenarios_asked import being_read
+
+
+async def each_question(live: Live, pool: Pool) -> None:
+    """An owner asks to resume; while the numbers are read for that the watch sees a change. The resume is decided by
+    what was being read, and then the rollout looks at the change."""
+    await to_pilot(live)
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
+    await live.days(10)
+    assert (await live.ask(Verb.PAUSE, "sponsor")).outcome is Outcome.APPLIED
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("lock table lead in access exclusive mode")
+        resume = live.payload("sponsor")
+        await live.handle.signal("resume", resume)
+        as_of = await being_read(live)
+        await live.signal(Verb.REPORT_EVIDENCE, WATCH_ACTOR, as_of=as_of, changed=True, evidence_digest="sha256:0")
+        await asyncio.sleep(0.1)
+    assert (await live.answer(resume)).outcome is Outcome.APPLIED
+    await soon(live, looked_at_both, "nobody looked at the change")
+    assert (await live.view()).status is Status.RUNNING
+    await stop_now(live)
+
+
+async def looked_at_both(live: Live) -> bool:
+    told = [entry.message.split(":")[0] for entry in await live.log() if entry.kind is EntryKind.ASSESSMENT]
+    return told[-2:] == ["Assessed (before resuming)", "Assessed (the watch sees a change)"]
+
+
+async def no_text(live: Live, pool: Pool) -> None:
+    """A request with a character that no text has is refused, and the log goes on."""
+    await live.signal(Verb.PAUSE, "sponsor", reason="not\x00so fast")
+    await live.confirm_all()
+    await live.until_status(Status.AWAITING_APPROVAL)
+    stored = [row["entry"]["refusal"] for row in await live.stored_log(pool) if row["entry"]["refusal"]]
+    assert stored == ["reason holds a character with the code 0, which no text has"]
+    await stop_now(live)
+
+
+EACH: dict[str, Scenario] = {
+    "each_question": Scenario(each_question, patient_plan),
+    "no_text": Scenario(no_text),
+}

@@ -1,0 +1,98 @@
+"""What PostgreSQL cannot hold, a character with the code nought, wedges no rollout wherever it stands in a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeAlias
+
+import asyncpg
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.testing import WorkflowEnvironment
+
+from models.command import COMMANDS, Verb
+from models.rollout import Status
+from models.work import RecordRequest, RolloutKey
+from tests.facts import seed_facts
+from tests.plans import make_plan
+from tests.workflows.live import FACTS_FROM, FACTS_TO, running
+from tests.workflows.process import FastLive
+from tests.workflows.simulator import Simulator
+from workflows.wire import record_of
+from workflows.writable import writable
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+KEY = RolloutKey(rollout_id="a", chain_id="b")
+
+
+@pytest.fixture
+async def live(dev_server: WorkflowEnvironment, pool: Pool) -> AsyncIterator[FastLive]:
+    await seed_facts(pool, FACTS_FROM, FACTS_TO)
+    async with running(dev_server, pool, make_plan()) as found:
+        yield FastLive(**vars(found))
+
+
+async def _all_stored(live: FastLive, pool: Pool, least: int) -> Sequence[asyncpg.Record]:
+    for _ in range(300):
+        view, stored = await live.view(), await live.stored_log(pool)
+        if len(stored) == view.entries >= least:
+            return stored
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{len(stored)} of {view.entries} entries are written: {view.sentence}")
+
+
+async def test_the_log_is_written_whatever_characters_a_request_has(live: FastLive, pool: Pool) -> None:
+    before = len(await _all_stored(live, pool, 1))
+    await live.signal("pause", "sponsor", reason="not\x00so fast")
+    await live.signal("acknowledge", "nobody\x00@example.com")
+    await live.handle.signal("no\x00such", {})
+    await live.handle.signal("pause", RawValue(Payload(metadata={"encoding": b"\x00"}, data=b"{}")))
+    await live.handle.signal("stop", {**live.payload("sponsor"), "resolution": {"fin\x00ished": "keep"}})
+    stored = await _all_stored(live, pool, before + 5)
+    refused = [row["entry"]["refusal"] for row in stored if row["entry"]["outcome"] == "refused"]
+    assert refused[:2] == [
+        f"{field} holds a character with the code 0, which no text has" for field in ("reason", "actor")
+    ]
+    assert len(refused) == 5
+    assert (await live.view()).status is not Status.PAUSED
+    assert (await live.ask(Verb.PAUSE, "sponsor", reason="as it should be")).outcome == "applied"
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\udc00\\ud800", "\\ud83d"])
+def test_half_a_character_is_none(text: str) -> None:
+    given = f'{{"request_id": "request-0001", "actor": "a@example.com", "reason": "because {text}"}}'
+    with pytest.raises(ValueError, match="Invalid JSON"):
+        COMMANDS[Verb.PAUSE].model_validate_json(given)
+
+
+def test_a_run_that_took_such_a_request_before_can_be_written_down_all_the_same() -> None:
+    rollout = Simulator(make_plan())
+    rollout.to_pilot()
+    rollout.receive(Verb.PAUSE, "sponsor", reason="not\x00so fast")
+    request = record_of(rollout.state, KEY, "run", rollout.moment)
+    assert _texts(request, "\x00") == 0
+    assert _texts(request, "not\N{REPLACEMENT CHARACTER}so fast") >= 3
+    assert [one.sequence for one in request.entries] == [one.sequence for one in rollout.state.unrecorded]
+    assert [one.to for one in request.notices] == [one.to for one in rollout.state.notices]
+
+
+@pytest.mark.parametrize("reason", ["plain", r"\u0000 in letters", r"\\u0000", "日本語", "\\", "\\\\"])
+def test_what_can_be_written_stays_as_it_is(reason: str) -> None:
+    rollout = Simulator(make_plan())
+    rollout.receive(Verb.PAUSE, "sponsor", reason=f"as{reason}")
+    request = record_of(rollout.state, KEY, "run", rollout.moment)
+    assert writable(request) is request
+    mixed = rollout.state.unrecorded[-1].model_copy(update={"rationale": f"{reason}\x00{reason}"})
+    assert writable(mixed).rationale == f"{reason}\N{REPLACEMENT CHARACTER}{reason}"
+
+
+def _texts(request: RecordRequest, part: str) -> int:
+    def count(value: Any) -> int:
+        if isinstance(value, str):
+            return int(part in value)
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return sum(map(count, parts))
+
+    return count(request.model_dump(mode="json"))
