@@ -4,7 +4,4 @@ select 'rollout' as what, status as state, count(*) as number from rollout where
 union all
 select 'alarm', trouble, count(*) from workflow_alarm where over_at is null group by trouble
 union all
-select 'letter', case when refused_at is null then 'waiting' else 'refused' end, count(*)
-from notice
-where sent_at is null
-group by 2
+select 'letter', state, count(*) from notice where sent_at is null group by state
