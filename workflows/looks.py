@@ -47,8 +47,8 @@ def answers(state: RolloutState, measured: datetime, *, each: bool = True) -> An
     """Whom a look answers whose numbers were measured at a moment.
 
     A resume goes by numbers that were measured after it was asked for, whatever was asked since. A gate waits for a
-    look that nobody overtakes; but where two in a row are overtaken, and by nothing that says that something is wrong,
-    it goes by the second: words may come more often than a look takes, and for as long as numbers change.
+    look that nobody overtakes; but where two in a row are overtaken it goes by the second: words may come more often
+    than a look takes, and for as long as numbers change. While somebody says that something is wrong none opens anyhow.
 
     Args:
         each: False as before there was this: a look that somebody overtook answers nobody, and words in a row kept
@@ -60,8 +60,7 @@ def answers(state: RolloutState, measured: datetime, *, each: bool = True) -> An
         return NOBODY
     request = state.resume_request
     resume = request is not None and request.asked_at is not None and request.asked_at <= measured
-    alarmed = state.alarmed_at is not None and state.alarmed_at > measured
-    return Answered(everything=False, resume=resume, gate=not alarmed and _overtaken(state))
+    return Answered(everything=False, resume=resume, gate=_overtaken(state))
 
 
 def _overtaken(state: RolloutState) -> bool:

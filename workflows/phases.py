@@ -164,7 +164,7 @@ def enter(state: RolloutState, way: Transition, now: Now, why: str, *, heed: boo
         "phase_clock": None,
         "phase_ended_at": None,
         "gate": None,
-        **({} if heed and way.to is not Phase.CLOSE else NOTHING_ASKED),
+        **({} if heed and state.asked_at else NOTHING_ASKED),
         "history": (*left, record),
     }
     evidence = state.assessment.digest if state.assessment else None

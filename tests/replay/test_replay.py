@@ -17,7 +17,19 @@ from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_signed import PATHS
 from worker.plugin import rollouts_plugin
-from workflows.marks import AGREEMENTS, EXPORTS, KEEPS, LETTERS, LOGGED, MEANWHILE, TOGETHER, WORD
+from workflows.marks import (
+    AGREEMENTS,
+    ANSWERED,
+    EACH,
+    EXPORTS,
+    KEEPS,
+    LETTERS,
+    LOGGED,
+    MEANWHILE,
+    TOGETHER,
+    WORD,
+    WRITABLE,
+)
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -41,10 +53,11 @@ def test_every_path_is_recorded() -> None:
     on_a_word |= {"letters_pause", "letters_automatic_stop", "closing_automatic_stop", "agreement", "closing_agreement"}
     on_a_word |= {"asked_meanwhile", "logged_pause", "logged_override"}
     logged = {name for name in RECORDED if name.startswith("logged_")}
-    assert {name for name in RECORDED if LOGGED in _named(name)} == logged
+    each = {"each_question", "no_text", "signed_late_key"}
+    assert {name for name in RECORDED if LOGGED in _named(name)} == logged | each
     assert logged >= {"logged_happy", "logged_stopped", "logged_signed", "logged_runs_5"}
     kept = {name for name in RECORDED if KEEPS in _named(name)}
-    assert kept == {name for name in RECORDED if name.startswith("kept_")} | {"stopped_while_keeping"}
+    assert kept == {name for name in RECORDED if name.startswith("kept_")} | {"stopped_while_keeping"} | each
     assert kept >= {"kept_completed", "kept_stopped", "kept_signed", "kept_runs_5"}
     exported = {name for name in RECORDED if EXPORTS in _named(name)}
     assert exported == logged | kept | {name for name in RECORDED if name.startswith("closing_")} | {
@@ -52,7 +65,10 @@ def test_every_path_is_recorded() -> None:
     }
     assert exported >= {"closing_happy", "closing_stopped", "closing_runs_5"}
     assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
-    assert {name for name in RECORDED if MEANWHILE in _named(name)} == {"asked_meanwhile"}
+    assert {name for name in RECORDED if MEANWHILE in _named(name)} == {"asked_meanwhile", "each_question"}
+    assert {name for name in RECORDED if EACH in _named(name)} == {"each_question"}
+    assert {name for name in RECORDED if WRITABLE in _named(name)} == {"no_text"}
+    assert {name for name in RECORDED if ANSWERED in _named(name)} == {"signed_late_key"}
     assert {name for name in RECORDED if LETTERS in _named(name)} == every_letter | exported
     assert {name for name in RECORDED if AGREEMENTS in _named(name)} == {"agreement"} | exported
     assert {f"{path}_{run}" for path in ("continue_as_new", "watch") for run in (1, 2)} <= set(RECORDED)

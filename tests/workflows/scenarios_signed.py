@@ -85,6 +85,26 @@ async def signed_glass(live: Live, pool: Pool) -> None:
     assert await pool.fetchval("select count(*) from enrolment where withdrawn_at is null") == 0
 
 
+async def signed_late_key(live: Live, pool: Pool) -> None:
+    """The pause bears the signature of a key that nobody knows yet. Before the keys may be asked for again an owner
+    whose key is known stops the rollout: who asked to pause is answered all the same."""
+    service = live.service
+    assert service is not None
+    await _until_started(live)
+    await live.confirm_all()
+    await live.decide("sponsor")
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
+    late, pause = Signed(live.plan, service.signs.chain, Pen("late")), live.payload("sponsor")
+    command = COMMANDS[Verb.PAUSE].model_validate_json(json.dumps(pause))
+    pause["token"] = late.request(Verb.PAUSE, command, await live.env.get_current_time())
+    await live.handle.signal("pause", pause)
+    await live.signal(Verb.STOP, "sponsor", resolution=_keeping(Fate.KEEP))
+    assert (await live.handle.result()).status == Status.STOPPED
+    stored = [row["entry"] for row in await live.stored_log(pool)]
+    told = [one["refusal"] for one in stored if one["request_id"] == pause["request_id"]]
+    assert told == ["the rollout is stopped; nothing changes it any more"]
+
+
 def _keeping(current: Fate) -> dict[str, str]:
     return {"finished": "keep", "current": current.value, "pending": "keep"}
 
@@ -99,6 +119,7 @@ async def _until_started(live: Live) -> None:
 SIGNED: dict[str, Scenario] = {
     "signed": Scenario(signed_decisions, signed_plan),
     "signed_glass": Scenario(signed_glass, signed_plan),
+    "signed_late_key": Scenario(signed_late_key, signed_plan),
     "signed_automatic_stop": Scenario(automatic_stop, signed_plan, (collapse,)),
 }
 

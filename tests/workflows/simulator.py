@@ -51,7 +51,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 @dataclass
 class Simulator:
     """Runs the same loop as the workflow. `verdicts` are what the next assessments will say, and `meanwhile`
-    is what happens while the next step is under way."""
+    is what happens while the next step is under way, `overtaking` what happens during each look."""
 
     plan: RolloutPlan
     now: datetime = START
@@ -74,6 +74,7 @@ class Simulator:
     listened: bool = False
     notices: list[Notice] = field(default_factory=list)
     meanwhile: Callable[[], object] | None = None
+    overtaking: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         clock = clock_at(self.now)
@@ -277,6 +278,9 @@ class Simulator:
             return
         self.listened = False
         seen = self.assessment()
+        if self.overtaking is not None:
+            self.now += timedelta(seconds=1)
+            self.overtaking()
         self._under_way()
         state, answered = done(self.state, step, self.moment), answers(self.state, seen.as_of, each=self.each)
         self.state = assessed(state, seen, step.about, self.moment, answered=answered)

@@ -179,19 +179,33 @@ def test_words_that_come_more_often_than_they_can_be_listened_to_keep_nobody_fro
     assert any(entry.verb == "report_breach" for entry in rollout.recorded)
 
 
+def test_an_alarm_that_was_looked_at_keeps_no_gate_closed_though_changes_go_on(rollout: Simulator) -> None:
+    to_the_end_of_validate(rollout)
+    an_alarm(rollout)
+    before = len(looks(rollout))
+    rollout.overtaking = lambda: a_change(rollout)
+    while not rollout.state.gate and len(looks(rollout)) < before + 6:
+        rollout.step()
+    assert rollout.state.gate is not None
+    assert len(looks(rollout)) == before + 2
+
+
 def test_what_was_asked_as_a_wave_was_entered_is_looked_at_in_it(rollout: Simulator) -> None:
-    """The watch speaks twice in a row while the looks after the last approval are taken, and enters nothing for it."""
+    """The watch speaks during both looks after the last approval, and the second lets the wave begin."""
     to_the_end_of_validate(rollout)
     rollout.settle()
     rollout.decide("sponsor")
-    all_the_time(rollout, lambda: a_change(rollout))
+    before = len(looks(rollout))
+    rollout.now += timedelta(minutes=1)
     rollout.receive(Verb.DECIDE, "finance_owner", **decision(rollout))
-    while rollout.state.phase is Phase.VALIDATE:
-        rollout.step()
-    assert rollout.state.assess_because == "the watch sees a change"
-    rollout.meanwhile = None
+    rollout.overtaking = lambda: a_change(rollout)
+    for _ in range(20):
+        if len(looks(rollout)) < before + 2:
+            rollout.step()
+    rollout.overtaking = None
     rollout.settle()
-    assert rollout.state.assess_because is None
+    assert (rollout.state.phase, rollout.state.wave) == (Phase.SCALE, 1)
+    assert looks(rollout)[before:] == ["once more after approval", *["the watch sees a change"] * 2]
 
 
 def test_a_breach_is_looked_at_before_a_phase_is_left_by_what_an_override_lets_be(rollout: Simulator) -> None:
