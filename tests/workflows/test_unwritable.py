@@ -35,12 +35,13 @@ async def live(dev_server: WorkflowEnvironment, pool: Pool) -> AsyncIterator[Fas
 
 
 async def _all_stored(live: FastLive, pool: Pool, least: int) -> Sequence[asyncpg.Record]:
+    """The log in the store once it has every entry, so many at least."""
     for _ in range(300):
-        view, stored = await live.view(), await live.stored_log(pool)
-        if len(stored) == view.entries >= least:
+        entries, stored = (await live.view()).entries, await live.stored_log(pool)
+        if len(stored) == entries >= least:
             return stored
         await asyncio.sleep(0.1)
-    raise AssertionError(f"{len(stored)} of {view.entries} entries are written: {view.sentence}")
+    raise AssertionError(f"not all entries are written: {(await live.view()).sentence}")
 
 
 async def test_the_log_is_written_whatever_characters_a_request_has(live: FastLive, pool: Pool) -> None:
