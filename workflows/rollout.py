@@ -45,7 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
     from workflows.looking import Looking
-    from workflows.marks import AGREEMENTS, ANSWERED, EACH, EXPORTS, KEEPS, LETTERS, LOGGED, TOGETHER
+    from workflows.marks import AGREEMENTS, ANSWERED, EACH, EXPORT_FIRST, EXPORTS, KEEPS, LETTERS, LOGGED, TOGETHER
     from workflows.patience import ACTIVITY, ASKING
     from workflows.pauses import withdrew
     from workflows.phases import baselines_measured, cohorts_resolved, enrolled, initial_state
@@ -75,6 +75,7 @@ class PartnerRollout(Looking):
         self._woken = False
         self._waiting = False
         self._together = True
+        self._export_first = True
         self._shown: dict[SearchAttributeKey[Any], Any] = {}
         self._phase_at_start: Phase | None = None
         if given.state is not None:
@@ -109,10 +110,11 @@ class PartnerRollout(Looking):
             self._state = self._state.model_copy(update={"exports": True})
         if workflow.patched(KEEPS):
             self._state = self._state.model_copy(update={"keeps": True})
+        self._export_first = workflow.patched(EXPORT_FIRST)
         while True:
             self._advance()
             self._show()
-            step = next_step(self._state, self._now(), together=self._together)
+            step = next_step(self._state, self._now(), together=self._together, export_first=self._export_first)
             if step.kind is StepKind.FINISH:
                 break
             if self._should_continue_as_new():

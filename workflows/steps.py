@@ -41,14 +41,15 @@ AFTER_A_STOP = {
 """Steps that a stopping rollout still does."""
 
 
-def next_step(state: RolloutState, now: Now, *, together: bool = True) -> Step:
+def next_step(state: RolloutState, now: Now, *, together: bool = True, export_first: bool = True) -> Step:
     """The first thing that is due: the record first, then what protects, then what advances.
 
     Args:
         together: what only looks goes before the record, and an enrolment takes the record along, so that both are
             done or neither. False for a run that began before there was this order.
+        export_first: so does the export at a gate, so that one record tells of both. False for a run from before.
     """
-    for step in _due(state, now, together=together):
+    for step in _due(state, now, together=together, export_first=export_first):
         if step is not None and not _waits_for_retry(state, step, now):
             return step
     if state.terminal and not state.unrecorded and not state.notices:
@@ -56,7 +57,7 @@ def next_step(state: RolloutState, now: Now, *, together: bool = True) -> Step:
     return Step(kind=StepKind.WAIT, until=_nearest(state, now))
 
 
-def _due(state: RolloutState, now: Now, *, together: bool) -> Iterator[Step | None]:
+def _due(state: RolloutState, now: Now, *, together: bool, export_first: bool) -> Iterator[Step | None]:
     """What is to be done, in order. Before its start is proven, a rollout whose decisions are signed only asks for the
     keys to prove it with."""
     keys_at = keys_due_at(state, now)
@@ -66,6 +67,7 @@ def _due(state: RolloutState, now: Now, *, together: bool) -> Iterator[Step | No
         return
     yield _looking(state, now) if together and state.registered else None
     yield keys
+    yield _exporting(state, now) if together and export_first else None
     yield _bookkeeping(state)
     yield _stopping(state)
     yield _evidence(state)
@@ -98,6 +100,17 @@ def _looking(state: RolloutState, now: Now) -> Step | None:
         return None if judged else evidence
     work = _work(state, now)
     return work if work is not None and work.kind in (StepKind.RESOLVE, StepKind.ENROL) else None
+
+
+def _exporting(state: RolloutState, now: Now) -> Step | None:
+    """The export at a gate, which changes nothing in the world either: what it came to is recorded with the passing.
+    Not where it would keep somebody from hearing what they must know, or where it would be left alone for what
+    protects; and where the log cannot be written, nothing is exported either."""
+    told = state.notices or state.pause or state.stop_resolution or StepKind.RECORD.value in state.failures
+    over = state.closing or state.terminal
+    if not state.registered or not state.unrecorded or told or over or protects(state, now):
+        return None
+    return gate_step(state)
 
 
 def _bookkeeping(state: RolloutState) -> Step | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from pydantic_core import to_json
 
-from models.command import COMMANDS, WATCH_ACTOR, Command, Verb
+from models.command import COMMANDS, WATCH_ACTOR, Choice, Command, Verb
+from models.log import EntryKind
 from models.plan import Fate, StopResolution
 from models.rollout import RolloutState
 from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
 from workflows.journal import Now
 from workflows.requests import receive
-from workflows.step import Step, StepKind
+from workflows.step import Step, StepKind, failed
 from workflows.steps import advance, next_step
 
 
@@ -96,3 +99,65 @@ def test_nobody_is_enrolled_by_a_rollout_that_stops(rollout: Simulator) -> None:
     rollout.state = state
     rollout.ask(Verb.STOP, "sponsor", resolution=resolution)
     assert rollout.effects == ["enrol pilot", "withdraw pilot"]
+
+
+def passed_a_gate(rollout: Simulator) -> RolloutState:
+    """Just after the pilot was enrolled, when nothing of it stands in the log yet."""
+    rollout.confirm_all()
+    gate = rollout.state.gate
+    assert gate is not None
+    rollout.receive(
+        Verb.DECIDE,
+        "sponsor",
+        gate=gate.key,
+        choice=Choice.APPROVE,
+        plan_digest=rollout.state.plan_digest,
+        evidence_digest=gate.digest,
+    )
+    rollout.state = advance(rollout.state, rollout.moment)
+    rollout._enrol(next_step(rollout.state, rollout.moment))
+    return rollout.state
+
+
+def test_the_export_of_a_gate_is_recorded_with_its_passing(rollout: Simulator) -> None:
+    state = passed_a_gate(rollout)
+    assert [one.kind for one in state.unrecorded] == [EntryKind.ENROLMENT]
+    step = due(state, rollout.moment)
+    assert step.kind is StepKind.EXPORT
+    assert next_step(advance(state, rollout.moment), rollout.moment, export_first=False).kind is StepKind.RECORD
+    rollout._export(step)
+    assert due(rollout.state, rollout.moment).kind is StepKind.RECORD
+    assert [one.kind for one in rollout.state.unrecorded] == [EntryKind.ENROLMENT, EntryKind.EXPORT]
+
+
+def test_an_export_that_failed_keeps_the_passing_of_a_gate_from_the_log_no_longer(rollout: Simulator) -> None:
+    state = passed_a_gate(rollout)
+    state = failed(state, due(state, rollout.moment), "it is down", rollout.moment)
+    assert due(state, rollout.moment).kind is StepKind.RECORD
+
+
+@pytest.mark.parametrize("asked", [Verb.PAUSE, Verb.STOP], ids=str)
+def test_what_people_must_hear_of_does_not_wait_for_an_export(rollout: Simulator, asked: Verb) -> None:
+    passed_a_gate(rollout)
+    fields = {"resolution": rollout.plan.on_automatic_stop} if asked is Verb.STOP else {}
+    rollout.receive(asked, "sponsor", **fields)
+    assert rollout.state.export_due
+    assert due(rollout.state, rollout.moment).kind is not StepKind.EXPORT
+
+
+def test_what_the_watch_reports_goes_before_an_export_and_the_look_does_not_make_it_wait_for_ever(
+    rollout: Simulator,
+) -> None:
+    rollout.state = reported(rollout, passed_a_gate(rollout))
+    step = due(rollout.state, rollout.moment)
+    assert step.kind is StepKind.ASSESS
+    rollout._assess(step)
+    rollout.state = reported(rollout, rollout.state)
+    assert due(rollout.state, rollout.moment).kind is StepKind.RECORD
+
+
+def test_a_log_that_could_not_be_written_goes_before_an_export(rollout: Simulator) -> None:
+    state = passed_a_gate(rollout)
+    state = failed(state, Step(kind=StepKind.RECORD), "it is down", rollout.moment)
+    rollout.now += timedelta(seconds=5)
+    assert due(state, rollout.moment).kind is StepKind.RECORD
