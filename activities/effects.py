@@ -10,14 +10,17 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.checkpoints import LogSigner, at_turn
-from activities.errors import borrowed, named_errors, unknown_partners, unknown_rollout
-from models.names import WAKE, WATCH, shard_of, watch_workflow_id
+from activities.errors import another_plan, borrowed, named_errors, unknown_partners, unknown_rollout
+from activities.exporting import given_to
+from models.names import WAKE, WATCH, rollout_workflow_id, shard_of, watch_workflow_id
+from models.plan import RolloutPlan
 from models.rollout import CohortMembers, FrozenCohort, members_digest
 from models.work import (
     OpenRequest,
     RecordRequest,
     ResolvedCohorts,
     ResolveRequest,
+    RolloutInput,
     StandingBrief,
     WatchInput,
 )
@@ -46,6 +49,8 @@ class EffectActivities:
     @activity.defn
     async def open_rollout(self, request: OpenRequest) -> None:
         """Register the rollout and wake the watch, starting it where it does not run. Key: rollout and chain."""
+        if request.plan is None:
+            request = request.model_copy(update={"plan": await self._begun_with(request)})
         async with borrowed(self._pool) as conn, conn.transaction():
             await rollouts.open_rollout(conn, request)
         shard = shard_of(request.key.rollout_id, self._watch.shards)
@@ -60,6 +65,17 @@ class EffectActivities:
                 static_summary="looks at all open rollouts",
                 rpc_timeout=ANSWER,
             )
+
+    async def _begun_with(self, request: OpenRequest) -> RolloutPlan:
+        """The plan a chain began with: its first event brings it, and nobody can change that."""
+        workflow_id = rollout_workflow_id(request.key.rollout_id)
+        with named_errors():
+            given = await given_to(self._client, workflow_id, request.key.chain_id)
+            [began] = await self._client.data_converter.decode(given, [RolloutInput])
+        plan: RolloutPlan = began.plan
+        if plan.digest != request.plan_digest:
+            raise another_plan(request.key.rollout_id)
+        return plan
 
     @activity.defn
     async def resolve_cohorts(self, request: ResolveRequest) -> ResolvedCohorts | tuple[CohortMembers, ...]:
@@ -87,7 +103,7 @@ class EffectActivities:
 
 async def record(conn: Connection, request: RecordRequest, signer: LogSigner | None = None) -> int:
     """Append to the log and update the standing; to be called in a transaction."""
-    new = await log.append(conn, request.key, request.run_id, request.entries)
+    new = await log.append(conn, request.key, request.run_id or request.key.chain_id, request.entries)
     last = max((entry.sequence for entry in request.entries), default=0)
     if isinstance(request.standing, StandingBrief):
         await rollouts.update_brief(conn, request.key, request.standing, last)

@@ -8,6 +8,7 @@
     ├── UnknownCohorts      not frozen in the store; retried
     ├── UnknownBaselines    no snapshot in the store to take them from; retried
     ├── LogBehind           the log in the store lacks entries that are to be reviewed; retried
+    ├── UnknownLetters      not in the outbox, where the record of what they are about puts them; retried
     ├── RunGone             Temporal has no such run of a rollout; retried
     ├── StoreRefused        a value or a reference the tables do not allow; not retried
     ├── UnreadableFacts     stored values that are none, such as not-a-number; not retried
@@ -16,7 +17,7 @@
     ├── StaleEvidence       the watch's snapshot is older than what the rollout has seen; not retried
     ├── EvidenceChanged     a stored snapshot is not what its digest was made of; not retried
     ├── CohortsChanged      the members in the store are not those that were frozen; not retried
-    ├── WrongPlan           the store has another plan for this rollout; not retried
+    ├── WrongPlan           the store has another plan for this rollout, or it began with another; not retried
     ├── RolloutOver         nobody is enrolled after the end; not retried
     ├── KeysUnavailable     whose signatures count cannot be read from the file of keys; retried
     ├── NotProven           no signatures that hold say that partners may be enrolled or withdrawn; not retried
@@ -76,12 +77,20 @@ def log_behind(rollout_id: str, found: int, wanted: int) -> ApplicationError:
     return _error("LogBehind", f"the log of {rollout_id} has {found} entries in the store, {wanted} are needed")
 
 
+def unknown_letters(notice_ids: tuple[str, ...]) -> ApplicationError:
+    return _error("UnknownLetters", f"not in the outbox: {', '.join(notice_ids)}")
+
+
 def keys_unavailable(problem: str) -> ApplicationError:
     return _error("KeysUnavailable", problem)
 
 
 def wrong_plan(rollout_id: str) -> ApplicationError:
     return _error("WrongPlan", f"the store has another plan for rollout {rollout_id}", final=True)
+
+
+def another_plan(rollout_id: str) -> ApplicationError:
+    return _error("WrongPlan", f"rollout {rollout_id} began with another plan than it runs", final=True)
 
 
 def unknown_evidence(digest: str) -> ApplicationError:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 from temporalio import activity
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
@@ -158,10 +159,20 @@ async def began_as(client: Client, workflow_id: str, run_id: str) -> Beginning:
         RunGone: Temporal has no such run.
         RPCError: it does not answer.
     """
+    return _beginning(run_id, await _first_event(client, workflow_id, run_id))
+
+
+async def given_to(client: Client, workflow_id: str, run_id: str) -> Sequence[Payload]:
+    """What a run was begun with, as it stands in its first event; raises as `began_as` does."""
+    first = await _first_event(client, workflow_id, run_id)
+    return first.workflow_execution_started_event_attributes.input.payloads
+
+
+async def _first_event(client: Client, workflow_id: str, run_id: str) -> HistoryEvent:
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     try:
         async for event in handle.fetch_history_events(page_size=1, rpc_timeout=ANSWER):
-            return _beginning(run_id, event)
+            return event
     except RPCError as problem:
         if problem.status is not RPCStatusCode.NOT_FOUND:
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import asyncpg
 from temporalio import activity
 
@@ -12,7 +14,9 @@ from activities.weighing import weigh, whom_to_compare, without_what_is_untruste
 from judgement.assessment import summary_of
 from models.brief import AssessmentBrief, SnapshotBrief
 from models.evidence import Assessment, Snapshot
-from models.work import Answer, AssessRequest, FetchRequest
+from models.metric import MetricName
+from models.plan import RolloutPlan
+from models.work import Answer, AssessRequest, FetchRequest, RolloutKey
 from store import enrolments, evidence, rollouts
 
 BASELINE = "baseline"
@@ -35,17 +39,16 @@ class MetricActivities:
             cohorts = await enrolments.members_of(conn, request.key, request.cohorts, request.cohorts_digest)
             baseline = request.purpose == BASELINE
             plan = await rollouts.read_plan(conn, request.key)
+            windows = request.windows or _windows(request.key, plan)
             # A baseline is measured of all cohorts: whoever is compared later is among them.
             names = () if baseline else tuple(one.name for one in cohorts)
             beside = await whom_to_compare(conn, request.key, plan, names, request.as_of)
             changes, earlier = NO_STRETCHES, NO_VALUES
             if not baseline:
-                found = await values_before(conn, {request.key: request.as_of}, request.windows.keys())
+                found = await values_before(conn, {request.key: request.as_of}, windows.keys())
                 earlier = found[request.key]
-                changes = await stretches_of(
-                    conn, request.key, plan, cohorts, beside, request.as_of, request.windows.keys()
-                )
-            measured = await measure(conn, request.as_of, cohorts, request.windows, beside, changes, earlier)
+                changes = await stretches_of(conn, request.key, plan, cohorts, beside, request.as_of, windows.keys())
+            measured = await measure(conn, request.as_of, cohorts, windows, beside, changes, earlier)
             if baseline and plan is not None:
                 measured = without_what_is_untrusted(plan, measured)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured)
@@ -81,6 +84,12 @@ class MetricActivities:
             await keep_judgement(conn, request.key, request.phase, assessment)
         said = summary_of(assessment)
         return AssessmentBrief.of(said) if request.brief else said
+
+
+def _windows(key: RolloutKey, plan: RolloutPlan | None) -> dict[MetricName, timedelta]:
+    if plan is None:
+        raise unknown_rollout(key.rollout_id)
+    return {one.metric: one.window for one in plan.metrics}
 
 
 def _answer(wanted: Answer, snapshot: Snapshot) -> Snapshot | SnapshotBrief:

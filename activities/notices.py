@@ -8,7 +8,8 @@ import asyncpg
 from temporalio import activity
 
 from activities.delivery import Delivery
-from activities.errors import borrowed, unknown_rollout
+from activities.errors import borrowed, unknown_letters, unknown_rollout
+from models.rollout import Notice
 from models.work import NotifyRequest
 from store import notices, rollouts
 
@@ -27,14 +28,20 @@ class NoticeActivities:
     async def notify_owners(self, request: NotifyRequest) -> int:
         """Deliver what waits of these notices; returns how many letters got through.
 
-        They are in the outbox since the record of what they are about; one that is not, because it was recorded by
-        an earlier release, is queued now. A rollout does not depend on mail: letters that a channel did not take are
-        tried again at the watch's looks. Key: notice id and contact.
+        They are in the outbox since the record of what they are about. One that comes whole, because it may have been
+        recorded by an earlier release, is queued if it is not; one that is only named, and not there, is an error. A
+        rollout does not depend on mail: letters that a channel did not take are tried again at the watch's looks. Key:
+        notice id and contact.
         """
         async with borrowed(self._pool) as conn, conn.transaction():
             plan = await rollouts.read_plan(conn, request.key)
             if plan is None:
                 raise unknown_rollout(request.key.rollout_id)
             for notice in request.notices:
-                await notices.queue(conn, request.key, plan, notice)
-        return await self._delivery.deliver([one.notice_id for one in request.notices], WITHIN)
+                if isinstance(notice, Notice):
+                    await notices.queue(conn, request.key, plan, notice)
+            ids = [one if isinstance(one, str) else one.notice_id for one in request.notices]
+            absent = await notices.absent(conn, request.key, ids)
+            if absent:
+                raise unknown_letters(absent)
+        return await self._delivery.deliver(ids, WITHIN)

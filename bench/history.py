@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import timedelta
 
@@ -36,6 +37,7 @@ async def run(ground: Ground) -> Findings:
         comparisons=(
             *costs,
             *_costs(cost(usual.events), polling, "the plan of `rollouts plan new`", " of the usual plan"),
+            *(_one_run(one, polling) for one in (rollout, usual)),
             *_with_watch(ours, polling),
             *(
                 Comparison(
@@ -95,6 +97,19 @@ def _costs(ours: Cost, polling: Cost, held: str, whose: str = "") -> tuple[Compa
         compare(
             f"actions a month{whose}", "actions", month.actions, polled.actions, 75, "people's queries come on top"
         ),
+    )
+
+
+def _one_run(rollout: Simulated, polling: Cost) -> Comparison:
+    """Whoever reads a rollout that continued as new reads several histories."""
+    span = cost(rollout.events).span
+    return Comparison(
+        what=f"runs of {rollout.plan.id} in {span / DAY:.0f} days",
+        unit="runs",
+        ours=(len(rollout.runs),),
+        against=AGAINST,
+        theirs=(math.ceil(polling.over(span).events / LONGEST),),
+        bar=Bar(limit=1, unit="run"),
     )
 
 

@@ -28,17 +28,24 @@ _LONGEST_DAYS = 150
 
 
 class Simulated(NamedTuple):
-    """A rollout that ran its course: its history and that of the watch beside it, and the seconds it took."""
+    """A rollout that ran its course: the histories of its runs and that of the watch beside it, and the seconds it
+    took."""
 
     plan: RolloutPlan
     dsn: str
-    history: WorkflowHistory
+    runs: tuple[WorkflowHistory, ...]
     watch: Sequence[HistoryEvent]
     seconds: float
 
     @property
+    def history(self) -> WorkflowHistory:
+        """That of its first run, which is all of it where it did not continue as new."""
+        return self.runs[0]
+
+    @property
     def events(self) -> Sequence[HistoryEvent]:
-        return self.history.events
+        """Those of all its runs."""
+        return [event for run in self.runs for event in run.events]
 
 
 async def simulate(ground: Ground) -> Simulated:
@@ -77,14 +84,27 @@ async def _simulate(ground: Ground, plan: RolloutPlan) -> Simulated:
         began = time.perf_counter()
         # Once a day: a watch that looks every few minutes costs a rollout nothing more, but a simulation much time.
         watch = await client.start_workflow(WATCH, WatchInput(slowest=DAY), id=WATCH_ID, task_queue=TASK_QUEUE)
-        history = await _course(environment, client, plan)
+        handle = await _course(environment, client, plan)
         seconds = time.perf_counter() - began
         watched = (await watch.fetch_history()).events
-    ground.tell(f"{len(history.events)} events in {seconds:.1f} s")
-    return Simulated(plan=plan, dsn=dsn, history=history, watch=watched, seconds=seconds)
+        runs = await _runs(client, handle.id)
+    found = Simulated(plan=plan, dsn=dsn, runs=runs, watch=watched, seconds=seconds)
+    ground.tell(f"{len(found.events)} events in {len(runs)} runs in {seconds:.1f} s")
+    return found
 
 
-async def _course(environment: WorkflowEnvironment, client: Client, plan: RolloutPlan) -> WorkflowHistory:
+async def _runs(client: Client, workflow_id: str) -> tuple[WorkflowHistory, ...]:
+    """The histories of a workflow's runs, the first one first."""
+    found: list[WorkflowHistory] = []
+    run_id = (await client.get_workflow_handle(workflow_id).describe()).run_id
+    while run_id:
+        found.insert(0, await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history())
+        run_id = found[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+    return tuple(found)
+
+
+async def _course(environment: WorkflowEnvironment, client: Client, plan: RolloutPlan) -> WorkflowHandle[Any, Any]:
+    """The rollout, once it has completed."""
     handle = await client.start_workflow(
         ROLLOUT,
         RolloutInput(plan=plan, clock_start=BEGIN),
@@ -95,7 +115,7 @@ async def _course(environment: WorkflowEnvironment, client: Client, plan: Rollou
     for _ in range(_LONGEST_DAYS):
         view = await _view(handle)
         if view.status is Status.COMPLETED:
-            return await handle.fetch_history()
+            return handle
         with contextlib.suppress(RPCError):
             # It may end while they are about to act.
             await act(handle, plan, view)

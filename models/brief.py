@@ -115,11 +115,12 @@ class AssessmentBrief(Lean):
     """An assessment: by cohort what is met, and at length whatever is not; what the checks of the data found is among
     the reasons, and in full only in the evidence.
 
-    Every cohort that was judged is a key of `met`, also one that has nothing to show for it.
+    Every cohort that was judged is a key of `met`, also one that has nothing to show for it. `snapshot_digest` stood
+    here once; it is the one that was asked about.
     """
 
     digest: str
-    snapshot_digest: str
+    snapshot_digest: str | None = None
     as_of: Instant
     met: dict[str, tuple[MetBrief, ...]] = {}
     others: tuple[MetricAssessment, ...] = ()
@@ -139,16 +140,16 @@ class AssessmentBrief(Lean):
                 met[item.cohort] = (*met[item.cohort], brief)
         return cls(
             digest=assessment.digest,
-            snapshot_digest=assessment.snapshot_digest,
             as_of=assessment.as_of,
             met=met,
             others=tuple(item.model_copy(update={"quality": ()}) for item in assessment.items if _met(item) is None),
             stop=assessment.stop,
         )
 
-    def against(self, plan: RolloutPlan) -> Assessment:
+    def against(self, plan: RolloutPlan, snapshot_digest: str) -> Assessment:
         """The assessment as a rollout holds it, cohort by cohort in the order of the plan's metrics. What the plan says
-        of a metric is taken from the plan, which is the one it was judged by: the request names its digest."""
+        of a metric is taken from the plan, which is the one it was judged by: the request names its digest, and that of
+        the snapshot."""
         found = {(item.cohort, item.metric): item for item in self.others}
         for cohort, items in self.met.items():
             found |= {(cohort, one.metric): _item(plan, cohort, one) for one in items}
@@ -156,7 +157,7 @@ class AssessmentBrief(Lean):
         return Assessment(
             evidence_id=f"assessment-{self.digest.removeprefix('sha256:')[:16]}",
             digest=self.digest,
-            snapshot_digest=self.snapshot_digest,
+            snapshot_digest=self.snapshot_digest or snapshot_digest,
             as_of=self.as_of,
             items=tuple(
                 found[key] for key in sorted(found, key=lambda it: (cohorts.index(it[0]), metrics.index(it[1])))

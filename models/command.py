@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 
 from models.base import Wire
 from models.metric import MetricName
@@ -47,13 +47,25 @@ class PauseVerdict(StrEnum):
 
 class Command(Wire):
     """What every message carries: who, why, and an id by which a repetition is recognised; `token` proves it
-    (`models/claims.py`)."""
+    (`models/claims.py`). What `silent` names is not written where it says nothing: each message stands in a history."""
+
+    silent: ClassVar[frozenset[str]] = frozenset({"schema_version", "token"})
 
     schema_version: int = 1
     request_id: RequestId
     actor: Actor
     reason: Reason
     token: str | None = Field(default=None, max_length=8192)
+
+    @model_serializer(mode="wrap")
+    def _what_it_says(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        written: dict[str, Any] = write(self)
+        return {
+            name: value
+            for name, value in written.items()
+            if name not in self.silent or getattr(self, name) != fields[name].default
+        }
 
 
 class Decide(Command):

@@ -55,11 +55,14 @@ class RolloutKey(Frozen):
     chain_id: str
 
 
-class OpenRequest(Frozen):
-    """Register a rollout in the store so that the watch and the lists see it. Key: rollout and chain."""
+class OpenRequest(Lean):
+    """Register a rollout in the store so that the watch and the lists see it. Key: rollout and chain.
+
+    Without a plan it is the one under `plan_digest` that the chain began with: the first event of its first run.
+    """
 
     key: RolloutKey
-    plan: RolloutPlan
+    plan: RolloutPlan | None = None
     plan_digest: str
     clock: ProgrammeClock
     decisions: Decisions = Decisions.UNSIGNED
@@ -100,7 +103,7 @@ class Answer(StrEnum):
 
 
 class FetchRequest(Lean):
-    """Measure metrics of cohorts as of a moment. `windows` gives each metric's length.
+    """Measure metrics of cohorts as of a moment. `windows` gives each metric's length; without, it is the plan's.
 
     Cohorts are named, their members are those in the store under `cohorts_digest`; a rollout of the first release
     sends the members. Key: the digest of what was read, so that a repeated read of the same facts is the same evidence.
@@ -111,7 +114,7 @@ class FetchRequest(Lean):
     as_of: Instant
     cohorts: tuple[str | CohortMembers, ...]
     cohorts_digest: str | None = None
-    windows: dict[MetricName, Duration]
+    windows: dict[MetricName, Duration] = {}
     answer: Answer = Answer.SUMMARY
 
 
@@ -181,10 +184,11 @@ class StandingBrief(Lean):
 
 class RecordRequest(Lean):
     """Append entries to the decision log, update the standing, and put the letters about them into the outbox. Key:
-    rollout, chain and sequence; of letters the notice id and the contact."""
+    rollout, chain and sequence; of letters the notice id and the contact. Without `run_id` it is of the chain's first
+    run."""
 
     key: RolloutKey
-    run_id: str
+    run_id: str | None = None
     entries: tuple[LogEntry, ...]
     standing: StandingBrief | Standing
     notices: tuple[Notice, ...] = ()
@@ -215,10 +219,11 @@ class EnrolRequest(Lean):
 
 
 class NotifyRequest(Frozen):
-    """Deliver notices to the owners who hold the roles, queueing those that were not recorded. Key: the notice id."""
+    """Deliver notices to the owners who hold the roles. Those that are in the outbox since the record of what they are
+    about are named by their id; the others are queued. Key: the notice id."""
 
     key: RolloutKey
-    notices: tuple[Notice, ...]
+    notices: tuple[str | Notice, ...]
 
 
 class ExportRequest(Frozen):

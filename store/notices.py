@@ -19,6 +19,7 @@ from store.statements import statement
 
 _QUEUE = statement("rollouts/queue_notice")
 _WAITING = statement("rollouts/waiting_notices")
+_ABSENT = statement("rollouts/absent_notices")
 _TAKE = statement("rollouts/take_notice")
 _MARK = statement("rollouts/mark_notice")
 _LIST = statement("rollouts/list_notices")
@@ -93,6 +94,12 @@ async def queue(
             for contact in (*to, PROGRAMS)
         ],
     )
+
+
+async def absent(conn: Connection, key: RolloutKey, notice_ids: Sequence[str]) -> tuple[str, ...]:
+    """Those of a rollout's notices that were never queued."""
+    rows = await conn.fetch(_ABSENT, key.rollout_id, key.chain_id, list(notice_ids))
+    return tuple(row["notice_id"] for row in rows)
 
 
 async def waiting(conn: Connection, notice_ids: Sequence[str] | None, limit: int) -> tuple[tuple[str, str], ...]:

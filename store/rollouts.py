@@ -54,7 +54,13 @@ class StoredRollout(Frozen):
 
 
 async def open_rollout(conn: Connection, request: OpenRequest) -> None:
-    """Register a rollout; a second call changes nothing. Earlier chains of the same plan are over by then."""
+    """Register a rollout; a second call changes nothing. Earlier chains of the same plan are over by then.
+
+    Raises:
+        ValueError: the request has no plan.
+    """
+    if request.plan is None:
+        raise ValueError(f"no plan to register rollout {request.key.rollout_id} with")
     await conn.execute(
         _OPEN,
         request.key.rollout_id,

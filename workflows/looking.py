@@ -53,7 +53,6 @@ class Looking(Leaving):
             purpose=step.about,
             as_of=self._now().programme,
             **named(state, watched(state)),
-            windows={metric.metric: metric.window for metric in state.plan.metrics},
             answer=Answer.DIGEST,
         )
         found = await self._measure(request, f"measure: {step.about}")
@@ -113,7 +112,9 @@ class Looking(Leaving):
         judged: Assessment | AssessmentBrief = await self._call(
             "assess_thresholds", request, Assessment | AssessmentBrief, summary, options
         )
-        return judged.against(self._state.plan) if isinstance(judged, AssessmentBrief) else judged
+        if isinstance(judged, AssessmentBrief):
+            return judged.against(self._state.plan, request.snapshot_digest)
+        return judged
 
     async def _measure(self, request: FetchRequest, summary: str) -> Snapshot | SnapshotBrief:
         found: Snapshot | SnapshotBrief = await self._call(

@@ -54,7 +54,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.step import Step, StepKind, done, failed
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
-    from workflows.wire import in_short, named, named_one, record_of, recorded
+    from workflows.wire import in_short, named, named_one, notices_of, record_of, recorded
     from workflows.writable import writable
 
 T = TypeVar("T")
@@ -229,9 +229,11 @@ class PartnerRollout(Looking):
 
     async def _open(self, step: Step) -> None:
         state = self._state
+        # The first run's history begins with the plan. A later run brings it along: that history may be gone by now.
+        first = workflow.info().run_id == state.chain_id
         request = OpenRequest(
             key=self._key(),
-            plan=state.plan,
+            plan=None if first else state.plan,
             plan_digest=state.plan_digest,
             clock=state.clock,
             decisions=state.decisions,
@@ -251,7 +253,7 @@ class PartnerRollout(Looking):
 
     async def _notify(self, step: Step) -> None:
         notices = self._state.notices
-        request = writable(NotifyRequest(key=self._key(), notices=notices))
+        request = writable(NotifyRequest(key=self._key(), notices=notices_of(self._state)))
         await self._call("notify_owners", request, int, notices[0].subject[:100])
         sent = {notice.notice_id for notice in notices}
         rest = tuple(one for one in self._state.notices if one.notice_id not in sent)

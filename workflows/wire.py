@@ -7,7 +7,7 @@ from typing import Any
 
 from models.letter import only_names
 from models.log import EntryKind, LogEntry
-from models.rollout import CohortMembers, FrozenCohort, RolloutState
+from models.rollout import CohortMembers, FrozenCohort, Notice, RolloutState
 from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
 from workflows.course import members, watched
 from workflows.delegation import standing
@@ -40,12 +40,18 @@ def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> Re
     return writable(
         RecordRequest(
             key=key,
-            run_id=run_id,
+            run_id=run_id if run_id != key.chain_id else None,
             entries=state.unrecorded,
             standing=standing_of(state, now),
             notices=state.notices,
         )
     )
+
+
+def notices_of(state: RolloutState) -> tuple[str | Notice, ...]:
+    """The letters to be delivered, by name. One that was written before logs named letters is sent whole: the release
+    that recorded it may not have put it into the outbox."""
+    return tuple(one.notice_id if one.to else one for one in state.notices)
 
 
 def in_short(entries: Sequence[LogEntry]) -> str:

@@ -308,7 +308,7 @@ async def test_a_history_is_told_the_sentence_and_not_all_that_it_rests_on(froze
         said = await metrics.assess_thresholds(frozen.assessing(snapshot.digest, START, frozen.baselines))
         whole = await frozen.sla(days)
         brief = AssessmentBrief.of(said)
-        item = brief.against(frozen.plan).items[0]
+        item = brief.against(frozen.plan, snapshot.digest).items[0]
         assert whole.change is not None
         assert whole.change.sentence in item.reasons
         assert (item.change, item.by_change, item.verdict) == (None, whole.by_change, whole.verdict)

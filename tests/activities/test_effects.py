@@ -13,9 +13,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
-from models.names import WATCH_ID
+from models.names import ROLLOUT, WATCH_ID, rollout_workflow_id
 from models.rollout import CohortMembers
-from models.work import RolloutKey
+from models.work import RolloutInput, RolloutKey
 from store import rollouts
 from store.log import read_log
 from store.roster import read_roster
@@ -78,6 +78,29 @@ async def test_opening_registers_once_and_wakes_the_watch_each_time(
     watch = await dev_server.client.get_workflow_handle(WATCH_ID).describe()
     assert (watch.status, watch.task_queue) == (WorkflowExecutionStatus.RUNNING, env.info.task_queue)
     assert await signals(dev_server, WATCH_ID) == ["wake", "wake"]
+
+
+@pytest.mark.usefixtures("no_watch")
+async def test_without_a_plan_the_one_that_the_chain_began_with_is_registered_and_no_other(
+    pool: Pool, dev_server: WorkflowEnvironment, effects: WholeEffects
+) -> None:
+    plan, env = make_plan(id="begun-with"), ActivityEnvironment()
+    workflow = await dev_server.client.start_workflow(
+        ROLLOUT, RolloutInput(plan=plan), id=rollout_workflow_id(plan.id), task_queue="nobody-works-here"
+    )
+    try:
+        setting = Setting(pool, plan, chain=str(workflow.result_run_id))
+        named = setting.opening().model_copy(update={"plan": None})
+        with pytest.raises(ApplicationError, match="began with another plan") as refused:
+            await env.run(effects.open_rollout, named.model_copy(update={"plan_digest": "sha256:other"}))
+        assert (refused.value.type, refused.value.non_retryable) == ("WrongPlan", True)
+        assert await pool.fetchval("select count(*) from rollout where rollout_id = 'begun-with'") == 0
+        await env.run(effects.open_rollout, named)
+        async with pool.acquire() as conn:
+            (stored,) = await rollouts.read_rollouts(conn, [setting.key])
+        assert (stored.plan, stored.plan_digest) == (plan, plan.digest)
+    finally:
+        await workflow.terminate("the test is over")
 
 
 async def test_a_later_start_of_the_same_plan_ends_what_was_left_open(pool: Pool) -> None:

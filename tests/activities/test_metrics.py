@@ -349,3 +349,18 @@ async def test_more_rollouts_are_measured_by_no_more_statements(setting: Setting
     assert sum("group_no" in query for query in seen) == 7
     # How far the facts of each reach, how many each source told of, and the newest day it tells the cohorts of.
     assert sum("max(" in query for query in seen) == 6
+
+
+async def test_without_windows_those_of_the_plan_are_measured(setting: Setting, metrics: WholeMetrics) -> None:
+    asked = setting.fetching()
+    of_the_plan = {metric.metric: metric.window for metric in setting.plan.metrics}
+    found = await metrics.fetch_metrics(asked.model_copy(update={"windows": {}}))
+    assert {one.metric: one.window.end - one.window.start for one in found.readings} == of_the_plan
+    assert found == await metrics.fetch_metrics(asked.model_copy(update={"windows": of_the_plan}))
+
+
+async def test_nothing_is_measured_by_a_plan_that_is_not_registered(setting: Setting, metrics: WholeMetrics) -> None:
+    nobody = setting.key.model_copy(update={"chain_id": "chain-9"})
+    with pytest.raises(ApplicationError) as refused:
+        await metrics.fetch_metrics(setting.fetching().model_copy(update={"key": nobody, "windows": {}}))
+    assert refused.value.type == "UnknownRollout"

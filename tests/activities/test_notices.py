@@ -138,6 +138,21 @@ async def test_a_letter_that_the_log_names_goes_to_whom_it_was_written_and_to_no
     assert sorted(contact for _, contact in bird.carried) == ["dee@example.com", "sam.sponsor@example.com"]
 
 
+async def test_a_letter_that_was_recorded_is_delivered_by_its_name_and_one_that_was_not_is_an_error(
+    setting: Setting,
+) -> None:
+    bird = Pigeon()
+    await recording(setting).record_decisions(setting.recording(entry(1)).model_copy(update={"notices": (notice(1),)}))
+    named = NotifyRequest(key=setting.key, notices=(notice(1).notice_id,))
+    assert await telling(setting.pool, bird).notify_owners(named) == 2
+    assert await telling(setting.pool, bird).notify_owners(named) == 0
+    with pytest.raises(ApplicationError, match="not in the outbox: test-plan/chain-1/2/paused") as refused:
+        await telling(setting.pool, bird).notify_owners(
+            NotifyRequest(key=setting.key, notices=(notice(1).notice_id, notice(2).notice_id))
+        )
+    assert (refused.value.type, refused.value.non_retryable) == ("UnknownLetters", False)
+
+
 async def test_deliverers_at_the_same_time_do_not_deliver_twice(setting: Setting) -> None:
     bird = Pigeon()
     bird.slow = 0.05

@@ -75,6 +75,10 @@ async def test_a_quiet_day_is_one_word_and_no_evidence_but_its_verdicts(
         (START + DAY, False),
         (START + 2 * DAY, False),
     ]
+    named = [word.evidence_digest for word in words if isinstance(word, ReportEvidence)]
+    assert [len(digest) for digest in named] == [71, 23, 23]
+    found = "select count(*) from evidence where rollout_id = 'six-hourly' and kind = 'assessment' and digest like $1"
+    assert [await setting.pool.fetchval(found, f"{digest}%") for digest in named] == [1, 1, 1]
     assert await setting.pool.fetchval("select count(*) from evidence where rollout_id = 'six-hourly'") == 6
     assert await setting.pool.fetchval("select count(*) from judged_reading where rollout_id = 'six-hourly'") == 18
 

@@ -70,7 +70,7 @@ def assessment(*items: MetricAssessment, stop: tuple[StopTrigger, ...] = ()) -> 
 
 def there_and_back(whole: Assessment) -> Assessment:
     """As a rollout has it: written into a history, and read from there."""
-    return AssessmentBrief.model_validate_json(to_json(AssessmentBrief.of(whole))).against(PLAN)
+    return AssessmentBrief.model_validate_json(to_json(AssessmentBrief.of(whole))).against(PLAN, whole.snapshot_digest)
 
 
 EVERYTHING = st.builds(

@@ -21,6 +21,7 @@ from workflows.marks import (
     AGREEMENTS,
     ANSWERED,
     EACH,
+    EXPORT_FIRST,
     EXPORTS,
     KEEPS,
     LETTERS,
@@ -54,10 +55,13 @@ def test_every_path_is_recorded() -> None:
     on_a_word |= {"asked_meanwhile", "logged_pause", "logged_override"}
     logged = {name for name in RECORDED if name.startswith("logged_")}
     each = {"each_question", "no_text", "signed_late_key"}
-    assert {name for name in RECORDED if LOGGED in _named(name)} == logged | each
+    first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
+    assert first == {name for name in RECORDED if name.startswith("first_")}
+    assert first >= {"first_completed", "first_stopped", "first_runs_1"}
+    assert {name for name in RECORDED if LOGGED in _named(name)} == logged | each | first
     assert logged >= {"logged_happy", "logged_stopped", "logged_signed", "logged_runs_5"}
     kept = {name for name in RECORDED if KEEPS in _named(name)}
-    assert kept == {name for name in RECORDED if name.startswith("kept_")} | {"stopped_while_keeping"} | each
+    assert kept == {name for name in RECORDED if name.startswith("kept_")} | {"stopped_while_keeping"} | each | first
     assert kept >= {"kept_completed", "kept_stopped", "kept_signed", "kept_runs_5"}
     exported = {name for name in RECORDED if EXPORTS in _named(name)}
     assert exported == logged | kept | {name for name in RECORDED if name.startswith("closing_")} | {

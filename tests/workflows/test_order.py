@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic_core import to_json
@@ -32,7 +33,7 @@ def reported(rollout: Simulator, state: RolloutState) -> RolloutState:
     """The watch sees something, and the rollout has not acted on it yet."""
     rollout.requests += 1
     data = {"request_id": f"request-{rollout.requests:04d}", "actor": WATCH_ACTOR, "reason": "it changed"}
-    fields = {"as_of": rollout.now, "changed": True, "evidence_digest": "sha256:0"}
+    fields: dict[str, Any] = {"as_of": rollout.now, "changed": True, "evidence_digest": "sha256:0"}
     command = _command(Verb.REPORT_EVIDENCE, {**data, **fields})
     return receive(state, Verb.REPORT_EVIDENCE, command, rollout.moment)[0]
 
@@ -139,8 +140,8 @@ def test_an_export_that_failed_keeps_the_passing_of_a_gate_from_the_log_no_longe
 @pytest.mark.parametrize("asked", [Verb.PAUSE, Verb.STOP], ids=str)
 def test_what_people_must_hear_of_does_not_wait_for_an_export(rollout: Simulator, asked: Verb) -> None:
     passed_a_gate(rollout)
-    fields = {"resolution": rollout.plan.on_automatic_stop} if asked is Verb.STOP else {}
-    rollout.receive(asked, "sponsor", **fields)
+    said: dict[str, Any] = {"resolution": rollout.plan.on_automatic_stop} if asked is Verb.STOP else {}
+    rollout.receive(asked, "sponsor", **said)
     assert rollout.state.export_due
     assert due(rollout.state, rollout.moment).kind is not StepKind.EXPORT
 
