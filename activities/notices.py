@@ -42,6 +42,7 @@ class NoticeActivities:
                     await notices.queue(conn, request.key, plan, notice)
             ids = [one if isinstance(one, str) else one.notice_id for one in request.notices]
             absent = await notices.absent(conn, request.key, ids)
-            if absent:
-                raise unknown_letters(absent)
-        return await self._delivery.deliver(ids, WITHIN)
+        got_through = await self._delivery.deliver(ids, WITHIN)
+        if absent:
+            raise unknown_letters(absent)
+        return got_through
