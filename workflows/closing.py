@@ -30,6 +30,12 @@ def begin(state: RolloutState, now: Now) -> RolloutState:
     return state.model_copy(update={"closing": Closing(since=now.programme), "export_due": None})
 
 
+def near_its_end(state: RolloutState) -> bool:
+    """Whether only what a rollout leaves behind is still to be done: a few dozen events, and fewer bytes than it takes
+    to carry its state on into another run."""
+    return state.closing is not None or state.terminal is not None
+
+
 def closing_step(state: RolloutState) -> Step | None:
     """What is to be kept next: first the log, then what it comes to, then the record that tells of that, and the
     history last, which tells of all of it."""

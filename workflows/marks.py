@@ -38,4 +38,5 @@ KEEPS = "kept-record"
 """Marks the runs that keep their decision record and the draft of the next cycle before they end."""
 
 EXPORT_FIRST = "export-first"
-"""Marks the runs that export their history at a gate before they record its passing, and record both at once."""
+"""Marks the runs that export their history at a gate before they record its passing, and record both at once; and that
+do not continue as new when only their end is left."""

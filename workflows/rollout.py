@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.actions import allowed_actions
     from workflows.attributes import PHASE, PLAN, STATUS, WAVE
+    from workflows.closing import near_its_end
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
     from workflows.looking import Looking
@@ -158,12 +159,13 @@ class PartnerRollout(Looking):
             self._state = receive_again(self._state, now)  # nobody asks for keys any more
 
     def _should_continue_as_new(self) -> bool:
-        """When the server suggests it, or at a phase boundary of a long history; never while somebody waits for an
-        answer that only the next steps bring."""
+        """When the server suggests it, or at a phase boundary of a long history but for the last one; never while
+        somebody waits for an answer that only the next steps bring."""
         if not workflow.all_handlers_finished():
             return False
         info = workflow.info()
-        at_boundary = self._state.phase is not self._phase_at_start
+        at_the_end = self._export_first and near_its_end(self._state)
+        at_boundary = self._state.phase is not self._phase_at_start and not at_the_end
         return info.is_continue_as_new_suggested() or (at_boundary and info.get_current_history_length() > LONG_ENOUGH)
 
     def _show(self) -> None:

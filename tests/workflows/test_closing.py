@@ -13,6 +13,7 @@ from models.plan import Fate, StopResolution
 from models.rollout import HoldKind, Phase, Status
 from tests.plans import make_plan
 from tests.workflows.simulator import Simulator
+from workflows.closing import near_its_end
 from workflows.step import LEAVES_BEHIND, StepKind
 
 DAY = timedelta(days=1)
@@ -193,3 +194,16 @@ def test_a_rollout_from_before_ends_as_it_always_has() -> None:
     stopped.to_pilot()
     stopped.ask(Verb.STOP, "sponsor", resolution=BACK)
     assert (stopped.status, stopped.left) == (Status.STOPPED, [])
+
+
+def test_a_rollout_is_near_its_end_once_it_closes_and_not_before(rollout: Simulator) -> None:
+    rollout.to_scale()
+    assert not near_its_end(rollout.state)
+    rollout.broken = {StepKind.EXPORT}
+    rollout.ask(Verb.STOP, "sponsor", resolution=rollout.plan.on_automatic_stop)
+    assert (rollout.state.closing is not None, rollout.state.terminal) == (True, None)
+    assert near_its_end(rollout.state)
+    rollout.broken = set()
+    rollout.wait(timedelta(hours=2))
+    assert rollout.state.terminal is not None
+    assert near_its_end(rollout.state)
