@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from models.claims import request_digest
 from models.command import Acknowledge, ReportEvidence
 
-SAID = {"request_id": "request-0001", "actor": "sam.sponsor@example.com", "reason": "seen"}
+SAID: dict[str, Any] = {"request_id": "request-0001", "actor": "sam.sponsor@example.com", "reason": "seen"}
 
 
 def test_a_message_is_written_without_the_token_and_the_format_that_it_does_not_name() -> None:
