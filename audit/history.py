@@ -12,6 +12,7 @@ from audit.trail import Event, Kind, Line, attributes, kind_of, lines_of, number
 from models.base import digest_json
 from models.command import COMMANDS, Command, Decide, Verb
 from models.log import EntryKind, LogEntry, Outcome
+from models.writable import where_unwritable, written
 
 _OVER = (
     "WORKFLOW_EXECUTION_COMPLETED",
@@ -224,7 +225,7 @@ def _unanswered(exhibit: Exhibit, line: Line) -> None:
 
 def _hold_together(exhibit: Exhibit, entry: LogEntry, line: Line) -> None:
     """A request and the entry that tells what came of it say the same."""
-    command = command_of(line)
+    command = _read_as(entry, command_of(line))
     exhibit.asked[entry.sequence] = (line, command)
     if command is None:
         if entry.outcome is not Outcome.REFUSED:
@@ -242,9 +243,16 @@ def _hold_together(exhibit: Exhibit, entry: LogEntry, line: Line) -> None:
     if entry.verb is None:
         return  # what follows from a request, in the rollout's own words
     for name, said, asked in pairs:
-        if said != asked:
+        if said != (written(asked) if asked else asked):
             told = f"the log and the request in the history differ in {name}"
             exhibit.wrong(Check.HISTORY, told, entry=entry.sequence, found=repr(said)[:100], expected=repr(asked)[:100])
+
+
+def _read_as(entry: LogEntry, command: Command | None) -> Command | None:
+    """A request that could be read, and was refused as one that could not for a character that no store can hold."""
+    refused = entry.outcome is Outcome.REFUSED and entry.request_id is None
+    unwritable = command is not None and where_unwritable(command.model_dump(mode="json"))
+    return None if refused and unwritable else command
 
 
 def command_of(line: Line) -> Command | None:

@@ -16,12 +16,12 @@ with workflow.unsafe.imports_passed_through():
     from models.command import COMMANDS, Command, Verb
     from models.log import Outcome, Receipt
     from models.rollout import RolloutState
+    from models.writable import where_unwritable, written
     from workflows.asking import refuse
     from workflows.journal import now_of
     from workflows.kept import Kept
     from workflows.marks import WRITABLE
     from workflows.requests import quiet, receipt_of, receive
-    from workflows.writable import where_unwritable, written
 
 ANSWER_WITHIN = timedelta(seconds=60)
 """How long an update waits for a request that needs fresh evidence first."""

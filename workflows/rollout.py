@@ -40,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
         RolloutInput,
         RolloutResult,
     )
+    from models.writable import writable
     from workflows.actions import allowed_actions
     from workflows.attributes import PHASE, PLAN, STATUS, WAVE
     from workflows.closing import near_its_end
@@ -56,7 +57,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
     from workflows.wire import in_short, named, named_one, notices_of, record_of, recorded
-    from workflows.writable import writable
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from models.letter import only_names
 from models.log import EntryKind, LogEntry
 from models.rollout import CohortMembers, FrozenCohort, Notice, RolloutState
 from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
+from models.writable import writable
 from workflows.course import members, watched
 from workflows.delegation import standing
 from workflows.journal import Now
 from workflows.view import awaited, sentence, since, status_of, upcoming
-from workflows.writable import writable
 
 
 def named(state: RolloutState, cohorts: Sequence[FrozenCohort | CohortMembers]) -> dict[str, Any]:

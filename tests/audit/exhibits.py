@@ -179,7 +179,8 @@ def letters_in(plan: RolloutPlan, runs: Sequence[dict[str, Any]]) -> bytes | Non
         for event in run["events"]:
             for given in read(payloads(attributes(event), "input")):
                 asked = (given.get("record") or given) if isinstance(given, dict) else {}
-                for one in asked.get("notices") or ():
+                # Letters that are only delivered are named; what they say stands in the request that recorded them.
+                for one in (one for one in asked.get("notices") or () if isinstance(one, dict)):
                     notice = Notice.model_validate_json(json.dumps(one))
                     if notice.to:
                         notices[notice.notice_id] = notice

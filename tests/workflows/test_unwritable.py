@@ -15,13 +15,13 @@ from temporalio.testing import WorkflowEnvironment
 from models.command import COMMANDS, Verb
 from models.rollout import Status
 from models.work import RecordRequest, RolloutKey
+from models.writable import writable
 from tests.facts import seed_facts
 from tests.plans import make_plan
 from tests.workflows.live import FACTS_FROM, FACTS_TO, running
 from tests.workflows.process import FastLive
 from tests.workflows.simulator import Simulator
 from workflows.wire import record_of
-from workflows.writable import writable
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 KEY = RolloutKey(rollout_id="a", chain_id="b")
