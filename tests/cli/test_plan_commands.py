@@ -237,7 +237,7 @@ def test_show_tells_in_words_how_a_change_is_judged(folder: Path) -> None:
         "and by 7pp at the best estimate; met when it is proven not to have got worse by 7pp",
         "once they are 4d old",
         "found worse in 10 of 100 at most",
-        "found met in 2 of 100. Method 1",
+        "found met in 2 of 100. Method 2",
     ):
         assert part in told
     plan = make_plan(**judged_by_change(strict=True))
