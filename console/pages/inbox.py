@@ -50,7 +50,7 @@ async def read_inbox(request: Request, person: Person, words: Words) -> tuple[tu
     """What waits for a person, those overdue or due first; and how many there are in all."""
     pool = pool_of(request)
     async with pool.acquire() as conn:
-        found = await list_lines(conn, awaiting=person.identity, signer=signer_of(person), limit=PER_PAGE)
+        found = await list_lines(conn, awaiting=person.identity, signer=signer_of(person), urgent=True, limit=PER_PAGE)
         keys = [one.key for one in found.lines]
         scopes = await read_scope(conn, keys)
         plans = await read_outlines(conn, keys)

@@ -98,6 +98,7 @@ async def list_lines(
     signer: tuple[str, str] | None = None,
     words: str | None = None,
     only_open: bool = False,
+    urgent: bool = False,
     limit: int = 50,
     offset: int = 0,
 ) -> Lines:
@@ -108,18 +109,20 @@ async def list_lines(
         signer: issuer and subject of the same person. A plan that says these of an owner, or an owner who says them of
             whom they let act, means this person, whatever the identity; one that says others of the identity does not.
         words: part of the id or the title.
+        urgent: where there are more than `limit`, those that people have the least time left for; by the programme's
+            clocks, which run at one speed but for demonstrations.
     """
     person = awaiting.casefold() if awaiting is not None else None
     known = [{"issuer": signer[0], "subject": signer[1]}] if signer else None
     asked = (status, phase, person, escaped(words), only_open or awaiting is not None, None, known)
-    rows = await conn.fetch(_LINES, *asked, limit, offset)
-    total = len(rows) if offset == 0 and len(rows) < limit else await conn.fetchval(_COUNT, *asked, None, 0)
+    rows = await conn.fetch(_LINES, *asked, limit, offset, urgent)
+    total = len(rows) if offset == 0 and len(rows) < limit else await conn.fetchval(_COUNT, *asked, None, 0, False)
     return Lines(lines=tuple(map(_line, rows)), total=total)
 
 
 async def read_line(conn: Connection, rollout_id: str) -> Line | None:
     """The newest chain of a rollout, None for an unknown one."""
-    row = await conn.fetchrow(_LINES, None, None, None, None, False, rollout_id, None, 1, 0)
+    row = await conn.fetchrow(_LINES, None, None, None, None, False, rollout_id, None, 1, 0, False)
     return _line(row) if row else None
 
 

@@ -71,6 +71,18 @@ async def test_a_standing_says_whom_it_waits_for_and_what_comes_next(pool: async
     assert (line.awaited, line.next, line.title) == (waiting(SAM), "the pilot is next", "Title of at-gate")
 
 
+async def test_of_more_than_a_list_holds_the_most_urgent_stand_in_it(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    async with pool.acquire() as conn:
+        for name, days in (("in-nine", 9), ("never", None), ("in-two", 2), ("in-five", 5)):
+            due = None if days is None else START + timedelta(days=days)
+            later = Awaited(what="review", who=(SAM,), since=START, due=START + timedelta(days=30))
+            await open_one(conn, name, awaited=(later, Awaited(what="decide", who=(SAM,), since=START, due=due)))
+        await open_one(conn, "newest", awaited=(Awaited(what="resume or stop", who=(SAM,), since=START),))
+        found = await list_lines(conn, awaiting=SAM, urgent=True, limit=3)
+        assert await names(conn, awaiting=SAM, limit=3) == ["newest", "in-five", "in-two"]
+    assert ({one.key.rollout_id for one in found.lines}, found.total) == ({"in-two", "in-five", "in-nine"}, 5)
+
+
 async def test_an_inbox_holds_what_is_open_and_waits_for_that_person_whatever_the_case_of_their_name(
     pool: asyncpg.Pool[asyncpg.Record],
 ) -> None:

@@ -1,6 +1,6 @@
 -- The keys of rollouts as lists show them, the newest first. $1 status, $2 phase, $3 person (lower case), $4 words of id or
 -- title with LIKE's signs escaped, $5 only open ones, $6 rollout, $7 the same person as [{issuer, subject}]: NULL for any.
--- $8 at most (NULL: all), $9 after so many.
+-- $8 at most (NULL: all), $9 after so many, $10 those first that wait for something due, the soonest due first.
 select r.rollout_id, r.chain_id
 from rollout r
 where ($1::text is null or r.status = $1) and ($2::text is null or r.phase = $2)
@@ -22,5 +22,7 @@ where ($1::text is null or r.status = $1) and ($2::text is null or r.phase = $2)
   and (not $5::boolean or r.open)
   and ($4::text is null or r.rollout_id ilike '%' || $4 || '%' or r.plan ->> 'title' ilike '%' || $4 || '%')
   and ($6::text is null or r.rollout_id = $6)
-order by r.opened_at desc, r.rollout_id, r.chain_id
+order by case when $10::boolean
+              then (select min((one ->> 'due')::timestamptz) from jsonb_array_elements(r.awaited) one) end nulls last,
+         r.opened_at desc, r.rollout_id, r.chain_id
 limit $8 offset $9
