@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
-from types import MappingProxyType
 
 from models.evidence import CohortReading
 from models.metric import CATALOGUE, Grouping, MetricName, Scale
@@ -29,21 +28,6 @@ LOOKED_BACK = timedelta(weeks=26)
 
 TOO_FAR = 10.0
 """Spreads from the usual at which a value does not say what is usual, whatever a plan calls red: the default of it."""
-
-LEAST_SPREAD = MappingProxyType(
-    {
-        MetricName.CONTRIBUTION_MARGIN: 2.0,
-        MetricName.PIPELINE_VELOCITY: 30.0,
-        MetricName.COMPLIANCE_SCORE: 4.0,
-        MetricName.MDF_SPEND: 35.0,
-        MetricName.ENABLEMENT_COMPLETION: 4.0,
-        MetricName.LEAD_FOLLOW_UP_SLA: 4.0,
-        MetricName.PARTNER_CHURN: 4.0,
-        MetricName.DISCOUNT_LEAKAGE: 2.0,
-    }
-)
-"""Points, of velocity percent of what is usual: about half of the largest move from one period to the next that was
-seen where nothing was wrong. Values of windows that overlap are so alike that their own spread is next to nothing."""
 
 Value = tuple[datetime, float]
 """A look's moment, and the value that it found."""
@@ -98,8 +82,8 @@ def _any_too_far(metric: MetricName, values: Sequence[float]) -> bool:
 
 def _natural(metric: MetricName, around: float) -> float:
     """The least spread around a value."""
-    amount = CATALOGUE[metric].scale is Scale.AMOUNT
-    return LEAST_SPREAD[metric] * (abs(around) / 100 if amount else 1.0)
+    spec = CATALOGUE[metric]
+    return spec.defaults.least_spread * (abs(around) / 100 if spec.scale is Scale.AMOUNT else 1.0)
 
 
 def _usual(metric: MetricName, values: Sequence[float], least: float) -> Earlier | None:

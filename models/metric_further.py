@@ -46,6 +46,7 @@ PARTNER_CHURN = MetricSpec(
         facts=20,
         freshness="100d",
         variation="not measured; below 5 percent is called good and above 10 alarming",
+        least_spread=4,
         note="in a cohort of twelve one partner is 8 percent: a small cohort says nothing here",
     ),
 )
@@ -88,6 +89,7 @@ DISCOUNT_LEAKAGE = MetricSpec(
         facts=30,
         freshness="21d",
         variation="0.1 to 0.2 percent in calm years; 1.0 to 1.4 where margin fell by 5 to 9 points",
+        least_spread=2,
         note="against the baseline: what is usual differs by trade. Whose authority a discount exceeds is in no fact",
     ),
 )

@@ -64,6 +64,7 @@ MDF_SPEND = MetricSpec(
         facts=5,
         freshness="60d",
         variation="48 to 168 percent of an even monthly plan, where the year ended at 96",
+        least_spread=35,
         note="spend without an allocation is a breach by itself; under-use only means something late in a period",
     ),
 )
@@ -108,6 +109,7 @@ ENABLEMENT_COMPLETION = MetricSpec(
         freshness="45d",
         looks_in_a_row=2,
         variation="1 to 4 points up from one reading to the next, once 8 down",
+        least_spread=4,
     ),
 )
 
@@ -161,6 +163,7 @@ LEAD_FOLLOW_UP_SLA = MetricSpec(
         freshness="7d",
         looks_in_a_row=2,
         variation="3.1 points down a year; up to 7.7 from month to month at 200 to 700 leads",
+        least_spread=4,
         note="below 70 nobody waits for a second look",
     ),
 )

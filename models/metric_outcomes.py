@@ -66,6 +66,7 @@ CONTRIBUTION_MARGIN = MetricSpec(
         facts=30,
         freshness="21d",
         variation="standard deviation 0.6 points a month in a calm year; 5 to 9 points down in a bad half-year",
+        least_spread=2,
         note="25 where what is sold is like software, 3 where it is thin hardware; judge whole, closed months",
     ),
 )
@@ -119,6 +120,7 @@ PIPELINE_VELOCITY = MetricSpec(
         facts=30,
         freshness="21d",
         variation="15 percent down to 20 percent up a quarter by region, in the closed-only form used here",
+        least_spread=30,
         note="whole quarters, or like months: win rates near 80 percent at the end of a quarter are near 50 otherwise",
     ),
 )
@@ -160,6 +162,7 @@ COMPLIANCE_SCORE = MetricSpec(
         facts=10,
         freshness="60d",
         variation="standard deviation 1.3 points a year, across areas of fifty and more",
+        least_spread=4,
         note="a critical check that failed is a breach by itself, so is not tolerated",
     ),
 )

@@ -43,7 +43,7 @@ def test_the_page_names_every_metric_reason_and_part() -> None:
 def test_the_page_names_every_state_of_a_lead_and_no_other() -> None:
     (table,) = re.findall(r"^\| state \| when .*?\n\n", TEXT, re.MULTILINE | re.DOTALL)
     named = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    statement = (ROOT / "store" / "sql" / "metrics" / "lead_follow_up_sla.sql").read_text(encoding="utf-8")
+    statement = (ROOT / "store" / "sql" / "lead_readings.sql").read_text(encoding="utf-8")
     states = set(re.findall(r"state = '(\w+)'", statement))
     assert len(states) == 11
     assert named == states

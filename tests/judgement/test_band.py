@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgement.assessment import stop_triggers
-from judgement.band import LEAST_SPREAD, TOO_FAR, Value, _folded, earlier_of
+from judgement.band import TOO_FAR, Value, _folded, earlier_of
 from judgement.counting import counts_as
 from judgement.quality import findings, told
 from models.evidence import CohortReading, MetricAssessment, Verdict
-from models.metric import MetricName, MetricUse
+from models.metric import CATALOGUE, MetricName, MetricUse
 from models.plan import StopCondition
 from models.plan_metric import MetricPlan
 from models.quality import DEFAULTS, Check, Counts, Earlier, QualityBound, Severity
@@ -209,7 +209,7 @@ def test_a_reading_without_earlier_looks_is_judged_as_it_was() -> None:
 
 def test_what_does_not_count_as_usual_is_what_is_red_by_default() -> None:
     assert DEFAULTS[Check.BAND].red == TOO_FAR
-    assert set(LEAST_SPREAD) == set(MetricName)
+    assert all(spec.defaults.least_spread > 0 for spec in CATALOGUE.values())
 
 
 @given(
