@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from models.names import ROLLOUT, WATCH_ID, rollout_workflow_id
@@ -22,6 +21,7 @@ from store.roster import read_roster
 from tests.activities.setting import DAY, PILOT_COHORT, START, Pool, Setting, entry, naming, selecting
 from tests.activities.whole import WholeEffects
 from tests.plans import CONTROL, PILOT, WAVE_1, make_plan
+from tests.workflows.process import terminate
 
 
 @pytest.fixture
@@ -45,12 +45,10 @@ async def partner(pool: Pool, name: str, known: datetime = START - DAY, **fields
 
 @pytest.fixture
 async def no_watch(dev_server: WorkflowEnvironment) -> AsyncIterator[None]:
-    """Whatever watch a test starts ends with it."""
+    """Whatever watch a test starts ends with it, and another test's before it begins."""
+    await terminate(dev_server.client, WATCH_ID)
     yield
-    try:
-        await dev_server.client.get_workflow_handle(WATCH_ID).terminate("the test is over")
-    except RPCError:
-        return
+    await terminate(dev_server.client, WATCH_ID)
 
 
 async def signals(env: WorkflowEnvironment, workflow_id: str) -> list[str]:

@@ -17,11 +17,12 @@ async def test_the_letters_of_a_rollout_are_listed_and_what_was_refused_is_tried
 ) -> None:
     await rollout.to_gate()
 
-    async def sent() -> bool | None:
-        return all(one["state"] in ("sent", "kept") for one in (await _listed(terminal, rollout))) or None
+    async def sent() -> list[dict[str, Any]] | None:
+        letters = await _listed(terminal, rollout)
+        asked = any(one["kind"] == "awaiting" for one in letters)
+        return letters if asked and all(one["state"] in ("sent", "kept") for one in letters) else None
 
-    await patiently(sent)
-    letters = await _listed(terminal, rollout)
+    letters = await patiently(sent)
     asked = {one["contact"] for one in letters if one["kind"] == "awaiting"}
     assert asked == {rollout.who("sponsor"), "*"}
     assert {one["state"] for one in letters if one["contact"] == "*"} == {"kept"}, "there are no webhooks"

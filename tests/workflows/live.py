@@ -83,8 +83,13 @@ class Live:
         return await self.answer(payload)
 
     async def answer(self, payload: dict[str, Any]) -> Receipt:
-        """What came of a request, by its entry in the log."""
+        """What came of a request, by its entry in the log.
+
+        It is not asked for at once: the time-skipping server may lose a run that is asked something just as it is
+        carried on in a new one.
+        """
         for _ in range(600):
+            await asyncio.sleep(0.05)
             for entry in reversed(await self._log_to_the_end()):
                 if entry.request_id == payload["request_id"] and entry.outcome in (Outcome.APPLIED, Outcome.REFUSED):
                     return Receipt(
@@ -93,7 +98,6 @@ class Live:
                         message=entry.message,
                         sequence=entry.sequence,
                     )
-            await asyncio.sleep(0.05)
         raise AssertionError(f"nothing came of {payload}")
 
     async def signed(self, verb: Verb | str, payload: dict[str, Any], **claims: Any) -> dict[str, Any]:
@@ -148,9 +152,16 @@ class Live:
         try:
             await self.env.sleep(DAY * count + ASIDE)
         except RPCError as problem:
-            if await stranded(self.handle, self.client.get_workflow_handle(WATCH_ID)):
+            if await stranded(*await self._last_runs(), self.client.get_workflow_handle(WATCH_ID)):
                 raise Stranded(problem.message) from problem
             raise
+
+    async def _last_runs(self) -> list[WorkflowHandle[Any, Any]]:
+        """The rollout's run and the one that it was carried on from: the server may also lose that, as it ends."""
+        newest = self.client.get_workflow_handle(self.handle.id)
+        began = (await newest.fetch_history()).events[0].workflow_execution_started_event_attributes
+        before = began.continued_execution_run_id
+        return [newest, *([self.client.get_workflow_handle(newest.id, run_id=before)] if before else [])]
 
     async def until_status(self, *wanted: Status, within_days: int = 40) -> RolloutView:
         """Skip a day at a time until the rollout has one of these statuses."""
