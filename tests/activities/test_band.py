@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from datetime import date
 
 import pytest
@@ -10,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.delivery import Delivery
 from activities.watching import WatchActivities
 from judgement.band import LOOKED_BACK
-from models.command import ReportBreach, ReportEvidence
+from models.command import Command, ReportBreach, ReportEvidence
 from models.evidence import Assessment, Verdict
 from models.quality import Earlier
 from store.evidence import PastAsked, earlier_values, read_measured
@@ -101,17 +102,24 @@ async def test_only_looks_before_the_moment_with_evidence_count_and_one_a_day(
     assert (set(found[setting.key]), found[other.key]) == ({("pilot", SLA)}, {})
 
 
-async def test_the_watch_takes_it_for_no_pass_either_and_tells_of_the_change(
-    setting: Setting, pool: Pool, dev_server: WorkflowEnvironment
-) -> None:
+async def _words_of_the_watch(
+    setting: Setting, pool: Pool, dev_server: WorkflowEnvironment, happens: Awaitable[None]
+) -> Sequence[Command]:
+    """What the watch tells after five quiet days, and a sixth before which something happens."""
     watch = WatchActivities(pool, dev_server.client, Delivery(pool, ()))
     await setting.watch(PILOT_COHORT)
     async with workflow_of(dev_server, setting) as box:
         for day in range(5):
             await tick(watch, day)
-        await half_the_costs_are_lost(pool)
+        await happens
         await tick(watch, 5)
-        words = await box.words()
+        return await box.words()
+
+
+async def test_the_watch_takes_it_for_no_pass_either_and_tells_of_the_change(
+    setting: Setting, pool: Pool, dev_server: WorkflowEnvironment
+) -> None:
+    words = await _words_of_the_watch(setting, pool, dev_server, half_the_costs_are_lost(pool))
     assert [one.reason for one in words if isinstance(one, ReportEvidence) and one.changed] == [
         "2 met",
         "1 met, 1 cannot tell",
@@ -122,13 +130,8 @@ async def test_a_guardrail_that_collapses_between_two_looks_is_told_as_the_breac
     setting: Setting, pool: Pool, dev_server: WorkflowEnvironment
 ) -> None:
     """Every lead of five weeks was late after all: from 100 % to 0, and nobody waits whether it stays."""
-    watch = WatchActivities(pool, dev_server.client, Delivery(pool, ()))
-    await setting.watch(PILOT_COHORT)
-    async with workflow_of(dev_server, setting) as box:
-        for day in range(5):
-            await tick(watch, day)
-        await slump(pool, PILOT, date(2026, 1, 1), date(2026, 2, 20))
-        await tick(watch, 5)
-        breach = [word for word in await box.words() if isinstance(word, ReportBreach)]
+    happens = slump(pool, PILOT, date(2026, 1, 1), date(2026, 2, 20))
+    words = await _words_of_the_watch(setting, pool, dev_server, happens)
+    breach = [word for word in words if isinstance(word, ReportBreach)]
     assert [one.metric for one in breach] == [SLA]
     assert "beyond" in breach[0].reason

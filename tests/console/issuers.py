@@ -227,7 +227,6 @@ async def lying(liar: Liar) -> AsyncIterator[Liar]:
     with listen("127.0.0.1:0") as listening:
         liar.url = f"http://{place_of(listening)}"
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         running = asyncio.create_task(server._serve([listening]))
         try:
             yield liar

@@ -104,6 +104,7 @@ def _to_what_is_ours(case: Case[Any], name: str) -> None:
 
 @pytest.mark.timeout(120)
 async def test_a_conversation_is_answered_as_described_and_receipts_stand_in_the_log(desk: Desk) -> None:
+    # The class is made of the description, which no checker can read.
     class Conversation(desk.schema.as_state_machine()):  # type: ignore[misc]
         def before_call(self, case: Case[Any]) -> None:
             _to_what_is_ours(case, desk.rollout)

@@ -15,6 +15,7 @@ import pytest
 
 from console.guard import SESSION
 from console.pages import live
+from deploy.embedded.postgres import EmbeddedPostgres
 from models.command import Verb
 from models.rollout import Status
 from models.trouble import Trouble
@@ -103,10 +104,10 @@ async def test_a_pause_is_explained_with_its_number_before_the_words_of_the_log(
 
 
 async def test_where_no_worker_answers_the_page_says_so_and_shows_what_the_rollout_last_told(
-    pages: Stage, postgres: object
+    pages: Stage, postgres: EmbeddedPostgres
 ) -> None:
     dsn = await pages.pool.fetchval("select current_database()")
-    async with serving(postgres.dsn_for(dsn), SETTINGS) as service:  # type: ignore[attr-defined]
+    async with serving(postgres.dsn_for(dsn), SETTINGS) as service:
         alone = await browser(pages, address=service.url)
         for name in (GATE, PAUSED):
             told = text((await alone.get(f"/rollouts/{name}")).text)
@@ -319,9 +320,9 @@ async def test_an_open_page_hears_of_a_change_and_of_no_other_rollout_s(pages: S
 
 
 async def test_streams_of_one_person_are_limited_counted_down_and_end_with_the_service(
-    pages: Stage, postgres: object
+    pages: Stage, postgres: EmbeddedPostgres
 ) -> None:
-    dsn = postgres.dsn_for(await pages.pool.fetchval("select current_database()"))  # type: ignore[attr-defined]
+    dsn = postgres.dsn_for(await pages.pool.fetchval("select current_database()"))
     async with serving(dsn, SETTINGS) as service:
         found = await browser(pages, address=service.url)
         opened = [found.client.stream("GET", "/live") for _ in range(live.STREAMS)]
