@@ -50,7 +50,10 @@ class MaildirChannel:
         await asyncio.to_thread(self._deliver, letter)
 
     def _deliver(self, letter: Letter) -> None:
-        box = mailbox.Maildir(self._directory, create=True)
+        # Maildir makes its folders only with the directory: who died in between would have left it so for good.
+        for folder in ("tmp", "new", "cur"):
+            (self._directory / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        box = mailbox.Maildir(self._directory, create=False)
         # Maildir's own add() would pick a new name each time; this one is found again, read or unread.
         if letter.name in box:
             return

@@ -55,6 +55,15 @@ async def test_a_letter_that_was_read_is_still_there_once(tmp_path: Path) -> Non
     assert len(read(tmp_path / "mail")) == 1
 
 
+@pytest.mark.parametrize("made", [(), ("tmp",), ("tmp", "new")], ids=["nothing", "one folder", "two folders"])
+async def test_a_maildir_that_somebody_died_making_is_made_to_its_end(tmp_path: Path, made: tuple[str, ...]) -> None:
+    (tmp_path / "mail").mkdir()
+    for folder in made:
+        (tmp_path / "mail" / folder).mkdir()
+    await MaildirChannel(tmp_path / "mail").send(letter())
+    assert len(read(tmp_path / "mail")) == 1
+
+
 async def test_letters_to_two_people_are_two(tmp_path: Path) -> None:
     channel = MaildirChannel(tmp_path / "mail")
     await channel.send(letter())

@@ -19,6 +19,7 @@ from typing import Any
 from unittest import mock
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from cli.connect import open_gateway
@@ -36,6 +37,7 @@ from store.pool import create_pool
 from tests.claimed import claimed
 from tests.facts import seed_facts
 from tests.plans import make_plan
+from tests.worker.process import patiently
 from workflows.attributes import SEARCH_ATTRIBUTES
 
 PROGRAM = Path(sys.executable).with_name("rollouts")
@@ -236,6 +238,15 @@ async def gateway(terminal: Terminal) -> Gateway:
     return await open_gateway(Place(terminal.home))
 
 
+@pytest.fixture(scope="session")
+async def stores(terminal: Terminal) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """The store itself, for what nobody asks a rollout for."""
+    state = Place(terminal.home).state()
+    assert state is not None
+    async with await create_pool(state.dsn) as pool:
+        yield pool
+
+
 @dataclass(frozen=True)
 class Rollout:
     """One running rollout of the test plan, and quick hands to bring it where a test begins."""
@@ -285,12 +296,18 @@ class Rollout:
 
 
 @pytest.fixture
-async def rollout(gateway: Gateway) -> Rollout:
-    """A rollout that has just been started, in real time from a day within the facts."""
+async def rollout(gateway: Gateway, stores: asyncpg.Pool[asyncpg.Record]) -> Rollout:
+    """A rollout that has just been started and that the store knows, in real time from a day within the facts."""
     plan = make_plan(id=f"plan-{uuid4().hex[:8]}")
     assert await gateway.start(plan, START, 1.0)
     found = Rollout(gateway, plan)
     await found.until(Status.RUNNING, Status.HOLDING)
+
+    async def registered() -> str | None:
+        chain: str | None = await stores.fetchval("select chain_id from rollout where rollout_id = $1", plan.id)
+        return chain
+
+    await patiently(registered, lambda: f"the store never hears of {plan.id}")
     return found
 
 

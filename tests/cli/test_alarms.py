@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import pytest
 
-from cli.home import Place
 from cli.output import Exit
 from console.gateway import Gateway
 from models.trouble import Trouble
 from models.work import RolloutKey
 from store.alarms import Found, raise_alarm
-from store.pool import create_pool
 from tests.cli.conftest import Rollout, Terminal, write_plan
 from tests.plans import make_plan
-
-
-@pytest.fixture
-async def stores(terminal: Terminal) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    state = Place(terminal.home).state()
-    assert state is not None
-    async with await create_pool(state.dsn) as pool:
-        yield pool
 
 
 async def test_an_alarm_is_told_of_by_list_get_and_doctor_until_it_is_over(
