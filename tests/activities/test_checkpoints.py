@@ -109,7 +109,7 @@ async def test_who_exports_gets_a_checkpoint_over_everything_and_does_not_wait_w
     async with desk.pool.acquire() as conn:
         assert not await store.covered(conn, key, "export", within=0.3)
         async with signing(desk.pool, _of(desk)):
-            assert await store.covered(conn, key, "export", within=10)
+            assert await store.covered(conn, key, "export", within=60)
         assert await store.covered(conn, key, "export", within=0)
         assert await store.uncovered(conn, key) == 0
     assert [link_of(one).because for one in await desk.verified()] == [Because.GATE, Because.EXPORT]
@@ -121,14 +121,14 @@ async def test_where_no_worker_has_a_key_who_exports_does_not_wait(desk: Desk) -
     without = Desk(desk.pool, None, desk.setting)
     await without.record(1)
     async with desk.pool.acquire() as conn:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert not await store.covered(conn, desk.setting.key, "export", within=3600)
         assert await desk.wishes() == 1
         # Nor where there was one, and a wish has stood for longer than anybody would be waited for.
         assert await grant_wish(desk.pool, _of(desk))
         await without.record(2)
         await conn.execute("update log_checkpoint_wish set wished_at = now() - interval '2 hours'")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert not await store.covered(conn, desk.setting.key, "export", within=3600)
 
 
@@ -173,7 +173,7 @@ async def test_a_chain_that_is_being_recorded_is_passed_over_and_records_do_not_
     await desk.record(1, kind=EntryKind.ASSESSMENT)
     async with desk.pool.acquire() as conn, conn.transaction():
         assert await store.lock(conn, desk.setting.key)
-        assert await asyncio.wait_for(sign_due(desk.pool, _of(desk), timedelta(0)), 5) == 0
+        assert await asyncio.wait_for(sign_due(desk.pool, _of(desk), timedelta(0)), 60) == 0
         # Appending does not wait for it either: no key share is in the way of this lock.
         async with desk.pool.acquire() as other:
             await other.execute(

@@ -25,6 +25,7 @@ from store.migrate import migrate
 from store.pool import create_pool
 from tests.activities.setting import DAY, START, Pool, Setting, entry, notice
 from tests.activities.whole import BothEffects
+from tests.worker.process import patiently
 
 
 @pytest.fixture
@@ -79,11 +80,16 @@ async def test_connections_cut_in_the_middle_are_unavailability(pool: Pool) -> N
             await conn.execute("select pg_sleep(20)")
 
     reading = asyncio.create_task(read())
-    await asyncio.sleep(0.2)
-    await pool.execute(
+    cut = (
         "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(20)%' "
-        "and pid <> pg_backend_pid()"
+        "and state = 'active' and pid <> pg_backend_pid()"
     )
+
+    async def was_cut() -> bool | None:
+        done: bool | None = await pool.fetchval(cut)
+        return done
+
+    await patiently(was_cut)
     error = await caught(reading)
     assert (error.type, error.non_retryable) == ("StoreUnavailable", False)
 
@@ -92,7 +98,7 @@ async def test_waiting_for_a_free_connection_ends(pool: Pool, monkeypatch: pytes
     monkeypatch.setattr("activities.errors.PATIENCE", 0.1)
     held = [await pool.acquire() for _ in range(pool.get_max_size())]
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             error = await caught(MetricActivities(pool).fetch_metrics(Setting(pool).fetching()))
     finally:
         for conn in held:

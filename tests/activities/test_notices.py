@@ -37,11 +37,13 @@ class Pigeon:
         self.carried: list[tuple[str, str]] = []
         self.failures: dict[str, list[Exception]] = {}
         self.slow = 0.0
+        self.flies = asyncio.Event()
 
     def takes(self, letter: Letter) -> bool:
         return letter.for_programs is self.for_programs
 
     async def send(self, letter: Letter) -> None:
+        self.flies.set()
         await asyncio.sleep(self.slow)
         failures = self.failures.get(letter.contact, [])
         if failures:
@@ -335,7 +337,7 @@ async def test_a_letter_lost_with_its_deliverer_is_free_again(setting: Setting) 
     bird.slow = 30
     request = asking(setting, notice(1, "sponsor"))
     lost = asyncio.create_task(telling(setting.pool, bird).notify_owners(request))
-    await asyncio.sleep(0.2)
+    await bird.flies.wait()
     assert await telling(setting.pool, bird).notify_owners(request) == 0, "taken while in other hands"
     lost.cancel()
     await asyncio.gather(lost, return_exceptions=True)

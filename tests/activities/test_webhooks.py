@@ -36,7 +36,7 @@ OLD, NEW = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for numbe
 def webhook(receiver: Receiver, name: str = "crm", secrets: tuple[str, ...] = (OLD,), **fields: Any) -> WebhookChannel:
     to = destination(f"http://127.0.0.1:{receiver.port}/in", loopback=True)
     described = Webhook(name=name, to=to, secrets=tuple(map(SecretStr, secrets)), **fields)
-    return WebhookChannel(described, Outward(loopback=True, within=2))
+    return WebhookChannel(described, Outward(loopback=True, within=30))
 
 
 def paused() -> Notice:

@@ -160,7 +160,7 @@ async def _told_until(demo: asyncio.subprocess.Process, words: str) -> str:
 
 async def _left(service: Service, before: RolloutView) -> RolloutView:
     """The first view in another phase."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             view = await service.status(before.rollout_id)
             if view.phase is not before.phase:

@@ -23,6 +23,7 @@ from models.work import RolloutKey
 from store.alarms import Found, raise_alarm, settle
 from tests.console.stage import GATE, PAUSED, PILOTING, SETTINGS, Stage, signed_in
 from tests.console.visitors import Browser, serving
+from tests.worker.process import patiently
 
 SAM, ENA, STRANGER = "sam.sponsor@example.com", "ena.blement@example.com", "nobody@example.com"
 HTML = {"accept": "text/html"}
@@ -300,9 +301,11 @@ async def test_an_open_page_hears_of_a_change_and_of_no_other_rollout_s(pages: S
     other = f"page-{uuid4().hex[:8]}"
     await asyncio.gather(pages.at_gate(name), pages.at_gate(other))
     heard: list[str] = []
+    begun = asyncio.Event()
 
     async def listen() -> None:
         async with sam.client.stream("GET", f"/live?rollout={name}") as answer:
+            begun.set()
             assert answer.headers["content-type"].startswith("text/event-stream")
             async for line in answer.aiter_lines():
                 if line.startswith("data:"):
@@ -310,12 +313,13 @@ async def test_an_open_page_hears_of_a_change_and_of_no_other_rollout_s(pages: S
                     return
 
     listening = asyncio.create_task(listen())
+    await begun.wait()
     await asyncio.sleep(1.5)
     await pages.ask(other, Verb.PAUSE, "sponsor", "nobody listens to this")
     await asyncio.sleep(2.5)
     assert heard == []
     await pages.ask(name, Verb.PAUSE, "sponsor", "to be heard of")
-    await asyncio.wait_for(listening, 20)
+    await asyncio.wait_for(listening, 60)
     assert heard == [f"data: {name}"]
 
 
@@ -331,13 +335,12 @@ async def test_streams_of_one_person_are_limited_counted_down_and_end_with_the_s
         more = await found.get("/live")
         assert (more.status_code, more.headers["retry-after"]) == (429, "30")
         await opened.pop().__aexit__(None, None, None)
-        for _ in range(100):
+
+        async def taken_again() -> bool | None:
             async with found.client.stream("GET", "/live") as again:
-                if again.status_code == 200:
-                    break
-            await asyncio.sleep(0.05)
-        else:
-            raise AssertionError("a stream that has ended still counts")
+                return again.status_code == 200 or None
+
+        await patiently(taken_again, lambda: "a stream that has ended still counts")
         stopped = time.monotonic()
     # Whoever stops the service does not wait for open pages.
     assert time.monotonic() - stopped < SETTINGS.graceful_shutdown.total_seconds() / 2

@@ -16,7 +16,7 @@ from tests.store.world import Q1, Q1_END, World, at
 
 @pytest.fixture
 async def own_pool(database: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database, command_timeout=0.3, application_name="pool test")
+    pool = await create_pool(database, application_name="pool test")
     yield pool
     await pool.close()
 
@@ -40,9 +40,13 @@ async def test_sessions_reckon_in_utc_whatever_the_server_prefers(own_pool: asyn
     assert day.isoformat() == "2026-01-01"
 
 
-async def test_a_statement_is_given_up_after_its_time(own_pool: asyncpg.Pool) -> None:
-    with pytest.raises(TimeoutError):
-        await own_pool.execute("select pg_sleep(5)")
+async def test_a_statement_is_given_up_after_its_time(database: str) -> None:
+    async with await create_pool(database, command_timeout=0.3) as pool:
+        with pytest.raises(TimeoutError):
+            await pool.execute("select pg_sleep(20)")
+
+
+async def test_the_server_is_told_who_asks(own_pool: asyncpg.Pool) -> None:
     assert await own_pool.fetchval("select current_setting('application_name')") == "pool test"
 
 

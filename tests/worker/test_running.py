@@ -39,7 +39,7 @@ async def test_a_core_that_does_not_end_is_left(client: Client, monkeypatch: pyt
         await forever.wait()
 
     monkeypatch.setattr(worker._bridge_worker, "finalize_shutdown", never)
-    async with asyncio.timeout(20), taking_work(worker, timedelta(seconds=0.5)):
+    async with asyncio.timeout(60), taking_work(worker, timedelta(seconds=0.5)):
         await asyncio.sleep(0.2)
     assert worker.is_shutdown
     await ends()

@@ -37,7 +37,7 @@ async def test_it_begins_at_once_goes_on_after_failures_and_ends_with_the_worker
     broom = Broom()
     with capture_logs() as said:
         async with sweeping(broom, timedelta(milliseconds=1), timedelta(days=1)):  # type: ignore[arg-type]
-            await asyncio.wait_for(broom.enough.wait(), 10)
+            await asyncio.wait_for(broom.enough.wait(), 60)
         looks = broom.looks
         await asyncio.sleep(0.05)
     assert (broom.looks, broom.exports) == (looks, 1)

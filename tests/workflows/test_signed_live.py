@@ -39,6 +39,7 @@ from tests.activities.setting import START, Setting
 from tests.facts import seed_facts
 from tests.plans import make_plan, plan_data, signed_data, signed_plan
 from tests.signing import Pen, Signed, write_keys
+from tests.worker.process import patiently
 from tests.workflows.live import FACTS_FROM, FACTS_TO, Live, running
 from tests.workflows.scenarios import soon
 from worker.plugin import rollouts_plugin
@@ -331,18 +332,18 @@ async def test_no_workflow_runs_beside_the_effects(dev_server: WorkflowEnvironme
     queue = f"queue-{uuid4().hex[:8]}"
     client = with_plugin(dev_server)
 
-    async def pollers(kind: int) -> int:
+    async def pollers(kind: TaskQueueType.ValueType) -> int:
         request = DescribeTaskQueueRequest(
             namespace=client.namespace,
             task_queue=TaskQueue(name=effects_queue(queue)),
-            task_queue_type=TaskQueueType.ValueType(kind),
+            task_queue_type=kind,
         )
         return len((await client.workflow_service.describe_task_queue(request)).pollers)
 
     async with serving(client, pool, queue, serves="effects"):
-        for _ in range(100):
-            if await pollers(TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
-                break
-            await asyncio.sleep(0.05)
-        assert await pollers(TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) > 0
+
+        async def somebody() -> int | None:
+            return await pollers(TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) or None
+
+        await patiently(somebody)
         assert await pollers(TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) == 0
