@@ -27,7 +27,7 @@ from models.log import Outcome
 from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from tests.claimed import claimed
-from tests.cli.conftest import Rollout, Terminal, gateway, rollout, terminal  # noqa: F401
+from tests.cli.conftest import Rollout, Terminal, gateway, rollout, stores, terminal  # noqa: F401
 from tests.console.conftest import problem
 from tests.console.visitors import NOWHERE, Browser, serving
 from tests.plans import PILOT, make_plan, plan_data

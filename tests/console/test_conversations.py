@@ -25,7 +25,7 @@ from console.gateway import Gateway
 from console.settings import ConsoleSettings
 from console.signing import load_signer
 from console.site import Site
-from tests.cli.conftest import Rollout, Terminal, gateway, rollout, terminal  # noqa: F401
+from tests.cli.conftest import Rollout, Terminal, gateway, rollout, stores, terminal  # noqa: F401
 from tests.console.visitors import Browser, serving
 from tests.plans import make_plan
 
