@@ -43,7 +43,7 @@ from workflows.attributes import SEARCH_ATTRIBUTES
 PROGRAM = Path(sys.executable).with_name("rollouts")
 FACTS_FROM, FACTS_TO = datetime(2025, 9, 1, tzinfo=UTC).date(), datetime(2026, 8, 1, tzinfo=UTC).date()
 START = datetime(2026, 1, 5, tzinfo=UTC)
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 SHORT_RUNS = {
     "limit.historyCount.suggestContinueAsNew": 120,

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from deploy.embedded.processes import free_port
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds until a test gives up; nothing waited for here takes nearly as long."""
 
 PROGRAMS = {
