@@ -47,7 +47,7 @@ MDF_SPEND = MetricSpec(
         part("spend_rate", PERCENT, "paid in the window / planned in the window", derived=True),
         part("paid_in_window", MONEY, "claims paid in the window"),
         part("planned_in_window", MONEY, "allocation x share of its period that lies in the window"),
-        part("unbudgeted", MONEY, "paid, owed or promised without an allocation: an alarm by itself"),
+        part("unbudgeted", MONEY, "paid, owed or promised without an allocation of its own: an alarm by itself"),
         part("young_allocations", COUNT, "left out: less than a quarter of the period gone"),
         part("young_committed", MONEY, "what those have committed"),
         part("overspent_allocations", COUNT, "committed beyond their whole amount, counted however young"),
