@@ -83,8 +83,8 @@ def _arrival(place: int, source: str, event: Event) -> Arrival:
         data["class"] = data.pop("class_")
     # In the order of the model's fields, each value in its one spelling: the same thing has the same text.
     text = event.data.__pydantic_serializer__.to_json(event.data, by_alias=True, exclude_none=True).decode()
-    said = f"{event.type}\0{event.subject}\0{event.time}\0{text}"
-    happening = Happening(event.type, event.time, event.version, event.id, data)
+    said = f"{event.type}\0{event.subject}\0{event.time}\0{text}" + "\0retracted" * event.retracted
+    happening = Happening(event.type, event.time, event.version, event.id, data, event.retracted)
     key = Key(source, DATA[event.type][0].value, event.subject)
     return Arrival(place, key, happening, text, hashlib.sha256(said.encode()).digest())
 
@@ -144,7 +144,7 @@ def _contradiction(arrival: Arrival, seen: Known) -> EventProblem | None:
     )
 
 
-def happening(type_: str, at: datetime, version: int, event_id: str, data: str) -> Happening:
+def happening(type_: str, at: datetime, version: int, event_id: str, data: str, retracted: bool) -> Happening:
     """An event as it was kept."""
     found: Mapping[str, Any] = {} if data == "{}" else json.loads(data)
-    return Happening(type_, at.isoformat(), version, event_id, found)
+    return Happening(type_, at.isoformat(), version, event_id, found, retracted)

@@ -13,13 +13,17 @@ Columns = dict[str, Any]
 
 
 class Happening(NamedTuple):
-    """One version of one event. Text and booleans in `data`; `at` in UTC, spelled as `isoformat` does."""
+    """One version of one event. Text and booleans in `data`; `at` in UTC, spelled as `isoformat` does.
+
+    `retracted`: this version says that the event never happened.
+    """
 
     type: str
     at: str
     version: int
     event_id: str
     data: Mapping[str, Any]
+    retracted: bool = False
 
 
 class Fact(NamedTuple):
@@ -94,8 +98,10 @@ CHANGES: Final = {
     "mdf.claim.paid": Change("paid_at", fields=("paid_amount",)),
     "mdf.claim.withdrawn": Change("withdrawn_at", first=True),
     "enablement.due_changed": Change("due_changed_at", fields=("due_on",)),
-    "enablement.completed": Change("completed_at", first=True, fields=("valid_until",), implied={"passed": True}),
-    "enablement.failed": Change("completed_at", implied={"passed": False, "valid_until": None}),
+    "enablement.completed": Change(
+        "completed_at", first=True, fields=("valid_until", "score"), implied={"passed": True}
+    ),
+    "enablement.failed": Change("completed_at", fields=("score",), implied={"passed": False, "valid_until": None}),
     "enablement.waived": Change("waived_at", first=True, fields=("waived_by",)),
     "enablement.withdrawn": Change("withdrawn_at", first=True),
     "compliance.waiver.revoked": Change("revoked_at", first=True),
@@ -105,6 +111,7 @@ _ALSO: Final = {
     FactKind.OPPORTUNITIES: ("last_activity_at",),
     FactKind.ENABLEMENT: ("previous_due_on",),
 }
+_REOPENED: Final = "deal.reopened"
 REOPENING: Final = ("opportunity_id", "closed_at", "outcome", "amount", "reopened_at")
 
 
@@ -135,7 +142,7 @@ def fold(
             there counts beside the events, but for what an event, also one corrected since, had written.
     """
     base = BASES[kind]
-    ordered = list(known) if len(known) == 1 else sorted(in_force(known), key=_by_time)
+    ordered = sorted(filter(_says_something, known if len(known) == 1 else in_force(known)), key=_by_time)
     state = _BLANK[kind].copy()
     begun = [one for one in ordered if one.type == base.type]
     if begun:
@@ -151,6 +158,8 @@ def fold(
         state.update((column, stored.get(column)) for column in (*base.fields, *filter(None, (base.column, base.key))))
         if stored.get("previous_due_on") is not None:
             state["due_on"] = stored["previous_due_on"]
+        if kind is FactKind.OPPORTUNITIES:
+            state["last_activity_at"] = _active(stored, known)
         ordered = sorted([*ordered, *_written(kind, stored, known)], key=_by_time)
     else:
         return None
@@ -179,6 +188,16 @@ def in_force(known: Iterable[Happening]) -> list[Happening]:
     return list(newest.values())
 
 
+def taken_back(known: Iterable[Happening]) -> bool:
+    """Whether nothing of it ever happened: the newest version of each event takes it back."""
+    return all(one.retracted for one in in_force(known))
+
+
+def _says_something(one: Happening) -> bool:
+    """A reopening that was taken back has left a row, which may not vanish."""
+    return not one.retracted or one.type == _REOPENED
+
+
 def _by_time(one: Happening) -> tuple[str, int, str]:
     return one.at, one.version, one.event_id
 
@@ -205,19 +224,20 @@ def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[F
     """The last close counts; one that was undone stands in a row of its own.
 
     Reopening a deal that was not closed yet undoes nothing, and says so by a close that lasted no time: a row that is
-    there may not vanish when its close is corrected to a later moment.
+    there may not vanish when its close is corrected to a later moment, or the reopening is taken back.
     """
     reopenings: list[Fact] = []
     won_for: str | None = None
     for one in ordered:
         at = one.at
-        if one.type == "deal.reopened":
+        if one.type == _REOPENED:
             undone = {"closed_at": state["closed_at"], "outcome": state["outcome"], "amount": won_for}
-            if state["closed_at"] is None:
+            if state["closed_at"] is None or one.retracted:
                 undone = {"closed_at": at, "outcome": "cancelled", "amount": None}
             row = {"opportunity_id": subject, **undone, "reopened_at": at}
             reopenings.append(Fact(FactKind.OPPORTUNITY_REOPENINGS, one.event_id, row))
-            state["closed_at"] = state["outcome"] = None
+            if not one.retracted:
+                state["closed_at"] = state["outcome"] = None
             continue
         if one.type == "deal.closed":
             state["closed_at"], state["outcome"] = at, one.data["outcome"]
@@ -227,7 +247,8 @@ def _deal(subject: str, state: Columns, ordered: Sequence[Happening]) -> tuple[F
             state["qualified_at"] = state["qualified_at"] or at
         if one.data.get("amount") is not None:
             state["amount"] = one.data["amount"]
-    state["last_activity_at"] = max(one.at for one in ordered) if ordered else None
+    moments = [one.at for one in ordered if not one.retracted]
+    state["last_activity_at"] = max([*moments, *filter(None, [state["last_activity_at"]])], default=None)
     return (Fact(FactKind.OPPORTUNITIES, subject, state), *reopenings)
 
 
@@ -249,6 +270,13 @@ def _course(state: Columns, changes: Sequence[Happening]) -> Columns:
             state["completed_at"] = None
             _apply(state, one)
     return state
+
+
+def _active(stored: Mapping[str, Any], known: Iterable[Happening]) -> str | None:
+    """When a deal that a file brought was last worked on, unless that is a moment an event had given."""
+    at = stored.get("last_activity_at")
+    moment = _utc(at) if at is not None else None
+    return None if moment in {one.at for one in known} else moment
 
 
 def _written(kind: FactKind, stored: Mapping[str, Any], known: Iterable[Happening]) -> list[Happening]:

@@ -32,6 +32,7 @@ class TakenVersion(Frozen):
     version: int
     time: Instant
     data: dict[str, Any]
+    retracted: bool
     sha256: str
     received_at: Instant
     state: State
@@ -73,6 +74,7 @@ async def read_event(conn: Connection, source: str, event_id: str) -> TakenEvent
                 version=row["version"],
                 time=row["happened_at"],
                 data=json.loads(row["data"]),
+                retracted=row["retracted"],
                 sha256=row["sha256"],
                 received_at=row["received_at"],
                 state=standing if row is newest else State.SUPERSEDED,

@@ -18,7 +18,7 @@ from store.events.arrivals import Arrival, Key, State, arrivals, happening, sort
 from store.events.columns import joined
 from store.events.deadlines import LeadDeadlines
 from store.events.errors import EventProblem, EventsRefused, shown
-from store.events.folding import BASES, Fact, Happening, fold
+from store.events.folding import BASES, Fact, Happening, fold, taken_back
 from store.events.types import Event
 from store.events.writing import Row, stored_rows, write_facts
 from store.intake.kinds import FactKind
@@ -70,6 +70,7 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
     """
     batch = arrivals(source, events)
     _refuse_future(batch)
+    _refuse_beginnings_taken_back(batch)
     for remaining in reversed(range(_TRIES)):
         try:
             async with pool.acquire() as conn, conn.transaction():
@@ -91,6 +92,22 @@ def _refuse_future(batch: Sequence[Arrival]) -> None:
     ]
     if ahead:
         raise EventsRefused(ahead)
+
+
+def _refuse_beginnings_taken_back(batch: Sequence[Arrival]) -> None:
+    """A fact that was there is never deleted, so the event that begins it stands; what it says can be corrected."""
+    begun = [
+        EventProblem(
+            event=one.place,
+            field="retracted",
+            found=f"true, of {one.event.type}",
+            allowed="an event that happens to a fact, not the one that begins it: correct that, or end the fact",
+        )
+        for one in batch
+        if one.event.retracted and one.event.type == BASES[one.kind].type
+    ]
+    if begun:
+        raise EventsRefused(begun)
 
 
 async def _take(conn: Connection, source: str, batch: Sequence[Arrival], key_name: str) -> list[State]:
@@ -182,6 +199,7 @@ async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Ar
         joined([one.event.at for one in fresh]),
         joined([one.text for one in fresh]),
         joined([one.sha256.hex() for one in fresh]),
+        joined([str(one.event.retracted) for one in fresh]),
     )
     return moment
 
@@ -217,7 +235,8 @@ async def settle(
     }
     folded |= await _with_stored(conn, known, [key for key, facts in folded.items() if facts is None])
     waits: Waits = {
-        key: None if facts else Wait(BASES[_KINDS[key.kind]].type, key.subject) for key, facts in folded.items()
+        key: None if facts or taken_back(known[key]) else Wait(BASES[_KINDS[key.kind]].type, key.subject)
+        for key, facts in folded.items()
     }
     waits |= await _without_request(conn, folded) | await _without_lead(conn, folded)
     made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]

@@ -22,9 +22,10 @@ _INSTANT = rf"{_DAY}[Tt][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,9}})?([Zz]|[
 _MONEY = r"-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?"
 _SHARE = r"0(\.[0-9]{1,8})?|1(\.0{1,8})?"
 _MONTH = rf"{_YEARS}-(0[1-9]|1[0-2])"
+_SCORE = r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,4})?|1000000(\.0{1,4})?"
 
-_is_day, _is_instant, _is_money, _is_share, _is_month = (
-    re.compile(one).fullmatch for one in (_DAY, _INSTANT, _MONEY, _SHARE, _MONTH)
+_is_day, _is_instant, _is_money, _is_share, _is_month, _is_score = (
+    re.compile(one).fullmatch for one in (_DAY, _INSTANT, _MONEY, _SHARE, _MONTH, _SCORE)
 )
 _MICROSECONDS = re.compile(r"(\.[0-9]{6})[0-9]+")
 # Nothing that a terminal, a log or PostgreSQL would not take.
@@ -74,6 +75,10 @@ def _share(value: Any) -> str:
     return _plain(value, _is_share, "a share from 0 to 1 with at most 8 decimals")
 
 
+def _score(value: Any) -> str:
+    return _plain(value, _is_score, "a number from 0 to 1000000 with at most 4 decimals")
+
+
 def _plain(value: Any, fits: Any, allowed: str) -> str:
     """A number in its shortest spelling, without an exponent."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -104,6 +109,7 @@ Month = Annotated[str, PlainValidator(_month), _schema(_MONTH, "2026-03")]
 Money = Annotated[str, PlainValidator(_money), _numeric(_MONEY, "-120.50", -99999999999999, 99999999999999)]
 Amount = Annotated[str, PlainValidator(_amount), _numeric(_MONEY.removeprefix("-?"), "120.50", 0, 99999999999999)]
 Share = Annotated[str, PlainValidator(_share), _numeric(_SHARE, "0.5", 0, 1)]
+Score = Annotated[str, PlainValidator(_score), _numeric(_SCORE, "87.5", 0, 1000000)]
 Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model, model_validator
 
-from store.events.terms import Amount, Currency, Day, Instant, Money, Month, Share, Source, Text, Words
+from store.events.terms import Amount, Currency, Day, Instant, Money, Month, Score, Share, Source, Text, Words
 from store.intake.kinds import FactKind
 
 MOST_VERSIONS: Final = 2**31 - 1
@@ -178,9 +178,16 @@ class CourseDueChanged(Data):
 
 
 class CourseCompleted(Data):
-    """A person passed. `valid_until` is the last day it counts; without it, for good."""
+    """A person passed. `valid_until` is the last day it counts; without it, for as long as the course says."""
 
     valid_until: Day | None = None
+    score: Score | None = None
+
+
+class CourseFailed(Data):
+    """A person tried, and did not pass."""
+
+    score: Score | None = None
 
 
 class CourseWaived(Data):
@@ -283,10 +290,17 @@ class Event(BaseModel):
     subject: Text = Field(description="the key of the fact that it is about, unique for its source and kind")
     time: Instant = Field(description="when it happened")
     version: int = Field(default=1, ge=1, le=MOST_VERSIONS, description="a higher one corrects the event")
+    retracted: bool = Field(default=False, description="it never happened: what lower versions say is taken back")
     datacontenttype: Literal["application/json"] | None = None
     dataschema: Words | None = None
     data_base64: None = Field(default=None, description="data are JSON here")
     data: Any
+
+    @model_validator(mode="after")
+    def _takes_back_what_was_said(self) -> Self:
+        if self.retracted and self.version == 1:
+            raise ValueError("a version above 1 of an event that is taken back")
+        return self
 
 
 DATA: Final[dict[str, tuple[FactKind, type[Data]]]] = {
@@ -315,7 +329,7 @@ DATA: Final[dict[str, tuple[FactKind, type[Data]]]] = {
     "enablement.assigned": (FactKind.ENABLEMENT, CourseAssigned),
     "enablement.due_changed": (FactKind.ENABLEMENT, CourseDueChanged),
     "enablement.completed": (FactKind.ENABLEMENT, CourseCompleted),
-    "enablement.failed": (FactKind.ENABLEMENT, Nothing),
+    "enablement.failed": (FactKind.ENABLEMENT, CourseFailed),
     "enablement.expired": (FactKind.ENABLEMENT, Nothing),
     "enablement.waived": (FactKind.ENABLEMENT, CourseWaived),
     "enablement.withdrawn": (FactKind.ENABLEMENT, Nothing),

@@ -7,10 +7,10 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from store.events.folding import BASES, COLUMNS, Fact, Happening, fold
+from store.events.folding import BASES, COLUMNS, Fact, Happening, fold, taken_back
 from store.events.types import DATA, EVENTS
 from store.intake.kinds import KINDS, FactKind
 
@@ -159,6 +159,37 @@ def test_reopening_what_was_not_closed_undoes_a_close_of_no_length() -> None:
     row = {"opportunity_id": "s", "closed_at": at(3), "reopened_at": at(3), "outcome": "cancelled", "amount": None}
     assert facts is not None
     assert facts[1] == Fact(FactKind.OPPORTUNITY_REOPENINGS, "r", row)
+
+
+def test_an_event_of_a_deal_that_a_file_brought_makes_it_no_more_idle_than_the_file_says() -> None:
+    stored = {"partner_id": "P1", "currency": "EUR", "registered_at": at(0), "last_activity_at": at(9)}
+
+    def active(*events: Happening) -> Any:
+        facts = fold(FactKind.OPPORTUNITIES, "s", events, stored)
+        assert facts is not None
+        return facts[0].columns["last_activity_at"]
+
+    assert active(happened("deal.qualified", 3)) == at(9)
+    assert active(happened("deal.qualified", 11)) == at(11)
+    # A moment that an event had written goes with it when it is corrected.
+    assert active(happened("deal.qualified", 9, id="q"), happened("deal.qualified", 3, id="q", version=2)) == at(3)
+
+
+@given(histories(), st.integers(0, 7))
+def test_an_event_that_is_taken_back_leaves_the_fact_that_the_others_make(history: Any, number: int) -> None:
+    kind, events = history
+    gone = f"e{number}"
+    back = [one._replace(version=9, retracted=True) for one in events if one.event_id == gone][:1]
+    assume(back and back[0].type != BASES[kind].type)
+    others = [one for one in events if one.event_id != gone]
+    found, expected = fold(kind, "s", [*back, *events]), fold(kind, "s", others) if others else None
+    undone = [fact for fact in found or () if fact.source_id == gone]
+    assert [fact for fact in found or () if fact not in undone] == list(expected or ())
+    # A reopening that was taken back has left a row: it undid nothing.
+    assert len(undone) == (back[0].type == "deal.reopened" and found is not None)
+    for fact in undone:
+        assert (fact.columns["outcome"], fact.columns["closed_at"]) == ("cancelled", fact.columns["reopened_at"])
+    assert taken_back([*back, *events]) is (not others)
 
 
 @pytest.mark.parametrize(
