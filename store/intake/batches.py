@@ -104,6 +104,8 @@ class BatchReader:
         spec, known = self._reader.mapping.spec, self._reader.mapping.known
         if spec.id_field:
             columns[spec.id_field] = columns[spec.id_field].or_else(columns["source_id"])
+        for name, other, makes_true in spec.answered:
+            columns[name] = columns[name].or_else(columns[other].equals(makes_true))
         after = known.after if known else None
         if known is None:
             first = constant(self._reader.imported_at, size)

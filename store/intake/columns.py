@@ -61,6 +61,10 @@ class Column(NamedTuple):
                 values[place] = other.values[place]
         return Column(tokens, values, self.bad or other.bad)
 
+    def equals(self, word: str) -> Column:
+        """Whether a text is that one."""
+        return Column([one if one is BAD else token(one == word) for one in self.tokens], bad=self.bad)
+
     def later(self, lag: timedelta) -> Column:
         """The moments that long after; a day counts from its midnight UTC. Bad where there is none as late as that."""
         if not lag and all(one is None or isinstance(one, datetime) for one in self.values):

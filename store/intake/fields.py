@@ -27,13 +27,17 @@ class FieldType(StrEnum):
 
 
 class FieldSpec(Frozen):
-    """One field. `required`: no row without it. `default`: what an empty cell becomes."""
+    """One field. `required`: no row without it. `default`: what an empty cell becomes.
+
+    `true_where`: another field and a value of it; an empty cell becomes whether it has that value.
+    """
 
     name: str
     type: FieldType
     required: bool = False
     default: str | None = None
     allowed: tuple[str, ...] = ()
+    true_where: tuple[str, str] | None = None
 
     @property
     def is_time(self) -> bool:
@@ -51,6 +55,10 @@ def required(name: str, type_: FieldType = FieldType.TEXT) -> FieldSpec:
 
 def one_of(name: str, *allowed: str, required: bool = False, default: str | None = None) -> FieldSpec:
     return FieldSpec(name=name, type=FieldType.TEXT, required=required, default=default, allowed=allowed)
+
+
+def whether(name: str, other: str, value: str) -> FieldSpec:
+    return FieldSpec(name=name, type=FieldType.BOOLEAN, true_where=(other, value))
 
 
 def change(stem: str) -> tuple[FieldSpec, FieldSpec]:

@@ -15,6 +15,7 @@ from store.intake.fields import change as _change
 from store.intake.fields import one_of as _one_of
 from store.intake.fields import optional as _f
 from store.intake.fields import required as _must
+from store.intake.fields import whether as _whether
 
 __all__ = ["KINDS", "FactKind", "FieldSpec", "FieldType", "KindSpec"]
 
@@ -60,6 +61,11 @@ class KindSpec(Frozen):
     def by_name(self) -> dict[str, FieldSpec]:
         """Fields by name."""
         return {field.name: field for field in self.fields}
+
+    @property
+    def answered(self) -> tuple[tuple[str, str, str], ...]:
+        """Fields that another one answers where they are empty: the field, the other, its value that makes it true."""
+        return tuple((field.name, *field.true_where) for field in self.fields if field.true_where)
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -359,7 +365,7 @@ _SPECS: Final = (
         _f("title"),
         _one_of("severity", "critical", "high", "moderate", "low", required=True),
         _must("weight", FieldType.NUMBER),
-        _f("critical", FieldType.BOOLEAN, "false"),
+        _whether("critical", "severity", "critical"),
         _f("validity_days", FieldType.INTEGER),
         _f("grace_days", FieldType.INTEGER, "0"),
         _f("types", FieldType.TEXTS),

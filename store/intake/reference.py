@@ -57,6 +57,8 @@ def _default(field: FieldSpec, spec: KindSpec) -> str:
         return "`source_id`"
     if field.name == "known_at":
         return "by the mapping's `known`"
+    if field.true_where:
+        return "whether `{}` is `{}`".format(*field.true_where)
     return f"`{field.default}`" if field.default is not None else "nothing"
 
 

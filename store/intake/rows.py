@@ -87,6 +87,9 @@ class FactReader:
         spec, known = self.mapping.spec, self.mapping.known
         if spec.id_field and values[spec.id_field] is None:
             values[spec.id_field] = values["source_id"]
+        for name, other, makes_true in spec.answered:
+            if values[name] is None:
+                values[name] = values[other] == makes_true
         after = known.after if known else None
         if after is not None and values[after] is None:
             return [Problem(line, after, "is empty, and tells when the fact became known")]

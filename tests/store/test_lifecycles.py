@@ -217,6 +217,27 @@ async def test_a_check_fails_is_waived_repaired_and_lapses(world: World, start: 
     await life.is_remembered()
 
 
+async def test_a_check_of_critical_severity_is_critical_unless_its_source_says_otherwise(
+    world: World, start: Any
+) -> None:
+    async def look(as_of: datetime) -> float:
+        rows = (await world.read(MetricName.COMPLIANCE_SCORE, "a", as_of=as_of)).rows
+        return rows[0].parts.get("critical_failed") or 0 if rows else 0
+
+    life = await start(look)
+    for severity in ("critical", "high"):
+        of = {"check_id": severity, "version": "1", "severity": severity, "weight": "4"}
+        await life.tell(CHECKS, severity, "2025-12-01", **of, effective_from="2025-01-01")
+        failed = {"partner_id": "a", "check_id": severity, "version": "1", "outcome": "fail"}
+        await life.tell(RESULTS, severity, "2026-01-02", **failed, assessed_at="2026-01-02")
+    assert await life.at("2026-01-03") == 1
+    # A source that grades otherwise says so, cell by cell.
+    assert await life.tell(CHECKS, "critical", "2026-01-04", critical="false") == 0
+    assert await life.tell(CHECKS, "high", "2026-01-05", critical="true") == 1
+    assert await life.tell(CHECKS, "critical", "2026-01-06", critical="") == 2
+    await life.is_remembered()
+
+
 SALES, COSTS = FactKind.TRANSACTIONS, FactKind.COSTS
 
 
