@@ -1,18 +1,8 @@
 """A seeded synthetic partner world, written to the tables of facts by COPY: for demos, benches and tests.
 
-Everything follows from the seed. What is drawn, for an average (silver) partner; other tiers are 0.85 to 1.6 times
-as large, each partner +-10 percent of that:
-
-| stream | distribution | so that a cohort of 20 or more reads, over 28 to 90 days |
-| --- | --- | --- |
-| partners | 10/20/35/35 percent platinum/gold/silver/bronze, 40/35/25 emea/amer/apac; 3 percent join, 2 leave | |
-| leads | 11 in 28 days, gaps uniform 0.4-1.6 of their mean, local working hours, 12 percent of weekend ones stay there; due in 8, 16 or 24 business hours; each partner's share in time normal(94, 1.5); a quarter of misses never contacted; 1.5 percent excluded | SLA about 93 (sd 1.5) |
-| deals | 10 in 28 days, half won (every other one), cycle triangular(12, 30, 18) days, value lognormal(sigma 0.18); 5 percent never qualify, 4 percent cancelled or duplicate | velocity steady within 5 percent a month (sd) |
-| sales | 7 in 28 days, list value lognormal(sigma 0.5), discount uniform 5-15 percent; product cost normal(67.5, 1.5) percent by partner and normal(., 3) by line, freight 1.5-3.5, rebate 1.5, returns 2 | margin 26-29 |
-| rates | five currencies beside the dollar, each wandering +-1.2 percent a month | |
-| MDF | 1.4 percent of expected sales a quarter, in 13 weekly requests of 88-118 percent of their share; 3 percent rejected, 2 never claimed, claims at 93-106 percent, co-pay 50 | 90-105 percent of plan to date |
-| enablement | 4 to 7 people, three yearly courses and a quarterly one; 87 percent on time, 7 late, 6 never | 90-93 |
-| compliance | nine checks, weight 10/7/4/2; critical ones pass, others pass 78, partial 17, fail 5 percent, failures assessed again after 45 days | 93-95 |
+Everything follows from the seed. What is drawn, for an average (silver) partner, stands in docs/data.md; other tiers
+are 0.85 to 1.6 times as large, each partner +-10 percent of that. What facts usually come to has a stream of chance;
+what befalls a few of them, their `fate`, has another, so that one more fate moves nothing else.
 
 Facts become known as late as they do in practice: leads in ten minutes, contacts in hours and a few after two days,
 sales the next night and 3 percent up to five days later, rebates on the tenth of the next month.
@@ -21,7 +11,7 @@ Leads, deals and sales can be made more or fewer (`WorldSpec`); MDF follows the 
 
 This is a calm world on purpose: real months vary more. It stands well clear of the usual thresholds, so that what a
 rollout reports is what was planted with a `Slump`.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -38,9 +28,9 @@ from store.intake.ahead import made_ahead
 from store.intake.kinds import KINDS
 from store.intake.ledger import Counted, Origin, Run, write_run
 from store.intake.reach import Reach, events_of
-from store.world_leads import add_leads
-from store.world_partners import each_partner, roster, slumping
-from store.world_programme import add_budgets, add_checks, add_compliance, add_enablement, add_mdf
+from store.world_leads import add_leads, add_policies
+from store.world_partners import TIME_ZONES, each_partner, roster, slumping
+from store.world_programme import add_budgets, add_checks, add_compliance, add_courses, add_enablement, add_mdf
 from store.world_rows import COLUMNS, Rows
 from store.world_sales import add_deals, add_rates_and_runs, add_sales
 from store.world_spec import SOURCE, Slump, WorldPartner, WorldSpec, midnight
@@ -111,6 +101,8 @@ def _portions(spec: WorldSpec, hit: tuple[tuple[str, ...], ...]) -> Iterator[_Po
     """What all partners share, then partner by partner. Where one portion ends says nothing about the facts."""
     rows, wanted = Rows(), _SMALLEST
     add_rates_and_runs(rows, spec)
+    add_policies(rows, spec, TIME_ZONES)
+    add_courses(rows, spec)
     add_checks(rows, spec)
     add_budgets(rows, spec, each_partner(spec))
     members = [(slump, frozenset(ids)) for slump, ids in zip(spec.slumps, hit, strict=True)]
@@ -124,8 +116,9 @@ def _portions(spec: WorldSpec, hit: tuple[tuple[str, ...], ...]) -> Iterator[_Po
 def _add_partner(rows: Rows, spec: WorldSpec, one: WorldPartner, slumps: list[Slump]) -> None:
     rows.add(
         "partner",
-        *(one.partner_id, one.name, one.type, one.tier, one.region, one.country, one.time_zone, one.currency),
-        *(one.active_from, one.active_to, one.partner_id, _registered(one, spec)),
+        *(one.partner_id, one.name, one.type, one.tier, one.region, one.country, one.time_zone, one.time_zone),
+        *(one.currency, f"{one.region}-{one.country.lower()}@vendor.example", one.active_from, one.active_to),
+        *(one.partner_id, _registered(one, spec)),
     )
     add_sales(rows, spec, one)
     add_deals(rows, spec, one)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from store.world_rows import Rows
-from store.world_spec import Slump, WorldPartner, WorldSpec, days
+from store.world_spec import Slump, WorldPartner, WorldSpec, add_months, days, midnight
 
 _CLASSES: Final = (("inbound", 0.25, 8), ("distributed", 0.60, 16), ("nurture", 0.15, 24))  # share, business hours
 _OPENS, _CLOSES = 9, 17
@@ -18,16 +18,33 @@ _WORKDAY = _CLOSES - _OPENS
 _IN_TIME, _PARTNER_SPREAD = 0.94, 0.015
 _NEVER_CONTACTED, _NEVER_IN_SLUMP = 0.25, 0.5
 _EXCLUDED, _WEEKEND = 0.015, 0.12
+_REJECTED, _REASSIGNED, _ANSWERED = 0.004, 0.008, 0.02  # a lead's fate up to each of them
+_REPLIES: Final = timedelta(minutes=5)
+_POLICY: Final = "2024"
+_ACCEPT_HOURS: Final = 8
+
+
+def add_policies(rows: Rows, spec: WorldSpec, zones: Iterable[str]) -> None:
+    """A calendar for each time zone, Monday to Friday, 9 to 17, and the policy that leads are due by."""
+    effective = add_months(spec.start, -24)
+    known = midnight(effective)
+    hours = [f"{_OPENS:02}:00-{_CLOSES:02}:00"]
+    for zone in zones:
+        rows.add("business_calendar", zone, f"Office hours, {zone}", zone, *[hours] * 5, zone, known)
+    for name, _, contact in _CLASSES:
+        terms = (_POLICY, name, effective, 60 * _ACCEPT_HOURS, 60 * contact, ["waiting_for_customer"])
+        rows.add("lead_policy", *terms, f"{_POLICY}-{name}", known)
 
 
 def add_leads(rows: Rows, spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> None:
     """All leads of a partner, whom these slumps hit."""
     if spec.leads:
-        rows.many("lead", _leads(spec, partner, slumps))
+        rows.many("lead", _leads(spec, partner, slumps, rows))
 
 
-def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> Iterator[tuple[object, ...]]:
+def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump], rows: Rows) -> Iterator[tuple[object, ...]]:
     chance, zone = spec.chance(partner.partner_id, "leads"), ZoneInfo(partner.time_zone)
+    fates = spec.chance(partner.partner_id, "leads", "fate")
     usual = min(max(chance.gauss(_IN_TIME, _PARTNER_SPREAD), 0.88), 0.985)
     for number, local in enumerate(_arrivals(chance, spec, partner)):
         assigned = _utc(local, zone)
@@ -45,24 +62,43 @@ def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> I
         elif luck < 1 - never:
             contact = due + days(0.1 + 3 * delay)
         excluded = assigned + days(0.2 + 2 * delay) if odd < _EXCLUDED else None
+        fate, lead = fates.random(), f"{partner.partner_id}-lead-{number:05}"
+        rejected = assigned + (due - assigned) * 0.3 if fate < _REJECTED else None
+        reassigned = assigned + (due - assigned) * 0.5 if _REJECTED <= fate < _REASSIGNED else None
+        if rejected or reassigned:
+            contact = excluded = None
         accepted = assigned + (min(contact, due) - assigned) / 2 if contact else None
         known = days(0.02 + (0.3 * lag if lag < 0.98 else 2 * lag))
+        reason = ("junk", "duplicate", "recalled")[int(3 * odd / _EXCLUDED)] if excluded else None
+        for kind, at, actor in (
+            ("rejected", rejected, "partner"),
+            ("reassigned", reassigned, "router"),
+            ("recalled", excluded if reason == "recalled" else None, "router"),
+            ("auto_reply", assigned + _REPLIES if _REASSIGNED <= fate < _ANSWERED else None, "mail-robot"),
+        ):
+            if at:
+                rows.add("lead_event", f"{lead}-{kind}", lead, kind, at, actor, at + known)
         yield (
-            f"{partner.partner_id}-lead-{number:05}",
+            lead,
             partner.partner_id,
             name,
-            "2024",
+            _POLICY,
             assigned,
             assigned,
-            _utc(business_deadline(local, 8), zone),
+            _utc(business_deadline(local, _ACCEPT_HOURS), zone),
             due,
             accepted,
             accepted + known if accepted else None,
+            rejected,
+            rejected + known if rejected else None,
+            "no capacity" if rejected else None,
             contact,
             contact + known if contact else None,
+            reassigned,
+            reassigned + known if reassigned else None,
             excluded,
             excluded + known if excluded else None,
-            ("junk" if odd < _EXCLUDED / 2 else "duplicate") if excluded else None,
+            reason,
             assigned + timedelta(minutes=10),
         )
 

@@ -18,6 +18,7 @@ _COUNTRIES: Final = {
     "amer": (("US", "America/New_York", "USD"), ("US", "America/Chicago", "USD"), ("CA", "America/Toronto", "CAD")),
     "apac": (("JP", "Asia/Tokyo", "JPY"), ("AU", "Australia/Sydney", "AUD"), ("SG", "Asia/Singapore", "USD")),
 }
+TIME_ZONES: Final = tuple(zone for places in _COUNTRIES.values() for _, zone, _ in places)
 USD_PER_UNIT: Final = {"USD": 1.0, "EUR": 1.10, "GBP": 1.27, "CAD": 0.74, "AUD": 0.66, "JPY": 0.0068}
 _FIRST: Final = (
     *("Alder", "Amber", "Baltic", "Beacon", "Birch", "Cascade", "Cedar", "Cobalt", "Copper", "Coral", "Delta"),

@@ -17,6 +17,7 @@ from models.evidence import GroupValue, Window
 from models.metric import MetricName
 from models.plan import Selector
 from store import world
+from store.intake.kinds import KINDS
 from store.metrics import read_metric
 from store.pool import prepare_connection
 from store.world import Slump, WorldExistsError, WorldReport, WorldSpec, generate_world, roster
@@ -27,6 +28,33 @@ from store.world_rows import COLUMNS
 Connection = asyncpg.Connection
 
 START = date(2024, 10, 1)
+PARTS = ("opportunity_reopening", "opportunity_stage", "lead_event")
+"""What belongs to a deal or a lead, and names no partner itself."""
+
+STATES = (
+    *(f"lead: {one}_at is not null" for one in ("accepted", "rejected", "first_contact", "reassigned")),
+    *(f"lead: excluded_reason = '{one}'" for one in ("recalled", "duplicate", "junk")),
+    *(f"lead_event: kind = '{one}'" for one in ("rejected", "reassigned", "recalled", "auto_reply")),
+    *(f"opportunity: outcome = '{one}'" for one in ("won", "lost", "cancelled", "duplicate")),
+    *(f"opportunity: origin = '{one}'" for one in ("partner", "vendor", "influenced")),
+    *("opportunity: closed_at is null", "opportunity: qualified_at is null"),
+    *(f"partner_transaction: kind = '{one}'" for one in ("sale", "return", "credit")),
+    *("partner_transaction: credit_share < 1", "partner_transaction: attribution = 'influenced'"),
+    *(f"partner_cost: kind = '{one}'" for one in ("product", "freight", "commission", "rebate", "spiff", "support")),
+    *("mdf_request: decision = 'rejected'", "mdf_request: approved_amount < requested_amount"),
+    *(f"mdf_request: released_reason = '{one}'" for one in ("cancelled", "expired", "withdrawn")),
+    *("mdf_claim: decision = 'rejected'", "mdf_claim: withdrawn_at is not null", "mdf_claim: paid_at is not null"),
+    *("mdf_claim: late_waived_by is not null", "mdf_claim: claimed_amount * 0.5 > approved_amount"),
+    *(f"enablement_assignment: {one}_at is not null" for one in ("waived", "withdrawn", "due_changed", "completed")),
+    *("enablement_assignment: not passed", "enablement_assignment: prior_credit", "person: active_to is not null"),
+    *("enablement_assignment: score > 60", "enablement_assignment: valid_until is null and completed_at is not null"),
+    *(f"compliance_result: outcome = '{one}'" for one in ("pass", "fail", "partial")),
+    *(f"compliance_result: outcome = '{one}'" for one in ("not_applicable", "inconclusive")),
+    *("compliance_waiver: revoked_at is null", "compliance_waiver: revoked_at is not null"),
+    *("partner: calendar_id is not null", "partner: active_to is not null", "business_calendar: monday is not null"),
+)
+"""Tables with what a row of them may be: what people try things on shows all of it."""
+
 PILOT = tuple(f"p-{number:03}" for number in range(1, 25))
 OTHERS = tuple(f"p-{number:03}" for number in range(101, 125))
 SMALL = tuple(f"p-{number:03}" for number in range(201, 221))
@@ -165,11 +193,36 @@ async def test_the_facts_are_fresh_at_every_moment(whole: Connection, metric: Me
         ("mdf_claim", "submitted_at"),
         ("enablement_assignment", "assigned_at"),
         ("compliance_result", "assessed_at"),
+        ("lead_event", "at"),
+        ("opportunity_stage", "entered_at"),
+        ("opportunity_reopening", "closed_at"),
+        ("compliance_waiver", "valid_from::timestamp"),
     ],
 )
 async def test_nothing_is_known_before_it_happens(whole: Connection, table: str, event: str) -> None:
     early = await whole.fetchval(f"select count(*) from {table} where known_at < {event}")  # noqa: S608
     assert early == 0
+
+
+async def test_every_state_of_a_fact_is_in_the_world(whole: Connection) -> None:
+    asked = [state.split(": ") for state in STATES]
+    found = [
+        await whole.fetchval(f"select exists (select from {table} where {condition})")  # noqa: S608
+        for table, condition in asked
+    ]
+    assert [state for state, there in zip(STATES, found, strict=True) if not there] == []
+
+
+async def test_nobody_was_paid_more_than_was_due(whole: Connection) -> None:
+    value = await measured(whole, MetricName.MDF_SPEND, OTHERS, MOMENTS[-1], 90)
+    assert value.parts["paid"]
+    assert (value.parts["overpaid_claims"], value.parts["duplicate_invoices"], value.parts["late_claims"]) == (0, 0, 0)
+
+
+async def test_what_no_world_has_is_named(whole: Connection) -> None:
+    tables = {spec.table for spec in KINDS.values()}
+    empty = {one for one in tables if not await whole.fetchval(f"select exists (select from {one})")}  # noqa: S608
+    assert empty == {"holiday", "lead_pause"}
 
 
 async def test_changes_are_known_after_they_happen(whole: Connection) -> None:
@@ -210,7 +263,7 @@ async def test_a_seed_gives_the_same_world_and_another_seed_another(
     assert reports[0] == reports[1]
     assert all(reports[0].rows[table] > 0 for table in COLUMNS)
     same = {table for table in COLUMNS if found[0][table] == found[2][table]}
-    assert same == {"compliance_check", "rebate_run"}
+    assert same == {"business_calendar", "lead_policy", "enablement_course", "compliance_check", "rebate_run"}
 
 
 async def test_a_slump_moves_nothing_but_the_leads_of_its_partners(empty: Connection, database: str) -> None:
@@ -275,10 +328,10 @@ async def facts_of(conn: Connection, spec: WorldSpec, partners: Sequence[str]) -
     await generate_world(conn, spec)
     found: dict[str, set[str]] = {}
     for table in COLUMNS:
-        about = "partner_id" in COLUMNS[table]
+        about = "partner_id" if "partner_id" in COLUMNS[table] else "left(source_id, 5)" if table in PARTS else None
         rows = await conn.fetch(
             f"select to_jsonb(t) - 'recorded_at' as row from {table} t"  # noqa: S608
-            + (" where partner_id = any($1)" if about else ""),
+            + (f" where {about} = any($1)" if about else ""),
             *([list(partners)] if about else []),
         )
         found[table] = {str(row["row"]) for row in rows}
@@ -325,11 +378,12 @@ def test_a_portion_holds_a_bounded_number_of_rows() -> None:
 async def test_what_happens_can_be_made_more_or_less(empty: Connection) -> None:
     usual = await facts_of(empty, TINY, PILOT)
     busy = await facts_of(empty, TINY.model_copy(update={"leads": 22, "deals": 0}), PILOT)
-    assert {table for table in COLUMNS if usual[table] != busy[table]} == {"lead", "opportunity"}
+    assert {table for table in COLUMNS if usual[table] != busy[table]} == {"lead", "opportunity", *PARTS}
     assert 1.7 < len(busy["lead"]) / len(usual["lead"]) < 2.3
     assert not busy["opportunity"]
     quiet = await facts_of(empty, TINY.model_copy(update={"leads": 0, "sales": 0}), PILOT)
-    gone = ("lead", "partner_transaction", "partner_cost", "mdf_allocation", "mdf_request", "mdf_claim")
+    sold = ("partner_transaction", "partner_cost", "mdf_allocation", "mdf_request", "mdf_claim")
+    gone = ("lead", "lead_event", *sold)
     assert [table for table in COLUMNS if not quiet[table]] == [table for table in COLUMNS if table in gone]
 
 
