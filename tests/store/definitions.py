@@ -1,64 +1,49 @@
 """What the field says a metric is, sentence by sentence, and which test holds each: numbers worked out by hand.
 
-Tests are named by file and function; a file without a folder lies beside this one. What nothing holds says why.
+What nothing holds says why.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Sentence(NamedTuple):
-    """A rule in a few words, the tests that hold it, or why none does."""
-
-    says: str
-    held_by: tuple[str, ...] = ()
-    left_out: str = ""
-
-
-def _held(says: str, *tests: str) -> Sentence:
-    return Sentence(says, tests)
-
-
-def _of(file: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"{file}::test_{name}" for name in names)
+from tests.store.definitions_facts import FACTS
+from tests.store.definitions_of import Sentence, held, named
 
 
 def _margin(says: str, *names: str) -> Sentence:
-    return Sentence(says, _of("test_metric_margin.py", *names))
+    return Sentence(says, named("test_metric_margin.py", *names))
 
 
 def _velocity(says: str, *names: str) -> Sentence:
-    return Sentence(says, _of("test_metric_velocity.py", *names))
+    return Sentence(says, named("test_metric_velocity.py", *names))
 
 
 def _score(says: str, *names: str) -> Sentence:
-    return Sentence(says, _of("test_metric_compliance.py", *names))
+    return Sentence(says, named("test_metric_compliance.py", *names))
 
 
 def _mdf(says: str, *names: str) -> Sentence:
-    return Sentence(says, _of("test_metric_mdf.py", *names))
+    return Sentence(says, named("test_metric_mdf.py", *names))
 
 
 def _course(says: str, *names: str) -> Sentence:
-    return Sentence(says, _of("test_metric_enablement.py", *names))
+    return Sentence(says, named("test_metric_enablement.py", *names))
 
 
 def _lead(says: str, *names: str) -> Sentence:
-    return Sentence(says, _of("test_metric_sla.py", *names))
+    return Sentence(says, named("test_metric_sla.py", *names))
 
 
 COMMON = (
-    _held(
+    held(
         "population: the cohort at the window's start; who leaves stays in until then and is churn",
-        *_of(
+        *named(
             "test_metric_population.py",
             "what_a_partner_did_before_it_left_still_counts",
             "who_left_is_counted_as_lost",
             "states_at_the_moment_are_those_of_who_is_still_there",
         ),
     ),
-    _held(
+    held(
         "a window takes its start and leaves its end",
         "test_metric_margin.py::test_the_window_takes_its_first_day_and_leaves_its_end",
         "test_metric_velocity.py::test_the_window_takes_its_start_and_leaves_its_end",
@@ -68,7 +53,7 @@ COMMON = (
         "test_metric_leakage.py::test_the_window_takes_its_first_day_and_leaves_its_end",
         "test_metric_churn.py::test_every_loss_is_counted_in_one_window_and_no_more",
     ),
-    _held(
+    held(
         "as of a moment: what is recorded later is unknown",
         "test_metric_margin.py::test_facts_known_later_are_unknown",
         "test_metric_velocity.py::test_a_close_counts_only_from_when_it_is_known",
@@ -79,7 +64,7 @@ COMMON = (
         "test_metric_churn.py::test_a_leaving_counts_only_from_when_it_is_known",
         "test_metric_leakage.py::test_a_line_known_later_is_unknown",
     ),
-    _held(
+    held(
         "a group is the ratio of sums and never a mean of ratios",
         *(
             f"test_metric_{name}.py::test_a_group_is_the_ratio_of_sums"
@@ -88,29 +73,29 @@ COMMON = (
         "test_metric_velocity.py::test_a_group_follows_from_the_summed_parts",
         "test_metric_compliance.py::test_a_group_is_the_mean_over_partners_with_a_score",
     ),
-    _held(
+    held(
         "no denominator is no value with a reason, and never zero",
         "test_metric_catalogue.py::test_a_metric_without_a_value_says_why_and_it_is_one_of_its_reasons",
         "judgement/test_values.py::test_a_partner_with_nothing_to_show_gives_a_reason_not_a_number",
         "judgement/test_values.py::test_nobody_measured_is_no_data",
     ),
-    _held(
+    held(
         "too little volume is no verdict",
         "judgement/test_thresholds.py::test_a_small_sample_never_passes",
         "judgement/test_fail_open.py::test_no_traffic_does_not_advance",
     ),
-    _held(
+    held(
         "a stale source is no evidence",
         "judgement/test_thresholds.py::test_only_current_data_are_evidence",
         "judgement/test_thresholds.py::test_data_that_reach_nowhere_are_no_evidence",
     ),
-    _held(
+    held(
         "money in one reporting currency, at a rate with its date",
         "test_metric_margin.py::test_each_amount_is_converted_at_its_own_months_rate",
         "test_metric_margin.py::test_a_rate_into_another_currency_does_not_help",
         "test_amendments.py::test_a_rate_corrected_later_converts_as_it_stood",
     ),
-    _held(
+    held(
         "value, both sides, partners, facts, parts, how far data reach, version of the definition",
         "test_metric_catalogue.py::test_a_value_comes_with_both_sides_what_it_rests_on_and_how_far_its_data_reach",
         "test_metric_catalogue.py::test_every_part_the_catalogue_names_is_there_and_no_other",
@@ -160,11 +145,11 @@ MARGIN = (
         "a_shift_of_revenue_between_partners_shows_beside_the_margin",
         "ratio_of_sums_mean_and_median_of_partners_are_three_numbers",
     ),
-    _held(
+    held(
         "on real lines 0.58 as a ratio of sums, 1.01 as a mean, -0.25 as a median",
         "test_real_data.py::test_ratio_of_sums_mean_and_median_of_the_resellers_are_three_numbers",
     ),
-    _held(
+    held(
         "a month at -60 percent stands out",
         "test_real_data.py::test_the_month_at_minus_sixty_percent_stands_between_two_ordinary_ones",
         "test_real_quality.py::test_the_quarter_with_that_month_lies_far_from_every_look_before_it",
@@ -193,7 +178,7 @@ VELOCITY = (
     _velocity("of a reopened deal the last close counts", "the_last_close_of_a_reopened_deal_counts"),
     _velocity("merged duplicates count once", "a_deal_registered_twice_counts_once"),
     _velocity("observed for less than most cycles: immature", "a_window_shorter_than_most_cycles_is_marked_immature"),
-    _held(
+    held(
         "what is immature does not pass",
         "judgement/test_thresholds.py::test_velocity_over_a_window_too_short_for_its_deals_is_no_pass",
     ),
@@ -207,7 +192,7 @@ COMPLIANCE = (
     _score("weighted results of the checks that apply and are in date", "results_are_weighted"),
     _score("a result may be met in part", "a_partial_result_counts_by_its_share"),
     _score("a failed critical check is listed", "critical_failures_are_listed"),
-    _held(
+    held(
         "and fails the gate outright",
         "judgement/test_thresholds.py::test_a_failed_critical_check_is_not_met_outright",
     ),
@@ -265,7 +250,7 @@ MDF = (
         "three_balances_against_the_plan_to_date",
         "what_is_available_is_what_nobody_has_paid_owes_or_reserved",
     ),
-    _held(
+    held(
         "all of them worked out a second time over made-up histories",
         "test_metric_mdf_again.py::test_agrees_with_the_definition_written_a_second_time",
     ),
@@ -295,7 +280,7 @@ MDF = (
         "spend_against_an_allocation_of_nothing_is_unbudgeted",
         "an_allocation_made_known_later_leaves_the_spend_unbudgeted_until_then",
     ),
-    _held(
+    held(
         "which is a breach by itself",
         "judgement/test_thresholds.py::test_spend_without_an_allocation_is_not_met_outright",
     ),
@@ -376,7 +361,7 @@ SLA = (
         "every_state_is_told_apart_and_only_decided_leads_count",
         "agrees_with_the_definition_written_a_second_time",
     ),
-    _held(
+    held(
         "agrees with a city's own flag on 27,803 of 27,803",
         "test_real_data.py::test_each_case_has_the_state_of_its_flag",
         "test_real_data.py::test_the_states_add_up_to_the_whole_file",
@@ -392,19 +377,19 @@ SLA = (
         "the_clock_starts_when_the_partner_gets_the_lead_not_when_it_came_in",
         "a_lead_that_was_accepted_is_still_to_be_contacted",
     ),
-    _held(
+    held(
         "business hours in the partner's zone, with holidays; after hours begins at the next opening",
         "test_deadlines.py::test_a_lead_without_deadlines_gets_those_of_the_policy_in_the_partners_hours",
         "test_deadlines.py::test_a_lead_that_comes_after_hours_starts_at_the_next_opening",
         "test_deadlines.py::test_public_holidays_are_closed_unless_the_calendar_opens_them_and_stored_for_good",
     ),
-    _held(
+    held(
         "agreed states pause the clock, and both elapsed times are kept",
         "test_deadlines.py::test_a_pause_moves_the_deadline_by_the_hours_it_took_from_when_it_is_known",
         "test_deadlines.py::test_time_to_contact_is_kept_by_both_clocks",
         "test_deadlines.py::test_business_time_to_contact_leaves_out_weekends_holidays_and_pauses_as_known_at_the_moment",
     ),
-    _held(
+    held(
         "the deadline is stored when it is given",
         "test_deadlines.py::test_a_later_calendar_or_policy_moves_no_deadline",
         "test_metric_sla.py::test_each_lead_keeps_the_deadline_it_was_given_whatever_the_calendar_says_later",
@@ -431,11 +416,11 @@ SLA = (
         "an unknown contact is certainly missed only after the feed's latency",
         "a_breach_is_recent_for_a_day_in_which_a_contact_may_become_known",
     ),
-    _held(
+    held(
         "decided leads beyond the limit with the minimum volume, or certain whatever happens to the pending ones",
         "judgement/test_sla.py::test_a_breach_is_one_on_enough_leads_or_once_it_is_certain",
     ),
-    _held(
+    held(
         "which takes a pass away or warns",
         "judgement/test_thresholds.py::test_a_number_that_only_doubtful_facts_hold_up_is_met_with_a_warning",
     ),
@@ -447,7 +432,7 @@ SLA = (
 )
 
 ALL = (
-    _held(
+    held(
         "facts come late: how far they reach is told for each metric",
         *(
             f"test_metric_{name}.py::test_data_reach_to_the_latest_event_known"
@@ -459,12 +444,12 @@ ALL = (
         "test_metric_churn.py::test_the_list_of_partners_reaches_to_its_latest_change",
         "test_metric_leakage.py::test_data_reach_to_the_end_of_the_latest_day_with_revenue",
     ),
-    _held(
+    held(
         "restated facts make a new assessment, and the old one stays",
         "test_amendments.py::test_each_of_several_versions_stands_in_its_own_time",
         "activities/test_metrics.py::test_an_earlier_snapshot_is_judged_as_it_was_then",
     ),
-    _held(
+    held(
         "facts are keyed and taken in once",
         "test_intake.py::test_importing_twice_changes_nothing_and_a_changed_row_is_updated",
         "test_intake.py::test_a_key_names_one_fact_and_does_not_change",
@@ -480,4 +465,5 @@ DEFINITIONS: dict[str, tuple[Sentence, ...]] = {
     "enablement_completion": ENABLEMENT,
     "lead_follow_up_sla": SLA,
     "all metrics": ALL,
+    **FACTS,
 }
