@@ -21,7 +21,7 @@ from models.plan_metric import Tolerance
 from tests.judgement.fail_opens import SPOTS
 from tests.judgement.readings import AS_OF, DAY, SLA, agreed, baseline, judged, reading, said, snapshot
 from tests.plans import make_plan, plan_data
-from tests.store.definitions import Sentence
+from tests.store.definitions_of import Sentence
 from tests.store.test_definitions import missing
 
 # What every partner of a cohort shows when all is well: numerator, denominator, facts, parts. Each gives 100, or 5
