@@ -10,9 +10,15 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from tests.cli.backtest.worlds import SLUMP, WITHOUT_LEADS, WORLD
 
 _SILENCE = """
-delete from lead
-where (assigned_at >= $1::date and assigned_at < $2::date)
-   or (first_contact_at >= $1::date and first_contact_at < $2::date)
+with gone as (
+    select source_system, source_id from lead
+    where (assigned_at >= $1::date and assigned_at < $2::date)
+       or (first_contact_at >= $1::date and first_contact_at < $2::date)
+),
+told as (
+    delete from lead_event e using gone where (e.source_system, e.lead_id) = (gone.source_system, gone.source_id)
+)
+delete from lead using gone where (lead.source_system, lead.source_id) = (gone.source_system, gone.source_id)
 """
 
 

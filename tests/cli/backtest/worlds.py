@@ -16,7 +16,7 @@ from tests.plans import make_plan
 WORLD: dict[str, Any] = {"seed": 7, "start": date(2025, 1, 1), "months": 8, "partners": 90}
 GOLD_IN_EMEA = Selector(tier=("gold", "silver"), region=("emea",), limit=10)
 SLUMP = Slump(
-    select=GOLD_IN_EMEA, start=datetime(2025, 6, 2, tzinfo=UTC), end=datetime(2025, 7, 7, tzinfo=UTC), depth=60
+    select=GOLD_IN_EMEA, start=datetime(2025, 6, 2, tzinfo=UTC), end=datetime(2025, 7, 7, tzinfo=UTC), depth=55
 )
 """The pilot's partners stop following up leads in time, for five weeks."""
 
