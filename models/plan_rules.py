@@ -19,7 +19,7 @@ from models.plan_rules_risk import RISK_RULES
 from models.plan_rules_tolerance import TOLERANCE_RULES
 
 if TYPE_CHECKING:
-    from models.plan import ApprovalRule, CohortSpec, RolloutPlan, Selector
+    from models.plan import ApprovalRule, CohortSpec, Phases, RolloutPlan, Selector
 
 REDESIGN_ROLES = 3
 """Roles that must agree to option C, or all roles that may approve where they are fewer."""
@@ -174,6 +174,12 @@ def _durations_are_whole_minutes(plan: RolloutPlan) -> Broken:
             yield BrokenRule(field=field, message=f"found {value.total_seconds():g} seconds; use whole minutes")
 
 
+def keeps_quiet(phases: Phases) -> timedelta:
+    """The longest programme time between two words of the watch while nothing changes: looks are one cadence apart, and
+    the first one a day after the last word brings the next."""
+    return phases.cadence * -(-WATCH_SPEAKS // phases.cadence) if phases.cadence > timedelta(0) else timedelta(0)
+
+
 def _cadence_fits(plan: RolloutPlan) -> Broken:
     """A cadence longer than the first phase that is watched, and a watchdog no longer than the watch keeps quiet."""
     phases = plan.phases
@@ -182,8 +188,7 @@ def _cadence_fits(plan: RolloutPlan) -> Broken:
     if phases.cadence > first:
         told = f"{cadence} is longer than {name} ({format_duration(first)}), which would never be looked at"
         yield BrokenRule(field="phases.cadence", message=told)
-    # Looks are one cadence apart, and the first one a day after the last word brings the next.
-    quiet = phases.cadence * -(-WATCH_SPEAKS // phases.cadence) if phases.cadence > timedelta(0) else timedelta(0)
+    quiet = keeps_quiet(phases)
     if phases.watchdog <= quiet:
         told = f"{format_duration(phases.watchdog)} is no longer than the watch keeps quiet when nothing changes"
         yield BrokenRule(field="phases.watchdog", message=f"{told} ({format_duration(quiet)}); use more")

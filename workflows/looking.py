@@ -40,9 +40,9 @@ class Looking(Leaving):
     async def _assess(self, step: Step) -> None:
         """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
         word, self._state = self._state.reported, self._state.model_copy(update={"reported": None})
-        listens = word is not None and takes_words(self._state) and workflow.patched(WORD)
+        listens = word is not None and takes_words(self._state) and self._marked(WORD)
         # Words that come more often than one can be listened to keep nobody from looking.
-        if word is not None and listens and not (self._listened and workflow.patched(EACH)):
+        if word is not None and listens and not (self._listened and self._marked(EACH)):
             self._listened = True
             await self._listen(step, word)
             return
@@ -76,9 +76,9 @@ class Looking(Leaving):
     def _answers(self, measured: datetime) -> Answered:
         """Whom a look answers: in runs without the marks everybody, or nobody as soon as anybody overtook it."""
         every, each = answers(self._state, measured, each=False), answers(self._state, measured)
-        if every.everything or not workflow.patched(MEANWHILE):
+        if every.everything or not self._marked(MEANWHILE):
             return ALL
-        return each if each != every and workflow.patched(EACH) else every
+        return each if each != every and self._marked(EACH) else every
 
     async def _listen(self, step: Step, digest: str) -> None:
         """Judge what the watch measured, before measuring anew: a breach that its evidence bears out halts the rollout

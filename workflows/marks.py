@@ -40,3 +40,7 @@ KEEPS = "kept-record"
 EXPORT_FIRST = "export-first"
 """Marks the runs that export their history at a gate before they record its passing, and record both at once; and that
 do not continue as new when only their end is left."""
+
+ONCE = "said-once"
+"""Marks the runs that began with all of the above, which says what seven marks said; that set their timer anew with the
+watch's word; and that say nothing in a request that the same request has said already."""

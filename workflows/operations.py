@@ -7,7 +7,7 @@ wrong number of arguments would fail the workflow task for ever.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -18,10 +18,11 @@ with workflow.unsafe.imports_passed_through():
     from models.rollout import RolloutState
     from models.writable import where_unwritable, written
     from workflows.asking import refuse
-    from workflows.journal import now_of
+    from workflows.journal import Now, now_of
     from workflows.kept import Kept
     from workflows.marks import WRITABLE
     from workflows.requests import quiet, receipt_of, receive
+    from workflows.timer import overtaken
 
 ANSWER_WITHIN = timedelta(seconds=60)
 """How long an update waits for a request that needs fresh evidence first."""
@@ -33,6 +34,9 @@ class Operations:
     _kept: Kept
     _woken: bool
     _waiting: bool
+    _until: datetime | None = None
+    """While it waits: the programme moment that its timer is set to."""
+    _once: bool
 
     @property
     def _state(self) -> RolloutState:
@@ -41,6 +45,10 @@ class Operations:
     @_state.setter
     def _state(self, state: RolloutState) -> None:
         self._kept.state = state
+
+    def _marked(self, mark: str) -> bool:
+        """Whether the run began with what a mark names. The newest mark says so of all before it at once."""
+        return self._once or workflow.patched(mark)
 
     def _rest(self) -> None:
         """Pack the state if nothing goes on with it. A replay need not: it would unpack it again at once."""
@@ -126,13 +134,18 @@ class Operations:
         except Exception as problem:
             return self.note_malformed(verb.value, _told(problem))
         field = where_unwritable(command.model_dump(mode="json"))
-        if field is not None and workflow.patched(WRITABLE):
+        if field is not None and self._marked(WRITABLE):
             return self.note_malformed(verb.value, f"{field} holds a character with the code 0, which no text has")
         before = self._state
-        self._state, receipt = receive(before, verb, command, now_of(before, workflow.now()))
-        self._woken = self._woken or not quiet(before, self._state)
+        now = now_of(before, workflow.now())
+        self._state, receipt = receive(before, verb, command, now)
+        self._woken = self._woken or not quiet(before, self._state) or self._waits_in_vain(now)
         self._rest()
         return receipt
+
+    def _waits_in_vain(self, now: Now) -> bool:
+        """Whether a quiet word has left the timer nothing to fire for; runs from before there was this let it fire."""
+        return self._once and self._until is not None and overtaken(self._state, self._until, now)
 
     def _answer(self, pending: Receipt) -> Receipt | None:
         """The entry that settles a pending request, once it stands in the log."""

@@ -47,7 +47,18 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
     from workflows.looking import Looking
-    from workflows.marks import AGREEMENTS, ANSWERED, EACH, EXPORT_FIRST, EXPORTS, KEEPS, LETTERS, LOGGED, TOGETHER
+    from workflows.marks import (
+        AGREEMENTS,
+        ANSWERED,
+        EACH,
+        EXPORT_FIRST,
+        EXPORTS,
+        KEEPS,
+        LETTERS,
+        LOGGED,
+        ONCE,
+        TOGETHER,
+    )
     from workflows.patience import ACTIVITY, ASKING
     from workflows.pauses import withdrew
     from workflows.phases import baselines_measured, cohorts_resolved, enrolled, initial_state
@@ -73,6 +84,7 @@ class PartnerRollout(Looking):
         # Raw, because the SDK holds on to what it is given: a plan that has been read takes seven times its room.
         given: RolloutInput = workflow.payload_converter().from_payload(payload.payload, RolloutInput)
         real = workflow.now()
+        self._once = workflow.patched(ONCE)
         self._woken = False
         self._waiting = False
         self._together = True
@@ -97,21 +109,21 @@ class PartnerRollout(Looking):
                     short_retention=given.short_retention,
                 )
             )
-        if workflow.patched(LOGGED):  # Here, since requests may come before the run begins.
+        if self._marked(LOGGED):  # Here, since requests may come before the run begins.
             self._state = self._state.model_copy(update={"letters": LOGGED_LETTER})
 
     @workflow.run
     async def run(self, payload: RawValue) -> RolloutResult:
         self._phase_at_start = self._state.phase
-        self._together = workflow.patched(TOGETHER)
+        self._together = self._marked(TOGETHER)
         for mark, level in ((LETTERS, EVERY_LETTER), (AGREEMENTS, AGREEMENT_LETTER)):
-            if workflow.patched(mark) and self._state.letters < level:
+            if self._marked(mark) and self._state.letters < level:
                 self._state = self._state.model_copy(update={"letters": level})
-        if workflow.patched(EXPORTS):
+        if self._marked(EXPORTS):
             self._state = self._state.model_copy(update={"exports": True})
-        if workflow.patched(KEEPS):
+        if self._marked(KEEPS):
             self._state = self._state.model_copy(update={"keeps": True})
-        self._export_first = workflow.patched(EXPORT_FIRST)
+        self._export_first = self._marked(EXPORT_FIRST)
         while True:
             self._advance()
             self._show()
@@ -153,9 +165,9 @@ class PartnerRollout(Looking):
         """What time alone changes; marks are set where it matters that something is asked and not answered yet."""
         state, now = self._state, self._now()
         self._state = advance(state, now, heed=False)
-        if state.asked_at is not None and (heeded := advance(state, now)) != self._state and workflow.patched(EACH):
+        if state.asked_at is not None and (heeded := advance(state, now)) != self._state and self._marked(EACH):
             self._state = heeded
-        if self._state.terminal and self._state.parked and workflow.patched(ANSWERED):
+        if self._state.terminal and self._state.parked and self._marked(ANSWERED):
             self._state = receive_again(self._state, now)  # nobody asks for keys any more
 
     def _should_continue_as_new(self) -> bool:
@@ -208,7 +220,7 @@ class PartnerRollout(Looking):
         timeout = None
         if step.until is not None:
             timeout = self._state.clock.real_wait(self._now().programme, step.until)
-        self._waiting = True
+        self._waiting, self._until = True, step.until
         self._rest()
         try:
             with contextlib.suppress(TimeoutError):
@@ -216,7 +228,7 @@ class PartnerRollout(Looking):
                     lambda: self._woken, timeout=timeout, timeout_summary="nearest moment of the plan"
                 )
         finally:
-            self._waiting = False
+            self._waiting, self._until = False, None
         self._woken = False
 
     async def _keys(self, step: Step) -> None:
@@ -225,7 +237,7 @@ class PartnerRollout(Looking):
         )
         now = self._now()
         taken = keys_taken(done(self._state, step, now), keys, now)
-        if taken.terminal and taken.parked and not workflow.patched(ANSWERED):
+        if taken.terminal and taken.parked and not self._marked(ANSWERED):
             taken = taken.model_copy(update={"parked": ()})
         self._state = receive_again(taken, now)
 

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from models.agreement import satisfied
-from models.base import earliest
 from models.log import EntryKind
 from models.rollout import EVERY_LETTER, GateState, HoldKind, Phase, RolloutState
 from workflows.closing import begin, closed, closing_step, gate_step
-from workflows.course import (
-    Level,
-    Transition,
-    deadline,
-    freeze_at,
-    rule_of,
-    served,
-    thawed_at,
-    transition,
-    unenrolled,
-    watched,
-)
+from workflows.course import Level, Transition, freeze_at, rule_of, served, thawed_at, transition, unenrolled, watched
 from workflows.hindsight import still_to_judge
 from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
@@ -29,6 +16,7 @@ from workflows.pauses import all_roles, stop_done, to_withdraw
 from workflows.phases import close_gate, communicate, complete, enter, findings, hold_for, look_again_after, open_gate
 from workflows.signatures import cleared, keys_due_at
 from workflows.step import LEAVES_BEHIND, Step, StepKind, over
+from workflows.timer import nearest
 from workflows.word import AFTERWARDS
 
 AFTER_A_STOP = {
@@ -54,7 +42,7 @@ def next_step(state: RolloutState, now: Now, *, together: bool = True, export_fi
             return step
     if state.terminal and not state.unrecorded and not state.notices:
         return Step(kind=StepKind.FINISH)
-    return Step(kind=StepKind.WAIT, until=_nearest(state, now))
+    return Step(kind=StepKind.WAIT, until=nearest(state, now))
 
 
 def _due(state: RolloutState, now: Now, *, together: bool, export_first: bool) -> Iterator[Step | None]:
@@ -154,29 +142,6 @@ def _work(state: RolloutState, now: Now) -> Step | None:
 
 def _baseline_due(state: RolloutState) -> bool:
     return state.phase is Phase.PREPARE and held_by(state, HoldKind.BASELINE) is not None and not state.gate
-
-
-def _nearest(state: RolloutState, now: Now) -> datetime | None:
-    """The one timer: the nearest moment at which time alone changes something."""
-    if state.terminal or state.closing:
-        return earliest(*(at for at in state.retry_at.values() if at > now.programme))
-    gate, plan = state.gate, state.plan
-    rule = rule_of(plan, transition(plan, state.phase, state.wave))
-    keys_at = keys_due_at(state, now)
-    moments = [
-        state.clock.programme(keys_at) if keys_at is not None else None,
-        deadline(state.phase_clock) if state.phase_clock else None,
-        state.last_evidence_at + plan.phases.watchdog if watched(state) and state.last_evidence_at else None,
-        gate.due_at if gate else None,
-        gate.due_at - rule.remind_before if gate and rule and rule.remind_before else None,
-        state.review_due_at,
-        state.review_due_at + plan.reviews.grace if state.review_due_at else None,
-        *(edge for window in plan.freeze_windows for edge in (window.start, window.end)),
-        *(one.until for one in state.overrides),
-        *state.retry_at.values(),
-        *state.look_again_at.values(),
-    ]
-    return earliest(*(moment for moment in moments if moment is not None and moment > now.programme))
 
 
 def advance(state: RolloutState, now: Now, *, heed: bool = True) -> RolloutState:
