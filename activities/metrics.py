@@ -83,7 +83,7 @@ class MetricActivities:
             assessment = await weigh(conn, request.key, plan, measured, baselines, since)
             await keep_judgement(conn, request.key, request.phase, assessment)
         said = summary_of(assessment)
-        return AssessmentBrief.of(said) if request.brief else said
+        return AssessmentBrief.of(said, table=request.table) if request.brief or request.table else said
 
 
 def _windows(key: RolloutKey, plan: RolloutPlan | None) -> dict[MetricName, timedelta]:
@@ -98,5 +98,7 @@ def _answer(wanted: Answer, snapshot: Snapshot) -> Snapshot | SnapshotBrief:
             return SnapshotBrief(digest=snapshot.digest, as_of=snapshot.as_of)
         case Answer.VALUES:
             return SnapshotBrief.of(snapshot)
+        case Answer.TABLE:
+            return SnapshotBrief.of(snapshot, table=True)
         case _:
             return summary(snapshot)

@@ -16,6 +16,7 @@ from models.base import Frozen, Instant
 from models.claims import DecisionKeys, PublicKey
 from models.command import Verb
 from models.log import LogEntry, Outcome
+from models.terse import entries_in_full
 
 PREVIEW = 300
 """Bytes shown of a payload that cannot be read."""
@@ -326,7 +327,7 @@ def _raw(encoding: str, data: bytes, why: str) -> dict[str, Any]:
 def _entries(arguments: Sequence[Any]) -> list[Any]:
     body = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
     found = body.get("entries")
-    return found if isinstance(found, list) else []
+    return entries_in_full(found) if isinstance(found, list) else []
 
 
 def _entry(place: dict[str, Any], body: Any) -> Line:

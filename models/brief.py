@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import SerializerFunctionWrapHandler, field_serializer, model_serializer
 
@@ -46,20 +46,60 @@ class ReadingBrief(Lean):
     definition_version: int = 1
 
 
+class ReadingRow(NamedTuple):
+    """The same as a row of a table, of a reading that has a value."""
+
+    value: float
+    partners: int
+    facts: int
+    definition: int
+
+
 class SnapshotBrief(Lean):
-    """What was measured, by cohort; without cohorts only under which digest it stands."""
+    """What was measured, by cohort; without cohorts only under which digest it stands.
+
+    As a table it has a row for each metric with a value, by cohort in `rows`; `columns` names what stands in one. What
+    has no value stands in `cohorts` with its reason.
+    """
 
     digest: str
     as_of: Instant
+    columns: tuple[str, ...] = ()
+    rows: dict[str, dict[MetricName, ReadingRow]] = {}
     cohorts: dict[str, tuple[ReadingBrief, ...]] = {}
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> SnapshotBrief:
+    def of(cls, snapshot: Snapshot, *, table: bool = False) -> SnapshotBrief:
         """All values of a snapshot."""
-        found: dict[str, tuple[ReadingBrief, ...]] = {}
+        rows: dict[str, dict[MetricName, ReadingRow]] = {}
+        others: dict[str, tuple[ReadingBrief, ...]] = {}
         for reading in snapshot.readings:
-            found[reading.cohort] = (*found.get(reading.cohort, ()), _reading(reading))
-        return cls(digest=snapshot.digest, as_of=snapshot.as_of, cohorts=found)
+            one = _reading(reading)
+            if table and one.value is not None and one.reason is None:
+                row = ReadingRow(one.value, one.n_partners, one.n_facts, one.definition_version)
+                rows.setdefault(reading.cohort, {})[one.metric] = row
+            else:
+                others[reading.cohort] = (*others.get(reading.cohort, ()), one)
+        columns = ReadingRow._fields if rows else ()
+        return cls(digest=snapshot.digest, as_of=snapshot.as_of, columns=columns, rows=rows, cohorts=others)
+
+    def readings(self) -> Iterator[tuple[str, ReadingBrief]]:
+        """Every reading with its cohort."""
+        for cohort, rows in self.rows.items():
+            for metric, row in rows.items():
+                yield (
+                    cohort,
+                    ReadingBrief(
+                        metric=metric,
+                        value=row.value,
+                        n_partners=row.partners,
+                        n_facts=row.facts,
+                        definition_version=row.definition,
+                    ),
+                )
+        for cohort, readings in self.cohorts.items():
+            for one in readings:
+                yield cohort, one
 
     def baselines(self, windows: Mapping[MetricName, timedelta]) -> tuple[Baseline, ...]:
         """The values as baselines; `windows` are the lengths that were asked for."""
@@ -75,8 +115,7 @@ class SnapshotBrief(Lean):
                 definition_version=one.definition_version,
                 evidence_digest=self.digest,
             )
-            for cohort, readings in self.cohorts.items()
-            for one in readings
+            for cohort, one in self.readings()
         )
 
 
@@ -111,17 +150,29 @@ class MetBrief(Lean):
     reasons: tuple[str, ...] = ()
 
 
+class MetRow(NamedTuple):
+    """The same as a row of a table, of a metric that is met without more to be said of it."""
+
+    value: float
+    baseline: float | None
+    partners: int
+    facts: int
+
+
 class AssessmentBrief(Lean):
     """An assessment: by cohort what is met, and at length whatever is not; what the checks of the data found is among
     the reasons, and in full only in the evidence.
 
-    Every cohort that was judged is a key of `met`, also one that has nothing to show for it. `snapshot_digest` stood
-    here once; it is the one that was asked about.
+    Every cohort that was judged is a key of `met`, also one that has nothing to show for it; as a table of `rows`,
+    which has a row for each metric of which there is no more to be said than `columns` names, with those others in
+    `met`. `snapshot_digest` stood here once; it is the one that was asked about.
     """
 
     digest: str
     snapshot_digest: str | None = None
     as_of: Instant
+    columns: tuple[str, ...] = ()
+    rows: dict[str, dict[MetricName, MetRow]] = {}
     met: dict[str, tuple[MetBrief, ...]] = {}
     others: tuple[MetricAssessment, ...] = ()
     stop: tuple[StopTrigger, ...] = ()
@@ -131,16 +182,22 @@ class AssessmentBrief(Lean):
         return [one.model_dump(mode="json", exclude_defaults=True) for one in others]
 
     @classmethod
-    def of(cls, assessment: Assessment) -> AssessmentBrief:
+    def of(cls, assessment: Assessment, *, table: bool = False) -> AssessmentBrief:
         """What is said of an assessment."""
-        met: dict[str, tuple[MetBrief, ...]] = {item.cohort: () for item in assessment.items}
+        rows: dict[str, dict[MetricName, MetRow]] = {item.cohort: {} for item in assessment.items if table}
+        met: dict[str, tuple[MetBrief, ...]] = {item.cohort: () for item in assessment.items if not table}
         for item in assessment.items:
             brief = _met(item)
-            if brief is not None:
-                met[item.cohort] = (*met[item.cohort], brief)
+            row = _row(brief) if table and brief else None
+            if row is not None:
+                rows[item.cohort][item.metric] = row
+            elif brief is not None:
+                met[item.cohort] = (*met.get(item.cohort, ()), brief)
         return cls(
             digest=assessment.digest,
             as_of=assessment.as_of,
+            columns=MetRow._fields if table else (),
+            rows=rows,
             met=met,
             others=tuple(item.model_copy(update={"quality": ()}) for item in assessment.items if _met(item) is None),
             stop=assessment.stop,
@@ -151,9 +208,11 @@ class AssessmentBrief(Lean):
         of a metric is taken from the plan, which is the one it was judged by: the request names its digest, and that of
         the snapshot."""
         found = {(item.cohort, item.metric): item for item in self.others}
+        for cohort, rows in self.rows.items():
+            found |= {(cohort, metric): _item(plan, cohort, _of_row(metric, row)) for metric, row in rows.items()}
         for cohort, items in self.met.items():
             found |= {(cohort, one.metric): _item(plan, cohort, one) for one in items}
-        cohorts, metrics = list(self.met), [one.metric for one in plan.metrics]
+        cohorts, metrics = list(self.rows or self.met), [one.metric for one in plan.metrics]
         return Assessment(
             evidence_id=f"assessment-{self.digest.removeprefix('sha256:')[:16]}",
             digest=self.digest,
@@ -193,6 +252,16 @@ def _met(item: MetricAssessment) -> MetBrief | None:
         warning=item.warning,
         reasons=item.reasons if item.warning else item.reasons[:1] if item.by_change else (),
     )
+
+
+def _row(one: MetBrief) -> MetRow | None:
+    """None for what does not fit into a row."""
+    row = MetRow(one.value, one.baseline, one.n_partners, one.n_facts)
+    return row if _of_row(one.metric, row) == one else None
+
+
+def _of_row(metric: MetricName, row: MetRow) -> MetBrief:
+    return MetBrief(metric=metric, value=row.value, baseline=row.baseline, n_partners=row.partners, n_facts=row.facts)
 
 
 def _item(plan: RolloutPlan, cohort: str, one: MetBrief) -> MetricAssessment:

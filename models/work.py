@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from pydantic import field_serializer
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
+from pydantic_core import to_json
 
 from models.base import Duration, Frozen, Grown, Instant
 from models.brief import Lean
@@ -17,6 +19,7 @@ from models.metric import MetricName
 from models.plan import CohortSpec, Decisions, Fate, RolloutPlan
 from models.proof import Proofs
 from models.rollout import Awaited, CohortMembers, Delegation, FrozenCohort, Notice, RolloutState
+from models.terse import entries_in_full, entries_in_short, notices_in_full, notices_in_short
 
 
 class RolloutInput(Grown):
@@ -53,6 +56,15 @@ class RolloutKey(Frozen):
 
     rollout_id: str
     chain_id: str
+
+
+def _head(key: RolloutKey) -> str:
+    """What the ids of a rollout's letters begin with."""
+    return f"{key.rollout_id}/{key.chain_id}/"
+
+
+def _written(entries: Sequence[LogEntry]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json", exclude_defaults=True) for one in entries]
 
 
 class OpenRequest(Lean):
@@ -99,6 +111,7 @@ class Answer(StrEnum):
 
     SUMMARY = "summary"
     VALUES = "values"
+    TABLE = "table"
     DIGEST = "digest"
 
 
@@ -123,7 +136,8 @@ class AssessRequest(Lean):
     breaches. Key: the digests of snapshot and plan, and `tolerance_since`.
 
     `baselines_from` is the digest of the snapshot in the store whose values are the baselines; a rollout of the first
-    release sends the baselines, and expects the assessment whole. `not_before` is given for a snapshot that the watch
+    release sends the baselines, and expects the assessment whole. `brief` asks for what is met in short, `table` for
+    that as a table. `not_before` is given for a snapshot that the watch
     has measured, and says how old it may be.
     """
 
@@ -135,6 +149,7 @@ class AssessRequest(Lean):
     baselines: tuple[Baseline, ...] = ()
     baselines_from: str | None = None
     brief: bool = False
+    table: bool = False
     not_before: Instant | None = None
 
 
@@ -185,18 +200,40 @@ class StandingBrief(Lean):
 class RecordRequest(Lean):
     """Append entries to the decision log, update the standing, and put the letters about them into the outbox. Key:
     rollout, chain and sequence; of letters the notice id and the contact. Without `run_id` it is of the chain's first
-    run."""
+    run. `once`: it is written as `models/terse.py` has it; read is either.
+    """
 
     key: RolloutKey
     run_id: str | None = None
     entries: tuple[LogEntry, ...]
     standing: StandingBrief | Standing
     notices: tuple[Notice, ...] = ()
+    once: bool = Field(default=False, exclude=True)
 
     @field_serializer("entries", when_used="json")
     def _what_they_say(self, entries: tuple[LogEntry, ...]) -> list[dict[str, Any]]:
         """Without what is left open in an entry, which is most of it."""
-        return [one.model_dump(mode="json", exclude_defaults=True) for one in entries]
+        return entries_in_short(_written(entries)) if self.once else _written(entries)
+
+    @field_serializer("notices", when_used="json")
+    def _what_is_written(self, notices: tuple[Notice, ...]) -> list[dict[str, Any]]:
+        written = [one.model_dump(mode="json") for one in notices]
+        return notices_in_short(written, _written(self.entries), _head(self.key)) if self.once else written
+
+    @field_validator("entries", mode="before")
+    @classmethod
+    def _entries_in_full(cls, given: Any, info: ValidationInfo) -> Any:
+        if info.mode != "json" or not isinstance(given, list):
+            return given
+        return tuple(LogEntry.model_validate_json(to_json(one)) for one in entries_in_full(given))
+
+    @field_validator("notices", mode="before")
+    @classmethod
+    def _notices_in_full(cls, given: Any, info: ValidationInfo) -> Any:
+        if info.mode != "json" or not isinstance(given, list) or not {"key", "entries"} <= info.data.keys():
+            return given
+        full = notices_in_full(given, _written(info.data["entries"]), _head(info.data["key"]))
+        return tuple(Notice.model_validate_json(to_json(one)) for one in full)
 
 
 class EnrolRequest(Lean):

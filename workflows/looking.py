@@ -64,7 +64,8 @@ class Looking(Leaving):
                 phase=state.phase.value,
                 tolerance_since=state.tolerance_since or request.as_of,
                 baselines_from=baselines_from(state),
-                brief=True,
+                brief=not self._once,
+                table=self._once,
             ),
             f"judge: {step.about}",
             MEASURING,
@@ -94,7 +95,8 @@ class Looking(Leaving):
             phase=state.phase.value,
             tolerance_since=state.tolerance_since or oldest,
             baselines_from=baselines_from(state),
-            brief=True,
+            brief=not self._once,
+            table=self._once,
             not_before=oldest,
         )
         try:

@@ -263,7 +263,7 @@ class PartnerRollout(Looking):
     def _record_of(self) -> RecordRequest:
         """What waits to be recorded; from now on it does not change any more."""
         self._state = self._state.model_copy(update={"recording": self._state.unrecorded[-1].sequence})
-        return record_of(self._state, self._key(), workflow.info().run_id, self._now())
+        return record_of(self._state, self._key(), workflow.info().run_id, self._now(), once=self._once)
 
     async def _notify(self, step: Step) -> None:
         notices = self._state.notices
@@ -292,7 +292,7 @@ class PartnerRollout(Looking):
             as_of=self._now().programme,
             **named(state, state.cohorts),
             windows={metric.metric: plan.phases.baseline_window for metric in plan.metrics},
-            answer=Answer.VALUES,
+            answer=Answer.TABLE if self._once else Answer.VALUES,
         )
         found = await self._measure(request, "measure the baselines")
         values = found.baselines(request.windows) if isinstance(found, SnapshotBrief) else baselines_of(found)

@@ -35,8 +35,12 @@ def baselines_from(state: RolloutState) -> str | None:
     return state.baselines[0].evidence_digest if state.baselines else None
 
 
-def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> RecordRequest:
-    """Everything that waits to be recorded, and the letters about it."""
+def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now, *, once: bool = True) -> RecordRequest:
+    """Everything that waits to be recorded, and the letters about it.
+
+    Args:
+        once: nothing is said twice in it. False for a run that began before there was this.
+    """
     return writable(
         RecordRequest(
             key=key,
@@ -44,6 +48,7 @@ def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now) -> Re
             entries=state.unrecorded,
             standing=standing_of(state, now),
             notices=state.notices,
+            once=once,
         )
     )
 
