@@ -226,6 +226,7 @@ def _judged(task: Task, measured: Measured, mark: WatchMark | None, past: eviden
         cohorts={cohort.name for cohort in rollout.standing.watched},
         whole=task.metrics is None,
         since=_since(task),
+        short=rollout.short_words,
     )
     return _Judged(task, measured, assessment, mark, sight, next_word(sight, mark))
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from models.base import digest_json
-from models.command import WATCH_ACTOR, ReportBreach, ReportEvidence, Verb
+from models.command import NOTHING_CHANGED, WATCH_ACTOR, DailyWord, ReportBreach, ReportEvidence, Verb
 from models.evidence import Assessment, MetricAssessment, Verdict
 from models.metric import MetricUse
 from models.quality import Check, Severity
@@ -27,18 +27,19 @@ class Word(NamedTuple):
     """One signal to a rollout."""
 
     verb: Verb
-    command: ReportBreach | ReportEvidence
+    command: ReportBreach | ReportEvidence | DailyWord
 
 
 class Sight(NamedTuple):
     """What a look saw. `whole` is a look at every metric of every watched cohort; `since` is when the rollout last
-    began to count breaches, at its start or when it was resumed."""
+    began to count breaches, at its start or when it was resumed; `short`: it reads the daily word in short."""
 
     key: RolloutKey
     assessment: Assessment
     cohorts: Collection[str]
     whole: bool
     since: datetime
+    short: bool = False
 
 
 def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
@@ -67,12 +68,15 @@ def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
     changed = mark is None or mark.signature != after.signature
     if not changed and not _daily_word_is_due(sight, mark):
         return None
+    if sight.short and not changed:
+        seen_at = assessment.as_of.replace(microsecond=0)
+        return Word(Verb.REPORT_EVIDENCE, DailyWord(as_of=seen_at, evidence_digest=assessment.digest[:QUIET_DIGEST]))
     return Word(
         Verb.REPORT_EVIDENCE,
         ReportEvidence(
             request_id=request_id,
             actor=WATCH_ACTOR,
-            reason=_bounded(summary(assessment)) if changed else "nothing has changed",
+            reason=_bounded(summary(assessment)) if changed else NOTHING_CHANGED,
             as_of=assessment.as_of,
             changed=changed,
             evidence_digest=assessment.digest if changed else assessment.digest[:QUIET_DIGEST],

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from models.base import Frozen, Instant
 from models.claims import DecisionKeys, PublicKey
-from models.command import Verb
+from models.command import NOTHING_CHANGED, WATCH_ACTOR, DailyWord, Verb, word_id
 from models.log import LogEntry, Outcome
 from models.terse import entries_in_full
 
@@ -273,6 +273,10 @@ def _request(place: dict[str, Any], name: str, identity: str, sent: Iterable[dic
     arguments = read(sent)
     body = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else {}
     about = " ".join(str(body[key]) for key in ("choice", "gate", "metric", "role", "until") if body.get(key))
+    short = body.keys() == DailyWord.model_fields.keys()
+    if name == Verb.REPORT_EVIDENCE and short:
+        told = {"request_id": word_id(str(body["evidence_digest"])), "actor": WATCH_ACTOR, "reason": NOTHING_CHANGED}
+        body = {**body, **told, "changed": False}
     word = name == Verb.REPORT_EVIDENCE and body.get("changed") is False
     return Line(
         **place,

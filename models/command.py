@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 
-from models.base import Wire
+from models.base import Frozen, Wire
 from models.metric import MetricName
 from models.plan import StopResolution
 
@@ -71,6 +71,8 @@ class Command(Wire):
 class Decide(Command):
     """A decision at a gate, bound to the plan and to the evidence the person saw."""
 
+    silent = Command.silent | {"declared_conflict"}
+
     gate: Name
     choice: Choice
     plan_digest: Name
@@ -125,6 +127,30 @@ class ReportEvidence(Command):
     evidence_digest: Name
 
 
+class DailyWord(Frozen):
+    """The watch's word that nothing has changed, without what is the same every day; only for a rollout that has said
+    that it reads it. A word that says anything else says it at length."""
+
+    as_of: AwareDatetime
+    evidence_digest: Name
+
+    def at_length(self) -> ReportEvidence:
+        """The word as every rollout reads it."""
+        return ReportEvidence(
+            request_id=word_id(self.evidence_digest),
+            actor=WATCH_ACTOR,
+            reason=NOTHING_CHANGED,
+            as_of=self.as_of,
+            changed=False,
+            evidence_digest=self.evidence_digest,
+        )
+
+
+def word_id(evidence_digest: str) -> str:
+    """The request id of a daily word that bears none."""
+    return f"watch-{evidence_digest}"[:100]
+
+
 class Stop(Command):
     """End the rollout, saying what becomes of finished, current and pending cohorts."""
 
@@ -170,3 +196,6 @@ COMMANDS: dict[Verb, type[Command]] = {
 
 WATCH_ACTOR = "partner-watch"
 """The actor the watch reports as."""
+
+NOTHING_CHANGED = "nothing has changed"
+"""What the watch gives as its reason then."""

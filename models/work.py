@@ -71,6 +71,7 @@ class OpenRequest(Lean):
     """Register a rollout in the store so that the watch and the lists see it. Key: rollout and chain.
 
     Without a plan it is the one under `plan_digest` that the chain began with: the first event of its first run.
+    `short_words`: it reads the watch's `DailyWord`.
     """
 
     key: RolloutKey
@@ -78,6 +79,7 @@ class OpenRequest(Lean):
     plan_digest: str
     clock: ProgrammeClock
     decisions: Decisions = Decisions.UNSIGNED
+    short_words: bool = False
 
 
 class KeysRequest(Frozen):

@@ -41,7 +41,7 @@ class UnknownBaselines(Exception):
 
 
 class StoredRollout(Frozen):
-    """A rollout as lists show it and the watch needs it."""
+    """A rollout as lists show it and the watch needs it. `short_words`: it reads the watch's `DailyWord`."""
 
     key: RolloutKey
     plan: RolloutPlan
@@ -51,6 +51,7 @@ class StoredRollout(Frozen):
     standing: Standing
     opened_at: Instant
     updated_at: Instant
+    short_words: bool = False
 
 
 async def open_rollout(conn: Connection, request: OpenRequest) -> None:
@@ -71,6 +72,7 @@ async def open_rollout(conn: Connection, request: OpenRequest) -> None:
         request.clock.programme_start,
         request.clock.speed,
         request.decisions.value,
+        request.short_words,
     )
     await conn.execute(_SUPERSEDE, request.key.rollout_id, request.key.chain_id)
 
@@ -254,6 +256,7 @@ def _stored(row: Any) -> StoredRollout:
         clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
         decisions=Decisions(row["decisions"]),
         standing=standing,
+        short_words=row["short_words"],
         opened_at=row["opened_at"],
         updated_at=row["updated_at"],
     )

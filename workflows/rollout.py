@@ -225,7 +225,10 @@ class PartnerRollout(Looking):
         try:
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._woken, timeout=timeout, timeout_summary="nearest moment of the plan"
+                    lambda: self._woken,
+                    timeout=timeout,
+                    # There is no other timer, and its event says when it fires.
+                    timeout_summary=None if self._once else "nearest moment of the plan",
                 )
         finally:
             self._waiting, self._until = False, None
@@ -251,6 +254,7 @@ class PartnerRollout(Looking):
             plan_digest=state.plan_digest,
             clock=state.clock,
             decisions=state.decisions,
+            short_words=self._once,
         )
         await self._call("open_rollout", request, None, "register with the store and the watch")
         self._state = done(self._state, step, self._now()).model_copy(update={"registered": True})
