@@ -105,7 +105,9 @@ async def record(conn: Connection, request: RecordRequest, signer: LogSigner | N
     """Append to the log and update the standing; to be called in a transaction."""
     new = await log.append(conn, request.key, request.run_id or request.key.chain_id, request.entries)
     last = max((entry.sequence for entry in request.entries), default=0)
-    if isinstance(request.standing, StandingBrief):
+    if request.standing is None:
+        await rollouts.keep_standing(conn, request.key, last)
+    elif isinstance(request.standing, StandingBrief):
         await rollouts.update_brief(conn, request.key, request.standing, last)
     else:
         await rollouts.update_standing(conn, request.key, request.standing, last)

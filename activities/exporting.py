@@ -78,7 +78,7 @@ class ExportActivities:
         exported, is told of in the result.
         """
         with named_errors():
-            return await export_chain(self._pool, self._client, request.key, request.run_id)
+            return await export_chain(self._pool, self._client, request.key, request.run_id or request.key.chain_id)
 
 
 async def export_chain(

@@ -9,8 +9,9 @@ from temporalio import activity
 
 from activities.delivery import Delivery
 from activities.errors import borrowed, unknown_letters, unknown_rollout
+from models.letter import notice_head
 from models.rollout import Notice
-from models.work import NotifyRequest
+from models.work import NotifyRequest, RolloutKey
 from store import notices, rollouts
 
 WITHIN = timedelta(seconds=8)
@@ -40,9 +41,16 @@ class NoticeActivities:
             for notice in request.notices:
                 if isinstance(notice, Notice):
                     await notices.queue(conn, request.key, plan, notice)
-            ids = [one if isinstance(one, str) else one.notice_id for one in request.notices]
+            ids = [_whole_id(request.key, one) for one in request.notices]
             absent = await notices.absent(conn, request.key, ids)
         got_through = await self._delivery.deliver(ids, WITHIN)
         if absent:
             raise unknown_letters(absent)
         return got_through
+
+
+def _whole_id(key: RolloutKey, named: str | Notice) -> str:
+    if isinstance(named, Notice):
+        return named.notice_id
+    head = notice_head(key.rollout_id, key.chain_id)
+    return head + named.removeprefix(head)

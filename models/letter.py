@@ -65,7 +65,12 @@ class OutboxLetter(Frozen):
 
 def notice_id(rollout_id: str, chain_id: str, about: int, kind: str) -> str:
     """Under which a notice about an entry is known: the same each time it is written."""
-    return f"{rollout_id}/{chain_id}/{about}/{kind}"
+    return f"{notice_head(rollout_id, chain_id)}{about}/{kind}"
+
+
+def notice_head(rollout_id: str, chain_id: str) -> str:
+    """What the ids of a rollout's notices begin with."""
+    return f"{rollout_id}/{chain_id}/"
 
 
 def place_of(found: str, rollout_id: str, chain_id: str) -> tuple[int, str] | None:
@@ -74,7 +79,7 @@ def place_of(found: str, rollout_id: str, chain_id: str) -> tuple[int, str] | No
     Raises:
         ValueError: it is no notice of this chain.
     """
-    head = f"{rollout_id}/{chain_id}/"
+    head = notice_head(rollout_id, chain_id)
     if not found.startswith(head):
         raise ValueError(f"{found[:200]!r} is no notice of {head[:-1]}")
     told = _ID.fullmatch(found.removeprefix(head))

@@ -14,6 +14,7 @@ from models.base import Duration, Frozen, Grown, Instant
 from models.brief import Lean
 from models.clock import ProgrammeClock
 from models.evidence import Baseline
+from models.letter import notice_head
 from models.log import LogEntry
 from models.metric import MetricName
 from models.plan import CohortSpec, Decisions, Fate, RolloutPlan
@@ -59,8 +60,7 @@ class RolloutKey(Frozen):
 
 
 def _head(key: RolloutKey) -> str:
-    """What the ids of a rollout's letters begin with."""
-    return f"{key.rollout_id}/{key.chain_id}/"
+    return notice_head(key.rollout_id, key.chain_id)
 
 
 def _written(entries: Sequence[LogEntry]) -> list[dict[str, Any]]:
@@ -202,13 +202,14 @@ class StandingBrief(Lean):
 class RecordRequest(Lean):
     """Append entries to the decision log, update the standing, and put the letters about them into the outbox. Key:
     rollout, chain and sequence; of letters the notice id and the contact. Without `run_id` it is of the chain's first
-    run. `once`: it is written as `models/terse.py` has it; read is either.
+    run; without a standing the rollout stands as the record before says. `once`: it is written as `models/terse.py` has
+    it; read is either.
     """
 
     key: RolloutKey
     run_id: str | None = None
     entries: tuple[LogEntry, ...]
-    standing: StandingBrief | Standing
+    standing: StandingBrief | Standing | None = None
     notices: tuple[Notice, ...] = ()
     once: bool = Field(default=False, exclude=True)
 
@@ -256,23 +257,37 @@ class EnrolRequest(Lean):
     record: RecordRequest | None = None
     proofs: Proofs | None = None
 
+    @field_serializer("record", when_used="json")
+    def _without_its_key(self, record: RecordRequest | None) -> dict[str, Any] | None:
+        """The record is of the same rollout."""
+        return None if record is None else record.model_dump(mode="json", exclude={"key"} if record.once else None)
+
+    @field_validator("record", mode="before")
+    @classmethod
+    def _with_its_key(cls, given: Any, info: ValidationInfo) -> Any:
+        if info.mode != "json" or not isinstance(given, dict) or "key" not in info.data:
+            return given
+        return RecordRequest.model_validate_json(to_json({"key": info.data["key"], **given}))
+
 
 class NotifyRequest(Frozen):
     """Deliver notices to the owners who hold the roles. Those that are in the outbox since the record of what they are
-    about are named by their id; the others are queued. Key: the notice id."""
+    about are named by their id, which may leave out the rollout and the chain; the others are queued. Key: the notice
+    id."""
 
     key: RolloutKey
     notices: tuple[str | Notice, ...]
 
 
-class ExportRequest(Frozen):
-    """Keep Temporal's history of a run, and of those before it in the chain. Key: rollout, chain and run."""
+class ExportRequest(Lean):
+    """Keep Temporal's history of a run, and of those before it in the chain; without `run_id` of the chain's first run.
+    Key: rollout, chain and run."""
 
     key: RolloutKey
-    run_id: str
+    run_id: str | None = None
 
 
-class ExportResult(Frozen):
+class ExportResult(Lean):
     """What is kept now: how many runs, and of the run that asked its events and the sha256 (hex) of its JSON.
 
     `missing_run` came before them, and was deleted before it could be exported.

@@ -25,6 +25,7 @@ from store.statements import statement
 
 _OPEN = statement("rollouts/open_rollout")
 _SUPERSEDE = statement("rollouts/supersede")
+_AS_IT_WAS = statement("rollouts/keep_standing")
 _STANDING = statement("rollouts/update_standing")
 _BRIEF = statement("rollouts/update_brief")
 
@@ -135,6 +136,11 @@ async def update_standing(conn: Connection, key: RolloutKey, standing: Standing,
         sequence,
         *_people(standing),
     )
+
+
+async def keep_standing(conn: Connection, key: RolloutKey, sequence: int) -> None:
+    """The newest entries of the log have not changed where the rollout stands."""
+    await conn.execute(_AS_IT_WAS, key.rollout_id, key.chain_id, sequence)
 
 
 async def update_brief(conn: Connection, key: RolloutKey, standing: StandingBrief, sequence: int) -> None:

@@ -28,7 +28,9 @@ class Leaving(Operations):
         raise NotImplementedError
 
     async def _export(self, step: Step) -> None:
-        request = ExportRequest(key=self._key(), run_id=workflow.info().run_id)
+        run_id = workflow.info().run_id
+        first = run_id == self._state.chain_id
+        request = ExportRequest(key=self._key(), run_id=None if first and self._once else run_id)
         result = await self._aside("export_history", request, ExportResult, f"export the history {step.about}")
         if result is not None:
             now = self._now()

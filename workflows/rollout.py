@@ -39,6 +39,8 @@ with workflow.unsafe.imports_passed_through():
         ResolveRequest,
         RolloutInput,
         RolloutResult,
+        Standing,
+        StandingBrief,
     )
     from models.writable import writable
     from workflows.actions import allowed_actions
@@ -89,6 +91,8 @@ class PartnerRollout(Looking):
         self._waiting = False
         self._together = True
         self._export_first = True
+        self._told: StandingBrief | Standing | None = None
+        self._telling: StandingBrief | Standing | None = None
         self._shown: dict[SearchAttributeKey[Any], Any] = {}
         self._phase_at_start: Phase | None = None
         if given.state is not None:
@@ -262,16 +266,27 @@ class PartnerRollout(Looking):
     async def _record(self, step: Step) -> None:
         request = self._record_of()
         await self._call("record_decisions", request, int, in_short(request.entries))
-        self._state = done(recorded(self._state, request.entries[-1].sequence), step, self._now())
+        self._was_recorded(request)
+        self._state = done(self._state, step, self._now())
 
     def _record_of(self) -> RecordRequest:
         """What waits to be recorded; from now on it does not change any more."""
         self._state = self._state.model_copy(update={"recording": self._state.unrecorded[-1].sequence})
-        return record_of(self._state, self._key(), workflow.info().run_id, self._now(), once=self._once)
+        # Until it is answered nobody knows where the store believes that the rollout stands.
+        told, self._told = self._told, None
+        now, run_id = self._now(), workflow.info().run_id
+        request = record_of(self._state, self._key(), run_id, now, once=self._once, told=told)
+        self._telling = request.standing or told
+        return request
+
+    def _was_recorded(self, request: RecordRequest) -> None:
+        self._told = self._telling
+        self._state = recorded(self._state, request.entries[-1].sequence)
 
     async def _notify(self, step: Step) -> None:
         notices = self._state.notices
-        request = writable(NotifyRequest(key=self._key(), notices=notices_of(self._state)))
+        letters = notices_of(self._state, self._key(), once=self._once)
+        request = writable(NotifyRequest(key=self._key(), notices=letters))
         await self._call("notify_owners", request, int, notices[0].subject[:100])
         sent = {notice.notice_id for notice in notices}
         rest = tuple(one for one in self._state.notices if one.notice_id not in sent)
@@ -308,7 +323,7 @@ class PartnerRollout(Looking):
         result = await self._effect("enrol_partners", step.about, Fate.KEEP, record)
         now = self._now()
         if record is not None:
-            self._state = recorded(self._state, record.entries[-1].sequence)
+            self._was_recorded(record)
         self._state = enrolled(done(self._state, step, now), step.about, result.changed, now)
 
     async def _withdraw(self, step: Step) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.letter import only_names
+from models.letter import notice_head, only_names
 from models.log import EntryKind, LogEntry
 from models.rollout import CohortMembers, FrozenCohort, Notice, RolloutState
 from models.work import RecordRequest, RolloutKey, Standing, StandingBrief
@@ -35,28 +35,43 @@ def baselines_from(state: RolloutState) -> str | None:
     return state.baselines[0].evidence_digest if state.baselines else None
 
 
-def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now, *, once: bool = True) -> RecordRequest:
+def record_of(
+    state: RolloutState,
+    key: RolloutKey,
+    run_id: str,
+    now: Now,
+    *,
+    once: bool = True,
+    told: StandingBrief | Standing | None = None,
+) -> RecordRequest:
     """Everything that waits to be recorded, and the letters about it.
 
     Args:
+        told: the standing that the last record told of.
         once: nothing is said twice in it. False for a run that began before there was this.
     """
+    standing = standing_of(state, now)
     return writable(
         RecordRequest(
             key=key,
             run_id=run_id if run_id != key.chain_id else None,
             entries=state.unrecorded,
-            standing=standing_of(state, now),
+            standing=None if once and standing == told else standing,
             notices=state.notices,
             once=once,
         )
     )
 
 
-def notices_of(state: RolloutState) -> tuple[str | Notice, ...]:
+def notices_of(state: RolloutState, key: RolloutKey, *, once: bool = True) -> tuple[str | Notice, ...]:
     """The letters to be delivered, by name. One that was written before logs named letters is sent whole: the release
-    that recorded it may not have put it into the outbox."""
-    return tuple(one.notice_id if one.to else one for one in state.notices)
+    that recorded it may not have put it into the outbox.
+
+    Args:
+        once: without the rollout and the chain. False as above.
+    """
+    head = notice_head(key.rollout_id, key.chain_id) if once else ""
+    return tuple(one.notice_id.removeprefix(head) if one.to else one for one in state.notices)
 
 
 def in_short(entries: Sequence[LogEntry]) -> str:
