@@ -39,8 +39,6 @@ with workflow.unsafe.imports_passed_through():
         ResolveRequest,
         RolloutInput,
         RolloutResult,
-        Standing,
-        StandingBrief,
     )
     from models.writable import writable
     from workflows.actions import allowed_actions
@@ -69,7 +67,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.step import Step, StepKind, done, failed
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
-    from workflows.wire import in_short, named, named_one, notices_of, record_of, recorded
+    from workflows.wire import Told, in_short, named, named_one, notices_of, record_of, recorded
 
 T = TypeVar("T")
 
@@ -91,8 +89,7 @@ class PartnerRollout(Looking):
         self._waiting = False
         self._together = True
         self._export_first = True
-        self._told: StandingBrief | Standing | None = None
-        self._telling: StandingBrief | Standing | None = None
+        self._told = Told()
         self._shown: dict[SearchAttributeKey[Any], Any] = {}
         self._phase_at_start: Phase | None = None
         if given.state is not None:
@@ -272,15 +269,11 @@ class PartnerRollout(Looking):
     def _record_of(self) -> RecordRequest:
         """What waits to be recorded; from now on it does not change any more."""
         self._state = self._state.model_copy(update={"recording": self._state.unrecorded[-1].sequence})
-        # Until it is answered nobody knows where the store believes that the rollout stands.
-        told, self._told = self._told, None
-        now, run_id = self._now(), workflow.info().run_id
-        request = record_of(self._state, self._key(), run_id, now, once=self._once, told=told)
-        self._telling = request.standing or told
-        return request
+        told = self._told if self._once else None
+        return record_of(self._state, self._key(), workflow.info().run_id, self._now(), told)
 
     def _was_recorded(self, request: RecordRequest) -> None:
-        self._told = self._telling
+        self._told.taken()
         self._state = recorded(self._state, request.entries[-1].sequence)
 
     async def _notify(self, step: Step) -> None:

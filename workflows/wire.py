@@ -35,20 +35,29 @@ def baselines_from(state: RolloutState) -> str | None:
     return state.baselines[0].evidence_digest if state.baselines else None
 
 
-def record_of(
-    state: RolloutState,
-    key: RolloutKey,
-    run_id: str,
-    now: Now,
-    *,
-    once: bool = True,
-    told: StandingBrief | Standing | None = None,
-) -> RecordRequest:
+class Told:
+    """Where the store believes that a rollout stands, so that it need not be told again. While a record is under way
+    nobody knows: one that failed may have been written all the same."""
+
+    def __init__(self) -> None:
+        self._known: StandingBrief | Standing | None = None
+        self._sent: StandingBrief | Standing | None = None
+
+    def news(self, standing: StandingBrief | Standing) -> StandingBrief | Standing | None:
+        """What a record has to say of a standing: nothing where the store has it."""
+        known, self._known, self._sent = self._known, None, standing
+        return None if standing == known else standing
+
+    def taken(self) -> None:
+        """The record has been written."""
+        self._known = self._sent
+
+
+def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now, told: Told | None = None) -> RecordRequest:
     """Everything that waits to be recorded, and the letters about it.
 
     Args:
-        told: the standing that the last record told of.
-        once: nothing is said twice in it. False for a run that began before there was this.
+        told: what the store knows, with which nothing is said twice. None for a run that began before there was this.
     """
     standing = standing_of(state, now)
     return writable(
@@ -56,9 +65,9 @@ def record_of(
             key=key,
             run_id=run_id if run_id != key.chain_id else None,
             entries=state.unrecorded,
-            standing=None if once and standing == told else standing,
+            standing=standing if told is None else told.news(standing),
             notices=state.notices,
-            once=once,
+            once=told is not None,
         )
     )
 

@@ -210,6 +210,21 @@ async def test_an_entry_is_the_same_whether_it_was_written_with_what_it_leaves_o
     assert whole.kind is EntryKind.PHASE
 
 
+async def test_a_record_without_a_standing_leaves_it_and_none_from_before_comes_late(
+    setting: Setting, effects: BothEffects
+) -> None:
+    await effects.record_decisions(record(setting, 1, status="paused"))
+    late = record(setting, 2, status="running")
+    same = RecordRequest(key=setting.key, run_id="run-1", entries=(entry(2), entry(3)))
+    assert await effects.record_decisions(same) == 2
+    assert (await stored(setting)).standing.status == "paused"
+    assert await effects.record_decisions(late) == 0
+    assert (await stored(setting)).standing.status == "paused"
+    await effects.record_decisions(record(setting, 4, status="running"))
+    assert (await stored(setting)).standing.status == "running"
+    assert await log(setting) == [1, 2, 3, 4]
+
+
 # Baselines.
 
 
@@ -228,6 +243,12 @@ async def test_baselines_named_by_their_evidence_judge_as_those_sent_along(
     assert named.items[0].baseline == frozen[0].value
     short = await metrics.assess_thresholds(setting.assessing(now.digest, baselines_from=before.digest, brief=True))
     assert short == AssessmentBrief.of(named)
+    table = await metrics.assess_thresholds(setting.assessing(now.digest, baselines_from=before.digest, table=True))
+    assert table == AssessmentBrief.of(named, table=True)
+    rows = await metrics.fetch_metrics(setting.fetching().model_copy(update={"answer": Answer.TABLE}))
+    assert isinstance(rows, SnapshotBrief)
+    assert rows.baselines(setting.fetching().windows) == frozen
+    assert not rows.cohorts
 
 
 async def test_baselines_that_are_remembered_are_those_that_were_read(

@@ -140,15 +140,17 @@ async def test_a_letter_that_the_log_names_goes_to_whom_it_was_written_and_to_no
     assert sorted(contact for _, contact in bird.carried) == ["dee@example.com", "sam.sponsor@example.com"]
 
 
+@pytest.mark.parametrize("head", ["test-plan/chain-1/", ""])
 async def test_a_letter_that_was_recorded_is_delivered_by_its_name_and_one_that_was_not_is_an_error(
-    setting: Setting,
+    setting: Setting, head: str
 ) -> None:
+    """By its whole name, or by what is left without the rollout and its chain."""
     bird = Pigeon()
     await recording(setting).record_decisions(setting.recording(entry(1)).model_copy(update={"notices": (notice(1),)}))
-    named = NotifyRequest(key=setting.key, notices=(notice(1).notice_id,))
+    named = NotifyRequest(key=setting.key, notices=(f"{head}1/paused",))
     with pytest.raises(ApplicationError, match="not in the outbox: test-plan/chain-1/2/paused") as refused:
         await telling(setting.pool, bird).notify_owners(
-            NotifyRequest(key=setting.key, notices=(notice(2).notice_id, notice(1).notice_id))
+            NotifyRequest(key=setting.key, notices=(f"{head}2/paused", f"{head}1/paused"))
         )
     assert len(bird.carried) == 2, "one that is missing keeps no other"
     assert await telling(setting.pool, bird).notify_owners(named) == 0

@@ -12,9 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.delivery import Delivery
 from activities.watching import WatchActivities
-from models.command import WATCH_ACTOR, ReportBreach, ReportEvidence
+from models.command import WATCH_ACTOR, DailyWord, ReportBreach, ReportEvidence
 from models.work import TickRequest, TickResult
 from store.evidence import read_evidence
+from store.rollouts import open_rollout
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import DAY, PILOT_COHORT, SLA, START, Pool, Setting, notice
 from tests.facts import silence, slump
@@ -81,6 +82,24 @@ async def test_a_quiet_day_is_one_word_and_no_evidence_but_its_verdicts(
     assert [await setting.pool.fetchval(found, f"{digest}%") for digest in named] == [1, 1, 1]
     assert await setting.pool.fetchval("select count(*) from evidence where rollout_id = 'six-hourly'") == 6
     assert await setting.pool.fetchval("select count(*) from judged_reading where rollout_id = 'six-hourly'") == 18
+
+
+@pytest.mark.parametrize("short", [False, True])
+async def test_a_rollout_that_reads_short_words_is_told_in_short_of_days_without_a_change_and_of_nothing_else(
+    setting: Setting, watch: WatchActivities, dev_server: WorkflowEnvironment, short: bool
+) -> None:
+    setting = Setting(setting.pool, make_plan(id="short-words"))
+    async with setting.pool.acquire() as conn, conn.transaction():
+        await open_rollout(conn, setting.opening().model_copy(update={"short_words": short}))
+    await setting.watch(PILOT_COHORT)
+    async with workflow_of(dev_server, setting) as box:
+        for day in range(3):
+            await tick(watch, day + 0.5)
+        words = [word for word in await box.words() if isinstance(word, ReportEvidence)]
+        said = [set(one) for one in await box.said()]
+    assert [(word.actor, word.changed) for word in words] == [(WATCH_ACTOR, True), *[(WATCH_ACTOR, False)] * 2]
+    assert {"actor", "reason", "request_id", "changed"} <= said[0]
+    assert [one == set(DailyWord.model_fields) for one in said] == [False, short, short]
 
 
 async def test_a_breach_is_told_once_and_so_is_its_end(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,7 +71,14 @@ def assessment(*items: MetricAssessment, stop: tuple[StopTrigger, ...] = ()) -> 
 
 def there_and_back(whole: Assessment) -> Assessment:
     """As a rollout has it: written into a history, and read from there."""
-    return AssessmentBrief.model_validate_json(to_json(AssessmentBrief.of(whole))).against(PLAN, whole.snapshot_digest)
+    found = [
+        AssessmentBrief.model_validate_json(to_json(AssessmentBrief.of(whole, table=table))).against(
+            PLAN, whole.snapshot_digest
+        )
+        for table in (False, True)
+    ]
+    assert found[0] == found[1], "a table says something else"
+    return found[0]
 
 
 EVERYTHING = st.builds(
@@ -158,6 +166,22 @@ def test_nothing_judged_stays_nothing_judged() -> None:
 def test_a_metric_that_is_met_takes_a_hundred_bytes() -> None:
     whole = assessment(*(judged(f"wave-{number}", metric) for number in range(6) for metric in METRICS))
     assert len(to_json(AssessmentBrief.of(whole))) < 300 + 6 * 20 + 100 * len(whole.items)
+
+
+def test_as_a_table_it_takes_half_of_that_and_names_its_columns_once() -> None:
+    whole = assessment(*(judged(f"wave-{number}", metric) for number in range(6) for metric in METRICS))
+    said = json.loads(to_json(AssessmentBrief.of(whole, table=True)))
+    assert len(to_json(said)) < 300 + 6 * 20 + 50 * len(whole.items)
+    assert said["columns"] == ["value", "baseline", "partners", "facts"]
+    assert said["rows"]["wave-0"][METRICS[0].value] == [90.0, 92.5, 12, 300]
+    assert "met" not in said
+
+
+def test_what_has_more_to_be_said_of_stands_beside_the_table() -> None:
+    warned = judged("pilot", METRICS[0], warning=True)
+    said = json.loads(to_json(AssessmentBrief.of(assessment(warned, judged("pilot", METRICS[1])), table=True)))
+    assert list(said["rows"]["pilot"]) == [METRICS[1].value]
+    assert [one["metric"] for one in said["met"]["pilot"]] == [METRICS[0].value]
 
 
 def reading(cohort: str, metric: MetricName, value: float | None) -> CohortReading:

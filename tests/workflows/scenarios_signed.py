@@ -18,6 +18,7 @@ from tests.workflows.scenarios_asked import ASKED
 from tests.workflows.scenarios_closing import CLOSING
 from tests.workflows.scenarios_each import EACH
 from tests.workflows.scenarios_kept import KEPT
+from tests.workflows.scenarios_once import ONCE
 
 DANA = "dana.deputy@example.com"
 
@@ -123,4 +124,4 @@ SIGNED: dict[str, Scenario] = {
     "signed_automatic_stop": Scenario(automatic_stop, signed_plan, (collapse,)),
 }
 
-PATHS = SCENARIOS | ASKED | SIGNED | CLOSING | KEPT | EACH
+PATHS = SCENARIOS | ASKED | SIGNED | CLOSING | KEPT | EACH | ONCE

@@ -1,0 +1,50 @@
+"""The path of a rollout that hears day by day that nothing has changed, and then nothing more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from models.command import DailyWord
+from models.names import WATCH_ID
+from models.rollout import HoldKind, Status
+from tests.workflows.live import Live
+from tests.workflows.scenarios import Pool, Scenario, patient_plan, pilot_enrolled, soon, stop_now, to_pilot
+
+
+async def once_words(live: Live, pool: Pool) -> None:
+    """The timer that waits for the watch's silence is set anew with its words, and never fires for nothing; once the
+    watch is silent the rollout holds no later than its plan says."""
+    await to_pilot(live)
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
+    await live.days(12)
+    first, *rest = _since_the_first_short_word((await live.handle.fetch_history()).events)
+    assert len([one for one in rest if is_short_word(one)]) >= 6
+    assert not [one for one in (first, *rest) if one.event_type == EventType.EVENT_TYPE_TIMER_FIRED]
+    started = [one for one in rest if one.event_type == EventType.EVENT_TYPE_TIMER_STARTED]
+    assert 0 < len(started) < len([one for one in rest if is_short_word(one)])
+    await live.client.get_workflow_handle(WATCH_ID).terminate("the watch falls silent")
+    view = await live.until_status(Status.HOLDING, within_days=6)
+    [hold] = view.holds
+    assert hold.kind is HoldKind.WATCH_SILENT
+    assert view.last_evidence_at is not None
+    silent = hold.since - view.last_evidence_at
+    assert timedelta(0) <= silent - live.plan.phases.watchdog < timedelta(hours=1)
+    await stop_now(live)
+
+
+def is_short_word(event: HistoryEvent) -> bool:
+    """Whether the watch says that nothing has changed, and no more."""
+    sent = event.workflow_execution_signaled_event_attributes.input.payloads
+    return bool(sent) and json.loads(sent[0].data).keys() == DailyWord.model_fields.keys()
+
+
+def _since_the_first_short_word(events: Sequence[HistoryEvent]) -> Sequence[HistoryEvent]:
+    return events[next(at for at, event in enumerate(events) if is_short_word(event)) :]
+
+
+ONCE: dict[str, Scenario] = {"once_words": Scenario(once_words, patient_plan)}
