@@ -36,12 +36,13 @@ from audit.trail import Kind, attributes, decision_keys, lines_of, once, payload
 from audit.tree import leaf_hash, root
 from models.canonical import canonical
 from models.claims import DecisionKeys, PublicKey
-from models.letter import PROGRAMS, OutboxLetter
+from models.letter import PROGRAMS, OutboxLetter, notice_head
 from models.letter import said as said_to_programs
 from models.log import LogEntry
 from models.names import DEPLOYMENT
 from models.plan import RolloutPlan
 from models.rollout import Notice
+from models.terse import entries_in_full, notices_in_full
 from tests.signing import Pen
 
 HISTORIES = Path(__file__).parents[1] / "replay" / "histories"
@@ -180,7 +181,10 @@ def letters_in(plan: RolloutPlan, runs: Sequence[dict[str, Any]]) -> bytes | Non
             for given in read(payloads(attributes(event), "input")):
                 asked = (given.get("record") or given) if isinstance(given, dict) else {}
                 # Letters that are only delivered are named; what they say stands in the request that recorded them.
-                for one in (one for one in asked.get("notices") or () if isinstance(one, dict)):
+                sent = [one for one in asked.get("notices") or () if isinstance(one, dict)]
+                entries = entries_in_full(asked.get("entries") or ())
+                head = notice_head(**given["key"]) if sent else ""
+                for one in notices_in_full(sent, entries, head):
                     notice = Notice.model_validate_json(json.dumps(one))
                     if notice.to:
                         notices[notice.notice_id] = notice

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from audit.history import entry_of
 from audit.timeline import COLUMNS, Row, Source, Wanted, as_markdown, cells, merged
 from audit.trail import Kind, Line, lines_of, once, settle
 from console.pages.csvtext import write_rows
+from models.command import DailyWord
 from models.log import LogEntry
 from tests.audit.exhibits import whole
 
@@ -42,6 +45,34 @@ def test_each_entry_stands_in_it_once_and_both_sources_tell_of_it() -> None:
     assert {row.source for row in rows if row.entries} == {Source.BOTH}
     assert [row for row in rows if row.disagrees] == []
     assert [row.at for row in rows] == sorted(row.at for row in rows)
+
+
+def test_a_daily_word_reads_alike_whether_it_says_little_or_everything() -> None:
+    word = DailyWord(as_of=datetime(2026, 1, 5, tzinfo=UTC), evidence_digest="sha256:0123456789abcdef")
+    [short], [long] = (lines_of("run", [signalled(said.model_dump_json())]) for said in (word, word.at_length()))
+    assert short.model_copy(update={"arguments": ()}) == long.model_copy(update={"arguments": ()})
+    assert (short.kind, short.who, short.why) == (Kind.WORD, "partner-watch", "nothing has changed")
+    assert short.arguments[0].keys() == {"as_of", "evidence_digest"}
+
+
+def test_a_change_that_names_nobody_is_no_daily_word() -> None:
+    said = {"as_of": "2026-01-05T00:00:00Z", "evidence_digest": "sha256:0", "changed": True}
+    [line] = lines_of("run", [signalled(json.dumps(said))])
+    assert (line.kind, line.request_id) == (Kind.REQUEST, None)
+
+
+def signalled(said: str) -> dict[str, Any]:
+    payload = {"metadata": {"encoding": encoded("json/plain")}, "data": encoded(said)}
+    sent = {"signalName": "report_evidence", "input": {"payloads": [payload]}}
+    return {
+        "eventId": "7",
+        "eventType": "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED",
+        "workflowExecutionSignaledEventAttributes": sent,
+    }
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def test_what_is_past_retention_comes_from_the_log_alone_and_says_so() -> None:

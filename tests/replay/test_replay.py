@@ -27,6 +27,7 @@ from workflows.marks import (
     LETTERS,
     LOGGED,
     MEANWHILE,
+    ONCE,
     TOGETHER,
     WORD,
     WRITABLE,
@@ -55,6 +56,10 @@ def test_every_path_is_recorded() -> None:
     on_a_word |= {"asked_meanwhile", "logged_pause", "logged_override"}
     logged = {name for name in RECORDED if name.startswith("logged_")}
     each = {"each_question", "no_text", "signed_late_key"}
+    once = {name for name in RECORDED if ONCE in _named(name)}
+    assert once == {name for name in RECORDED if name.startswith("once_")}
+    assert once >= {"once_completed", "once_stopped", "once_pause", "once_words", "once_signed", "once_runs_1"}
+    assert {mark for name in once for mark in _named(name)} == {ONCE}, "the newest mark says so of all before it"
     first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
     assert first == {name for name in RECORDED if name.startswith("first_")}
     assert first >= {"first_completed", "first_stopped", "first_runs_1"}
