@@ -182,7 +182,7 @@ def letters_in(plan: RolloutPlan, runs: Sequence[dict[str, Any]]) -> bytes | Non
                 asked = (given.get("record") or given) if isinstance(given, dict) else {}
                 # Letters that are only delivered are named; what they say stands in the request that recorded them.
                 sent = [one for one in asked.get("notices") or () if isinstance(one, dict)]
-                entries = entries_in_full(asked.get("entries") or ())
+                entries = entries_in_full(asked.get("entries") or ()) if sent else []
                 head = notice_head(**given["key"]) if sent else ""
                 for one in notices_in_full(sent, entries, head):
                     notice = Notice.model_validate_json(json.dumps(one))
