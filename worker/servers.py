@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from store.migrate import MigrationState, status
 from store.pool import create_pool
+from worker.called import called
 from worker.plugin import rollouts_plugin
 from worker.settings import SettingsError, WorkerSettings, variable
 
@@ -86,7 +87,7 @@ async def connect(runtime: Runtime | None = None) -> Client:
     """
     config = temporal_config()
     try:
-        client = await Client.connect(**config, plugins=[rollouts_plugin()], runtime=runtime)
+        client = await Client.connect(**config, identity=called(), plugins=[rollouts_plugin()], runtime=runtime)
     except ValueError as problem:
         raise SettingsError(f"{_address(config)}: {problem}") from problem
     try:
