@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any, Final
 
 import asyncpg
 from fastapi import APIRouter, Request
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from console.bodies import media_type, parse, read_body, read_events
@@ -73,6 +74,10 @@ _ALWAYS: Final = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 
+# An enumeration's own look-up, and a model's, take several times as long, and a batch asks a thousand times.
+_NAMED: Final = itemgetter("id", "version")
+_STATES: Final = {state: state.value for state in State}
+
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 
@@ -116,6 +121,8 @@ def _read(body: bytes, media: str, most: int) -> tuple[Event, ...]:
 
 
 def _refuse_other_sources(events: tuple[Event, ...], sender: Holder) -> None:
+    if set(map(itemgetter("source"), map(vars, events))) == {sender.source_system}:
+        return
     others = [
         EventProblem(event=index, field="source", found=shown(event.source), allowed=shown(sender.source_system))
         for index, event in enumerate(events)
@@ -128,11 +135,11 @@ def _refuse_other_sources(events: tuple[Event, ...], sender: Holder) -> None:
 
 def _answer(events: tuple[Event, ...], states: list[State]) -> Response:
     told = [
-        {"index": index, "id": event.id, "version": event.version, "state": state.value}
-        for index, (event, state) in enumerate(zip(events, states, strict=True))
+        {"index": index, "id": id_, "version": version, "state": _STATES[state]}
+        for index, ((id_, version), state) in enumerate(zip(map(_NAMED, map(vars, events)), states, strict=True))
     ]
     body = {"taken": len(states) - states.count(State.DUPLICATE), "events": told}
-    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")
+    return Response(to_json(body), media_type="application/json")
 
 
 @router.get("/{source}/{event_id:path}", responses=_problems(*_ALWAYS, HTTPStatus.NOT_FOUND))

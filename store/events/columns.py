@@ -20,6 +20,9 @@ def joined(values: Iterable[str]) -> str:
 def joined_or_null(values: Iterable[str | None]) -> str:
     """The same for values that may be missing, and that may come from a file, which can hold any character."""
     found = [NOTHING if one is None else one for one in values]
+    if found and found.count(NOTHING) == len(found):
+        # Beside longer columns, what is missing is read as NULL: no need to spell each.
+        return NOTHING
     text = SEPARATOR.join(found)
     if text.count(SEPARATOR) == len(found) - 1:
         return text

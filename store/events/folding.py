@@ -128,7 +128,10 @@ COLUMNS: Final = {kind: _columns_of(kind) for kind in BASES} | {FactKind.OPPORTU
 """What events say of each kind, besides its key; other columns of a row are left as they are."""
 
 _BLANK: Final[dict[FactKind, Columns]] = {kind: dict.fromkeys(names) for kind, names in COLUMNS.items()}
-_FILLED: Final = {kind: tuple(base.fields.items()) for kind, base in BASES.items()}
+_PLAIN: Final = frozenset(BASES) - {FactKind.OPPORTUNITIES, FactKind.ENABLEMENT}
+"""Kinds of which a fact that has only begun says what its first event does, and no more."""
+
+_FILLED: Final = {kind: (tuple(base.fields), tuple(base.fields.values())) for kind, base in BASES.items()}
 
 
 def fold(
@@ -142,18 +145,18 @@ def fold(
             there counts beside the events, but for what an event, also one corrected since, had written.
     """
     base = BASES[kind]
-    ordered = sorted(filter(_says_something, known if len(known) == 1 else in_force(known)), key=_by_time)
+    type_, column, key, _ = base
+    ordered = list(filter(_says_something, known if len(known) == 1 else sorted(in_force(known), key=_by_time)))
     state = _BLANK[kind].copy()
-    begun = [one for one in ordered if one.type == base.type]
+    begun = [one for one in ordered if one.type == type_]
     if begun:
         last = begun[-1]
-        said = last.data.get
-        for column, field in _FILLED[kind]:
-            state[column] = said(field)
-        if base.column:
-            state[base.column] = last.at
-        if base.key and state.get(base.key) is None:
-            state[base.key] = subject
+        columns, fields = _FILLED[kind]
+        state.update(zip(columns, map(last.data.get, fields), strict=False))
+        if column:
+            state[column] = last.at
+        if key and state.get(key) is None:
+            state[key] = subject
     elif stored is not None:
         state.update((column, stored.get(column)) for column in (*base.fields, *filter(None, (base.column, base.key))))
         if stored.get("previous_due_on") is not None:
@@ -163,7 +166,9 @@ def fold(
         ordered = sorted([*ordered, *_written(kind, stored, known)], key=_by_time)
     else:
         return None
-    changes = [one for one in ordered if one.type != base.type]
+    if kind in _PLAIN and len(begun) == len(ordered):
+        return (Fact(kind, subject, state),)
+    changes = [one for one in ordered if one.type != type_]
     if kind is FactKind.OPPORTUNITIES:
         return _deal(subject, state, ordered)
     if kind is FactKind.ENABLEMENT:

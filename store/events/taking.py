@@ -8,7 +8,7 @@ Then nothing that it reads of them can change under it, and no two batches can w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +19,7 @@ from store.events.columns import joined
 from store.events.deadlines import LeadDeadlines
 from store.events.errors import EventProblem, EventsRefused, shown
 from store.events.folding import BASES, Fact, Happening, fold, taken_back
-from store.events.types import Event
+from store.events.types import DATA, Event
 from store.events.writing import Row, stored_rows, write_facts
 from store.intake.kinds import FactKind
 from store.pool import Connection
@@ -47,8 +47,17 @@ _SHARED: Final = ""
 _REQUEST_NAME: Final = "mdf-request-name"
 _REQUESTED: Final = BASES[FactKind.MDF_REQUESTS].type
 _ASSIGNED: Final = BASES[FactKind.LEADS].type
-_LAST: Final = frozenset({FactKind.MDF_CLAIMS, FactKind.LEAD_PAUSES, FactKind.LEAD_EVENTS})
+_LAST: Final = frozenset(kind.value for kind in (FactKind.MDF_CLAIMS, FactKind.LEAD_PAUSES, FactKind.LEAD_EVENTS))
 """Kinds of which a fact may wait for another one."""
+
+_RELATED: Final = _LAST | {FactKind.MDF_REQUESTS.value, FactKind.TRANSACTIONS.value}
+"""Kinds that share with others what has to be locked."""
+
+_NAMES: Final = {
+    type_: tuple(name for name in ("partner_id", "person_id", "allocation_id") if name in data.model_fields)
+    for type_, (_, data) in DATA.items()
+}
+"""What each type of event names that must be known."""
 
 
 class Wait(NamedTuple):
@@ -74,9 +83,10 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
     for remaining in reversed(range(_TRIES)):
         try:
             async with pool.acquire() as conn, conn.transaction():
-                return await _take(conn, source, batch, key_name)
+                return await _take(conn, source, batch, key_name, hopeful=remaining == _TRIES - 1)
         except (asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError):
-            # An import wrote the same rows in its own order, or another batch took one of these ids for another fact.
+            # A file brought a fact that begins here, an import wrote the same rows in its own order, or another batch
+            # took one of these ids for another fact.
             if not remaining:
                 raise
     raise AssertionError("a loop that returns or raises")
@@ -104,21 +114,25 @@ def _refuse_beginnings_taken_back(batch: Sequence[Arrival]) -> None:
             allowed="an event that happens to a fact, not the one that begins it: correct that, or end the fact",
         )
         for one in batch
-        if one.event.retracted and one.event.type == BASES[one.kind].type
+        if one.event.retracted and one.event.type == BASES[_KINDS[one.key.kind]].type
     ]
     if begun:
         raise EventsRefused(begun)
 
 
-async def _take(conn: Connection, source: str, batch: Sequence[Arrival], key_name: str) -> list[State]:
+async def _take(
+    conn: Connection, source: str, batch: Sequence[Arrival], key_name: str, *, hopeful: bool
+) -> list[State]:
+    """`hopeful`: take it that no file brought a fact that begins with this batch."""
     locked = await _lock_for(conn, source, batch)
-    states, fresh = sort_out(batch, await conn.fetch(_KNOWN, source, joined([one.id for one in batch])))
+    states, fresh = sort_out(batch, await conn.fetch(_KNOWN, source, joined([one.event.event_id for one in batch])))
     await _refuse_unknown(conn, fresh)
     waits = locked.waits
     if fresh:
         moment = await _keep(conn, source, key_name, fresh)
         known = await _events(conn, locked, fresh)
-        waits = waits | await settle(conn, moment, known, locked.waits, fresh)
+        begun = locked.begun if hopeful else frozenset()
+        waits = waits | await settle(conn, moment, known, locked.waits, fresh, begun)
         await _refuse_overcredited(conn, source, fresh)
     for arrival in batch:
         if waits.get(arrival.key) and states[arrival.place] is State.NEW:
@@ -134,16 +148,19 @@ class Locked(NamedTuple):
 
 
 async def _lock_for(conn: Connection, source: str, batch: Sequence[Arrival]) -> Locked:
-    if any(one.kind is FactKind.TRANSACTIONS for one in batch):
+    keys = {one.key for one in batch}
+    kinds = {kind for _, kind, _ in keys}
+    related = [one for one in batch if one.key.kind in _RELATED] if kinds & _RELATED else []
+    if any(one.key.kind == FactKind.TRANSACTIONS for one in related):
         # Lines of one transaction are different facts, and yet share its whole.
         await conn.execute("select pg_advisory_xact_lock(hashtextextended('credit ' || $1, 0))", source)
-    requested = {_request_of(one) for one in batch} - {None}
+    requested = {_request_of(one) for one in related} - {None}
     names = {Key(_SHARED, _REQUEST_NAME, str(name)) for name in requested}
     leads = {
-        Key(source, FactKind.LEADS.value, data["lead_id"]) for one in batch if "lead_id" in (data := one.event.data)
+        Key(source, FactKind.LEADS.value, data["lead_id"]) for one in related if "lead_id" in (data := one.event.data)
     }
-    last = {one.key for one in batch if one.kind in _LAST}
-    first = await lock(conn, {one.key for one in batch} - last | names | leads)
+    last = {one.key for one in related if one.key.kind in _LAST}
+    first = await lock(conn, keys - last | names | leads)
     # While what they wait for is locked, no other fact begins to wait for it.
     if requested:
         last |= {Key(*row) for row in await conn.fetch(_WAITING_FOR, _REQUESTED, list(requested))} - first.waits.keys()
@@ -160,7 +177,7 @@ def _both(one: Locked, other: Locked) -> Locked:
 
 
 def _request_of(one: Arrival) -> str | None:
-    if one.kind is FactKind.MDF_REQUESTS:
+    if one.key.kind == FactKind.MDF_REQUESTS:
         return one.key.subject
     return one.event.data.get("request_id")
 
@@ -187,28 +204,20 @@ def _grouped(keys: Iterable[Key]) -> list[tuple[tuple[str, str], list[str]]]:
 
 
 async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Arrival]) -> datetime:
-    moment: datetime = await conn.fetchval(
-        _KEEP,
-        source,
-        key_name,
-        joined([one.id for one in fresh]),
-        joined([str(one.event.version) for one in fresh]),
-        joined([one.event.type for one in fresh]),
-        joined([one.key.kind for one in fresh]),
-        joined([one.key.subject for one in fresh]),
-        joined([one.event.at for one in fresh]),
-        joined([one.text for one in fresh]),
-        joined([one.sha256.hex() for one in fresh]),
-        joined([str(one.event.retracted) for one in fresh]),
-    )
+    _, keys, events, texts, digests = zip(*fresh, strict=True)
+    types, times, versions, ids, _, retracted = zip(*events, strict=True)
+    _, kinds, subjects = zip(*keys, strict=True)
+    hashes, numbers, undone = map(bytes.hex, digests), map(str, versions), map(str, retracted)
+    columns = (ids, numbers, types, kinds, subjects, times, texts, hashes, undone)
+    moment: datetime = await conn.fetchval(_KEEP, source, key_name, *map(joined, columns))
     return moment
 
 
 async def _events(conn: Connection, locked: Locked, fresh: Sequence[Arrival]) -> dict[Key, list[Happening]]:
     """All events known of the subjects that changed, and of those that may have waited for one of them."""
     known: dict[Key, list[Happening]] = {}
-    for one in fresh:
-        known.setdefault(one.key, []).append(one.event)
+    for _, key, event, *_ in fresh:
+        known.setdefault(key, []).append(event)
     waiting = {key for key, wait in locked.waits.items() if wait}
     return known | await read_events(conn, (waiting | known.keys()) - locked.begun)
 
@@ -228,12 +237,18 @@ async def settle(
     known: dict[Key, list[Happening]],
     before: Waits,
     fresh: Sequence[Arrival] = (),
+    begun: Set[Key] = frozenset(),
 ) -> Waits:
-    """Write the facts that can be made of the events of these locked subjects; what the others wait for."""
-    folded: dict[Key, tuple[Fact, ...] | None] = {
-        key: fold(_KINDS[key.kind], key.subject, events) for key, events in known.items()
-    }
-    folded |= await _with_stored(conn, known, [key for key, facts in folded.items() if facts is None])
+    """Write the facts that can be made of the events of these locked subjects; what the others wait for.
+
+    `begun` are subjects of which no row is thought to be there.
+    """
+    folded: dict[Key, tuple[Fact, ...] | None] = {}
+    for key, events in known.items():
+        _, kind, subject = key
+        folded[key] = fold(_KINDS[kind], subject, events)
+    stored = await _with_stored(conn, known, [key for key, facts in folded.items() if facts is None])
+    folded |= stored
     waits: Waits = {
         key: None if facts or taken_back(known[key]) else Wait(BASES[_KINDS[key.kind]].type, key.subject)
         for key, facts in folded.items()
@@ -242,7 +257,8 @@ async def settle(
     made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
     deadlines = LeadDeadlines(conn, moment, made)
     _refuse_without_deadline(await deadlines.fill(), fresh)
-    await write_facts(conn, moment, made)
+    there = known.keys() - begun | stored.keys()
+    await write_facts(conn, moment, made, {key.kind for key in known} - {key.kind for key in there})
     await deadlines.settle()
     changed = [(key, wait) for key, wait in waits.items() if wait != before.get(key)]
     if changed:
@@ -261,7 +277,7 @@ async def settle_waiting(conn: Connection, kind: FactKind) -> int:
     async with conn.transaction():
         rows = await conn.fetch(_WAITING, BASES[kind].type)
         keys = [Key(*row) for row in rows]
-        last = [key for key in keys if _KINDS[key.kind] in _LAST]
+        last = [key for key in keys if key.kind in _LAST]
         locked = _both(await lock(conn, set(keys) - set(last)), await lock(conn, last))
         still = [key for key, wait in locked.waits.items() if wait]
         moment = await conn.fetchval("select clock_timestamp()")
@@ -272,7 +288,7 @@ async def settle_waiting(conn: Connection, kind: FactKind) -> int:
 def _refuse_without_deadline(bad: dict[tuple[str, str], str], fresh: Sequence[Arrival]) -> None:
     if not bad:
         return
-    places = {(one.key.source_system, one.key.subject): one.place for one in fresh if one.kind is FactKind.LEADS}
+    places = {(one.key.source_system, one.key.subject): one.place for one in fresh if one.key.kind == FactKind.LEADS}
     raise EventsRefused(
         [
             EventProblem(event=places.get(lead), field="time", found=shown(why), allowed="a moment that has a deadline")
@@ -334,10 +350,10 @@ async def _refuse_unknown(conn: Connection, fresh: Sequence[Arrival]) -> None:
     names: dict[str, set[str]] = {field: set() for field in ("partner_id", "person_id", "allocation_id")}
     checks: set[tuple[str, int]] = set()
     for one in fresh:
-        for field, found in names.items():
-            if field in one.event.data:
-                found.add(one.event.data[field])
-        if "check_version" in one.event.data:
+        for field in _NAMES[one.event.type]:
+            if (name := one.event.data[field]) is not None:
+                names[field].add(name)
+        if one.key.kind == FactKind.COMPLIANCE_RESULTS:
             checks.add((one.event.data["check_id"], one.event.data["check_version"]))
     rows = await conn.fetch(
         _UNKNOWN, *map(list, names.values()), [name for name, _ in checks], [version for _, version in checks]
@@ -365,7 +381,7 @@ def _unknown_in(one: Arrival, unknown: set[tuple[str, str]]) -> list[EventProble
 
 
 async def _refuse_overcredited(conn: Connection, source: str, fresh: Sequence[Arrival]) -> None:
-    lines = [one for one in fresh if one.kind is FactKind.TRANSACTIONS]
+    lines = [one for one in fresh if one.key.kind == FactKind.TRANSACTIONS]
     if not lines:
         return
     names = {one.place: str(one.event.data.get("transaction_id") or one.key.subject) for one in lines}

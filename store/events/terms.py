@@ -7,11 +7,13 @@ to the database as it is. Money may be a number or text; text is exact at any si
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import GetPydanticSchema, StringConstraints, WithJsonSchema
+from pydantic_core import core_schema
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 """Between which years a moment or a day can be meant."""
@@ -27,6 +29,8 @@ _SCORE = r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,4})?|1000000(\.0{1,4})?"
 _is_day, _is_instant, _is_money, _is_share, _is_month, _is_score = (
     re.compile(one).fullmatch for one in (_DAY, _INSTANT, _MONEY, _SHARE, _MONTH, _SCORE)
 )
+# What most systems send: whole seconds in UTC, whose one spelling is nearly their own.
+_is_utc = re.compile(rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-9]{{2}}:[0-9]{{2}}(?:Z|\+00:00)").fullmatch
 _MICROSECONDS = re.compile(r"(\.[0-9]{6})[0-9]+")
 # Nothing that a terminal, a log or PostgreSQL would not take.
 _ODD = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff"
@@ -35,9 +39,13 @@ _KEY = rf"^[^\s{_ODD}]([^{_ODD}]*[^\s{_ODD}])?$"
 
 
 def _instant(value: Any) -> str:
-    if not (isinstance(value, str) and _is_instant(value)):
+    utc = isinstance(value, str) and _is_utc(value)
+    if not (utc or (isinstance(value, str) and _is_instant(value))):
         raise ValueError("a moment such as 2025-12-31T17:00:00+01:00")
     try:
+        if utc:
+            datetime.fromisoformat(value)
+            return f"{value[:19]}+00:00"
         moment = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", value).upper() if "." in value else value.upper())
         return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()
     except (ValueError, OverflowError):
@@ -101,15 +109,21 @@ def _numeric(pattern: str, example: str, least: float, most: float) -> WithJsonS
     return WithJsonSchema({"anyOf": [text, number]})
 
 
-Instant = Annotated[str, PlainValidator(_instant), _schema(_INSTANT, "2026-03-02T09:00:00Z", format="date-time")]
+def _read_by(reader: Callable[[Any], str]) -> GetPydanticSchema:
+    """A reader of ours. What it returns is plain text, and written as such without asking Python for each value."""
+    text = core_schema.simple_ser_schema("str")
+    return GetPydanticSchema(lambda _, __: core_schema.no_info_plain_validator_function(reader, serialization=text))
+
+
+Instant = Annotated[str, _read_by(_instant), _schema(_INSTANT, "2026-03-02T09:00:00Z", format="date-time")]
 """Always in UTC, in one spelling: two of them compare as text as the moments do."""
 
-Day = Annotated[str, PlainValidator(_day), _schema(_DAY, "2026-03-31", format="date")]
-Month = Annotated[str, PlainValidator(_month), _schema(_MONTH, "2026-03")]
-Money = Annotated[str, PlainValidator(_money), _numeric(_MONEY, "-120.50", -99999999999999, 99999999999999)]
-Amount = Annotated[str, PlainValidator(_amount), _numeric(_MONEY.removeprefix("-?"), "120.50", 0, 99999999999999)]
-Share = Annotated[str, PlainValidator(_share), _numeric(_SHARE, "0.5", 0, 1)]
-Score = Annotated[str, PlainValidator(_score), _numeric(_SCORE, "87.5", 0, 1000000)]
+Day = Annotated[str, _read_by(_day), _schema(_DAY, "2026-03-31", format="date")]
+Month = Annotated[str, _read_by(_month), _schema(_MONTH, "2026-03")]
+Money = Annotated[str, _read_by(_money), _numeric(_MONEY, "-120.50", -99999999999999, 99999999999999)]
+Amount = Annotated[str, _read_by(_amount), _numeric(_MONEY.removeprefix("-?"), "120.50", 0, 99999999999999)]
+Share = Annotated[str, _read_by(_share), _numeric(_SHARE, "0.5", 0, 1)]
+Score = Annotated[str, _read_by(_score), _numeric(_SCORE, "87.5", 0, 1000000)]
 Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 
 

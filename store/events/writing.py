@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -43,27 +43,34 @@ class Row(NamedTuple):
     fact: Fact
 
 
-async def write_facts(conn: Connection, moment: datetime, rows: Sequence[Row]) -> None:
+async def write_facts(conn: Connection, moment: datetime, rows: Sequence[Row], new: Collection[str] = ()) -> None:
     """Insert what is new, amend what says something else than before, leave the rest.
+
+    Args:
+        new: kinds of which all rows are taken to be new. These are inserted without asking for what may be there, and
+            no trigger looks at changes that there cannot be.
 
     Raises:
         EventsConflict: a key is taken by another fact.
+        asyncpg.UniqueViolationError: a row that was taken to be new is there.
     """
     by_kind: dict[FactKind, list[Row]] = {}
     for row in rows:
         by_kind.setdefault(row.fact.kind, []).append(row)
     for kind in _ORDER:
         if kind in by_kind:
-            await _write(conn, moment, kind, by_kind[kind])
+            await _write(conn, moment, kind, by_kind[kind], kind in new)
 
 
-async def _write(conn: Connection, moment: datetime, kind: FactKind, rows: Sequence[Row]) -> None:
-    facts = [row.fact.columns for row in rows]
+async def _write(conn: Connection, moment: datetime, kind: FactKind, rows: Sequence[Row], new: bool) -> None:
+    facts = [fact.columns for _, fact in rows]
     columns = [joined_or_null(_texts(kind, name, [one[name] for one in facts])) for name in COLUMNS[kind]]
-    sources, ids = joined([row.source_system for row in rows]), joined([row.fact.source_id for row in rows])
+    sources, ids = joined([source for source, _ in rows]), joined([fact.source_id for _, fact in rows])
     try:
-        await conn.execute(upsert(kind), moment, sources, ids, *columns)
+        await conn.execute(insert(kind) if new else upsert(kind), moment, sources, ids, *columns)
     except asyncpg.UniqueViolationError as taken:
+        if new:
+            raise
         raise EventsConflict([_taken(KINDS[kind].table, taken)]) from taken
     except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as broken:
         # The tables' own rules stay the authority, also where the events' are found to be laxer.
@@ -90,6 +97,12 @@ def _taken(table: str, taken: asyncpg.UniqueViolationError) -> EventProblem:
     field, value = (found["columns"], found["values"]) if found else ("subject", "a key that is taken")
     kind = table.replace("_", " ")
     return EventProblem(event=None, field=field, found=value, allowed=f"a key that no other {kind} has")
+
+
+@cache
+def insert(kind: FactKind) -> str:
+    """The statement for rows of a kind that are new."""
+    return upsert(kind).partition("on conflict")[0]
 
 
 @cache
