@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from judgement.quality import odd_months, twins
 from judgement.values import group_value
@@ -12,9 +13,16 @@ from models.evidence import PartnerReading, Window
 from models.metric import MetricName
 from models.quality import Counts, Restated, SourceVolume
 from models.rollout import CohortMembers
-from store.metrics import read_rows
+from store.metrics import read_data_through, read_rows
 from store.pool import Connection
 from store.quality import Heard, Period, Raw, read_quality
+
+
+class Checked(NamedTuple):
+    """What there is to check of each cohort's reading, in the order of the cohorts, and how far the facts reach."""
+
+    counts: list[Counts]
+    through: datetime | None
 
 
 async def count_quality(
@@ -23,12 +31,12 @@ async def count_quality(
     window: Window,
     cohorts: Sequence[CohortMembers],
     rows: Sequence[Sequence[PartnerReading]],
-) -> list[Counts]:
-    """What there is to check of each cohort's reading, in the order of the cohorts."""
+) -> Checked:
+    """Count for one metric and window of many cohorts."""
     days, _, periods = periods_of(window.end - window.start)
     raw = await read_quality(conn, metric, [one.partners for one in cohorts], window, days=days, periods=periods)
     if raw is None:
-        return [Counts()] * len(cohorts)
+        return Checked([Counts()] * len(cohorts), await read_data_through(conn, metric, window.end))
     before = await _values_as_told(conn, metric, window, cohorts, raw)
     # Of all partners alike, so that every cohort of the statement shares them.
     volumes, months = _volumes(raw.volumes, window.end - window.start), odd_months(raw.months)
@@ -46,7 +54,7 @@ async def count_quality(
                 restated=Restated(facts=restated.facts, partners=restated.partners, before=before.get(at)),
             )
         )
-    return found
+    return Checked(found, raw.through)
 
 
 def _sources(volumes: Mapping[str, SourceVolume], heard: Heard) -> tuple[SourceVolume, ...]:

@@ -21,7 +21,7 @@ from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
-from store.metrics import planned, read_data_through, read_planned, read_sla
+from store.metrics import planned, read_planned, read_sla
 from store.pool import Connection
 
 TOP = 5
@@ -92,7 +92,6 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
         TimeoutError: the reads together took too long.
     """
     found: dict[_Place, tuple[CohortReading, PartnerRows]] = {}
-    through: dict[tuple[MetricName, datetime], datetime | None] = {}
     batches = _batches(asks)
     cohorts = {key: [asks[number].everybody[index] for number, index in places] for key, places in batches.items()}
     async with asyncio.timeout(READ_WITHIN), conn.transaction(isolation="repeatable_read", readonly=True):
@@ -101,10 +100,7 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
             rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
             matured = await _read_stretches(conn, asks)
         for (metric, window), places in batches.items():
-            if (metric, window.end) not in through:
-                through[metric, window.end] = await read_data_through(conn, metric, window.end)
-            of, read = cohorts[metric, window], rows[metric, window]
-            readings = await _read(conn, metric, window, of, read, through[metric, window.end])
+            readings = await _read(conn, metric, window, cohorts[metric, window], rows[metric, window])
             found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})
     # Sealing thousands of partners' rows is seconds of work, during which the worker must give signs of life.
     return await asyncio.to_thread(
@@ -171,9 +167,8 @@ async def _read(
     window: Window,
     cohorts: Sequence[CohortMembers],
     rows: _Rows,
-    through: datetime | None,
 ) -> list[tuple[CohortReading, PartnerRows]]:
-    counts = await count_quality(conn, metric, window, cohorts, rows.partners)
+    checked = await count_quality(conn, metric, window, cohorts, rows.partners)
     return [
         (
             CohortReading(
@@ -181,7 +176,7 @@ async def _read(
                 metric=metric,
                 window=window,
                 group=group_value(metric, partners),
-                data_through=through,
+                data_through=checked.through,
                 definition_version=CATALOGUE[metric].definition_version,
                 top_partners=worst_partners(metric, partners, TOP),
                 leads=drivers,
@@ -189,7 +184,7 @@ async def _read(
             ),
             PartnerRows(cohort=cohort.name, metric=metric, partners=partners),
         )
-        for cohort, partners, drivers, quality in zip(cohorts, *rows, counts, strict=True)
+        for cohort, partners, drivers, quality in zip(cohorts, *rows, checked.counts, strict=True)
     ]
 
 

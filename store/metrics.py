@@ -193,6 +193,11 @@ async def read_drivers(
     return tuple(map(tuple, leads))
 
 
+def data_through(metric: MetricName) -> str:
+    """The statement of `read_data_through`; its only parameter, $1, is the moment."""
+    return _DATA_THROUGH[metric]
+
+
 def statement(metric: MetricName) -> str:
     """The statement that reads a metric of many groups; its parameters stand at the top of its file."""
     return _METRIC[metric]

@@ -13,6 +13,7 @@ from models.metric import MetricName
 from models.quality import Gone
 from models.rollout import CohortMembers
 from models.work import RolloutKey
+from store.metrics import STATEMENT_SECONDS, data_through
 from store.pool import Connection
 from store.statements import statement
 
@@ -52,15 +53,28 @@ def _newest(metric: MetricName) -> str:
     return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
 
 
-_NEWEST = {metric: _newest(metric) for metric in _TABLES}
-_TWICE = {
-    metric: statement(f"quality/twice/{metric}")
-    for metric in (MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY)
-}
+_TWICE = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY})
+"""The metrics of whose facts some may stand there again."""
+
+
+def _counts(metric: MetricName) -> str:
+    """One statement of all that is counted: each that is asked by itself is waited for by itself."""
+    parts = {
+        "newest": _newest(metric),
+        "restated": statement("quality/restated"),
+        "twice": statement(f"quality/twice/{metric if metric in _TWICE else 'none'}"),
+        "volumes": statement("quality/volumes"),
+        "through": data_through(metric).replace("$1", "$4"),
+    }
+    sql = statement("quality/counts")
+    for name, part in parts.items():
+        sql = sql.replace(f"(:{name})", f"(\n{part})")
+    return sql
+
+
+_COUNTS = {metric: _counts(metric) for metric in _TABLES}
 _FACTS = {metric: statement(f"quality/facts/{metric}") for metric in _TABLES}
-_VOLUMES = statement("quality/volumes")
 _MONTHS = statement("quality/months")
-_RESTATED = statement("quality/restated")
 _COMPARISON = statement("quality/comparison")
 
 
@@ -99,13 +113,15 @@ class Heard(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """All that was read for the groups of one metric and window. `volumes` and `months` are of all partners."""
+    """All that was read for the groups of one metric and window. `volumes` and `months` are of all partners; `through`
+    is the latest event of the metric's facts, as `store.metrics.read_data_through` says it."""
 
     volumes: Mapping[str, Sequence[Period]]
     months: Sequence[LedgerMonth]
     heard: Sequence[Heard]
     twice: Sequence[Some]
     restated: Sequence[Some]
+    through: datetime | None
 
 
 async def read_quality(
@@ -123,15 +139,19 @@ async def read_quality(
     pairs = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
     members = [number for number, _ in pairs], [partner for _, partner in pairs]
     start, as_of = window.start, window.end
-    newest = await conn.fetch(_NEWEST[metric], *members, start, as_of, as_of - start)
-    twice = await conn.fetch(_TWICE[metric], *members, start, as_of) if metric in _TWICE else []
-    restated = await conn.fetch(_RESTATED, *members, start, as_of, as_of - RESTATED_LATELY, list(tables))
+    told = (start, as_of, as_of - start, as_of - RESTATED_LATELY, list(tables))
+    counted = (tables[0], as_of.date(), days, periods)
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for row in await conn.fetch(_COUNTS[metric], *members, *told, *counted, timeout=STATEMENT_SECONDS):
+        rows[row["what"]].append(row)
+    [through] = rows["through"]
     return Raw(
-        volumes=await _volumes(conn, tables[0], as_of.date(), days, periods),
+        volumes=_volumes(rows["volumes"]),
         months=await _months(conn, window) if metric is MetricName.CONTRIBUTION_MARGIN else (),
-        heard=_heard(newest, len(groups)),
-        twice=_some(twice, len(groups)),
-        restated=_some(restated, len(groups)),
+        heard=_heard(rows["newest"], len(groups)),
+        twice=_some(rows["twice"], len(groups)),
+        restated=_some(rows["restated"], len(groups)),
+        through=through["moment"],
     )
 
 
@@ -148,11 +168,12 @@ async def comparison_cohort(
     return CohortMembers(name=control or "not enrolled", partners=partners) if partners else None
 
 
-async def _volumes(conn: Connection, table: str, day: date, days: int, periods: int) -> dict[str, list[Period]]:
+def _volumes(rows: Sequence[Any]) -> dict[str, list[Period]]:
     found: dict[str, list[Period]] = defaultdict(list)
-    for row in await conn.fetch(_VOLUMES, table, day, days, periods):
-        found[row["source_system"]].append(Period(row["period"], row["facts"], row["fresh"], row["through"]))
-    return dict(found)
+    for row in rows:
+        number, facts, fresh = row["numbers"]
+        found[row["source"]].append(Period(int(number), facts, fresh, row["day"]))
+    return {source: sorted(periods) for source, periods in sorted(found.items())}
 
 
 async def _months(conn: Connection, window: Window) -> tuple[LedgerMonth, ...]:
@@ -165,23 +186,25 @@ def _heard(rows: Sequence[Any], groups: int) -> tuple[Heard, ...]:
     by_group: list[list[Any]] = [[] for _ in range(groups)]
     for row in rows:
         by_group[row["group_no"]].append(row)
-    return tuple(
-        Heard(
-            partners={row["source_system"]: row["partners"] for row in of_group if row["source_system"]},
-            through={row["source_system"]: row["through"] for row in of_group if row["source_system"]},
-            gone=Gone(
-                had=sum(row["heard"] + row["silent"] for row in of_group),
-                silent=sum(row["silent"] for row in of_group),
-                left=sum(row["left"] for row in of_group),
-                names=tuple(sorted({name for row in of_group for name in row["names"] or ()})[:5]),
-            ),
-        )
-        for of_group in by_group
+    return tuple(map(_heard_of, by_group))
+
+
+def _heard_of(rows: Sequence[Any]) -> Heard:
+    sources = {row["source"]: [*map(int, row["numbers"])] for row in rows}
+    return Heard(
+        partners={source: numbers[0] for source, numbers in sources.items() if source},
+        through={row["source"]: row["day"] for row in rows if row["source"]},
+        gone=Gone(
+            had=sum(heard + silent for _, heard, silent, _ in sources.values()),
+            silent=sum(silent for _, _, silent, _ in sources.values()),
+            left=sum(left for _, _, _, left in sources.values()),
+            names=tuple(sorted({name for row in rows for name in row["names"] or ()})[:5]),
+        ),
     )
 
 
 def _some(rows: Sequence[Any], groups: int) -> tuple[Some, ...]:
-    found = {row["group_no"]: Some(row["facts"], tuple(row["names"])) for row in rows}
+    found = {row["group_no"]: Some(int(row["numbers"][0]), tuple(row["names"])) for row in rows}
     return tuple(found.get(number, Some()) for number in range(groups))
 
 
