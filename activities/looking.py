@@ -17,11 +17,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.agenda import EVERYTHING, Metrics
 from activities.errors import borrowed, named_errors
 from activities.maturing import NO_STRETCHES, Stretches, frozen_rows, judged_by_change, stretches, sums_of
-from activities.measuring import WATCH, Ask, counted, measure_all, values_before
+from activities.measuring import WATCH, Ask, counted, measure_all
 from activities.telling import Sight, Word, next_mark, next_word
 from activities.warning import warn_ahead
 from activities.weighing import whom_to_compare
 from judgement.assessment import assess
+from judgement.band import LOOKED_BACK
 from judgement.changes import Sums
 from models.command import Verb
 from models.evidence import Assessment
@@ -29,7 +30,7 @@ from models.metric import MetricName
 from models.names import rollout_workflow_id
 from models.work import RolloutKey
 from store import enrolments, evidence, marks, rollouts
-from store.evidence import Judgement, Measured, PastAsked
+from store.evidence import Before, BeforeAsked, Judgement, Measured
 from store.marks import WatchMark
 from store.pool import Connection
 from store.rollouts import StoredRollout
@@ -123,23 +124,25 @@ class Looker:
         return judged, told
 
     async def _judge(self, conn: Connection, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> list[_Judged]:
-        found = await marks.read_marks(conn, list(due))
+        found = await rollouts.read_watched(conn, list(due))
+        seen = {one.key: mark for one, mark in found}
         tasks = [
             Task(one, one.clock.programme(real_now), due[one.key])
-            for one in await rollouts.read_rollouts(conn, list(due))
+            for one, _ in found
             if one.standing.open and one.standing.watched
         ]
         changes = await _stretches(conn, tasks)
-        asks = await _asks(conn, tasks, changes)
+        before = await _before(conn, tasks)
+        asks = _asks(tasks, changes, before)
         measured = await measure_all(conn, asks)
         sums = {
             task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
             for task, one in zip(tasks, measured, strict=True)
         }
-        past = await evidence.past_readings(conn, [PastAsked(one.rollout.key, _since(one), one.now) for one in tasks])
         return [
-            _judged(task, one, found.get(task.rollout.key), past[task.rollout.key], sums[task.rollout.key])
+            _judged(task, one, seen[key], before[key].past, sums[key])
             for task, one in zip(tasks, measured, strict=True)
+            for key in (task.rollout.key,)
         ]
 
     async def _tell(self, judged: Sequence[_Judged]) -> list[BaseException | None]:
@@ -197,13 +200,18 @@ async def _stretches(conn: Connection, tasks: Sequence[Task]) -> dict[RolloutKey
     return found
 
 
-async def _asks(conn: Connection, tasks: Sequence[Task], changes: Mapping[RolloutKey, Stretches]) -> list[Ask]:
+async def _before(conn: Connection, tasks: Sequence[Task]) -> dict[RolloutKey, Before]:
+    """What earlier looks said."""
+    asked = [BeforeAsked(one.rollout.key, _since(one), one.now, one.now - LOOKED_BACK) for one in tasks]
+    return await evidence.looks_before(conn, asked, {metric for one in tasks for metric in _windows(one)})
+
+
+def _asks(
+    tasks: Sequence[Task], changes: Mapping[RolloutKey, Stretches], before: Mapping[RolloutKey, Before]
+) -> list[Ask]:
     """What to measure, with what earlier looks found."""
-    windows = {task.rollout.key: _windows(task) for task in tasks}
-    metrics = {metric for one in windows.values() for metric in one}
-    earlier = await values_before(conn, {task.rollout.key: task.now for task in tasks}, metrics)
     return [
-        Ask(one.now, one.rollout.standing.watched, windows[key], changes=changes[key], earlier=earlier[key])
+        Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[key], earlier=before[key].values)
         for one in tasks
         for key in (one.rollout.key,)
     ]

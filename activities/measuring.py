@@ -21,7 +21,7 @@ from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
-from store.metrics import planned, read_planned, read_sla
+from store.metrics import as_before, one_state, read_planned, read_sla
 from store.pool import Connection
 
 TOP = 5
@@ -94,11 +94,11 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
     found: dict[_Place, tuple[CohortReading, PartnerRows]] = {}
     batches = _batches(asks)
     cohorts = {key: [asks[number].everybody[index] for number, index in places] for key, places in batches.items()}
-    async with asyncio.timeout(READ_WITHIN), conn.transaction(isolation="repeatable_read", readonly=True):
+    async with asyncio.timeout(READ_WITHIN), one_state(conn):
         # All that is planned alike first: how the rest is planned is said once, and not again for each metric.
-        async with planned(conn):
-            rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
-            matured = await _read_stretches(conn, asks)
+        rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
+        matured = await _read_stretches(conn, asks)
+        await as_before(conn)
         for (metric, window), places in batches.items():
             readings = await _read(conn, metric, window, cohorts[metric, window], rows[metric, window])
             found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})

@@ -63,24 +63,26 @@ class MetricActivities:
         must stand what the watch measured of this rollout, and nothing older than the rollout asks for.
         """
         async with borrowed(self._pool) as conn:
-            found = await rollouts.read_plan_and_digest(conn, request.key)
+            found = await rollouts.read_to_judge(
+                conn,
+                request.key,
+                request.snapshot_digest,
+                request.tolerance_since,
+                purpose=WATCH if request.not_before is not None else None,
+            )
             if found is None:
                 raise unknown_rollout(request.key.rollout_id)
-            plan, plan_digest = found
-            if plan_digest != request.plan_digest:
+            if found.plan_digest != request.plan_digest:
                 raise wrong_plan(request.key.rollout_id)
-            told = request.not_before is not None
-            measured = await evidence.read_measured(
-                conn, request.key, request.snapshot_digest, purpose=WATCH if told else None
-            )
-            if measured is None:
+            if found.snapshot is None:
                 raise unknown_evidence(request.snapshot_digest)
+            measured = await evidence.opened(found.snapshot)
             if request.not_before is not None and measured.snapshot.as_of < request.not_before:
                 raise stale_evidence(request.snapshot_digest)
-            baselines, since = request.baselines, request.tolerance_since
+            baselines = request.baselines
             if request.baselines_from is not None:
                 baselines = await rollouts.baselines_from(conn, request.key, request.baselines_from)
-            assessment = await weigh(conn, request.key, plan, measured, baselines, since)
+            assessment = await weigh(conn, request.key, found.plan, measured, baselines, found.past)
             await keep_judgement(conn, request.key, request.phase, assessment)
         said = summary_of(assessment)
         return AssessmentBrief.of(said, table=request.table) if request.brief or request.table else said

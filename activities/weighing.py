@@ -14,7 +14,7 @@ from models.plan import RolloutPlan
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
-from store.evidence import Measured, PastAsked
+from store.evidence import Measured, Past
 from store.pool import Connection
 from store.quality import comparison_cohort, facts_behind
 
@@ -38,19 +38,18 @@ async def weigh(
     plan: RolloutPlan,
     measured: Measured,
     baselines: Sequence[Baseline],
-    since: datetime,
+    past: Past,
 ) -> Assessment:
-    """Judge a snapshot against the plan, counting breaches since a moment.
+    """Judge a snapshot against the plan, with the looks before it since breaches count.
 
     Raises:
         EvidenceChanged: what the baselines were read from does not have its digest any more.
     """
     snapshot = measured.snapshot
-    past = await evidence.past_readings(conn, [PastAsked(key, since, snapshot.as_of)])
     beside = await _beside(conn, key, plan, snapshot)
     before = await frozen_rows(conn, key, baselines)
     behind = Behind(rows_of(measured.rows), before, beside.partners if beside and snapshot.comparison else ())
-    assessment = assess(plan, snapshot, baselines, past[key], behind, sums_of(measured, before, beside))
+    assessment = assess(plan, snapshot, baselines, past, behind, sums_of(measured, before, beside))
     readings = {(one.cohort, one.metric): one for one in snapshot.readings}
     items = [await _with_facts(conn, item, readings[item.cohort, item.metric]) for item in assessment.items]
     return sealed(assessment.model_copy(update={"items": tuple(items)}))

@@ -29,8 +29,8 @@ from store.statements import statement
 
 _KEEP = statement("rollouts/keep_evidence")
 _KEEP_JUDGEMENTS = f"with kept as (\n{_KEEP})\n{statement('rollouts/keep_readings')}"
-_PAST = statement("rollouts/past_readings")
 _EARLIER = statement("rollouts/earlier_values")
+_BEFORE = statement("rollouts/looks_before")
 _FIND = statement("rollouts/find_evidence")
 _NEWEST = statement("rollouts/newest_assessment")
 
@@ -213,17 +213,6 @@ Past: TypeAlias = dict[tuple[str, MetricName], list[Look]]
 """For each cohort and metric the earlier looks, the oldest first."""
 
 
-async def past_readings(conn: Connection, asked: Sequence[PastAsked]) -> dict[RolloutKey, Past]:
-    """The earlier looks of rollouts, each as it was judged by itself."""
-    rows = await conn.fetch(_PAST, *_asked(asked))
-    found: dict[RolloutKey, Past] = {one.key: defaultdict(list) for one in asked}
-    for row in rows:
-        key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
-        look = Look(row["as_of"], Verdict(row["verdict"]), row["beyond"])
-        found[key][row["cohort"], MetricName(row["metric"])].append(look)
-    return found
-
-
 Values: TypeAlias = dict[tuple[str, MetricName], Sequence[tuple[datetime, float]]]
 """For each cohort and metric the moments and values of earlier looks, one a day at most, the oldest first."""
 
@@ -237,6 +226,48 @@ async def earlier_values(
         key = RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])
         values = tuple(zip(row["moments"], row["found"], strict=True))
         found[key][row["cohort"], MetricName(row["metric"])] = values
+    return found
+
+
+class Before(NamedTuple):
+    """What earlier looks at a rollout said: each as it was judged by itself, and of each day the values found."""
+
+    past: Past
+    values: Values
+
+
+class BeforeAsked(NamedTuple):
+    """Whose earlier looks are wanted: those in `[since, before)`, and values of those in `[values_since, before)`."""
+
+    key: RolloutKey
+    since: datetime
+    before: datetime
+    values_since: datetime
+
+
+async def looks_before(
+    conn: Connection, asked: Sequence[BeforeAsked], metrics: Collection[MetricName]
+) -> dict[RolloutKey, Before]:
+    """The earlier looks of rollouts, each as it was judged by itself, and `earlier_values` of these metrics."""
+    found: dict[RolloutKey, Before] = {one.key: Before(defaultdict(list), {}) for one in asked}
+    columns = _columns([(one.key.rollout_id, one.key.chain_id, *one[1:]) for one in asked], 5)
+    for row in await conn.fetch(_BEFORE, *columns, [metric.value for metric in metrics]):
+        before = found[RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"])]
+        place = row["cohort"], MetricName(row["metric"])
+        if row["found"] is not None:
+            before.values[place] = tuple(zip(row["moments"], row["found"], strict=True))
+        else:
+            looks = zip(row["moments"], row["verdicts"], row["beyond"], strict=True)
+            before.past[place] = [Look(as_of, Verdict(verdict), beyond) for as_of, verdict, beyond in looks]
+    return found
+
+
+def past_of(row: Any) -> Past:
+    """The looks that one row holds in columns side by side."""
+    found: Past = defaultdict(list)
+    columns = [row[name] or () for name in ("cohorts", "metrics", "moments", "verdicts", "beyond")]
+    for cohort, metric, as_of, verdict, beyond in zip(*columns, strict=True):
+        found[cohort, MetricName(metric)].append(Look(as_of, Verdict(verdict), beyond))
     return found
 
 
@@ -258,31 +289,39 @@ async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snaps
     return found.snapshot if found else None
 
 
-async def read_measured(
-    conn: Connection, key: RolloutKey, digest: str, *, purpose: str | None = None
-) -> Measured | None:
+async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measured | None:
     """A snapshot by its digest with the rows behind it, None for an unknown one.
-
-    Args:
-        purpose: only if it was measured for that.
 
     Raises:
         EvidenceChanged: what is stored does not have this digest any more.
     """
-    body = await conn.fetchval(
-        "select body from evidence where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')"
-        " and purpose = coalesce($4, purpose)",
+    row = await conn.fetchrow(
+        "select as_of, body from evidence where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')",
         key.rollout_id,
         key.chain_id,
         digest,
-        purpose,
     )
-    if body is None:
-        return None
+    return None if row is None else await opened(Stored(digest, row["as_of"], row["body"]))
+
+
+class Stored(NamedTuple):
+    """A snapshot as it is stored under a digest."""
+
+    digest: str
+    as_of: datetime
+    body: dict[str, Any]
+
+
+async def opened(stored: Stored) -> Measured:
+    """The snapshot with the rows behind it.
+
+    Raises:
+        EvidenceChanged: what is stored does not have this digest any more.
+    """
     # Thousands of partners' rows are seconds of work, during which the worker must give signs of life.
-    measured, whole = await asyncio.to_thread(_opened, body)
-    if whole != measured.snapshot or whole.digest != digest:
-        raise EvidenceChanged(f"the snapshot stored under {digest} has been changed")
+    measured, whole = await asyncio.to_thread(_opened, stored.body)
+    if whole != measured.snapshot or whole.digest != stored.digest or whole.as_of != stored.as_of:
+        raise EvidenceChanged(f"the snapshot stored under {stored.digest} has been changed")
     return measured
 
 

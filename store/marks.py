@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from models.base import Frozen, Instant, digest_json
 from models.work import RolloutKey
 from store.pool import Connection
 from store.statements import statement
 
-_READ = statement("watch/read_marks")
 _WRITE = statement("watch/write_marks")
 
 Picture: TypeAlias = dict[str, tuple[str, ...]]
@@ -33,18 +32,16 @@ class WatchMark(Frozen):
         return digest_json({name: list(words) for name, words in self.picture.items()})
 
 
-async def read_marks(conn: Connection, keys: Sequence[RolloutKey]) -> dict[RolloutKey, WatchMark]:
-    """The marks of rollouts; those never looked at have none."""
-    rows = await conn.fetch(_READ, [key.rollout_id for key in keys], [key.chain_id for key in keys])
-    return {
-        RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]): WatchMark(
-            evaluated_at=row["evaluated_at"],
-            told_at=row["told_at"],
-            breached=tuple(row["breached"]),
-            picture={name: tuple(words) for name, words in row["picture"].items()},
-        )
-        for row in rows
-    }
+def mark_of(row: Any) -> WatchMark | None:
+    """The mark beside a rollout; one that was never looked at has none."""
+    if row["evaluated_at"] is None:
+        return None
+    return WatchMark(
+        evaluated_at=row["evaluated_at"],
+        told_at=row["told_at"],
+        breached=tuple(row["breached"]),
+        picture={name: tuple(words) for name, words in row["picture"].items()},
+    )
 
 
 async def write_marks(conn: Connection, marks: Mapping[RolloutKey, WatchMark]) -> None:

@@ -204,6 +204,28 @@ def statement(metric: MetricName) -> str:
 
 
 @asynccontextmanager
+async def one_state(conn: Connection) -> AsyncIterator[None]:
+    """One state of the database for everything that is read inside, and nothing written. It begins `planned`, by the
+    same message: each one by itself is waited for. `as_before` ends that for what is read after the metrics.
+
+    Not within a transaction, and none is begun inside.
+    """
+    try:
+        await conn.execute(f"begin isolation level repeatable read read only; {_READING}")
+        yield
+    except BaseException:
+        if not conn.is_closed():
+            await conn.execute("rollback")
+        raise
+    await conn.execute("commit")
+
+
+async def as_before(conn: Connection) -> None:
+    """Others join again as they do outside of `planned`."""
+    await conn.execute(_AS_BEFORE)
+
+
+@asynccontextmanager
 async def planned(conn: Connection) -> AsyncIterator[None]:
     """How reads of metrics are planned: for what is asked, and joining by hashing.
 
@@ -215,7 +237,7 @@ async def planned(conn: Connection) -> AsyncIterator[None]:
             await own.enter_async_context(conn.transaction())
         await conn.execute(_READING)
         yield
-        await conn.execute(_AS_BEFORE)
+        await as_before(conn)
 
 
 def _members(groups: Sequence[Collection[str]]) -> tuple[list[int], list[str]]:

@@ -39,9 +39,16 @@ async def create_pool(
         max_cached_statement_lifetime=0,
         command_timeout=command_timeout,
         init=prepare_connection,
+        reset=_leave_as_it_is,
         # The session's zone decides how dates and instants are compared inside SQL, so no server default may.
         server_settings={"timezone": "UTC", "application_name": application_name},
     )
+
+
+async def _leave_as_it_is(_: Connection) -> None:
+    """Nothing that we set outlasts its transaction, and `store.turns` gives back what it takes: to ask the server to
+    reset a session each time it is given back would be one more message to wait for. What is still open is rolled back
+    before this is called."""
 
 
 async def prepare_connection(conn: Connection) -> None:

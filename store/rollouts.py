@@ -6,8 +6,9 @@ import json
 import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -19,7 +20,8 @@ from models.plan import Decisions, RolloutPlan
 from models.rollout import Awaited, CohortMembers, Delegation
 from models.work import OpenRequest, RolloutKey, Standing, StandingBrief
 from store.enrolments import NotFrozen
-from store.evidence import read_snapshot
+from store.evidence import Past, Stored, past_of, read_snapshot
+from store.marks import WatchMark, mark_of
 from store.pool import Connection
 from store.statements import statement
 
@@ -28,11 +30,17 @@ _SUPERSEDE = statement("rollouts/supersede")
 _AS_IT_WAS = statement("rollouts/keep_standing")
 _STANDING = statement("rollouts/update_standing")
 _BRIEF = statement("rollouts/update_brief")
+_STORED = statement("rollouts/stored")
+_THESE = _STORED + statement("rollouts/these")
+_TO_JUDGE = statement("rollouts/to_judge")
 
 _KNOWN = 1000
 """Rollouts whose baselines a process remembers: what has a digest never changes."""
 
 _BASELINES: TypeAdapter[tuple[Baseline, ...]] = TypeAdapter(tuple[Baseline, ...])
+_COHORTS: TypeAdapter[tuple[CohortMembers, ...]] = TypeAdapter(tuple[CohortMembers, ...])
+_AWAITED: TypeAdapter[tuple[Awaited, ...]] = TypeAdapter(tuple[Awaited, ...])
+_DELEGATIONS: TypeAdapter[tuple[Delegation, ...]] = TypeAdapter(tuple[Delegation, ...])
 
 _baselines: OrderedDict[tuple[RolloutKey, str], bytes] = OrderedDict()
 
@@ -84,10 +92,29 @@ async def read_plan(conn: Connection, key: RolloutKey) -> RolloutPlan | None:
     return None if text is None else plan_of(text)
 
 
-async def read_plan_and_digest(conn: Connection, key: RolloutKey) -> tuple[RolloutPlan, str] | None:
-    """The plan a rollout runs with the digest of what is stored as its plan now; None for an unknown rollout."""
-    text = await _stored_plan(conn, key)
-    return None if text is None else (plan_of(text), _digest(text))
+class ToJudge(NamedTuple):
+    """What a rollout judges a snapshot with: its plan with the digest of what is stored as its plan now, what is stored
+    under the snapshot's digest, if anything, and the looks before it since breaches count."""
+
+    plan: RolloutPlan
+    plan_digest: str
+    snapshot: Stored | None
+    past: Past
+
+
+async def read_to_judge(
+    conn: Connection, key: RolloutKey, digest: str, since: datetime, *, purpose: str | None = None
+) -> ToJudge | None:
+    """All of it by one statement; None for an unknown rollout.
+
+    Args:
+        purpose: the snapshot only if it was measured for that.
+    """
+    row = await conn.fetchrow(_TO_JUDGE, key.rollout_id, key.chain_id, digest, purpose, since)
+    if row is None:
+        return None
+    snapshot = None if row["body"] is None else Stored(digest, row["as_of"], row["body"])
+    return ToJudge(plan_of(row["plan"]), _digest(row["plan"]), snapshot, past_of(row))
 
 
 async def _stored_plan(conn: Connection, key: RolloutKey) -> str | None:
@@ -100,18 +127,20 @@ async def _stored_plan(conn: Connection, key: RolloutKey) -> str | None:
 
 async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[StoredRollout, ...]:
     """These chains of rollouts, in no particular order."""
-    rows = await conn.fetch(
-        "select r.* from rollout r join unnest($1::text[], $2::text[]) as asked (rollout_id, chain_id)"
-        " using (rollout_id, chain_id)",
-        [key.rollout_id for key in keys],
-        [key.chain_id for key in keys],
-    )
-    return tuple(map(_stored, rows))
+    return tuple(rollout for rollout, _ in await read_watched(conn, keys))
+
+
+async def read_watched(
+    conn: Connection, keys: Sequence[RolloutKey]
+) -> tuple[tuple[StoredRollout, WatchMark | None], ...]:
+    """These chains of rollouts, each with what the watch saw of it last."""
+    rows = await conn.fetch(_THESE, [key.rollout_id for key in keys], [key.chain_id for key in keys])
+    return tuple((_stored(row), mark_of(row)) for row in rows)
 
 
 async def list_rollouts(conn: Connection) -> tuple[StoredRollout, ...]:
     """Every rollout, the newest first."""
-    return tuple(_stored(row) for row in await conn.fetch("select * from rollout order by opened_at desc, chain_id"))
+    return tuple(map(_stored, await conn.fetch(_STORED + "order by r.opened_at desc, r.chain_id")))
 
 
 async def update_standing(conn: Connection, key: RolloutKey, standing: Standing, sequence: int) -> None:
@@ -247,17 +276,17 @@ def _stored(row: Any) -> StoredRollout:
         sentence=row["sentence"],
         since=row["since"],
         open=row["open"],
-        watched=tuple(CohortMembers.model_validate_json(json.dumps(one)) for one in row["watched"]),
+        watched=_COHORTS.validate_json(row["watched"]),
         tolerance_since=row["tolerance_since"],
-        baselines=tuple(Baseline.model_validate_json(json.dumps(one)) for one in row["baselines"]),
-        awaited=tuple(Awaited.model_validate_json(json.dumps(one)) for one in row["awaited"]),
+        baselines=_BASELINES.validate_json(row["baselines"]),
+        awaited=_AWAITED.validate_json(row["awaited"]),
         next=row["next"],
-        delegations=delegations(row["delegations"]),
+        delegations=_DELEGATIONS.validate_json(row["delegations"]),
     )
     # Every part has been checked just now; to check the whole would be to check the rules of its plan once more.
     return StoredRollout.model_construct(
         key=RolloutKey(rollout_id=row["rollout_id"], chain_id=row["chain_id"]),
-        plan=plan_of(json.dumps(row["plan"])),
+        plan=plan_of(row["plan"]),
         plan_digest=row["plan_digest"],
         clock=ProgrammeClock(real_start=row["real_start"], programme_start=row["programme_start"], speed=row["speed"]),
         decisions=Decisions(row["decisions"]),

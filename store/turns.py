@@ -14,9 +14,19 @@ async def turn(conn: Connection, work: str) -> AsyncIterator[bool]:
     """Whether it is ours to do this work now, while inside. Nobody waits; the turn of a process that dies ends with its
     connection."""
     number = zlib.crc32(work.encode())
-    ours = bool(await conn.fetchval("select pg_try_advisory_lock($1)", number))
+    ours = await _asked(conn, "select pg_try_advisory_lock($1)", number)
     try:
         yield ours
     finally:
         if ours and not conn.is_closed():
-            await conn.fetchval("select pg_advisory_unlock($1)", number)
+            await _asked(conn, "select pg_advisory_unlock($1)", number)
+
+
+async def _asked(conn: Connection, sql: str, number: int) -> bool:
+    """What the server says; where that does not come through, the connection ends, and with it the turn. Given back to
+    its pool with the turn, it would keep everybody from that work."""
+    try:
+        return bool(await conn.fetchval(sql, number))
+    except BaseException:
+        conn.terminate()
+        raise
