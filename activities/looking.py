@@ -240,7 +240,11 @@ def _judged(task: Task, measured: Measured, mark: WatchMark | None, past: eviden
 
 
 async def _keep(conn: Connection, judged: Sequence[_Judged]) -> None:
-    """What a rollout is told of is kept whole; of a quiet look at everything the verdicts and the digest are enough."""
+    """What a rollout is told of is kept whole; of a quiet look at everything the verdicts and the digest are enough.
+
+    Nobody waits for the disk: the mark, which says that it was told, is written after it, and so is the rollout's own
+    judgement of it. A rollout that is told of what a crash has taken looks for itself.
+    """
     kept = []
     for one in judged:
         verdicts = counted(one.task.rollout.key, one.assessment)
@@ -248,7 +252,7 @@ async def _keep(conn: Connection, judged: Sequence[_Judged]) -> None:
             kept.append(Judgement(verdicts, measured=one.measured))
         elif one.sight.whole:
             kept.append(Judgement(verdicts, whole=False))
-    await evidence.keep_judgements(conn, WATCH, kept)
+    await evidence.keep_judgements(conn, WATCH, kept, lasting=False)
 
 
 def _portions(due: Mapping[RolloutKey, Metrics]) -> Iterator[tuple[RolloutKey, ...]]:

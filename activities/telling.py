@@ -49,14 +49,13 @@ def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
     because the one before did not get to write down what it told, repeats the same request.
     """
     assessment, after = sight.assessment, next_mark(sight, mark, told=False)
-    request_id = _request_id(sight.key, after, mark)
     told = _told_of(sight, mark)
     newly = next((item for item in assessment.items if _is_breach(item) and _name(item) not in told), None)
     if newly is not None:
         return Word(
             Verb.REPORT_BREACH,
             ReportBreach(
-                request_id=request_id,
+                request_id=_request_id(sight.key, after, mark),
                 actor=WATCH_ACTOR,
                 reason=_bounded(f"{newly.metric.value} of {newly.cohort} is not met: {'; '.join(newly.reasons)}"),
                 metric=newly.metric,
@@ -65,7 +64,7 @@ def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
                 snapshot_digest=assessment.snapshot_digest,
             ),
         )
-    changed = mark is None or mark.signature != after.signature
+    changed = mark is None or mark.picture != after.picture
     if not changed and not _daily_word_is_due(sight, mark):
         return None
     if sight.short and not changed:
@@ -74,7 +73,7 @@ def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
     return Word(
         Verb.REPORT_EVIDENCE,
         ReportEvidence(
-            request_id=request_id,
+            request_id=_request_id(sight.key, after, mark),
             actor=WATCH_ACTOR,
             reason=_bounded(summary(assessment)) if changed else NOTHING_CHANGED,
             as_of=assessment.as_of,

@@ -28,7 +28,11 @@ from store.pool import Connection
 from store.statements import statement
 
 _KEEP = statement("rollouts/keep_evidence")
-_KEEP_JUDGEMENTS = f"with kept as (\n{_KEEP})\n{statement('rollouts/keep_readings')}"
+_READINGS = statement("rollouts/keep_readings")
+_KEEP_JUDGEMENTS = f"with kept as (\n{_KEEP})\n{_READINGS.replace(':soon', '')}"
+_KEEP_SOON = (
+    f"with {statement('rollouts/keep_soon')}, kept as (\n{_KEEP})\n{_READINGS.replace(':soon', 'cross join soon')}"
+)
 _EARLIER = statement("rollouts/earlier_values")
 _BEFORE = statement("rollouts/looks_before")
 _FIND = statement("rollouts/find_evidence")
@@ -165,10 +169,16 @@ async def keep_readings(conn: Connection, purpose: str, counted: Sequence[Counte
     await keep_judgements(conn, purpose, [Judgement(one, whole=False) for one in counted])
 
 
-async def keep_judgements(conn: Connection, purpose: str, judgements: Sequence[Judgement]) -> None:
+async def keep_judgements(
+    conn: Connection, purpose: str, judgements: Sequence[Judgement], *, lasting: bool = True
+) -> None:
     """Keep what looks came to with one statement, so all of it or nothing; twice is once.
 
     Written in one order, whoever writes: two who keep the same at a time wait for each other, and never both.
+
+    Args:
+        lasting: wait until it outlasts a crash of the database. Without that everybody sees it at once all the same,
+            and it is lost with the last fraction of a second; whatever is written after it and lasts makes it last.
     """
     found = sorted(judgements, key=lambda one: (one.counted.key.rollout_id, one.counted.key.chain_id))
     whole = [one for one in found if one.whole]
@@ -176,7 +186,8 @@ async def keep_judgements(conn: Connection, purpose: str, judgements: Sequence[J
     kept += [_assessment(one.counted.key, purpose, one.counted.assessment) for one in whole]
     readings = [reading for one in found for reading in _readings(one.counted)]
     if kept or readings:
-        await conn.execute(_KEEP_JUDGEMENTS, *_columns(kept, 8), purpose, *_columns(readings, 9))
+        sql = _KEEP_JUDGEMENTS if lasting else _KEEP_SOON
+        await conn.execute(sql, *_columns(kept, 8), purpose, *_columns(readings, 9))
 
 
 def _readings(one: Counted) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from models.brief import AssessmentBrief, SnapshotBrief
@@ -16,8 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.course import watched
     from workflows.leaving import Leaving
     from workflows.looks import ALL, Answered, answers
-    from workflows.marks import EACH, MEANWHILE, WORD
-    from workflows.patience import ACTIVITY, LISTENING, MEASURING
+    from workflows.marks import EACH, HERE, MEANWHILE, WORD
+    from workflows.patience import ACTIVITY, LISTENING, LISTENING_HERE, MEASURING
     from workflows.phases import assessed
     from workflows.step import Step, done
     from workflows.wire import baselines_from, named
@@ -40,7 +40,7 @@ class Looking(Leaving):
     async def _assess(self, step: Step) -> None:
         """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
         word, self._state = self._state.reported, self._state.model_copy(update={"reported": None})
-        listens = word is not None and takes_words(self._state) and self._marked(WORD)
+        listens = word is not None and takes_words(self._state) and (self._here() or self._marked(WORD))
         # Words that come more often than one can be listened to keep nobody from looking.
         if word is not None and listens and not (self._listened and self._marked(EACH)):
             self._listened = True
@@ -81,6 +81,11 @@ class Looking(Leaving):
             return ALL
         return each if each != every and self._marked(EACH) else every
 
+    def _here(self) -> bool:
+        """Whether a word is judged within the workflow task that brought it. As an activity of the server it takes two
+        more ways to it and back; every other look is one, so that it may take its time."""
+        return workflow.patched(HERE)
+
     async def _listen(self, step: Step, digest: str) -> None:
         """Judge what the watch measured, before measuring anew: a breach that its evidence bears out halts the rollout
         at once. A signal may be anybody's, so the activity takes the evidence from the store alone, and whatever else
@@ -100,8 +105,10 @@ class Looking(Leaving):
             not_before=oldest,
         )
         try:
-            whole = await self._judge(request, f"judge what the watch saw: {step.about}", LISTENING)
-        except ActivityError as error:
+            here = self._here()
+            options = LISTENING_HERE if here else LISTENING
+            whole = await self._judge(request, f"judge what the watch saw: {step.about}", options, here=here)
+        except FailureError as error:  # of what ran here it is the activity's own error, not one around it
             if is_cancelled_exception(error):
                 raise
             return
@@ -110,10 +117,17 @@ class Looking(Leaving):
         if halted is not None:
             self._state = done(halted, step, now)
 
-    async def _judge(self, request: AssessRequest, summary: str, options: Mapping[str, Any]) -> Assessment:
-        judged: Assessment | AssessmentBrief = await self._call(
-            "assess_thresholds", request, Assessment | AssessmentBrief, summary, options
-        )
+    async def _judge(
+        self, request: AssessRequest, summary: str, options: Mapping[str, Any], *, here: bool = False
+    ) -> Assessment:
+        judged: Assessment | AssessmentBrief
+        either: Any = Assessment | AssessmentBrief
+        if here:
+            judged = await workflow.execute_local_activity(
+                "assess_thresholds", request, result_type=either, summary=summary, **options
+            )
+        else:
+            judged = await self._call("assess_thresholds", request, either, summary, options)
         if isinstance(judged, AssessmentBrief):
             return judged.against(self._state.plan, request.snapshot_digest)
         return judged

@@ -18,6 +18,10 @@ LOGGED = "letters-in-the-log"
 WORD = "watchs-word"
 """Marks the runs that have judged what the watch measured before they measured anew."""
 
+HERE = "watchs-word-here"
+"""Marks the runs that judge what the watch measured within the workflow task that brought its word. They have no mark
+of `WORD`: this one says it as well."""
+
 MEANWHILE = "asked-meanwhile"
 """Marks the runs that were asked for a look while they took one, and look again: without it the word was lost."""
 

@@ -45,6 +45,14 @@ LISTENING: dict[str, Any] = {
 }
 """Once, and not for long: whatever fails here, the rollout looks for itself."""
 
+LISTENING_HERE: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=5),
+    "schedule_to_close_timeout": timedelta(seconds=5),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+    "cancellation_type": workflow.ActivityCancellationType.ABANDON,
+}
+"""The same within a workflow task, which has ten seconds: whoever asks the rollout something meanwhile waits for it."""
+
 ASKING: dict[str, Any] = {
     **ACTIVITY,
     "schedule_to_close_timeout": timedelta(seconds=20),

@@ -48,8 +48,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
     taken: list[tuple[str, tuple[str, ...]]] = []
     keep, signal = evidence.keep_judgements, Looker._signal
 
-    async def kept(conn: Any, purpose: str, judgements: Sequence[Judgement]) -> None:
-        await keep(conn, purpose, judgements)
+    async def kept(conn: Any, purpose: str, judgements: Sequence[Judgement], **how: bool) -> None:
+        await keep(conn, purpose, judgements, **how)
         taken.append(("kept", tuple(sorted(one.counted.key.rollout_id for one in judgements))))
 
     async def told(self: Looker, key: RolloutKey, word: Word) -> None:
@@ -99,10 +99,10 @@ async def test_nothing_is_told_that_could_not_be_kept_and_one_that_cannot_does_n
 ) -> None:
     keep = evidence.keep_judgements
 
-    async def kept(conn: Any, purpose: str, judgements: Sequence[Judgement]) -> None:
+    async def kept(conn: Any, purpose: str, judgements: Sequence[Judgement], **how: bool) -> None:
         if any(one.counted.key.rollout_id == "zeal" for one in judgements):
             raise ValueError("a value that no table takes")
-        await keep(conn, purpose, judgements)
+        await keep(conn, purpose, judgements, **how)
 
     monkeypatch.setattr(evidence, "keep_judgements", kept)
     seen = await Looker(pool, dev_server.client).look(due(rollouts), START)
