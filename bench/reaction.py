@@ -193,6 +193,8 @@ class _Round:
             elif event.HasField("activity_task_completed_event_attributes"):
                 name = names.get(event.activity_task_completed_event_attributes.scheduled_event_id)
                 found.setdefault(f"{name} is done", at)
+            elif event.marker_recorded_event_attributes.marker_name == "core_local_activity":
+                found.setdefault("the rollout has judged it", at)
         return found
 
     def profile(self) -> Profile:

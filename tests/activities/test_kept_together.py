@@ -119,3 +119,22 @@ async def _waiting(pool: Pool) -> bool | None:
     """Two sessions wait for what a third one, or each other, has begun."""
     waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     return await pool.fetchval(waiting) == 2 or None
+
+
+async def test_what_need_not_outlast_a_crash_is_kept_alike_and_waits_for_no_disk(setting: Setting) -> None:
+    found = [(await judged(one, 0, PILOT))[0] for one in await several(setting, 2)]
+    async with setting.pool.acquire() as conn:
+        await conn.execute("set synchronous_commit = on")  # servers of tests do without anyhow
+        kept = []
+        for lasting in (True, False):
+            change = conn.transaction()
+            await change.start()
+            await evidence.keep_judgements(conn, WATCH, found, lasting=lasting)
+            rows = [tuple(row) for sql in (_KEPT, _COUNTED) for row in await conn.fetch(sql)]
+            kept.append((await conn.fetchval("show synchronous_commit"), rows))
+            await change.rollback()
+        after = await conn.fetchval("show synchronous_commit")
+        await conn.execute("reset synchronous_commit")
+    (waits, lasting_rows), (waits_not, other_rows) = kept
+    assert (waits, waits_not, after) == ("on", "off", "on")
+    assert other_rows == lasting_rows != []

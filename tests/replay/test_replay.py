@@ -34,6 +34,8 @@ from workflows.marks import (
     WRITABLE,
 )
 
+LOCAL = "core_local_activity"
+
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
 
@@ -89,6 +91,18 @@ def test_every_path_is_recorded() -> None:
 @pytest.mark.parametrize("name", RECORDED)
 async def test_a_recorded_history_replays(name: str) -> None:
     await _replay(name, _read(name))
+
+
+def test_a_word_is_judged_without_the_server() -> None:
+    """Two that were forged, the watch's own, which halts, and one of what was dealt with before a resume."""
+    events = _read("here_forged_words")["events"]
+    marks = [one.get("markerRecordedEventAttributes", {}) for one in events]
+    local = [_text(one["details"]["data"]) for one in marks if one.get("markerName") == LOCAL]
+    assert [json.loads(one)["activity_type"] for one in local] == ["assess_thresholds"] * 4
+
+
+def _text(data: dict[str, Any]) -> str:
+    return "".join(base64.b64decode(one["data"]).decode() for one in data["payloads"])
 
 
 def _marks(name: str) -> list[int]:

@@ -50,6 +50,19 @@ async def test_the_server_is_told_who_asks(own_pool: asyncpg.Pool) -> None:
     assert await own_pool.fetchval("select current_setting('application_name')") == "pool test"
 
 
+async def test_what_is_set_in_a_transaction_ends_with_it_also_where_nobody_ended_it(database: str) -> None:
+    """Nothing resets a session that is given back: only what is open is rolled back."""
+    async with await create_pool(database, max_size=1) as pool:
+        async with pool.acquire() as conn:
+            ours = conn.get_server_pid()
+            usual = await conn.fetchval("show work_mem")
+            await conn.execute("begin; set local work_mem = '77MB'")
+        async with pool.acquire() as conn:
+            assert conn.get_server_pid() == ours
+            assert not conn.is_in_transaction()
+            assert await conn.fetchval("show work_mem") == usual
+
+
 async def test_all_metrics_of_one_transaction_see_the_same_facts(own_pool: asyncpg.Pool) -> None:
     async with own_pool.acquire() as conn:
         await World(conn).add("lead", partner_id="a", assigned_at=at("2026-01-05"), contact_due_at=at("2026-01-06"))
