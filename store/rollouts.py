@@ -32,6 +32,7 @@ _STANDING = statement("rollouts/update_standing")
 _BRIEF = statement("rollouts/update_brief")
 _STORED = statement("rollouts/stored")
 _THESE = _STORED + statement("rollouts/these")
+_WATCHED = statement("watch/with_marks").replace(":stored", f"\n{_THESE}")
 _TO_JUDGE = statement("rollouts/to_judge")
 
 _KNOWN = 1000
@@ -127,15 +128,19 @@ async def _stored_plan(conn: Connection, key: RolloutKey) -> str | None:
 
 async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[StoredRollout, ...]:
     """These chains of rollouts, in no particular order."""
-    return tuple(rollout for rollout, _ in await read_watched(conn, keys))
+    return tuple(map(_stored, await conn.fetch(_THESE, *_named(keys))))
 
 
 async def read_watched(
     conn: Connection, keys: Sequence[RolloutKey]
 ) -> tuple[tuple[StoredRollout, WatchMark | None], ...]:
     """These chains of rollouts, each with what the watch saw of it last."""
-    rows = await conn.fetch(_THESE, [key.rollout_id for key in keys], [key.chain_id for key in keys])
+    rows = await conn.fetch(_WATCHED, *_named(keys))
     return tuple((_stored(row), mark_of(row)) for row in rows)
+
+
+def _named(keys: Sequence[RolloutKey]) -> tuple[list[str], list[str]]:
+    return [key.rollout_id for key in keys], [key.chain_id for key in keys]
 
 
 async def list_rollouts(conn: Connection) -> tuple[StoredRollout, ...]:
