@@ -9,13 +9,23 @@ asked as (
     select $5::timestamptz at time zone 'UTC' as moment
 ),
 assigned as materialized (
-    select * from enablement_assignment_as_of($5::timestamptz) where partner_id = any ($2) and assigned_at <= $5
+    select *
+    from enablement_assignment_as_of($5::timestamptz)
+    where partner_id = any ($2) and assigned_at <= $5
 ),
 -- A person may work for another partner than the one they were assigned for. Given as a list, because a join would not
 -- reach the index behind a table as of a moment.
 staff as materialized (
     select person_id, active_to from person_as_of($5)
     where person_id = any (array(select distinct person_id from assigned))
+),
+-- The last version in force counts, so each is in force from its own day until the first of any later version.
+course as materialized (
+    select course_id, version, validity_days, effective_from,
+           min(effective_from) over (
+               partition by course_id order by version desc rows between unbounded preceding and 1 preceding
+           ) as next_from
+    from enablement_course_as_of($5)
 ),
 seen as (
     select
@@ -38,15 +48,12 @@ seen as (
     cross join asked
     -- A certificate that says nothing of its own is valid for as long as the course says: in the version it names, or
     -- the one in force when it was completed.
-    left join lateral (
-        select c.validity_days
-        from enablement_course_as_of($5) c
-        where c.course_id = a.course_id
-          and (c.version = a.course_version
-               or (a.course_version is null and c.effective_from <= a.completed_at at time zone 'UTC'))
-        order by c.version desc
-        limit 1
-    ) as course on a.valid_until is null and a.completed_at is not null
+    left join course
+        on course.course_id = a.course_id
+       and a.valid_until is null and a.completed_at is not null
+       and case when a.course_version is not null then course.version = a.course_version
+                else course.effective_from <= a.completed_at at time zone 'UTC'
+                     and coalesce(course.next_from > a.completed_at at time zone 'UTC', true) end
     -- The due date in force at the moment; the whole due day still counts as in time.
     cross join lateral (
         select (case
@@ -54,6 +61,8 @@ seen as (
             else a.due_on
         end + 1)::timestamp at time zone 'UTC' as passes_at
     ) as deadline
+    -- Otherwise each use of a deadline works it out anew, and each use of a state below.
+    offset 0
 ),
 judged as (
     select
@@ -70,13 +79,14 @@ judged as (
             else 'failed'
         end as state
     from seen
+    offset 0
 ),
 -- Recertifying makes a new assignment: of one person's assignments of one course the last that counts stands.
 standing as (
     select
         *,
         state in ('completed', 'overdue', 'expired', 'failed') and row_number() over (
-            partition by partner_id, person_id, course_id, state in ('completed', 'overdue', 'expired', 'failed')
+            partition by person_id, course_id, partner_id, state in ('completed', 'overdue', 'expired', 'failed')
             order by assigned_at desc, source_id desc
         ) = 1 as counts,
         assigned_at >= $3::timestamptz and assigned_at < $4::timestamptz as in_window

@@ -32,11 +32,15 @@ allocation as (
       and b.period_end > $3::timestamptz at time zone 'UTC'
       and b.period_start < $5 at time zone 'UTC'
 ),
+-- What is said of a claim is worked out once, however often it is asked below.
 asked_claim as materialized (
     select
         source_system, source_id, partner_id, request_id, currency, claimed_amount, approved_amount, paid_amount,
-        submitted_at, decision, decided_at, decided_known_at, paid_at, paid_known_at, withdrawn_at, withdrawn_known_at,
-        settles_request, late_waived_by, lower(invoice_ref) as invoice
+        submitted_at, decided_at, paid_at, settles_request, late_waived_by, lower(invoice_ref) as invoice,
+        coalesce(greatest(paid_at, paid_known_at) <= $5, false) as is_paid,
+        coalesce(decision = 'approved' and greatest(decided_at, decided_known_at) <= $5, false) as was_approved,
+        coalesce(decision = 'rejected' and greatest(decided_at, decided_known_at) <= $5, false)
+            or coalesce(greatest(withdrawn_at, withdrawn_known_at) <= $5, false) as is_void
     from mdf_claim_as_of($5)
     where partner_id = any ($2) and submitted_at <= $5
 ),
@@ -49,10 +53,10 @@ own_request as materialized (
 -- A claim may stand against another partner's request. Keys of what else is read are given as a list: a join would not
 -- reach the indexes behind a table as of a moment.
 asked_request as materialized (
-    select * from own_request
+    select *, true as own from own_request
     union all
     select r.request_id, r.partner_id, r.allocation_id, r.currency, r.approved_amount, r.copay_share, r.decision,
-           r.decided_at, r.decided_known_at, r.released_at, r.released_known_at
+           r.decided_at, r.decided_known_at, r.released_at, r.released_known_at, false
     from mdf_request_as_of($5) r
     where r.request_id = any (array(
         select c.request_id from asked_claim c
@@ -67,22 +71,27 @@ fund as materialized (
     join mdf_budget_as_of($5) b using (budget_id)
     where a.allocation_id = any (array(select distinct allocation_id from asked_request where allocation_id is not null))
 ),
--- What is approved: at the rate of the day it was decided. cap is the most we pay for it, after co-pay.
-request as (
+-- What is approved: at the rate of the day it was decided. A request whose allocation is over before the window is
+-- settled: of it only what was paid in the window counts. Rates are looked up of other currencies only.
+request as materialized (
     select
-        r.request_id, r.partner_id, r.allocation_id, r.currency,
-        coalesce(fund.partner_id = r.partner_id, false) as budgeted,
-        fund.claims_close_at, factor.rate, r.approved_amount * factor.rate as cap,
+        r.request_id, r.partner_id, r.allocation_id, r.currency, r.approved_amount, r.copay_share,
+        fund.partner_id as fund_partner_id, coalesce(fund.partner_id = r.partner_id, false) as budgeted,
+        fund.claims_close_at, factor.rate,
+        r.own and coalesce(r.decision = 'approved' and greatest(r.decided_at, r.decided_known_at) <= $5, false)
+            as approved,
+        fund.partner_id is distinct from r.partner_id or r.allocation_id in (select a.allocation_id from allocation a)
+            as open,
         coalesce(greatest(r.released_at, r.released_known_at) <= $5, false) as released
     from asked_request r
     left join fund using (allocation_id)
     left join rate
-        on rate.currency = r.currency and rate.month = date_trunc('month', r.decided_at at time zone 'UTC')::date
+        on rate.currency = r.currency
+       and rate.month = case when r.currency <> (select currency from reporting_currency)
+                             then date_trunc('month', r.decided_at at time zone 'UTC')::date end
     cross join lateral (
         select case when r.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
     ) as factor
-    where r.partner_id = any ($2)
-      and r.decision = 'approved' and greatest(r.decided_at, r.decided_known_at) <= $5
 ),
 -- The same invoice again, whoever hands it in: all but the first are suspect, and not to be paid. One that was
 -- rejected or taken back may be handed in again.
@@ -100,53 +109,47 @@ repeated as (
           and (other.submitted_at, other.source_system, other.source_id) < (c.submitted_at, c.source_system, c.source_id)
     )
 ),
-claim_seen as (
-    select
-        c.partner_id, c.request_id, c.currency, c.submitted_at, c.decided_at, c.paid_at, c.paid_amount,
-        c.settles_request, c.late_waived_by, r.allocation_id, coalesce(fund.partner_id = c.partner_id, false) as budgeted,
-        fund.claims_close_at,
-        -- Co-pay first, then the lower of claim and approval.
-        least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
-        coalesce(greatest(c.paid_at, c.paid_known_at) <= $5, false) as is_paid,
-        coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $5, false)
-            and not gone.is_void as is_approved,
-        gone.is_void,
-        repeated.source_id is not null as duplicate
-    from asked_claim c
-    left join repeated using (source_system, source_id)
-    left join asked_request r on r.request_id = c.request_id
-    left join fund on fund.allocation_id = r.allocation_id
-    cross join lateral (
-        select coalesce(c.decision = 'rejected' and greatest(c.decided_at, c.decided_known_at) <= $5, false)
-               or coalesce(greatest(c.withdrawn_at, c.withdrawn_known_at) <= $5, false) as is_void
-    ) as gone
-),
 -- What was paid at the rate of the day of payment, what is owed at that of the decision.
-claim as (
+claim as materialized (
     select
-        c.partner_id, c.request_id, c.allocation_id, c.budgeted, c.submitted_at, r.request_id is not null as requested,
+        c.partner_id, c.request_id, r.allocation_id, coalesce(r.fund_partner_id = c.partner_id, false) as budgeted,
+        c.submitted_at, coalesce(r.approved and r.partner_id = c.partner_id, false) as requested,
+        r.open,
         c.duplicate and not c.is_void as duplicate,
         c.is_paid and c.paid_at >= $3 and c.paid_at < $4 as paid_in_window,
         case when c.is_paid then c.paid_amount * factor.rate end as paid,
-        case when c.is_approved and not c.is_paid and not c.duplicate then c.due_amount * factor.rate end as owed,
+        case when c.is_owed then due.amount * factor.rate end as owed,
         -- A reservation is drawn at the rate it was made at: what the currency did since neither uses it up nor adds to it.
-        case when c.is_paid or (c.is_approved and not c.duplicate) then
-            case when c.is_paid then c.paid_amount else c.due_amount end
-                * case when c.currency = r.currency then r.rate else factor.rate end
+        case when c.is_paid or c.is_owed then
+            case when c.is_paid then c.paid_amount else due.amount end
+                * case when r.approved and r.partner_id = c.partner_id and c.currency = r.currency
+                       then r.rate else factor.rate end
         end as drawn,
         c.is_paid,
         c.is_void,
-        c.settles_request and (c.is_paid or (c.is_approved and not c.duplicate)) as settles,
+        c.settles_request and (c.is_paid or c.is_owed) as settles,
         (c.is_paid or c.is_approved) and factor.rate is null as missing_fx,
-        c.is_paid and c.paid_amount > c.due_amount as overpaid,
-        (c.is_paid or c.is_approved) and c.late_waived_by is null and c.submitted_at >= c.claims_close_at as late
-    from claim_seen c
-    left join request r on r.request_id = c.request_id and r.partner_id = c.partner_id
-    left join rate on rate.currency = c.currency and rate.month = date_trunc(
-        'month', case when c.is_paid then c.paid_at else c.decided_at end at time zone 'UTC')::date
+        c.is_paid and c.paid_amount > due.amount as overpaid,
+        (c.is_paid or c.is_approved) and c.late_waived_by is null and c.submitted_at >= r.claims_close_at as late
+    from (
+        select
+            c.*, c.was_approved and not c.is_void as is_approved, repeated.source_id is not null as duplicate,
+            c.was_approved and not c.is_void and not c.is_paid and repeated.source_id is null as is_owed
+        from asked_claim c
+        left join repeated using (source_system, source_id)
+    ) as c
+    left join request r using (request_id)
+    left join rate
+        on rate.currency = c.currency
+       and rate.month = case when c.currency <> (select currency from reporting_currency) then date_trunc(
+           'month', case when c.is_paid then c.paid_at else c.decided_at end at time zone 'UTC')::date end
     cross join lateral (
         select case when c.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
     ) as factor
+    cross join lateral (
+        -- Co-pay first, then the lower of claim and approval.
+        select least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as amount
+    ) as due
 ),
 claimed as (
     select
@@ -159,13 +162,13 @@ claimed as (
         bool_or(settles) as settled,
         min(submitted_at) filter (where not is_void) as first_submitted_at
     from claim
-    where requested
+    where requested and (open or paid_in_window)
     group by request_id
 ),
 -- One row per approved request with its claims, and one per claim that no approved request stands behind.
-commitment as (
+commitment as materialized (
     select
-        r.partner_id, r.allocation_id, r.budgeted, r.cap is null as missing_fx,
+        r.partner_id, r.allocation_id, r.budgeted, most.cap is null as missing_fx,
         coalesce(c.paid, 0) as paid,
         coalesce(c.paid_in_window, 0) as paid_in_window,
         money.owed,
@@ -178,13 +181,18 @@ commitment as (
     from request r
     left join claimed c using (request_id)
     cross join lateral (
-        select greatest(coalesce(r.cap, 0) - coalesce(c.drawn_by_paid, 0), 0) as amount
+        -- The most we pay for it, after co-pay.
+        select r.approved_amount * r.rate as cap
+    ) as most
+    cross join lateral (
+        select greatest(coalesce(most.cap, 0) - coalesce(c.drawn_by_paid, 0), 0) as amount
     ) as room
     cross join lateral (
         -- No more is owed than was promised.
         select case when coalesce(c.drawn_by_owed, 0) <= room.amount then coalesce(c.owed, 0)
                     else c.owed * room.amount / c.drawn_by_owed end as owed
     ) as money
+    where r.approved and r.open
     union all
     select
         c.partner_id, c.allocation_id, c.budgeted, false,
@@ -192,16 +200,22 @@ commitment as (
     from claim c
     where not c.requested
 ),
+-- By allocation before they are joined, so that few rows are grouped by all that an allocation is.
+spent as (
+    select allocation_id, sum(paid) as paid, sum(owed) as owed, sum(reserved) as reserved
+    from commitment
+    where budgeted
+    group by allocation_id
+),
 budgeted as (
     select
         a.partner_id, a.amount, a.elapsed, a.amount * a.in_window as planned_in_window,
-        coalesce(sum(c.paid), 0) as paid,
-        coalesce(sum(c.owed), 0) as owed,
-        coalesce(sum(c.reserved), 0) as reserved,
-        coalesce(sum(c.paid + c.owed + c.reserved), 0) as committed
+        coalesce(s.paid, 0) as paid,
+        coalesce(s.owed, 0) as owed,
+        coalesce(s.reserved, 0) as reserved,
+        coalesce(s.paid + s.owed + s.reserved, 0) as committed
     from allocation a
-    left join commitment c on c.allocation_id = a.allocation_id and c.budgeted
-    group by a.allocation_id, a.partner_id, a.amount, a.elapsed, a.in_window
+    left join spent s using (allocation_id)
 ),
 -- Payments are those of the window; what is owed and reserved stands as of the moment.
 unbudgeted as (
@@ -221,9 +235,19 @@ item as (
     select partner_id, null, null, null, null, null, null, null, null, null, missing_fx::int, 0, 0, 0, paid_in_window, 0
     from commitment
     union all
+    select r.partner_id, null, null, null, null, null, null, null, null, null,
+           count(*) filter (where r.approved_amount is null or r.rate is null)::int, 0, 0, 0,
+           coalesce(sum(c.paid_in_window), 0), 0
+    from request r
+    left join claimed c using (request_id)
+    where r.approved and not r.open
+    group by r.partner_id
+    union all
     select partner_id, null, null, null, null, null, null, null, null, null,
-           missing_fx::int, duplicate::int, overpaid::int, late::int, 0, 0
+           count(*) filter (where missing_fx)::int, count(*) filter (where duplicate)::int,
+           count(*) filter (where overpaid)::int, count(*) filter (where late)::int, 0, 0
     from claim
+    group by partner_id
 ),
 summed as (
     select
