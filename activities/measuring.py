@@ -94,7 +94,8 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
     found: dict[_Place, tuple[CohortReading, PartnerRows]] = {}
     batches = _batches(asks)
     cohorts = {key: [asks[number].everybody[index] for number, index in places] for key, places in batches.items()}
-    async with asyncio.timeout(READ_WITHIN), one_state(conn):
+    most = max((sum(one.size for one in of) for of in cohorts.values()), default=0)
+    async with asyncio.timeout(READ_WITHIN), one_state(conn, most):
         # All that is planned alike first: how the rest is planned is said once, and not again for each metric.
         rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
         matured = await _read_stretches(conn, asks)

@@ -47,7 +47,15 @@ select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit
        set_config('work_mem', '64MB', true), set_config('hash_mem_multiplier', '8', true),
        set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)
 """
-_AS_BEFORE = "select set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true)"
+_AS_BEFORE = """
+select set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true),
+       set_config('max_parallel_workers_per_gather', null, true)
+"""
+
+FEW = 2_000
+"""Partners up to which nobody helps with a read: helpers would go through whole tables where an index has the facts, at
+twice the work, and everybody else on the machine would wait for that."""
+_ALONE = "select set_config('max_parallel_workers_per_gather', '0', true)"
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
 _OF_LEADS = ("lead_ids", "due_ats", "states", "ranks")
@@ -204,14 +212,14 @@ def statement(metric: MetricName) -> str:
 
 
 @asynccontextmanager
-async def one_state(conn: Connection) -> AsyncIterator[None]:
+async def one_state(conn: Connection, partners: int | None = None) -> AsyncIterator[None]:
     """One state of the database for everything that is read inside, and nothing written. It begins `planned`, by the
     same message: each one by itself is waited for. `as_before` ends that for what is read after the metrics.
 
     Not within a transaction, and none is begun inside.
     """
     try:
-        await conn.execute(f"begin isolation level repeatable read read only; {_READING}")
+        await conn.execute(f"begin isolation level repeatable read read only; {_reading(partners)}")
         yield
     except BaseException:
         if not conn.is_closed():
@@ -221,13 +229,14 @@ async def one_state(conn: Connection) -> AsyncIterator[None]:
 
 
 async def as_before(conn: Connection) -> None:
-    """Others join again as they do outside of `planned`."""
+    """Others join, and are helped, again as they are outside of `planned`."""
     await conn.execute(_AS_BEFORE)
 
 
 @asynccontextmanager
-async def planned(conn: Connection) -> AsyncIterator[None]:
-    """How reads of metrics are planned: for what is asked, and joining by hashing.
+async def planned(conn: Connection, partners: int | None = None) -> AsyncIterator[None]:
+    """How reads of metrics are planned: for what is asked, and joining by hashing; by one process where it is said that
+    they are of few partners.
 
     Holds within a transaction, and makes one where there is none: without it the settings would be gone before the
     read, which over many facts then never ends. How others join in the transaction stays as it was.
@@ -235,9 +244,13 @@ async def planned(conn: Connection) -> AsyncIterator[None]:
     async with AsyncExitStack() as own:
         if not conn.is_in_transaction():
             await own.enter_async_context(conn.transaction())
-        await conn.execute(_READING)
+        await conn.execute(_reading(partners))
         yield
         await as_before(conn)
+
+
+def _reading(partners: int | None) -> str:
+    return f"{_READING}; {_ALONE}" if partners is not None and partners <= FEW else _READING
 
 
 def _members(groups: Sequence[Collection[str]]) -> tuple[list[int], list[str]]:

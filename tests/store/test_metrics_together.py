@@ -12,7 +12,7 @@ import pytest
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import planned, read_drivers, read_metric, read_metrics, read_rows, read_sla
+from store.metrics import FEW, planned, read_drivers, read_metric, read_metrics, read_rows, read_sla
 from store.pool import prepare_connection
 from store.world import WorldSpec, generate_world, roster
 from tests.store.world import Q1, Q1_END, World, at
@@ -172,6 +172,18 @@ async def test_how_a_read_is_planned_changes_no_number_and_nothing_after_it(
     as_it_likes = await read_metrics(facts, metric, groups, window=window, as_of=window.end)
     assert as_planned == as_it_likes
     assert left == "onon"
+
+
+async def test_few_partners_are_read_by_one_process_and_many_with_helpers(facts: asyncpg.Connection) -> None:
+    """What was set for the read does not outlast it."""
+    helpers = "select current_setting('max_parallel_workers_per_gather')"
+    usual = await facts.fetchval(helpers)
+    assert usual != "0"
+    async with facts.transaction():
+        for partners, expected in ((FEW, "0"), (FEW + 1, usual), (None, usual)):
+            async with planned(facts, partners):
+                assert await facts.fetchval(helpers) == expected
+            assert await facts.fetchval(helpers) == usual
 
 
 async def test_a_read_outside_a_transaction_is_planned_like_one_inside(facts: asyncpg.Connection) -> None:
