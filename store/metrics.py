@@ -23,8 +23,9 @@ def _read(name: str) -> str:
 
 _LEAD_STATES = _read("lead_states.sql")
 _LEAD_READINGS = _LEAD_STATES + _read("lead_readings.sql")
-_LEAD_DRIVERS = _LEAD_STATES + _read("lead_drivers.sql")
-_SLA_WITH_DRIVERS = _LEAD_READINGS + _read("sla_with_drivers.sql")
+_LEAD_RANKS = _read("lead_ranks.sql")
+_LEAD_DRIVERS = _LEAD_STATES + _LEAD_RANKS.replace(":leads", "lead_state") + _read("lead_drivers.sql")
+_SLA_WITH_DRIVERS = _LEAD_READINGS + _LEAD_RANKS.replace(":leads", "listed") + _read("sla_with_drivers.sql")
 _METRIC = {
     metric: (_LEAD_READINGS if metric is MetricName.LEAD_FOLLOW_UP_SLA else "") + _read(f"metrics/{metric}.sql")
     for metric in MetricName

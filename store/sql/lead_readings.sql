@@ -42,6 +42,12 @@ tally as (
         and timed.first_contact_at = s.contact_at
     group by s.partner_id
 ),
+-- Late leads and open breaches, for lead_ranks.sql.
+listed as (
+    select partner_id, unnest(lead_ids) as lead_id, unnest(due_ats) as due_at, unnest(states) as state
+    from tally
+    where lead_ids is not null
+),
 sorted as (
     select group_no, array_agg(seconds order by seconds) as seconds
     from (

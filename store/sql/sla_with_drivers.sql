@@ -1,25 +1,6 @@
 -- Each partner's reading beside the leads that stand behind a breach of their group, and the place of each among those.
--- Follows lead_states.sql and lead_readings.sql, whose tally lists late leads and open breaches already; $6 how many rows
--- of a group at most. Who comes first, and how many of a partner, is as lead_drivers.sql says.
-, breach as (
-    select
-        partner_id, lead_id, due_at, state,
-        count(*) over (partition by partner_id) as breaches,
-        row_number() over (partition by partner_id order by state = 'open_breach' desc, due_at, lead_id) as place
-    from (
-        select partner_id, unnest(lead_ids) as lead_id, unnest(due_ats) as due_at, unnest(states) as state
-        from tally
-        where lead_ids is not null
-    ) as listed
-),
-ranked as (
-    select
-        group_no, partner_id, lead_id, due_at, state,
-        row_number() over (partition by group_no order by breaches desc, partner_id, place) as rank
-    from member
-    join breach using (partner_id)
-    where place <= 5
-)
+-- Follows lead_states.sql, lead_readings.sql, whose tally lists late leads and open breaches already, and lead_ranks.sql;
+-- $6 how many rows of a group at most.
 select reading.*, behind.lead_ids, behind.due_ats, behind.states, behind.ranks
 from reading
 left join (

@@ -1,0 +1,123 @@
+"""MDF and enablement, which are read with as little work as possible, are what the plainer statements say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import asyncpg
+import pytest
+
+from deploy.embedded.postgres import EmbeddedPostgres
+from models.evidence import Window
+from models.metric import MetricName
+from store.metrics import planned, read_planned
+from store.pool import prepare_connection
+from store.world import WorldSpec, generate_world, roster
+from tests.store.test_sla_reference import shown
+
+MDF, ENABLEMENT = MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION
+SPEC = WorldSpec(start=date(2025, 1, 1), months=8, partners=18)
+PARTNERS = tuple(one.partner_id for one in roster(SPEC))
+ENDS = datetime(2025, 8, 1, tzinfo=UTC)
+AMENDED = "amended_at = case when hashtext(source_id) % 2 = 0 and known_at < '2025-06-01' then date '2025-06-01' end"
+
+# What a calm world has little of. $1 is the seed; each changes other rows with another one.
+MDF_TROUBLE = (
+    "update mdf_budget set claim_deadline = period_start + 40, fund_type = 'accrual' where {every 3}",
+    "update mdf_request set allocation_id = null where {every 9}",
+    "update mdf_request set allocation_id = (select allocation_id from mdf_allocation a"
+    " order by md5(a.allocation_id || mdf_request.source_id) limit 1) where {every 6}",
+    "update mdf_request set copay_share = 0.3, currency = 'USD', {amended} where {every 4}",
+    "update mdf_request set decision = null, decided_at = null, decided_known_at = null where {every 12}",
+    "update mdf_claim set request_id = (select request_id from mdf_request r"
+    " order by md5(r.request_id || mdf_claim.source_id) limit 1) where {every 5}",
+    "update mdf_claim set request_id = null where {every 7}",
+    "update mdf_claim set invoice_ref = 'INV ' || abs(hashtext(source_id || $1)) % 30 where {every 3}",
+    "update mdf_claim set paid_amount = paid_amount * 3, {amended} where {every 5} and paid_amount is not null",
+    "update mdf_claim set settles_request = not settles_request where {every 4}",
+    "update mdf_claim set currency = case when hashtext(source_id) % 3 = 0 then 'XTS' else 'USD' end where {every 8}",
+    "update mdf_claim set withdrawn_at = submitted_at + interval '9 days' where {every 6} and paid_at is null",
+)
+COURSE_TROUBLE = (
+    "insert into enablement_course"
+    " (course_id, version, effective_from, validity_days, source_system, source_id, known_at)"
+    " select course_id, version, date '2024-11-01' + abs(hashtext(course_id || version || $1)) % 240,"
+    " nullif(abs(hashtext(course_id || version || $1)) % 4, 0) * 20, 'test', course_id || version,"
+    " '2025-01-01Z'::timestamptz + version * interval '40 days'"
+    " from (select distinct course_id from enablement_assignment) as courses, generate_series(1, 4) as version",
+    "update enablement_course set validity_days = 15, amended_at = '2025-06-20Z' where {every 3}",
+    "update enablement_assignment set valid_until = null where {every 2}",
+    "update enablement_assignment set course_version = 1 + abs(hashtext(source_id)) % 5, {amended} where {every 3}",
+)
+
+
+_EVERY = re.compile(r"\{every (\d+)\}")
+
+
+@pytest.fixture(scope="module")
+async def calm(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[asyncpg.Connection]:
+    admin = await asyncpg.connect(postgres.dsn_for("postgres"))
+    await admin.execute(f"create database plainer template {template_database}")
+    await admin.close()
+    conn = await asyncpg.connect(postgres.dsn_for("plainer"), server_settings={"timezone": "UTC"})
+    await prepare_connection(conn)
+    await generate_world(conn, SPEC)
+    yield conn
+    await conn.close()
+
+
+@pytest.fixture
+async def facts(calm: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+    """Whatever happens to them is undone."""
+    transaction = calm.transaction()
+    await transaction.start()
+    yield calm
+    await transaction.rollback()
+
+
+async def compared(
+    facts: asyncpg.Connection, metric: MetricName, name: str, trouble: Sequence[str], seed: int
+) -> Counter[str]:
+    """Parts of the whole group, summed over some moments and windows, once both agree."""
+    chance, sums = Random(seed), Counter[str]()
+    plainer = (Path(__file__).parent / f"{name}_reference.sql").read_text(encoding="utf-8")
+    for sql in trouble:
+        await facts.execute(
+            _EVERY.sub(r"hashtext(source_id || $1) % \1 = 0", sql).replace("{amended}", AMENDED), f"{seed}"
+        )
+    groups = (PARTNERS, tuple(chance.sample(PARTNERS, 5)), (), (*PARTNERS[:2], "nobody", PARTNERS[0]))
+    numbered = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
+    asked = [number for number, _ in numbered], [partner for _, partner in numbered]
+    for _ in range(4):
+        as_of = ENDS - timedelta(hours=chance.randrange(24 * 100))
+        window = Window(start=as_of - timedelta(days=chance.choice((14, 90, 200))), end=as_of)
+        expected: list[list[dict[str, object]]] = [[] for _ in groups]
+        for row in await facts.fetch(plainer, *asked, window.start, window.end, as_of):
+            columns = {column: value for column, value in row.items() if column == "numerator" or value is not None}
+            expected[columns.pop("group_no")].append(columns)
+        async with planned(facts):
+            read = await read_planned(facts, metric, groups, window=window, as_of=as_of)
+        assert [shown(one) for one in read] == expected
+        for one in read[0]:
+            sums.update({part: int(value) for part, value in one.parts.items()})
+    return sums
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_mdf_is_to_the_last_digit_what_the_plainer_statement_says(facts: asyncpg.Connection, seed: int) -> None:
+    sums = await compared(facts, MDF, "mdf", MDF_TROUBLE, seed)
+    met = ("paid", "approved_unpaid", "reserved", "paid_in_window", "unbudgeted", "missing_fx")
+    assert all(sums[part] for part in (*met, "duplicate_invoices", "overpaid_claims", "late_claims")), sums
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_enablement_is_what_the_plainer_statement_says_whatever_versions_a_course_has(
+    facts: asyncpg.Connection, seed: int
+) -> None:
+    sums = await compared(facts, ENABLEMENT, "enablement", COURSE_TROUBLE, seed)
+    assert all(sums[part] for part in ("completed", "expired", "overdue")), sums
