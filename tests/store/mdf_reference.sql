@@ -6,8 +6,8 @@
 -- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive), $5 as of. Counts the
 -- allocations whose fund period overlaps the window; all they have committed up to the moment, in reporting currency.
 -- An allocation with less than 25 % of its period gone says nothing yet and is left out of both sums, unless it is
--- already committed beyond its whole amount. Spend without an allocation stands in unbudgeted: with any, there is no
--- value. Facts are the allocations counted plus the commitments without one.
+-- already committed beyond its whole amount. Spend without an allocation of the partner's own stands in unbudgeted: with
+-- any, there is no value. Facts are the allocations counted plus the commitments without one.
 with member as (
     select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
 ),
@@ -61,9 +61,10 @@ asked_request as materialized (
         where c.request_id is not null and not exists (select from own_request o where o.request_id = c.request_id)
     ))
 ),
--- Until when claims may come in, whoever's allocation it is.
+-- Until when claims may come in, whoever's allocation it is; only its own partner's spend is budgeted by it. Then what is
+-- read of a partner does not depend on whether the other one is looked at as well.
 fund as materialized (
-    select a.allocation_id, (b.claim_deadline + 1)::timestamp at time zone 'UTC' as claims_close_at
+    select a.allocation_id, a.partner_id, (b.claim_deadline + 1)::timestamp at time zone 'UTC' as claims_close_at
     from mdf_allocation_as_of($5) a
     join mdf_budget_as_of($5) b using (budget_id)
     where a.allocation_id = any (array(select distinct allocation_id from asked_request where allocation_id is not null))
@@ -71,7 +72,8 @@ fund as materialized (
 -- What is approved: at the rate of the day it was decided. cap is the most we pay for it, after co-pay.
 request as (
     select
-        r.request_id, r.partner_id, r.allocation_id, r.currency, fund.allocation_id is not null as budgeted,
+        r.request_id, r.partner_id, r.allocation_id, r.currency,
+        coalesce(fund.partner_id = r.partner_id, false) as budgeted,
         fund.claims_close_at, factor.rate, r.approved_amount * factor.rate as cap,
         coalesce(greatest(r.released_at, r.released_known_at) <= $5, false) as released
     from asked_request r
@@ -103,7 +105,7 @@ repeated as (
 claim_seen as (
     select
         c.partner_id, c.request_id, c.currency, c.submitted_at, c.decided_at, c.paid_at, c.paid_amount,
-        c.settles_request, c.late_waived_by, r.allocation_id, fund.allocation_id is not null as budgeted,
+        c.settles_request, c.late_waived_by, r.allocation_id, coalesce(fund.partner_id = c.partner_id, false) as budgeted,
         fund.claims_close_at,
         -- Co-pay first, then the lower of claim and approval.
         least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
@@ -141,7 +143,7 @@ claim as (
         c.is_paid and c.paid_amount > c.due_amount as overpaid,
         (c.is_paid or c.is_approved) and c.late_waived_by is null and c.submitted_at >= c.claims_close_at as late
     from claim_seen c
-    left join request r using (request_id)
+    left join request r on r.request_id = c.request_id and r.partner_id = c.partner_id
     left join rate on rate.currency = c.currency and rate.month = date_trunc(
         'month', case when c.is_paid then c.paid_at else c.decided_at end at time zone 'UTC')::date
     cross join lateral (
@@ -200,7 +202,7 @@ budgeted as (
         coalesce(sum(c.reserved), 0) as reserved,
         coalesce(sum(c.paid + c.owed + c.reserved), 0) as committed
     from allocation a
-    left join commitment c using (allocation_id)
+    left join commitment c on c.allocation_id = a.allocation_id and c.budgeted
     group by a.allocation_id, a.partner_id, a.amount, a.elapsed, a.in_window
 ),
 -- Payments are those of the window; what is owed and reserved stands as of the moment.

@@ -12,10 +12,8 @@ import pytest
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import FEW, planned, read_drivers, read_metric, read_metrics, read_reaches, read_rows, read_sla
+from store.metrics import FEW, planned, read_drivers, read_metric, read_metrics, read_rows, read_sla
 from store.pool import prepare_connection
-from store.quality import Asked, read_all_quality, read_quality
-from store.statements import statement
 from store.world import WorldSpec, generate_world, roster
 from tests.store.world import Q1, Q1_END, World, at
 
@@ -174,43 +172,6 @@ async def test_how_a_read_is_planned_changes_no_number_and_nothing_after_it(
     as_it_likes = await read_metrics(facts, metric, groups, window=window, as_of=window.end)
     assert as_planned == as_it_likes
     assert left == "onon"
-
-
-@pytest.mark.parametrize("seed", range(4))
-async def test_what_checks_count_of_several_metrics_together_is_what_each_gives_alone(
-    facts: asyncpg.Connection, seed: int
-) -> None:
-    """Some ask of one metric at one moment, with other windows, and some of one that nothing is counted of."""
-    chance = Random(seed)
-    moments = (*MOMENTS, datetime(2025, 4, 18, tzinfo=UTC))
-    asked = [
-        Asked(metric, groups_of(chance.randrange(99)), Window(start=as_of - length, end=as_of), days, periods)
-        for metric in chance.sample([*MetricName, *MetricName], 14)
-        for as_of, length in [(chance.choice(moments), timedelta(days=chance.choice((7, 28, 60))))]
-        for days, periods in [chance.choice(((1, 40), (7, 12)))]
-    ]
-    alone = [
-        await read_quality(facts, one.metric, one.groups, one.window, days=one.days, periods=one.periods)
-        for one in asked
-    ]
-    assert await read_all_quality(facts, asked) == alone
-    assert await read_all_quality(facts, ()) == []
-    assert any(one is None for one in alone)
-    counted = [one for one in alone if one is not None]
-    assert any(one.facts for raw in counted for one in raw.restated)
-    assert all(raw.volumes for raw in counted)
-    assert len({str(raw.volumes) for raw in counted}) > 5
-
-
-async def test_how_far_facts_reach_is_said_of_several_metrics_by_one_statement_as_of_each_alone(
-    facts: asyncpg.Connection,
-) -> None:
-    nothing_yet = datetime(2001, 6, 1, tzinfo=UTC)
-    for as_of in (*MOMENTS, nothing_yet):
-        alone = {metric: await facts.fetchval(statement(f"data_through/{metric}"), as_of) for metric in MetricName}
-        assert (set(alone.values()) == {None}) is (as_of == nothing_yet)
-        assert await read_reaches(facts, tuple(MetricName), as_of) == alone
-        assert await read_reaches(facts, (VELOCITY, SLA), as_of) == {one: alone[one] for one in (SLA, VELOCITY)}
 
 
 async def test_few_partners_are_read_by_one_process_and_many_with_helpers(facts: asyncpg.Connection) -> None:

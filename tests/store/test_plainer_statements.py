@@ -44,6 +44,7 @@ MDF_TROUBLE = (
     "update mdf_claim set withdrawn_at = submitted_at + interval '9 days' where {every 6} and paid_at is null",
 )
 COURSE_TROUBLE = (
+    "delete from enablement_course where $1::text is not null",
     "insert into enablement_course"
     " (course_id, version, effective_from, validity_days, source_system, source_id, known_at)"
     " select course_id, version, date '2024-11-01' + abs(hashtext(course_id || version || $1)) % 240,"
