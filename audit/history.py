@@ -10,7 +10,7 @@ from audit.exhibit import Exhibit, read_plan
 from audit.findings import Check, Finding, Gap
 from audit.trail import Event, Kind, Line, attributes, kind_of, lines_of, number_of, once, payloads, read, settle
 from models.base import digest_json
-from models.command import COMMANDS, Command, Decide, Verb
+from models.command import COMMANDS, WATCH_ACTOR, WATCH_SAYS, Command, Decide, Verb
 from models.log import EntryKind, LogEntry, Outcome
 from models.writable import where_unwritable, written
 
@@ -179,13 +179,17 @@ def _first_difference(entry: LogEntry, other: LogEntry) -> tuple[str, str, str]:
 def _check_requests(exhibit: Exhibit, lines: list[Line]) -> None:
     by_number = {entry.sequence: entry for entry in exhibit.entries}
     words = {line.request_id: line for line in lines if line.kind is Kind.WORD}
-    in_bulk = sum(_refusals(entry) for entry in exhibit.entries)
+    refused = sum(_in_bulk(entry, EntryKind.REFUSAL, "refusals") for entry in exhibit.entries)
+    heard = sum(_in_bulk(entry, EntryKind.ASSESSMENT, "words") for entry in exhibit.entries)
     for line in lines:
         if line.kind is not Kind.REQUEST:
             continue
         exhibit.counts["requests"] = exhibit.counts.get("requests", 0) + 1
-        if not line.entries and in_bulk:
-            in_bulk -= 1  # refused together with others, while the log was behind
+        of_the_watch = line.who == WATCH_ACTOR and line.verb in WATCH_SAYS
+        if not line.entries and of_the_watch and heard:
+            heard -= 1  # heard together with others, while the log was behind
+        elif not line.entries and refused:
+            refused -= 1  # the same, refused
         elif not line.entries:
             _unanswered(exhibit, line)
         for number in line.entries:
@@ -205,10 +209,10 @@ def _check_requests(exhibit: Exhibit, lines: list[Line]) -> None:
             exhibit.wrong(Check.HISTORY, told, entry=entry.sequence, found=f"request {entry.request_id}")
 
 
-def _refusals(entry: LogEntry) -> int:
-    """How many requests an entry says were refused together; no other entry answers more than one."""
-    found = entry.detail.get("refusals")
-    if entry.kind is not EntryKind.REFUSAL or entry.verb is not None or not isinstance(found, int):
+def _in_bulk(entry: LogEntry, kind: EntryKind, what: str) -> int:
+    """How many requests an entry says were answered together; no other entry answers more than one."""
+    found = entry.detail.get(what)
+    if entry.kind is not kind or entry.verb is not None or not isinstance(found, int):
         return 0
     return max(found, 0)
 

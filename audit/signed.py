@@ -9,13 +9,11 @@ from audit.standing_in import Delegations
 from models.agreement import may_start, not_theirs
 from models.base import Frozen
 from models.claims import Claims, DecisionKeys
-from models.command import WATCH_ACTOR, Choice, Verb
+from models.command import WATCH_ACTOR, WATCH_SAYS, Choice, Verb
 from models.log import LogEntry, Outcome, Signer, rejects
 from models.names import rollout_workflow_id
 from models.plan import RolloutPlan
 from models.signatures import Doubt, Wanted, of_request, of_start, proven
-
-_WATCH_SAYS = (Verb.REPORT_BREACH, Verb.REPORT_EVIDENCE)
 
 
 class _Bench(Frozen):
@@ -93,7 +91,7 @@ def _took_effect(entry: LogEntry) -> bool:
 def _needs_one(entry: LogEntry) -> bool:
     if not _took_effect(entry):
         return False
-    return not (entry.actor == WATCH_ACTOR and entry.verb in _WATCH_SAYS)
+    return not (entry.actor == WATCH_ACTOR and entry.verb in WATCH_SAYS)
 
 
 def _check(exhibit: Exhibit, entry: LogEntry, bench: _Bench, delegations: Delegations) -> bool:

@@ -132,6 +132,12 @@ def judged(entry: LogEntry) -> bool:
     return entry.kind is EntryKind.ASSESSMENT and isinstance(entry.detail.get("verdicts"), dict)
 
 
+def heard(entry: LogEntry) -> bool:
+    """Whether an entry only counts words of the watch that came while the log was behind: no evidence is behind it."""
+    words = isinstance(entry.detail.get("words"), int) and entry.evidence_digest is None
+    return entry.kind is EntryKind.ASSESSMENT and entry.verb is None and words and not judged(entry)
+
+
 def as_of(entry: LogEntry) -> datetime | None:
     """The moment that an assessment is of, by its entry; None where that does not say."""
     try:

@@ -16,7 +16,7 @@ from audit.exhibit import Exhibit
 from audit.findings import Check, Gap
 from audit.judging import Bench, Differs
 from audit.looks import ListedLook, read_looks
-from audit.standing import Standing, as_of, judged, place_of
+from audit.standing import Standing, as_of, heard, judged, place_of
 from models.allowance import Block, baseline_blocks, blocks, breached, unreadable
 from models.evidence import Assessment
 from models.log import EntryKind, LogEntry, Outcome
@@ -83,7 +83,7 @@ class _Court:
             self._values(entry, entry.evidence_digest, baseline=True)
         elif judged(entry):
             self._assess(entry)
-        elif entry.kind is EntryKind.ASSESSMENT and entry.verb is None:
+        elif entry.kind is EntryKind.ASSESSMENT and entry.verb is None and not heard(entry):
             self._assessments += 1
             self._not_judged("the log does not tell what they say", [f"entry {entry.sequence}"])
         else:

@@ -199,3 +199,6 @@ WATCH_ACTOR = "partner-watch"
 
 NOTHING_CHANGED = "nothing has changed"
 """What the watch gives as its reason then."""
+
+WATCH_SAYS = (Verb.REPORT_BREACH, Verb.REPORT_EVIDENCE)
+"""What the watch says; nobody signs it."""

@@ -61,27 +61,55 @@ def backlog_full(state: RolloutState) -> bool:
     return sum(len(text.encode()) + 100 for entry in texts for text in entry) > BACKLOG
 
 
+REFUSALS, WORDS = "refusals", "words"
+"""What an entry counts that stands for many requests: those that were refused, and words of the watch that were not."""
+
+
 def refuse_in_bulk(state: RolloutState, message: str, now: Now) -> RolloutState:
-    """One more refusal on the newest entry, where that counts refusals already, or on a new entry that does."""
-    newest = state.unrecorded[-1]
-    if "refusals" not in newest.detail or newest.sequence <= state.recording:
-        return write(
-            state,
-            now,
-            EntryKind.REFUSAL,
-            f"Refused while the log is behind, the first of them: {message[:200]}",
-            outcome=Outcome.REFUSED,
-            refusal="the log is behind; each request stands in Temporal's history",
-            detail={"refusals": 1},
-        )
-    counted = newest.model_copy(update={"detail": {"refusals": newest.detail["refusals"] + 1}})
-    return state.model_copy(
-        update={
-            "unrecorded": (*state.unrecorded[:-1], counted),
-            "recent": (*state.recent[:-1], counted),
-            "refused": state.refused + 1,
-        }
+    """One more refusal on the entry that counts refusals, or on a new one that does."""
+    counted = _one_more(state, REFUSALS)
+    if counted is not None:
+        return counted.model_copy(update={"refused": state.refused + 1})
+    return write(
+        state,
+        now,
+        EntryKind.REFUSAL,
+        f"Refused while the log is behind, the first of them: {message[:200]}",
+        outcome=Outcome.REFUSED,
+        refusal="the log is behind; each request stands in Temporal's history",
+        detail={REFUSALS: 1},
     )
+
+
+def heard_in_bulk(before: RolloutState, after: RolloutState, now: Now) -> RolloutState:
+    """The state after a word of the watch, with one more on the entry that counts such words, or on a new one that
+    does, in place of what the word wrote itself."""
+    if after.sequence == before.sequence:
+        return after
+    kept = {name: getattr(before, name) for name in ("sequence", "unrecorded", "recent")}
+    state = after.model_copy(update=kept)
+    counted = _one_more(state, WORDS)
+    if counted is not None:
+        return counted
+    message = f"Heard while the log is behind, the first of them: {after.recent[-1].message[:200]}"
+    return write(state, now, EntryKind.ASSESSMENT, message, outcome=Outcome.APPLIED, detail={WORDS: 1})
+
+
+def _one_more(state: RolloutState, what: str) -> RolloutState | None:
+    """The state with one more on the entry that counts these; None where there is none among the newest that count, or
+    it is on its way to the store."""
+    for entry in reversed(state.unrecorded):
+        if entry.sequence <= state.recording or not {REFUSALS, WORDS} & entry.detail.keys():
+            return None
+        if what in entry.detail:
+            counted = entry.model_copy(update={"detail": {what: entry.detail[what] + 1}})
+            return state.model_copy(
+                update={
+                    "unrecorded": tuple(counted if one is entry else one for one in state.unrecorded),
+                    "recent": tuple(counted if one is entry else one for one in state.recent),
+                }
+            )
+    return None
 
 
 def notify(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from models.evidence import Assessment
 from models.rollout import RolloutState
-from workflows.journal import Now
+from workflows.journal import WORDS, Now, backlog_full
 
 NOTHING_ASKED: dict[str, Any] = {"assess_because": None, "reported": None, "asked_at": None, "alarmed_at": None}
 MOMENT = timedelta(microseconds=1)
@@ -74,3 +74,12 @@ def still_asked(state: RolloutState, assessment: Assessment, answered: Answered)
     alarmed = state.alarmed_at if state.alarmed_at and state.alarmed_at > assessment.as_of else None
     floor = state.evidence_floor if answered.gate else max(state.evidence_floor or newer, newer)
     return {"evidence_floor": floor, "alarmed_at": alarmed}
+
+
+def waits_for_room(state: RolloutState) -> bool:
+    """Whether the watch has spoken while the log was behind, and somebody has looked since: each look writes an entry,
+    so what is asked beyond that waits until there is room for it."""
+    words = next((one.sequence for one in state.unrecorded if WORDS in one.detail), None)
+    if words is None or not backlog_full(state):
+        return False
+    return any(one.sequence > words and "verdicts" in one.detail for one in state.unrecorded)

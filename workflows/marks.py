@@ -35,6 +35,10 @@ WRITABLE = "no-nul"
 ANSWERED = "parked-answered"
 """Marks the runs that ended while requests waited for keys, and refused them: without it nobody was answered."""
 
+HEARD = "heard-while-behind"
+"""Marks the runs that heard a word of the watch while their log was behind: without it the word was refused, and the
+watch does not repeat itself."""
+
 EXPORTS = "history-export"
 """Marks the runs that export their history at gates and before they end."""
 

@@ -20,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.asking import refuse
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
-    from workflows.marks import WRITABLE
-    from workflows.requests import quiet, receipt_of, receive
+    from workflows.marks import HEARD, WRITABLE
+    from workflows.requests import quiet, receipt_of, receive, unheard
     from workflows.timer import overtaken
 
 ANSWER_WITHIN = timedelta(seconds=60)
@@ -138,7 +138,8 @@ class Operations:
             return self.note_malformed(verb.value, f"{field} holds a character with the code 0, which no text has")
         before = self._state
         now = now_of(before, workflow.now())
-        self._state, receipt = receive(before, verb, command, now)
+        hear = not unheard(before, verb, command) or workflow.patched(HEARD)
+        self._state, receipt = receive(before, verb, command, now, hear=hear)
         self._woken = self._woken or not quiet(before, self._state) or self._waits_in_vain(now)
         self._rest()
         return receipt

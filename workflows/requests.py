@@ -40,27 +40,30 @@ from workflows.course import rule_of, transition, watched
 from workflows.delegation import delegate
 from workflows.glass import break_glass
 from workflows.hindsight import WHILE_STOPPING, judge_pause
-from workflows.journal import SEEN, Now, backlog_full, held_by, release, write
+from workflows.journal import SEEN, Now, backlog_full, heard_in_bulk, held_by, release, write
 from workflows.looks import ask_for_look
 from workflows.pauses import pause_now, resumed, stop
 from workflows.petitions import ask_to_agree
-from workflows.signatures import ALWAYS_WORK, UnknownKey, cleared, examined, kept, parked, stamped, used
+from workflows.signatures import ALWAYS_WORK, UnknownKey, cleared, examined, is_word, kept, parked, stamped, used
 
 
 def receive(
-    state: RolloutState, verb: Verb, command: Command, now: Now, *, again: bool = False
+    state: RolloutState, verb: Verb, command: Command, now: Now, *, again: bool = False, hear: bool = True
 ) -> tuple[RolloutState, Receipt]:
     """Apply a request, write down why not, or let it wait for the keys.
 
     Args:
         again: it has waited; what is not known now is not waited for any more.
+        hear: a word of the watch is heard although the log is behind: the watch does not repeat itself. False for a
+            run that has refused one.
     """
+    folds = hear and unheard(state, verb, command)
     claims: Claims | None = None
     try:
         _check_repetition(state, command)
         if state.terminal or (state.stop_resolution and verb not in WHILE_STOPPING):
             raise Refused(f"the rollout is {(state.terminal or 'stopping')}; nothing changes it any more")
-        if backlog_full(state) and verb not in ALWAYS_WORK:
+        if backlog_full(state) and verb not in ALWAYS_WORK and not folds:
             raise Refused("the log is behind and takes no more requests until it can be written; ask again then")
         try:
             claims = examined(state, verb, command, now)
@@ -70,6 +73,7 @@ def receive(
             return parked(state, verb, command), _waiting(state, command)
         _must_be_cleared(state)
         applied = _apply(state, verb, command, claims, now)
+        applied = heard_in_bulk(state, applied, now) if folds else applied
     except Refused as refusal:
         after = refuse(state, verb.value, str(refusal), now, command)
         after = used(stamped(state, after, command, claims), claims, now) if claims else after
@@ -78,6 +82,11 @@ def receive(
         applied = kept(used(stamped(state, applied, command, claims), claims, now), command)
     state = applied.model_copy(update={"seen": (*applied.seen, command.request_id)[-SEEN:]})
     return state, _receipt(state, command)
+
+
+def unheard(state: RolloutState, verb: Verb, command: Command) -> bool:
+    """Whether this is a word of the watch for which the log has no room, so that it cannot have an entry of its own."""
+    return is_word(verb, command) and backlog_full(state)
 
 
 def receive_again(state: RolloutState, now: Now) -> RolloutState:
@@ -357,7 +366,8 @@ def _report_evidence(state: RolloutState, command: ReportEvidence, now: Now) -> 
 def quiet(before: RolloutState, after: RolloutState) -> bool:
     """Whether a request left nothing to do, so that the rollout's timer may go on undisturbed."""
     waits = len(after.parked) > len(before.parked)
-    return after.sequence == before.sequence and not waits and not held_by(after, HoldKind.WATCH_SILENT)
+    same = after.sequence == before.sequence and after.asked_at == before.asked_at
+    return same and not waits and not held_by(after, HoldKind.WATCH_SILENT)
 
 
 _HANDLERS: dict[Verb, Callable[[RolloutState, Any, Now], RolloutState]] = {

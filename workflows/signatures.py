@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from models.agreement import ALWAYS_WORK as ALWAYS_WORK
 from models.agreement import may_start, not_theirs
 from models.claims import ADVANCING, Claims, DecisionKeys
-from models.command import WATCH_ACTOR, Command, Decide, Delegate, Stop, Verb
+from models.command import WATCH_ACTOR, WATCH_SAYS, Command, Decide, Delegate, Stop, Verb
 from models.log import EntryKind, LogEntry, Signer
 from models.plan import Decisions
 from models.proof import Parked, Proofs, Spent
@@ -29,7 +29,10 @@ PARKED = 20
 SPENT = 1000
 """Tokens remembered until they run out."""
 
-_WATCH_SAYS = (Verb.REPORT_BREACH, Verb.REPORT_EVIDENCE)
+
+def is_word(verb: Verb, command: Command) -> bool:
+    """Whether the watch says it, or somebody in its name."""
+    return command.actor == WATCH_ACTOR and verb in WATCH_SAYS
 
 
 class UnknownKey(Refused):
@@ -56,7 +59,7 @@ def examined(state: RolloutState, verb: Verb, command: Command, now: Now) -> Cla
         Refused: nothing proves the request, or it is not that of the person it names.
     """
     if command.token is None:
-        if signed(state) and not (command.actor == WATCH_ACTOR and verb in _WATCH_SAYS):
+        if signed(state) and not is_word(verb, command):
             raise Refused(f"decisions are signed here, and no signature proves that this is {command.actor}")
         return None
     wanted = of_request(state.plan.id, state.chain_id, state.plan_digest, verb, command)

@@ -12,6 +12,7 @@ from workflows.course import Level, Transition, freeze_at, rule_of, served, thaw
 from workflows.hindsight import still_to_judge
 from workflows.journal import Now, held_by, hold, notify, release, write
 from workflows.judge import baseline_blocks
+from workflows.looks import waits_for_room
 from workflows.pauses import all_roles, stop_done, to_withdraw
 from workflows.phases import close_gate, communicate, complete, enter, findings, hold_for, look_again_after, open_gate
 from workflows.signatures import cleared, keys_due_at
@@ -122,7 +123,8 @@ def _evidence(state: RolloutState) -> Step | None:
         return None
     if state.resume_request:
         return Step(kind=StepKind.ASSESS, about="before resuming")
-    return Step(kind=StepKind.ASSESS, about=state.assess_because) if state.assess_because else None
+    asked = state.assess_because and not waits_for_room(state)
+    return Step(kind=StepKind.ASSESS, about=state.assess_because or "") if asked else None
 
 
 def _work(state: RolloutState, now: Now) -> Step | None:

@@ -153,22 +153,36 @@ def test_an_assessment_must_be_there_whatever_the_log_says_came_of_it() -> None:
     assert any("evidence that the log rests on is not in the bundle" in one.what for one in look(odd).wrong)
 
 
-@pytest.mark.parametrize(("kind", "hidden"), [("phase", False), ("refusal", True)])
-def test_only_an_entry_of_refusals_answers_for_more_than_one_request(kind: str, hidden: bool) -> None:
-    """Requests beyond what a log can take are refused together; no other entry may make one disappear."""
+@pytest.mark.parametrize(
+    ("verb", "actor", "kind", "counts", "hidden"),
+    [
+        ("confirm_ownership", "eve@example.com", "phase", "refusals", False),
+        ("confirm_ownership", "eve@example.com", "refusal", "refusals", True),
+        ("report_breach", "partner-watch", "assessment", "words", True),
+        ("report_breach", "partner-watch", "phase", "words", False),
+        ("report_breach", "eve@example.com", "assessment", "words", False),
+        ("stop", "partner-watch", "assessment", "words", False),
+    ],
+)
+def test_only_an_entry_of_refusals_or_of_words_answers_for_more_than_one_request(
+    verb: str, actor: str, kind: str, counts: str, hidden: bool
+) -> None:
+    """Requests beyond what a log can take are refused together, and words of the watch are heard together; no other
+    entry may make one disappear, and words are the watch's alone."""
     sample = whole()
     event = next(
         one for one in sample.histories[0][1]["events"] if attributes(one).get("signalName") == "confirm_ownership"
     )
     more = json.loads(json.dumps(event))
+    attributes(more)["signalName"] = verb
     [payload] = attributes(more)["input"]["payloads"]
-    body = json.loads(base64.b64decode(payload["data"])) | {"request_id": "another-request", "actor": "eve@example.com"}
+    body = json.loads(base64.b64decode(payload["data"])) | {"request_id": "another-request", "actor": actor}
     payload["data"] = base64.b64encode(json.dumps(body).encode()).decode()
     asked = with_event(sample, more, 400)
     leaves = [json.loads(one) for one in asked.leaves]
-    leaves[-1]["entry"] |= {"kind": kind, "detail": {"refusals": 1}}
+    leaves[-1]["entry"] |= {"kind": kind, "detail": {counts: 1}}
     report = look(replace(asked, leaves=[canonical(one) for one in leaves]))
-    found = any("by eve@example.com of which the log tells nothing" in one.what for one in report.wrong)
+    found = any(f"by {actor} of which the log tells nothing" in one.what for one in report.wrong)
     assert found is not hidden
 
 

@@ -23,6 +23,7 @@ from workflows.marks import (
     EACH,
     EXPORT_FIRST,
     EXPORTS,
+    HEARD,
     HERE,
     KEEPS,
     LETTERS,
@@ -65,7 +66,8 @@ def test_every_path_is_recorded() -> None:
     assert {mark for name in once for mark in _named(name)} == {ONCE}, "the newest mark says so of all before it"
     first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
     here = {"here_forged_words", "here_breach_pause_resume", "here_automatic_stop"}
-    assert first == {name for name in RECORDED if name.startswith("first_")} | here
+    heard = {"heard_while_behind"}
+    assert first == {name for name in RECORDED if name.startswith("first_")} | here | heard
     assert {name for name in RECORDED if HERE in _named(name)} == here
     assert first >= {"first_completed", "first_stopped", "first_runs_1"}
     assert {name for name in RECORDED if LOGGED in _named(name)} == logged | each | first
@@ -78,9 +80,10 @@ def test_every_path_is_recorded() -> None:
         *("stopped_while_exporting", "asked_meanwhile", "word_lost")
     }
     assert exported >= {"closing_happy", "closing_stopped", "closing_runs_5"}
-    assert {name for name in RECORDED if WORD in _named(name)} == on_a_word
+    assert {name for name in RECORDED if WORD in _named(name)} == on_a_word | heard
     assert {name for name in RECORDED if MEANWHILE in _named(name)} == {"asked_meanwhile", "each_question"}
     assert {name for name in RECORDED if EACH in _named(name)} == {"each_question"}
+    assert {name for name in RECORDED if HEARD in _named(name)} == heard
     assert {name for name in RECORDED if WRITABLE in _named(name)} == {"no_text"}
     assert {name for name in RECORDED if ANSWERED in _named(name)} == {"signed_late_key"}
     assert {name for name in RECORDED if LETTERS in _named(name)} == every_letter | exported

@@ -14,7 +14,7 @@ from tests.plans import PILOT
 from tests.workflows.live import Live
 from tests.workflows.scenarios import Pool, Scenario, patient_plan, pilot_enrolled, soon, stop_now, to_pilot
 
-_MISSED = """
+MISSED = """
 insert into lead (source_system, source_id, partner_id, assigned_at, contact_due_at, known_at)
 select 'late', id || '-' || number, id, $2::timestamptz - interval '2 days' - number * interval '7 minutes',
        $2::timestamptz - interval '1 hour', $2
@@ -34,7 +34,7 @@ async def asked_meanwhile(live: Live, pool: Pool) -> None:
         as_of = (await live.view()).programme_now
         await live.signal(Verb.REPORT_EVIDENCE, WATCH_ACTOR, as_of=as_of, changed=True, evidence_digest="sha256:0")
         read = await being_read(live)
-        await conn.execute(_MISSED, PILOT, read + MOMENT)
+        await conn.execute(MISSED, PILOT, read + MOMENT)
         await asyncio.sleep(0.1)
         breach: dict[str, Any] = {"metric": "lead_follow_up_sla", "cohort": "pilot", "as_of": read + MOMENT}
         await live.ask(Verb.REPORT_BREACH, WATCH_ACTOR, **breach, snapshot_digest="sha256:" + "0" * 64)

@@ -1,15 +1,17 @@
-"""Questions that come while numbers are read, each answered by itself, and a request that nothing can write down."""
+"""Questions while numbers are read or the log is behind, each answered, and a request that nothing can write down."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from models.command import WATCH_ACTOR, Verb
 from models.log import EntryKind, Outcome
-from models.rollout import Status
+from models.rollout import PauseCause, Status
+from tests.plans import PILOT
 from tests.workflows.live import Live
 from tests.workflows.scenarios import Pool, Scenario, patient_plan, pilot_enrolled, soon, stop_now, to_pilot
-from tests.workflows.scenarios_asked import being_read
+from tests.workflows.scenarios_asked import MISSED, being_read
 
 
 async def each_question(live: Live, pool: Pool) -> None:
@@ -47,7 +49,33 @@ async def no_text(live: Live, pool: Pool) -> None:
     await stop_now(live)
 
 
+async def heard_while_behind(live: Live, pool: Pool) -> None:
+    """The log cannot be written, and requests have filled what a rollout carries of it, when leads turn out to have
+    been missed and the watch tells of a breach: it is heard, and the rollout pauses."""
+    await to_pilot(live)
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
+    await live.days(10)
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("lock table decision_log in access exclusive mode")
+        for _ in range(100):
+            await live.signal(Verb.ACKNOWLEDGE, "sponsor", reason="長" * 2000)
+        at = (await live.view()).programme_now
+        await pool.execute(MISSED, PILOT, at)
+        breach: dict[str, Any] = {"metric": "lead_follow_up_sla", "cohort": "pilot", "as_of": at}
+        await live.signal(Verb.REPORT_BREACH, WATCH_ACTOR, **breach, snapshot_digest="sha256:" + "0" * 64)
+        assert (await live.log())[-1].detail == {"words": 1}
+    await soon(live, paused, "the watch was not heard")
+    await stop_now(live)
+    assert sum("words" in row["entry"]["detail"] for row in await live.stored_log(pool)) == 1
+
+
+async def paused(live: Live) -> bool:
+    view = await live.view()
+    return view.pause is not None and view.pause.cause is PauseCause.GUARDRAIL
+
+
 EACH: dict[str, Scenario] = {
     "each_question": Scenario(each_question, patient_plan),
     "no_text": Scenario(no_text),
+    "heard_while_behind": Scenario(heard_while_behind, patient_plan),
 }
