@@ -81,7 +81,7 @@ def propose_margin(rule: ChangeRule, metric: MetricName, looks: Sequence[GateLoo
         return rule, f"{kept}; {refused[0]}{more}{_wider(rule, said)}"
     bore = [(one.bore, one.look) for one in said if one.bore is not None]
     if len(bore) < len(looks):
-        return rule, f"{kept}; an interval without an end does not say what would have been met"
+        return rule, f"{kept}; {_unsaid(looks, said)}"
     (hardest, at), least = max(bore, key=lambda one: one[0]), max(_in_the_end(said), key=lambda one: one.showed)
     told = (
         f"of {len(bore)} looks at gates {_of(at)} needed most, {_spelled(hardest, rule)} to be met with a chance of "
@@ -93,6 +93,16 @@ def propose_margin(rule: ChangeRule, metric: MetricName, looks: Sequence[GateLoo
         return rule, f"{kept}; {told}: that leaves no room for a stricter one{_wider(rule, said)}"
     proposed = rule.model_copy(update={"margin": Margin(number=number, relative=rule.margin.relative)})
     return proposed, f"margin {proposed.margin}, was {rule.margin}: {told}"
+
+
+def _unsaid(looks: Sequence[GateLook], said: Sequence[Said]) -> str:
+    """Why looks that were accepted do not all say which margin would have been met."""
+    nothing = next((one.look for one in looks if one.look.change is not None and one.look.change.margin == 0), None)
+    if nothing is not None:
+        return f"{_of(nothing)} was judged by a margin of nothing, and no other can be told from that"
+    if any(one.bore is None for one in said):
+        return "an interval without an end does not say what would have been met"
+    return "a look at a gate does not say how large a change would have been seen"
 
 
 def _told_by(rule: ChangeRule, metric: MetricName, looks: Sequence[GateLook]) -> list[Said]:

@@ -124,9 +124,8 @@ def refused(words: Words, record: DecisionRecord) -> Iterator[Block]:
         heads = (words("When"), words("Who"), words("What"), words("Entry"))
         yield Table(words("Refused"), heads, rows)
         if len(record.refusals) > REFUSALS:
-            yield Para(
-                words("%(num)s more stand in the log.", num=words.count(len(record.refusals) - REFUSALS)),
-            )
+            more = len(record.refusals) - REFUSALS
+            yield Para(words.many("%(num)s more stands in the log.", "%(num)s more stand in the log.", more))
     else:
         yield Para(words("Nothing was refused."))
     if record.overrides:

@@ -104,6 +104,10 @@ def _days(words: Words, length: timedelta) -> str:
     return words.number(length / timedelta(days=1), 1)
 
 
+def _readings(words: Words, number: int) -> str:
+    return words.many("%(num)s reading", "%(num)s readings", number)
+
+
 def surprises(words: Words, record: DecisionRecord) -> Iterator[Block]:
     """What the plan did not expect, as the log has it."""
     yield Heading(2, words("Surprises"))
@@ -128,10 +132,10 @@ def _became(words: Words, record: DecisionRecord, story: RiskStory) -> Iterator[
     for metric in story.metrics:
         paused = sum(metric in one.metrics for one in review.pauses)
         yield words(
-            "%(metric)s: beyond a limit in %(beyond)s readings, %(paused)s pauses.",
+            "%(metric)s: beyond a limit in %(beyond)s, %(paused)s.",
             metric=terms.metric(words, metric),
-            beyond=words.count(story.beyond.get(metric, 0)),
-            paused=words.count(paused),
+            beyond=_readings(words, story.beyond.get(metric, 0)),
+            paused=words.many("%(num)s pause", "%(num)s pauses", paused),
         )
     for wait in story.waits:
         yield _waited(words, review, wait)
@@ -158,8 +162,8 @@ def _waited(words: Words, review: ClosingReview, wait: Wait) -> str:
         if verdict in (Verdict.CANNOT_TELL, Verdict.NO_EVIDENCE)
     )
     return words(
-        "Of %(looks)s readings %(silent)s could say nothing; %(days)s days were waited for data.",
-        looks=words.count(sum(sum(one.looks.values()) for one in review.happened)),
+        "Of %(looks)s %(silent)s could say nothing; %(days)s days were waited for data.",
+        looks=_readings(words, sum(sum(one.looks.values()) for one in review.happened)),
         silent=words.count(silent),
         days=_days(words, review.drag.data),
     )

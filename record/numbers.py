@@ -99,9 +99,10 @@ def _chart(words: Words, record: DecisionRecord, series: Series) -> Chart | None
     baseline = None
     if happened.baseline is not None:
         baseline = (happened.baseline, words("Baseline %(value)s", value=words.number(happened.baseline)))
-    told = words(
+    told = words.many(
+        "%(num)s reading from %(first)s to %(last)s; the newest is %(value)s.",
         "%(num)s readings from %(first)s to %(last)s; the newest is %(value)s.",
-        num=words.count(len(known)),
+        len(known),
         first=words.day(known[0][0]),
         last=words.day(known[-1][0]),
         value=words.number(values[-1][1]),

@@ -193,6 +193,15 @@ def test_an_interval_without_an_end_says_nothing(quiet: Simulator) -> None:
     assert "an interval without an end" in why
 
 
+def test_why_a_look_says_nothing_of_margins_is_said_as_it_is(quiet: Simulator) -> None:
+    _, why = margin_of(drafted(quiet, at_gates(quiet, {"margin": 0.0})))
+    assert "was judged by a margin of nothing, and no other can be told from that" in why
+    _, why = margin_of(drafted(quiet, at_gates(quiet, {"detectable": None})))
+    assert "a look at a gate does not say how large a change would have been seen" in why
+    for told in (why, margin_of(drafted(quiet, at_gates(quiet, {"margin": 0.0})))[1]):
+        assert "interval" not in told
+
+
 def test_a_part_of_the_baseline_stays_one(quiet: Simulator) -> None:
     """10 % of a baseline of 50 are 5 points, so the 3.379 points that are needed are 6.758 %: 7 in halves."""
     plan = make_plan(**judged_by_change(margin="10%"))
