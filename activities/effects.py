@@ -15,8 +15,10 @@ from activities.exporting import given_to
 from models.names import WAKE, WATCH, rollout_workflow_id, shard_of, watch_workflow_id
 from models.plan import RolloutPlan
 from models.rollout import CohortMembers, FrozenCohort, members_digest
+from models.vouching import key_of
 from models.work import (
     OpenRequest,
+    OpenResult,
     RecordRequest,
     ResolvedCohorts,
     ResolveRequest,
@@ -24,7 +26,7 @@ from models.work import (
     StandingBrief,
     WatchInput,
 )
-from store import enrolments, log, notices, rollouts
+from store import enrolments, log, notices, rollouts, seeds
 from store.pool import Connection
 
 ANSWER = timedelta(seconds=5)
@@ -47,12 +49,14 @@ class EffectActivities:
         self._signer = signer
 
     @activity.defn
-    async def open_rollout(self, request: OpenRequest) -> None:
-        """Register the rollout and wake the watch, starting it where it does not run. Key: rollout and chain."""
+    async def open_rollout(self, request: OpenRequest) -> OpenResult:
+        """Register the rollout and wake the watch, starting it where it does not run; by what the rollout knows the
+        watch's words. Key: rollout and chain."""
         if request.plan is None:
             request = request.model_copy(update={"plan": await self._begun_with(request)})
         async with borrowed(self._pool) as conn, conn.transaction():
             await rollouts.open_rollout(conn, request)
+            seed = await seeds.seed_of(conn, request.key)
         shard = shard_of(request.key.rollout_id, self._watch.shards)
         with named_errors():
             await self._client.start_workflow(
@@ -65,6 +69,7 @@ class EffectActivities:
                 static_summary="looks at all open rollouts",
                 rpc_timeout=ANSWER,
             )
+        return OpenResult(watch=key_of(seed))
 
     async def _begun_with(self, request: OpenRequest) -> RolloutPlan:
         """The plan a chain began with: its first event brings it, and nobody can change that."""

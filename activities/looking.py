@@ -28,8 +28,9 @@ from models.command import Verb
 from models.evidence import Assessment
 from models.metric import MetricName
 from models.names import rollout_workflow_id
+from models.vouching import proof_of
 from models.work import RolloutKey
-from store import enrolments, evidence, marks, rollouts
+from store import enrolments, evidence, marks, rollouts, seeds
 from store.evidence import Before, BeforeAsked, Judgement, Measured
 from store.marks import WatchMark
 from store.pool import Connection
@@ -40,6 +41,9 @@ log = structlog.get_logger(__name__)
 TOGETHER = 25
 """Rollouts measured in one go. They share what each statement costs by itself, and their partners are still so few that
 facts are found by index; what they need in memory, and what one that fails spoils, stays bounded."""
+
+KNOWN = 1000
+"""Rollouts whose seeds a process remembers."""
 
 SIGNALS_AT_ONCE = 20
 SIGNAL_WITHIN = timedelta(seconds=5)
@@ -77,6 +81,14 @@ class _Judged(NamedTuple):
         """Whether the rollout is told of a breach."""
         return self.word is not None and self.word.verb is Verb.REPORT_BREACH
 
+    def vouched(self, seed: bytes | None) -> _Judged:
+        """The same with a word that proves to be the watch's; a rollout that began before there were seeds has none."""
+        if self.word is None or seed is None:
+            return self
+        proof = proof_of(seed, self.task.rollout.clock.programme_start, self.word.command.as_of)
+        word = self.word._replace(command=self.word.command.model_copy(update={"proof": proof}))
+        return self._replace(word=word)
+
 
 class Looker:
     """Looks at rollouts and tells them what they need to know."""
@@ -84,6 +96,7 @@ class Looker:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], client: Client) -> None:
         self._pool = pool
         self._client = client
+        self._seeds: dict[RolloutKey, bytes | None] = {}
 
     async def look(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> tuple[Seen, ...]:
         """Measure, judge, keep, tell, remember, warn; in this order, so that a crash in between repeats a word, under
@@ -115,7 +128,8 @@ class Looker:
         """Measure, judge, keep and tell; with each what went wrong telling it. Breaches come before all else: a rollout
         that is to halt must not wait until everything that is said of the others is kept."""
         async with borrowed(self._pool) as conn:
-            judged = sorted(await self._judge(conn, due, real_now), key=lambda one: not one.halts)
+            judged = await self._vouched(conn, await self._judge(conn, due, real_now))
+            judged.sort(key=lambda one: not one.halts)
             told: list[BaseException | None] = []
             for _, some in groupby(judged, key=lambda one: one.halts):
                 part = list(some)
@@ -144,6 +158,18 @@ class Looker:
             for task, one in zip(tasks, measured, strict=True)
             for key in (task.rollout.key,)
         ]
+
+    async def _vouched(self, conn: Connection, judged: Sequence[_Judged]) -> list[_Judged]:
+        """With the proof that a word is the watch's. A seed never changes, so it is read once."""
+        told = [one.task.rollout.key for one in judged if one.word is not None]
+        missing = [key for key in told if key not in self._seeds]
+        if missing:
+            found = await seeds.read_seeds(conn, missing)
+            self._seeds |= {key: found.get(key) for key in missing}
+        with_proof = [one.vouched(self._seeds.get(one.task.rollout.key)) for one in judged]
+        for key in list(self._seeds)[:-KNOWN]:
+            del self._seeds[key]
+        return with_proof
 
     async def _tell(self, judged: Sequence[_Judged]) -> list[BaseException | None]:
         """What went wrong with each; None where nothing did."""

@@ -111,20 +111,27 @@ class Acknowledge(Command):
 
 class ReportBreach(Command):
     """Somebody or something saw a metric beyond its limit; the rollout judges for itself before it acts. The watch
-    names the snapshot that it saw it in, which stands in the store: with that the rollout begins."""
+    names the snapshot that it saw it in, which stands in the store: with that the rollout begins. `proof` is the
+    watch's (`models/vouching.py`)."""
+
+    silent = Command.silent | {"proof"}
 
     metric: MetricName
     cohort: Name
     as_of: AwareDatetime
     snapshot_digest: Name | None = None
+    proof: Name | None = None
 
 
 class ReportEvidence(Command):
     """The watch's word: as of when it looked, and whether its view changed since the last word."""
 
+    silent = Command.silent | {"proof"}
+
     as_of: AwareDatetime
     changed: bool
     evidence_digest: Name
+    proof: Name | None = None
 
 
 class DailyWord(Frozen):

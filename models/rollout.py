@@ -16,6 +16,7 @@ from models.log import LogEntry
 from models.metric import MetricName
 from models.plan import Decisions, GateName, RolloutPlan, StopResolution
 from models.proof import Parked, Proofs, Spent
+from models.vouching import WatchKey
 
 
 class Phase(StrEnum):
@@ -248,6 +249,8 @@ class RolloutState(Frozen):
     last said that something is wrong, until a look has been taken after it.
     `keys_asked_at`, `started_at` and the moments in `spent` are real time, as signatures are; `keys_for` is the phase
     for which the keys were asked last; `started_by` is whoever signed the start, once that was found good.
+    `watch_key` tells the watch's words from those that others say in its name; None for runs that began before there
+    was one, to which every word is the watch's.
     `letters` says which notices are written: 1 those of the first release, for runs that began with it.
     `exports` is false for runs that began before histories were exported; `export_due` is the gate after which one is.
     `keeps` is false for those that began before records were kept.
@@ -290,6 +293,7 @@ class RolloutState(Frozen):
     failures: dict[str, int] = {}
     look_again_at: dict[str, Instant] = {}
     last_evidence_at: Instant | None = None
+    watch_key: WatchKey | None = None
     evidence_floor: Instant | None = None
     reviews_held: int = 0
     review_due_at: Instant | None = None

@@ -21,6 +21,7 @@ from models.plan import CohortSpec, Decisions, Fate, RolloutPlan
 from models.proof import Proofs
 from models.rollout import Awaited, CohortMembers, Delegation, FrozenCohort, Notice, RolloutState
 from models.terse import entries_in_full, entries_in_short, notices_in_full, notices_in_short
+from models.vouching import WatchKey
 
 
 class RolloutInput(Grown):
@@ -80,6 +81,12 @@ class OpenRequest(Lean):
     clock: ProgrammeClock
     decisions: Decisions = Decisions.UNSIGNED
     short_words: bool = False
+
+
+class OpenResult(Frozen):
+    """What a rollout is told as it is registered: by what it knows the words of the watch."""
+
+    watch: WatchKey
 
 
 class KeysRequest(Frozen):

@@ -44,6 +44,7 @@ WORKER: Mapping[str, str] = {
     "watch_mark": _KEEP,
     "watch_position": _KEEP,
     "watch_change": _QUEUE,
+    "watch_seed": _APPEND,
     # Holidays of a year that nobody had asked for before.
     "public_holiday": _APPEND,
     "public_holiday_year": _APPEND,

@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from models.command import ReportBreach, ReportEvidence
 from models.evidence import Assessment
 from models.rollout import RolloutState
+from models.vouching import good_until, proven
 from workflows.journal import WORDS, Now, backlog_full
 
 NOTHING_ASKED: dict[str, Any] = {"assess_because": None, "reported": None, "asked_at": None, "alarmed_at": None}
 MOMENT = timedelta(microseconds=1)
+
+ON_ITS_WAY = timedelta(minutes=1)
+"""Real time that a word may take from the watch to a rollout; on a fast programme clock it is days."""
 
 
 class Answered(NamedTuple):
@@ -83,3 +88,20 @@ def waits_for_room(state: RolloutState) -> bool:
     if words is None or not backlog_full(state):
         return False
     return any(one.sequence > words and "verdicts" in one.detail for one in state.unrecorded)
+
+
+def heard_from(state: RolloutState, word: ReportBreach | ReportEvidence, now: Now) -> dict[str, Any] | None:
+    """What changes because the watch is known to be awake; None for a word that somebody may have said in its name.
+
+    A proof that was overheard can be repeated, so no word counts for later than the end of its span, and of the time
+    that it may have been on its way.
+    """
+    if state.watch_key is None:
+        return {"last_evidence_at": now.programme}
+    begun = state.clock.programme_start
+    key = proven(state.watch_key, begun, word.as_of, word.proof)
+    if key is None:
+        return None
+    clock = state.clock
+    at = min(now.programme, clock.programme(clock.real(good_until(key, begun)) + ON_ITS_WAY))
+    return {"watch_key": key, "last_evidence_at": max(at, state.last_evidence_at or at)}

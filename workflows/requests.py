@@ -41,7 +41,7 @@ from workflows.delegation import delegate
 from workflows.glass import break_glass
 from workflows.hindsight import WHILE_STOPPING, judge_pause
 from workflows.journal import SEEN, Now, backlog_full, heard_in_bulk, held_by, release, write
-from workflows.looks import ask_for_look
+from workflows.looks import ask_for_look, heard_from
 from workflows.pauses import pause_now, resumed, stop
 from workflows.petitions import ask_to_agree
 from workflows.signatures import ALWAYS_WORK, UnknownKey, cleared, examined, is_word, kept, parked, stamped, used
@@ -342,7 +342,8 @@ def _report_breach(state: RolloutState, command: ReportBreach, now: Now) -> Roll
     because = f"{command.metric.value} of {command.cohort} reported beyond its limit"
     update: dict[str, Any] = ask_for_look(because, now, alarm=True)
     if owner is None:
-        update |= {"last_evidence_at": now.programme, "reported": command.snapshot_digest}
+        update |= heard_from(state, command, now) or {}
+        update["reported"] = command.snapshot_digest
     state = state.model_copy(update=update)
     entry = fields(command, owner, Verb.REPORT_BREACH)
     return write(state, now, EntryKind.ASSESSMENT, f"{command.actor}: {because}", **entry)
@@ -354,9 +355,12 @@ def _report_evidence(state: RolloutState, command: ReportEvidence, now: Now) -> 
         raise Refused("only the watch reports evidence; report a breach instead")
     if not watched(state):
         raise Refused("nothing is being watched now")
-    update: dict[str, Any] = {"last_evidence_at": now.programme}
+    heard = heard_from(state, command, now)
     if not command.changed:
-        return state.model_copy(update=update)
+        if heard is None:
+            raise Refused("nothing proves that the watch says this")
+        return state.model_copy(update=heard)
+    update: dict[str, Any] = heard or {}
     update |= ask_for_look("the watch sees a change", now)
     state = state.model_copy(update=update)
     entry = fields(command, None, Verb.REPORT_EVIDENCE) | {"evidence_digest": command.evidence_digest}

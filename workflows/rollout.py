@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         KeysRequest,
         NotifyRequest,
         OpenRequest,
+        OpenResult,
         RecordRequest,
         ResolvedCohorts,
         ResolveRequest,
@@ -257,8 +258,11 @@ class PartnerRollout(Looking):
             decisions=state.decisions,
             short_words=self._once,
         )
-        await self._call("open_rollout", request, None, "register with the store and the watch")
-        self._state = done(self._state, step, self._now()).model_copy(update={"registered": True})
+        opened: OpenResult | None = await self._call(
+            "open_rollout", request, OpenResult | None, "register with the store and the watch"
+        )
+        update = {"registered": True, "watch_key": opened.watch if opened else None}
+        self._state = done(self._state, step, self._now()).model_copy(update=update)
 
     async def _record(self, step: Step) -> None:
         request = self._record_of()

@@ -65,8 +65,8 @@ async def test_opening_registers_once_and_wakes_the_watch_each_time(
     pool: Pool, dev_server: WorkflowEnvironment, effects: WholeEffects
 ) -> None:
     setting, env = Setting(pool), ActivityEnvironment()
-    await env.run(effects.open_rollout, setting.opening())
-    await env.run(effects.open_rollout, setting.opening())
+    opened = await env.run(effects.open_rollout, setting.opening())
+    assert await env.run(effects.open_rollout, setting.opening()) == opened
     async with pool.acquire() as conn:
         (stored,) = await rollouts.list_rollouts(conn)
         assert await rollouts.read_rollouts(conn, [setting.key]) == (stored,)

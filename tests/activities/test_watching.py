@@ -13,9 +13,11 @@ from temporalio.testing import WorkflowEnvironment
 from activities.delivery import Delivery
 from activities.watching import WatchActivities
 from models.command import WATCH_ACTOR, DailyWord, ReportBreach, ReportEvidence
+from models.vouching import key_of, proven
 from models.work import TickRequest, TickResult
 from store.evidence import read_evidence
 from store.rollouts import open_rollout
+from store.seeds import seed_of
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import DAY, PILOT_COHORT, SLA, START, Pool, Setting, notice
 from tests.facts import silence, slump
@@ -117,6 +119,38 @@ async def test_a_breach_is_told_once_and_so_is_its_end(setting: Setting, watch: 
     assert breach.as_of == START + 7 * DAY
     assert "81.48 %, agreed >= 85: beyond" in breach.reason
     assert end.reason == "2 met"
+
+
+async def test_every_word_proves_that_the_watch_says_it_to_a_rollout_that_can_tell(
+    setting: Setting, watch: WatchActivities, dev_server: WorkflowEnvironment
+) -> None:
+    """The first word, two quiet days, a breach at a look that facts call for, and the day after."""
+    async with setting.pool.acquire() as conn:
+        key = key_of(await seed_of(conn, setting.key))
+    await setting.watch(PILOT_COHORT)
+    async with workflow_of(dev_server, setting) as box:
+        for day in range(3):
+            await tick(watch, day)
+        await slump(setting.pool, PILOT, date(2026, 1, 5), date(2026, 4, 1))
+        await tick(watch, 3)
+        await tick(watch, 4)
+        words = await box.words()
+    assert [type(word) for word in words] == [*[ReportEvidence] * 3, ReportBreach, ReportEvidence]
+    for word in words:
+        assert isinstance(word, ReportEvidence | ReportBreach)
+        found = proven(key, setting.clock.programme_start, word.as_of, word.proof)
+        assert found is not None
+        key = found
+    assert key.span == 9
+
+
+async def test_to_a_rollout_that_began_before_there_were_proofs_words_bear_none(
+    watch: WatchActivities, box: Mailbox
+) -> None:
+    await tick(watch)
+    (word,) = await box.words()
+    assert isinstance(word, ReportEvidence)
+    assert word.proof is None
 
 
 async def test_one_signal_a_look_at_most(setting: Setting, watch: WatchActivities, box: Mailbox) -> None:

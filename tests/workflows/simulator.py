@@ -28,6 +28,7 @@ from models.log import LogEntry, Receipt
 from models.metric import MetricName
 from models.plan import RolloutPlan
 from models.rollout import LOGGED_LETTER, CohortMembers, FrozenCohort, Notice, RolloutState, Status
+from models.vouching import key_of, proof_of
 from models.warrant import Case
 from models.work import ExportResult, ReviewResult
 from tests.signing import Signed
@@ -51,7 +52,8 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 @dataclass
 class Simulator:
     """Runs the same loop as the workflow. `verdicts` are what the next assessments will say, and `meanwhile`
-    is what happens while the next step is under way, `overtaking` what happens during each look."""
+    is what happens while the next step is under way, `overtaking` what happens during each look. With a `seed` the
+    watch's words must be proven, and those of `report` are."""
 
     plan: RolloutPlan
     now: datetime = START
@@ -75,6 +77,7 @@ class Simulator:
     notices: list[Notice] = field(default_factory=list)
     meanwhile: Callable[[], object] | None = None
     overtaking: Callable[[], object] | None = None
+    seed: bytes | None = None
 
     def __post_init__(self) -> None:
         clock = clock_at(self.now)
@@ -144,7 +147,12 @@ class Simulator:
             as_of=self.now,
             changed=changed,
             evidence_digest="sha256:0",
+            proof=self.proof(),
         )
+
+    def proof(self) -> str | None:
+        """What proves that the watch says it now."""
+        return proof_of(self.seed, self.state.clock.programme_start, self.now) if self.seed else None
 
     def ask(self, verb: Verb, actor: str, reason: str = "because", **fields: Any) -> Receipt:
         """Send a request as a person would, then let the rollout act on it."""
@@ -218,7 +226,8 @@ class Simulator:
         self.state = receive_again(state, self.moment)
 
     def _open(self, step: Step) -> None:
-        self.state = done(self.state, step, self.moment).model_copy(update={"registered": True})
+        update = {"registered": True, "watch_key": key_of(self.seed) if self.seed else None}
+        self.state = done(self.state, step, self.moment).model_copy(update=update)
 
     def _record(self, step: Step) -> None:
         last = self._record_along()

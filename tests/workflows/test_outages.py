@@ -11,7 +11,7 @@ import pytest
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
-from models.command import Verb
+from models.command import WATCH_ACTOR, Verb
 from models.log import EntryKind, LogEntry, Outcome
 from models.names import WATCH_ID
 from models.rollout import HoldKind, Phase, RolloutView, Status
@@ -147,9 +147,18 @@ async def test_a_rollout_holds_while_the_watch_is_silent_and_goes_on_when_it_spe
 
 
 async def _falls_silent(here: Site, live: FastLive) -> None:
-    """The watch ends without a word, and the rollout holds no sooner than its plan says."""
+    """The watch ends without a word, and the rollout holds no sooner than its plan says; nor later, whatever somebody
+    says in the watch's name."""
     await terminate(here.client, WATCH_ID)
-    view = await live.until(_holds(HoldKind.WATCH_SILENT))
+
+    async def all_is_well() -> bool | None:
+        as_of = (await live.view()).programme_now
+        named = {"as_of": as_of.isoformat(), "changed": False, "evidence_digest": "sha256:0"}
+        await live.signal(Verb.REPORT_EVIDENCE, WATCH_ACTOR, "nothing has changed", **named)
+        return _holds(HoldKind.WATCH_SILENT)(await live.view()) or None
+
+    await patiently(all_is_well, lambda: "whoever speaks as the watch keeps the watchdog quiet")
+    view = await live.view()
     assert view.status is Status.HOLDING
     assert view.last_evidence_at is not None
     hold = next(one for one in view.holds if one.kind is HoldKind.WATCH_SILENT)
