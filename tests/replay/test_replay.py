@@ -66,8 +66,8 @@ def test_every_path_is_recorded() -> None:
     assert {mark for name in once for mark in _named(name)} == {ONCE}, "the newest mark says so of all before it"
     first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
     here = {"here_forged_words", "here_breach_pause_resume", "here_automatic_stop"}
-    heard = {"heard_while_behind"}
-    assert first == {name for name in RECORDED if name.startswith("first_")} | here | heard
+    heard, proven = {"heard_while_behind"}, {"proven_words"}
+    assert first == {name for name in RECORDED if name.startswith("first_")} | here | heard | proven
     assert {name for name in RECORDED if HERE in _named(name)} == here
     assert first >= {"first_completed", "first_stopped", "first_runs_1"}
     assert {name for name in RECORDED if LOGGED in _named(name)} == logged | each | first

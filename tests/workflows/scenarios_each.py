@@ -1,4 +1,4 @@
-"""Questions while numbers are read or the log is behind, each answered, and a request that nothing can write down."""
+"""Questions while numbers are read or the log is behind, each answered, and requests that can only be refused."""
 
 from __future__ import annotations
 
@@ -69,6 +69,25 @@ async def heard_while_behind(live: Live, pool: Pool) -> None:
     assert sum("words" in row["entry"]["detail"] for row in await live.stored_log(pool)) == 1
 
 
+async def proven_words(live: Live, pool: Pool) -> None:
+    """The watch proves its daily words; one that somebody says in its name is refused, and the watch's next one counts
+    as ever."""
+    await to_pilot(live)
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
+    await live.days(3)
+    heard = (await live.view()).last_evidence_at
+    named = {"as_of": (await live.view()).programme_now, "changed": False, "evidence_digest": "sha256:0"}
+    forged = await live.ask(Verb.REPORT_EVIDENCE, WATCH_ACTOR, "nothing has changed", **named)
+    assert (forged.outcome, (await live.view()).last_evidence_at) == (Outcome.REFUSED, heard)
+    await live.days(2)
+    after = await live.view()
+    assert heard is not None
+    assert after.last_evidence_at is not None
+    assert after.last_evidence_at > heard
+    assert after.status is Status.RUNNING
+    await stop_now(live)
+
+
 async def paused(live: Live) -> bool:
     view = await live.view()
     return view.pause is not None and view.pause.cause is PauseCause.GUARDRAIL
@@ -78,4 +97,5 @@ EACH: dict[str, Scenario] = {
     "each_question": Scenario(each_question, patient_plan),
     "no_text": Scenario(no_text),
     "heard_while_behind": Scenario(heard_while_behind, patient_plan),
+    "proven_words": Scenario(proven_words, patient_plan),
 }
