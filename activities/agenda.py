@@ -74,3 +74,8 @@ class Agenda:
         while self._heap and self._current.get(self._heap[0][2][:2]) != self._heap[0][1]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
+
+
+def both(one: Metrics, other: Metrics) -> Metrics:
+    """What is looked at where two looks become one."""
+    return EVERYTHING if one is EVERYTHING or other is EVERYTHING else one | other

@@ -12,9 +12,10 @@ from itertools import islice
 import asyncpg
 import structlog
 
-from activities.agenda import EVERYTHING, Agenda, Metrics
+from activities.agenda import EVERYTHING, Agenda, Metrics, both
 from activities.errors import borrowed
 from activities.looking import Looker, Seen
+from activities.waiting import Waiting
 from models.metric import MetricName
 from models.names import shard_of
 from models.work import RolloutKey
@@ -91,6 +92,7 @@ class Vigil:
         self._agenda = Agenda()
         self._failing: dict[RolloutKey, datetime] = {}
         self._known_by: datetime | None = None
+        self._waiting = Waiting(self._agenda)
 
     @property
     def looked_after(self) -> int:
@@ -111,7 +113,7 @@ class Vigil:
     async def begin(self, now: datetime) -> None:
         """Take up the watch where the tables say that it stands. Where they do not say, everything is looked at."""
         async with borrowed(self._pool) as conn:
-            position = await changes.read_position(conn, self._shard)
+            position = await changes.read_position(conn, self._shard, self._shards)
             if position is not None and self._journal is not None and position == self._noted:
                 return
             self._reset()
@@ -135,7 +137,7 @@ class Vigil:
         async with borrowed(self._pool) as conn:
             found = await journal.read(conn)
         await self._refresh(found, now)
-        due = self._due(found, now)
+        due = self._waiting.ripe(self._due(found, now), now)
         seen = await self._looker.look(due, now)
         await self._after(seen, due, now)
         await self._write_down(journal, now, busy=bool(found or seen))
@@ -188,6 +190,7 @@ class Vigil:
     def _let_go(self, key: RolloutKey) -> None:
         self._leave_partners(self._entries.pop(key))
         self._agenda.forget(key)
+        self._waiting.forget(key)
         self._failing.pop(key, None)
 
     def _leave_partners(self, entry: Entry) -> None:
@@ -197,15 +200,16 @@ class Vigil:
     def _due(self, found: Iterable[Change], now: datetime) -> dict[RolloutKey, Metrics]:
         due: dict[RolloutKey, Metrics] = {}
         for item in islice(self._agenda.due(now), AT_ONCE):
-            due[item.key] = _both(due.get(item.key, frozenset()), item.metrics)
+            due[item.key] = both(due.get(item.key, frozenset()), item.metrics)
         for change in found:
             metrics = self._reads.get(change.facts, frozenset())
             for key in self._concerned(change, metrics):
-                due[key] = _both(due.get(key, frozenset()), metrics)
+                due[key] = both(due.get(key, frozenset()), metrics)
                 # Whoever brought it is ahead of our time: it is not known here yet.
                 later = self._entries[key].clock.real(change.horizon) if change.horizon else now
                 if later > now:
                     self._agenda.put(key, f"known {change.facts}", later, metrics)
+                    self._waiting.note(key, later, now)
                     if later < now + AHEAD_OF_US:
                         self._known_by = max(self._known_by or later, later)
         return {key: self._all_at_first(key, metrics) for key, metrics in due.items() if key in self._entries}
@@ -232,7 +236,7 @@ class Vigil:
                 entry = entry._replace(evaluated_at=entry.clock.programme(now))
                 self._entries[one.key] = entry
                 self._agenda.put(one.key, "cadence", entry.next_look(now))
-        followed = [one.key for one in seen if not one.failed and _both(SLA, due[one.key]) == due[one.key]]
+        followed = [one.key for one in seen if not one.failed and both(SLA, due[one.key]) == due[one.key]]
         await self._note_deadlines(followed, now)
 
     def _again(self, seen: Seen, metrics: Metrics, now: datetime) -> None:
@@ -273,7 +277,7 @@ class Vigil:
             return
         position = Position(xid=journal.xid, deadlines_through=now)
         async with borrowed(self._pool) as conn:
-            await changes.write_position(conn, self._shard, position)
+            await changes.write_position(conn, self._shard, self._shards, position)
             if not quiet:
                 await changes.forget_changes(conn, self._shards)
         self._noted = position
@@ -290,7 +294,3 @@ async def _told(conn: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], news: as
         raise ConnectionError("the connection is lost")
     finally:
         await listener.stop()
-
-
-def _both(one: Metrics, other: Metrics) -> Metrics:
-    return EVERYTHING if one is EVERYTHING or other is EVERYTHING else one | other

@@ -64,10 +64,12 @@ class Journal:
         return tuple({Change(facts=row["facts"], about=row["about"], horizon=row["horizon"]) for row in rows})
 
 
-async def read_position(conn: Connection, shard: int) -> Position | None:
-    """Where a shard stands; None where it never stood anywhere, or where its number means nothing any more, because
-    the database was restored into another cluster: then everything may have changed."""
-    row = await conn.fetchrow("select position, deadlines_through from watch_position where shard = $1", shard)
+async def read_position(conn: Connection, shard: int, shards: int) -> Position | None:
+    """Where one of so many shards stands; None where it never stood anywhere among so many, or where its number means
+    nothing any more, because the database was restored into another cluster: then everything may have changed."""
+    row = await conn.fetchrow(
+        "select position, deadlines_through from watch_position where (shard, shards) = ($1, $2)", shard, shards
+    )
     if row is None or row["position"] > await _oldest_open(conn):
         return None
     return Position(xid=row["position"], deadlines_through=row["deadlines_through"])
@@ -78,9 +80,9 @@ async def first_position(conn: Connection, now: datetime) -> Position:
     return Position(xid=await _oldest_open(conn), deadlines_through=now)
 
 
-async def write_position(conn: Connection, shard: int, position: Position) -> None:
-    """Keep where a shard stands."""
-    await conn.execute(_WRITE, shard, position.xid, position.deadlines_through)
+async def write_position(conn: Connection, shard: int, shards: int, position: Position) -> None:
+    """Keep where one of so many shards stands."""
+    await conn.execute(_WRITE, shard, position.xid, position.deadlines_through, shards)
 
 
 async def forget_changes(conn: Connection, shards: int) -> None:

@@ -71,9 +71,12 @@ async def test_what_every_shard_has_dealt_with_is_removed(pool: Pool) -> None:
         middle = await changes.first_position(conn, datetime.now(UTC))
         await conn.execute("insert into watch_change (facts, about) values ('lead', 'new')")
         end = await changes.first_position(conn, datetime.now(UTC))
-        await changes.write_position(conn, 0, end)
+        await changes.write_position(conn, 0, 2, end)
         await changes.forget_changes(conn, 2)
         assert await conn.fetchval("select count(*) from watch_change") == 2, "shard 1 has yet to begin"
-        await changes.write_position(conn, 1, middle)
+        await changes.write_position(conn, 1, 3, end)
+        await changes.forget_changes(conn, 2)
+        assert await conn.fetchval("select count(*) from watch_change") == 2, "that was another shard 1, one of three"
+        await changes.write_position(conn, 1, 2, middle)
         await changes.forget_changes(conn, 2)
         assert [row["about"] for row in await conn.fetch("select about from watch_change")] == ["new"]

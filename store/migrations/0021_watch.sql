@@ -7,3 +7,7 @@ create table watch_seed (
     primary key (rollout_id, chain_id),
     foreign key (rollout_id, chain_id) references rollout
 );
+
+-- Among how many shards a position was noted: of another number a shard looks after other rollouts, whose changes
+-- somebody else may have been behind with. NULL: not known.
+alter table watch_position add column shards integer;
