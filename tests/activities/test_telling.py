@@ -1,0 +1,83 @@
+"""Which looks call for a word: a change of what a rollout cares about, in either direction, and a quiet day's end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.telling import Sight, Word, next_mark, next_word
+from models.command import ReportBreach, ReportEvidence
+from models.evidence import Assessment, StopTrigger, Verdict
+from models.metric import MetricName
+from models.work import RolloutKey
+from store.marks import WatchMark
+from tests.plans import make_plan
+from tests.workflows.simulator import Simulator
+
+SLA = MetricName.LEAD_FOLLOW_UP_SLA
+HOUR = timedelta(hours=1)
+KEY = RolloutKey(rollout_id="test-plan", chain_id="chain")
+
+
+@pytest.fixture
+def calm() -> Assessment:
+    """All is met, of enough partners."""
+    rollout = Simulator(make_plan())
+    rollout.to_pilot()
+    return rollout.assessment()
+
+
+def told(assessment: Assessment, mark: WatchMark | None, after: timedelta) -> tuple[Word | None, WatchMark]:
+    """The word that a look at everything calls for, and what is remembered of it."""
+    begun = assessment.as_of
+    seen = assessment.model_copy(update={"as_of": begun + after})
+    sight = Sight(KEY, seen, {item.cohort for item in seen.items}, whole=True, since=begun)
+    word = next_word(sight, mark)
+    return word, next_mark(sight, mark, told=word is not None)
+
+
+def but(assessment: Assessment, **changes: Any) -> Assessment:
+    """The same with the SLA otherwise."""
+    items = tuple(item.model_copy(update=changes) if item.metric is SLA else item for item in assessment.items)
+    return assessment.model_copy(update={"items": items})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"minimum_sample_reached": False},
+        {"minimum_sample_reached": False, "verdict": Verdict.CANNOT_TELL},
+        {"data_current": False, "verdict": Verdict.NO_EVIDENCE},
+        {"verdict": Verdict.NOT_MET},
+    ],
+    ids=["not enough", "cannot tell", "no evidence", "breach"],
+)
+def test_a_change_is_told_once_and_so_is_its_end(calm: Assessment, changes: dict[str, Any]) -> None:
+    _, mark = told(calm, None, 0 * HOUR)
+    kinds = []
+    for number, look in enumerate((calm, but(calm, **changes), but(calm, **changes), calm, calm), 1):
+        word, mark = told(look, mark, number * HOUR)
+        kinds.append(None if word is None else (type(word.command), getattr(word.command, "changed", True)))
+    began = ReportBreach if changes.get("verdict") is Verdict.NOT_MET else ReportEvidence
+    assert kinds == [None, (began, True), None, (ReportEvidence, True), None]
+
+
+def test_a_stop_condition_that_is_fulfilled_is_told_though_no_verdict_changes(calm: Assessment) -> None:
+    _, mark = told(calm, None, 0 * HOUR)
+    trigger = StopTrigger(condition="too low", metric=SLA, cohort="pilot", value=10.0)
+    word, mark = told(calm.model_copy(update={"stop": (trigger,)}), mark, HOUR)
+    assert word is not None
+    assert word.command.reason.endswith("stop condition fulfilled: too low")
+    again, _ = told(calm.model_copy(update={"stop": (trigger,)}), mark, 2 * HOUR)
+    assert again is None
+
+
+def test_a_quiet_day_ends_with_a_word(calm: Assessment) -> None:
+    _, mark = told(calm, None, 0 * HOUR)
+    assert told(calm, mark, 23 * HOUR)[0] is None
+    word, _ = told(calm, mark, 24 * HOUR)
+    assert word is not None
+    assert isinstance(word.command, ReportEvidence)
+    assert not word.command.changed
