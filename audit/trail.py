@@ -273,7 +273,7 @@ def _request(place: dict[str, Any], name: str, identity: str, sent: Iterable[dic
     arguments = read(sent)
     body = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else {}
     about = " ".join(str(body[key]) for key in ("choice", "gate", "metric", "role", "until") if body.get(key))
-    short = body.keys() == DailyWord.model_fields.keys()
+    short = DailyWord.has(body.keys())
     if name == Verb.REPORT_EVIDENCE and short:
         told = {"request_id": word_id(str(body["evidence_digest"])), "actor": WATCH_ACTOR, "reason": NOTHING_CHANGED}
         body = {**body, **told, "changed": False}

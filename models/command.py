@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 
-from models.base import Frozen, Wire
+from models.base import Grown, Wire
 from models.metric import MetricName
 from models.plan import StopResolution
 
@@ -134,12 +135,20 @@ class ReportEvidence(Command):
     proof: Name | None = None
 
 
-class DailyWord(Frozen):
+class DailyWord(Grown):
     """The watch's word that nothing has changed, without what is the same every day; only for a rollout that has said
     that it reads it. A word that says anything else says it at length."""
 
+    later = frozenset({"proof"})
+
     as_of: AwareDatetime
     evidence_digest: Name
+    proof: Name | None = None
+
+    @classmethod
+    def has(cls, fields: Collection[str]) -> bool:
+        """Whether a message with these fields is one."""
+        return cls.model_fields.keys() - cls.later <= set(fields) <= cls.model_fields.keys()
 
     def at_length(self) -> ReportEvidence:
         """The word as every rollout reads it."""
@@ -150,6 +159,7 @@ class DailyWord(Frozen):
             as_of=self.as_of,
             changed=False,
             evidence_digest=self.evidence_digest,
+            proof=self.proof,
         )
 
 

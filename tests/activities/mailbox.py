@@ -54,6 +54,6 @@ async def workflow_of(env: WorkflowEnvironment, setting: Setting) -> AsyncIterat
 
 
 def _at_length(verb: Verb, said: dict[str, Any]) -> Command:
-    if said.keys() == DailyWord.model_fields.keys():
+    if DailyWord.has(said.keys()):
         return DailyWord.model_validate(said, strict=False).at_length()
     return COMMANDS[verb].model_validate(said, strict=False)

@@ -40,7 +40,7 @@ async def once_words(live: Live, pool: Pool) -> None:
 def is_short_word(event: HistoryEvent) -> bool:
     """Whether the watch says that nothing has changed, and no more."""
     sent = event.workflow_execution_signaled_event_attributes.input.payloads
-    return bool(sent) and json.loads(sent[0].data).keys() == DailyWord.model_fields.keys()
+    return bool(sent) and DailyWord.has(json.loads(sent[0].data).keys())
 
 
 def _since_the_first_short_word(events: Sequence[HistoryEvent]) -> Sequence[HistoryEvent]:
