@@ -11,7 +11,7 @@ from judgement.values import group_value
 from judgement.volumes import Told, periods_of, volume
 from models.evidence import PartnerReading, Window
 from models.metric import MetricName
-from models.quality import Counts, Restated, SourceVolume
+from models.quality import LIVING_ON, Counts, Restated, SourceVolume
 from models.rollout import CohortMembers
 from store.metrics import read_data_through, read_rows
 from store.pool import Connection
@@ -47,6 +47,7 @@ async def count_quality(
         found.append(
             Counts(
                 sources=_sources(volumes, raw.heard[at]),
+                elsewhere=_elsewhere(metric, volumes, raw.heard[at]),
                 odd_months=months,
                 duplicates=facts,
                 duplicate_partners=raw.twice[at].partners or owners,
@@ -65,6 +66,13 @@ def _sources(volumes: Mapping[str, SourceVolume], heard: Heard) -> tuple[SourceV
         through = max(known.through or heard.through[name], heard.through[name])
         found.append(known.model_copy(update={"partners": partners, "through": through}))
     return tuple(found)
+
+
+def _elsewhere(metric: MetricName, volumes: Mapping[str, SourceVolume], heard: Heard) -> tuple[str, ...]:
+    """Sources, five at most, that tell of others than a cohort which is heard of through one alone."""
+    if metric in LIVING_ON or len(heard.partners) != 1:
+        return ()
+    return tuple(sorted(volumes.keys() - heard.partners.keys())[:5])
 
 
 def _volumes(volumes: Mapping[str, Sequence[Period]], window: timedelta) -> dict[str, SourceVolume]:

@@ -24,6 +24,7 @@ from activities.weighing import whom_to_compare
 from judgement.assessment import assess
 from judgement.band import LOOKED_BACK
 from judgement.changes import Sums
+from judgement.quality import asked_of_cohorts
 from models.command import Verb
 from models.evidence import Assessment
 from models.metric import MetricName
@@ -237,7 +238,14 @@ def _asks(
 ) -> list[Ask]:
     """What to measure, with what earlier looks found."""
     return [
-        Ask(one.now, one.rollout.standing.watched, _windows(one), changes=changes[key], earlier=before[key].values)
+        Ask(
+            one.now,
+            one.rollout.standing.watched,
+            _windows(one),
+            changes=changes[key],
+            earlier=before[key].values,
+            alone=asked_of_cohorts(one.rollout.plan.metrics),
+        )
         for one in tasks
         for key in (one.rollout.key,)
     ]

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from activities.checking import count_quality
+from activities.completing import Found as Completeness
+from activities.completing import read_completeness, with_completeness
 from activities.maturing import NO_STRETCHES, Stretches
 from judgement.band import LOOKED_BACK, Value, earlier_of
 from judgement.contributions import worst_partners
@@ -46,7 +48,7 @@ NO_VALUES: Values = MappingProxyType({})
 class Ask(NamedTuple):
     """Whose metrics to read as of a moment: some cohorts, and for each metric the length of its window. `beside` is
     whom to compare them with; `changes` are the matured days that changes are judged from; `earlier` says what is
-    usual for the cohorts."""
+    usual for the cohorts; `alone` are metrics of which what the cohorts tell by themselves is counted."""
 
     as_of: datetime
     cohorts: Sequence[CohortMembers]
@@ -54,6 +56,7 @@ class Ask(NamedTuple):
     beside: CohortMembers | None = None
     changes: Stretches = NO_STRETCHES
     earlier: Values = NO_VALUES
+    alone: Collection[MetricName] = ()
 
     @property
     def everybody(self) -> tuple[CohortMembers, ...]:
@@ -68,9 +71,10 @@ async def measure(
     beside: CohortMembers | None = None,
     changes: Stretches = NO_STRETCHES,
     earlier: Values = NO_VALUES,
+    alone: Collection[MetricName] = (),
 ) -> Measured:
     """`measure_all` of one."""
-    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes, earlier),))
+    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes, earlier, alone),))
     return found
 
 
@@ -100,12 +104,13 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
         rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
         matured = await _read_stretches(conn, asks)
         await as_before(conn)
+        whole = await read_completeness(conn, asks)
         for (metric, window), places in batches.items():
             readings = await _read(conn, metric, window, cohorts[metric, window], rows[metric, window])
             found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})
     # Sealing thousands of partners' rows is seconds of work, during which the worker must give signs of life.
     return await asyncio.to_thread(
-        lambda: tuple(_measured(ask, number, found, matured[number]) for number, ask in enumerate(asks))
+        lambda: tuple(_measured(ask, number, found, matured[number], whole) for number, ask in enumerate(asks))
     )
 
 
@@ -194,10 +199,12 @@ def _measured(
     number: int,
     found: Mapping[_Place, tuple[CohortReading, PartnerRows]],
     stretches: tuple[StretchRows, ...],
+    whole: Completeness,
 ) -> Measured:
     """Cohort by cohort, each with its metrics in the order of the plan: the digest depends on it."""
-    both = [found[number, index, metric] for index in range(len(ask.everybody)) for metric in ask.windows]
-    readings, rows = tuple(one for one, _ in both), tuple(partners for _, partners in both)
+    places = [(number, index, metric) for index in range(len(ask.everybody)) for metric in ask.windows]
+    readings = tuple(with_completeness(found[place][0], whole.get(place)) for place in places)
+    rows = tuple(found[place][1] for place in places)
     own = len(ask.cohorts) * len(ask.windows)
     judged = tuple(_beside_earlier(one, ask.earlier) for one in readings[:own])
     sealed = evidence.seal(ask.as_of, judged, rows, readings[own:], ask.changes.matured, stretches)

@@ -12,6 +12,7 @@ from activities.maturing import NO_STRETCHES, stretches_of
 from activities.measuring import NO_VALUES, WATCH, keep_judgement, measure, summary, values_before
 from activities.weighing import weigh, whom_to_compare, without_what_is_untrusted
 from judgement.assessment import summary_of
+from judgement.quality import asked_of_cohorts
 from models.brief import AssessmentBrief, SnapshotBrief
 from models.evidence import Assessment, Snapshot
 from models.metric import MetricName
@@ -48,7 +49,8 @@ class MetricActivities:
                 found = await values_before(conn, {request.key: request.as_of}, windows.keys())
                 earlier = found[request.key]
                 changes = await stretches_of(conn, request.key, plan, cohorts, beside, request.as_of, windows.keys())
-            measured = await measure(conn, request.as_of, cohorts, windows, beside, changes, earlier)
+            alone = asked_of_cohorts(plan.metrics) if plan else ()
+            measured = await measure(conn, request.as_of, cohorts, windows, beside, changes, earlier, alone)
             if baseline and plan is not None:
                 measured = without_what_is_untrusted(plan, measured)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured)

@@ -1,10 +1,11 @@
-"""evidence: what an assessment rests on: whom it is compared with, who moved the numbers, how far the data are good."""
+"""evidence: what an assessment rests on: what values are made of, whom they are compared with, who moved them, how far
+the data are good."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,9 +15,12 @@ from cli.rollouts import Name
 from cli.tree import moment
 from models.base import short
 from models.change import MaterialChange
-from models.evidence import Assessment, MetricAssessment
+from models.evidence import Assessment, CohortReading, MetricAssessment
 from models.metric import CATALOGUE
 from models.quality import Severity
+
+if TYPE_CHECKING:
+    from store.views import Numbers
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +35,9 @@ async def evidence(
         str | None, typer.Option(help="Digest of an assessment, or its first 8 digits; default: the newest.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also the checks of the data that found nothing.")] = False,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Also what each value is made of: both sides and all its parts.")
+    ] = False,
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> None:
@@ -38,30 +45,67 @@ async def evidence(
 
     Beside each value that of partners who are not enrolled, and how much more the cohort moved than they did; who moved
     it, by how much, with the facts; what is proven of changes that the plan judges; and what the checks of its data
-    found.
+    found. With --parts, and always in JSON, what each value is made of, down to the four parts of pipeline velocity,
+    the balances of MDF and the states of leads.
     """
-    found = await _read(Place(home), name, digest)
+    found, numbers = await _read(Place(home), name, digest)
     if output is Format.JSON:
-        emit_json("evidence", found.model_dump(mode="json"))
+        emit_json("evidence", found.model_dump(mode="json") | {"measured": _measured(numbers)})
         return
     show(f"Evidence {short(found.digest)} of {name} as of {moment(found.as_of)}")
     _values(found)
+    if parts:
+        _parts(numbers)
     _movers(found)
     _changes(found)
     _data(found, everything=everything)
 
 
-async def _read(place: Place, name: str, digest: str | None) -> Assessment:
+async def _read(place: Place, name: str, digest: str | None) -> tuple[Assessment, Numbers]:
     from cli.database import connection
     from store.evidence import read_assessment
+    from store.views import read_numbers
 
     async with connection(place) as opened:
         found = await read_assessment(opened, name, digest)
-    if found is None:
-        asked = f"assessment {digest}" if digest else "assessment"
-        told = f"The store has no {asked} of {name}; `rollouts list` shows all rollouts."
-        raise CliError(told, Exit.BAD_INPUT)
-    return found
+        if found is not None:
+            return found, await read_numbers(opened, name, found.snapshot_digest)
+    asked = f"assessment {digest}" if digest else "assessment"
+    told = f"The store has no {asked} of {name}; `rollouts list` shows all rollouts."
+    raise CliError(told, Exit.BAD_INPUT)
+
+
+def _measured(numbers: Numbers) -> list[dict[str, Any]]:
+    """Each reading with what it is made of; `beside` tells those of partners who are not enrolled."""
+    fields = {"cohort", "metric", "window", "data_through", "definition_version"}
+    return [
+        one.model_dump(mode="json", include=fields) | one.group.model_dump(mode="json") | {"beside": beside}
+        for beside, of in ((False, numbers.readings), (True, numbers.beside))
+        for one in of
+    ]
+
+
+def _parts(numbers: Numbers) -> None:
+    """Reading by reading; parts that are not there, such as an average of nothing, have no number."""
+    if not numbers.readings:
+        say("The store does not have what was measured.")
+    for one in (*numbers.readings, *numbers.beside):
+        spec = CATALOGUE[one.metric]
+        show(f"\n{one.cohort}: {spec.title} from {moment(one.window.start)} to {moment(one.window.end)}")
+        show(f"  {_made_of(one)}")
+        rows = [(part.name, _number(one.group.parts.get(part.name)), part.unit, part.meaning) for part in spec.parts]
+        table("part", "number", "in", "is", rows=rows)
+
+
+def _made_of(one: CohortReading) -> str:
+    group, spec = one.group, CATALOGUE[one.metric]
+    value = f"no value: {group.reason}" if group.value is None else f"{_number(group.value)} {spec.unit}"
+    through = moment(one.data_through) if one.data_through else "nowhere"
+    return (
+        f"{value} = {spec.formula}\n  numerator {_number(group.numerator)}, denominator {_number(group.denominator)}; "
+        f"{group.n_partners} partners, {group.n_facts} facts; data reach to {through}; "
+        f"definition {one.definition_version}"
+    )
 
 
 def _values(found: Assessment) -> None:

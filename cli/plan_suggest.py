@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cli.output import CliError, Exit
 from cli.plan_past import LEAST, Compared, PastOf, Reading
-from cli.plan_template import Filled, metric_text, plan_template
+from cli.plan_template import Filled, checks_text, metric_text, plan_template
 from models.metric import CATALOGUE, Block, MetricName, MetricSpec, MetricUse, Scale
 from models.plan import RolloutPlan, Selector
 from models.plan_change import ChangeRule, Margin, parse_margin
@@ -311,6 +311,7 @@ def _lines(
     sample = rule.minimum_sample
     lines.append(f"    minimum_sample: {{partners: {sample.partners}, facts: {sample.facts}}}\n")
     lines.append(f"    freshness: {spec.defaults.freshness}\n")
+    lines += [f"{line}\n" for line in checks_text(spec)]
     if spec.use is MetricUse.GUARDRAIL:
         lines.append("    on_breach: pause\n")
     return lines

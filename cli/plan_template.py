@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from models.metric import CATALOGUE, MetricSpec, MetricUse
+from models.plan_rules_quality import ONLY_OF
+from models.quality import AGREED_ANEW
 
 _APPROVALS = {
     "A": "",
@@ -143,9 +145,19 @@ def metric_text(spec: MetricSpec) -> str:
         lines.append("    tolerance: {in_a_row: 0}".ljust(43) + f"# breaches that are tolerated{noisy}")
     lines.append(f"    minimum_sample: {{partners: {agreed.partners}, facts: {agreed.facts}}}")
     lines.append(f"    freshness: {agreed.freshness}")
+    lines += checks_text(spec)
     if spec.use is MetricUse.GUARDRAIL:
         lines.append("    on_breach: pause".ljust(43) + "# pause, stop or warn")
     return "".join(f"{line if spec.framework else '#' + line[1:]}\n" for line in lines)
+
+
+def checks_text(spec: MetricSpec) -> list[str]:
+    """What a new plan says of the checks of a metric's data, as lines: those that plans from before are silent on."""
+    return [
+        f"    data_quality: [{{check: {check.value}, amber: {bounds.amber:g}, red: {bounds.red:g}}}]"
+        for check, bounds in AGREED_ANEW.items()
+        if spec.name in ONLY_OF[check]
+    ]
 
 
 def _limits(limits: tuple[str, ...]) -> str:

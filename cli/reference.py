@@ -47,7 +47,12 @@ KINDS = {
     ),
     "rollout": ("get", "where it stands, as the workflow's query `status` answers"),
     "explanation": ("explain", "status, sentence, next, holds, pause, gate, awaited, evidence, actions"),
-    "evidence": ("evidence", "an assessment whole: items, each with comparison, contributions and quality"),
+    "evidence": (
+        "evidence",
+        "an assessment whole: items, each with comparison, contributions and quality; measured: of each cohort and "
+        "metric value, reason, numerator, denominator, parts, n_partners, n_facts, window, data_through, "
+        "definition_version; beside: of partners who are not enrolled",
+    ),
     "receipt": (
         "approve and every other request",
         "request_id, outcome (applied, pending, refused), message, sequence",

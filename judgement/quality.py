@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from statistics import median
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from models.metric import CATALOGUE, Direction, MetricName, MetricUse, Scale
 from models.plan_metric import MetricPlan
 from models.quality import DEFAULTS, FLOWS, UNITS, Bounds, Check, Finding, OddMonth, Severity, SourceVolume
 
-ABSENT = frozenset({Check.FRESHNESS, Check.COMPLETENESS})
+ABSENT = frozenset({Check.FRESHNESS, Check.COMPLETENESS, Check.COSTS, Check.COHORT})
 """Checks whose red means that facts are not there: *no evidence*. Of the others the facts are there and contradict
 themselves: *cannot tell*."""
 
@@ -53,6 +53,8 @@ def findings(reading: CohortReading, plan: MetricPlan, baseline: float | None, a
     found: list[Finding] = []
     found += _fresh(reading, plan, as_of)
     found += _complete(reading, plan)
+    found += _costs_there(reading, plan)
+    found += _cohort_there(reading, plan)
     found += _possible(reading)
     found += _plausible(reading, plan)
     found += _near(reading, plan)
@@ -85,6 +87,11 @@ def bounds_of(plan: MetricPlan, check: Check, source: str | None = None) -> Boun
     if check is Check.IMPROVEMENT and CATALOGUE[plan.metric].scale is Scale.AMOUNT:
         return AMOUNT_IMPROVED
     return DEFAULTS[check]
+
+
+def asked_of_cohorts(plans: Collection[MetricPlan]) -> frozenset[MetricName]:
+    """The metrics of which a plan has the cohort's own facts counted: that takes a statement over the facts."""
+    return frozenset(one.metric for one in plans if any(bound.check is Check.COHORT for bound in one.data_quality))
 
 
 def odd_months(months: Sequence[tuple[date, bool, str, float, float]]) -> tuple[OddMonth, ...]:
@@ -121,9 +128,10 @@ def _margin(revenue: float, cost: float) -> float:
 
 
 def _fresh(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> Iterable[Finding]:
-    """Source by source. With one source alone the reading's own age says the same, by the same bound."""
+    """Source by source. With one source alone the reading's own age says the same, by the same bound, unless others of
+    whom nobody is measured here keep it young."""
     sources = [one for one in reading.quality.sources if one.partners > 0]
-    if len(sources) < 2:
+    if len(sources) < (1 if reading.quality.elsewhere else 2):
         return
     everybody = sum(one.partners for one in sources)
     for one in sources:
@@ -147,26 +155,43 @@ def _fresh(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> Iterabl
 def _complete(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     for one in reading.quality.sources:
         if one.partners > 0 and reading.metric in FLOWS:
-            yield _whole(one, bounds_of(plan, Check.COMPLETENESS, one.source))
+            yield _whole(
+                one, bounds_of(plan, Check.COMPLETENESS, one.source), Check.COMPLETENESS, f"source {one.source}"
+            )
 
 
-def _whole(one: SourceVolume, bounds: Bounds) -> Finding:
+def _costs_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    """Revenue whose cost did not come looks like margin, so it can only flatter. Said only where bounds are agreed."""
+    for one in reading.quality.costs:
+        bounds = bounds_of(plan, Check.COSTS, one.source)
+        if bounds != DEFAULTS[Check.COSTS]:
+            found = _whole(one, bounds, Check.COSTS, f"product costs of source {one.source}")
+            yield found.model_copy(update={"flattering": True})
+
+
+def _cohort_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    """What a source lacks of one cohort alone is little of the whole source."""
+    bounds = bounds_of(plan, Check.COHORT)
+    if reading.quality.own is not None and bounds != DEFAULTS[Check.COHORT]:
+        found = _whole(reading.quality.own, bounds, Check.COHORT, f"the partners of {reading.cohort}")
+        yield found.model_copy(update={"sources": ()})
+
+
+def _whole(one: SourceVolume, bounds: Bounds, check: Check, whose: str) -> Finding:
     unit = "days" if one.period_days == 1 else "weeks"
     lacking = 100 * one.missing / one.expected if one.expected > 0 else 0.0
     if 2 * one.history < one.periods or one.history == 0:
         lacking = 0.0
-        found = f"source {one.source}: not enough regular history to tell what is usual"
+        found = f"{whose}: not enough regular history to tell what is usual"
     elif one.short == 0:
-        found = f"source {one.source}: none of {one.history} {unit} is short of what is usual"
+        found = f"{whose}: none of {one.history} {unit} is short of what is usual"
     else:
-        found = (
-            f"source {one.source}: {lacking:.0f} % of what is usual is missing, in {one.short} of {one.periods} {unit}"
-        )
+        found = f"{whose}: {lacking:.0f} % of what is usual is missing, in {one.short} of {one.periods} {unit}"
     return Finding(
-        check=Check.COMPLETENESS,
+        check=check,
         severity=_graded(lacking, bounds),
         found=found,
-        allowed=_allowed(Check.COMPLETENESS, bounds),
+        allowed=_allowed(check, bounds),
         sources=(one.source,),
         facts=round(one.missing),
     )

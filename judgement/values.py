@@ -207,6 +207,11 @@ def _discount_leakage(sums: _Sums) -> GroupValue:
     return _percent(sums, NoValue.NO_LIST_VALUE)
 
 
+def _certified_partners(sums: _Sums) -> GroupValue:
+    """Where no course is known of anybody, nobody knows who is certified."""
+    return _percent(sums, NoValue.NO_DATA) if sums.facts else sums.nothing(NoValue.NO_DATA)
+
+
 _FORMULA: dict[MetricName, Callable[[_Sums], GroupValue]] = {
     MetricName.CONTRIBUTION_MARGIN: _contribution_margin,
     MetricName.PIPELINE_VELOCITY: _pipeline_velocity,
@@ -216,4 +221,5 @@ _FORMULA: dict[MetricName, Callable[[_Sums], GroupValue]] = {
     MetricName.LEAD_FOLLOW_UP_SLA: _lead_follow_up_sla,
     MetricName.PARTNER_CHURN: _partner_churn,
     MetricName.DISCOUNT_LEAKAGE: _discount_leakage,
+    MetricName.CERTIFIED_PARTNERS: _certified_partners,
 }

@@ -286,6 +286,7 @@ _NAMES = {
     MetricName.LEAD_FOLLOW_UP_SLA: r"\bsla\b|\bfollow-up\b",
     MetricName.PARTNER_CHURN: r"\bchurn\b",
     MetricName.DISCOUNT_LEAKAGE: r"\bleakage\b",
+    MetricName.CERTIFIED_PARTNERS: r"\bcertified\b",
 }
 """By which words people name a metric in a sentence."""
 

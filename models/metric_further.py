@@ -94,4 +94,38 @@ DISCOUNT_LEAKAGE = MetricSpec(
     ),
 )
 
-FURTHER = (PARTNER_CHURN, DISCOUNT_LEAKAGE)
+CERTIFIED_PARTNERS = MetricSpec(
+    name=MetricName.CERTIFIED_PARTNERS,
+    title="Certified partners",
+    unit="%",
+    direction=Direction.HIGHER,
+    use=MetricUse.GUARDRAIL,
+    owner_role="enablement_owner",
+    formula="active partners with two certified people at least / active partners",
+    fact="active partner of whom a course is known",
+    belongs_by="state at the moment; a person is certified for the partner that the course was assigned for",
+    reads=("partner", "person", "enablement_assignment", "enablement_course"),
+    block=Block.STATE,
+    scale=Scale.SHARE,
+    framework=False,
+    counts_misses=True,
+    parts=(
+        part("certified_people", COUNT, "active people with a certificate in date, of whichever course"),
+        part("with_one", COUNT, "partners with one of them at least"),
+        part("with_two", COUNT, "the numerator: with two"),
+        part("with_three", COUNT, "with three"),
+        part("with_five", COUNT, "with five"),
+    ),
+    no_value=(NoValue.NO_DATA,),
+    defaults=Defaults(
+        pauses_unless=(">= -5pp",),
+        partners=20,
+        facts=20,
+        freshness="45d",
+        variation="not measured",
+        least_spread=4,
+        note="two is what is counted; for a tier that asks for another number there are the parts, for people to read",
+    ),
+)
+
+FURTHER = (PARTNER_CHURN, DISCOUNT_LEAKAGE, CERTIFIED_PARTNERS)

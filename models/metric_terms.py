@@ -18,6 +18,7 @@ class MetricName(StrEnum):
     LEAD_FOLLOW_UP_SLA = "lead_follow_up_sla"
     PARTNER_CHURN = "partner_churn"
     DISCOUNT_LEAKAGE = "discount_leakage"
+    CERTIFIED_PARTNERS = "certified_partners"
 
 
 class MetricUse(StrEnum):

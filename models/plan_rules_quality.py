@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ONLY_OF = MappingProxyType(
     {
         Check.COMPLETENESS: FLOWS,
+        Check.COSTS: frozenset({MetricName.CONTRIBUTION_MARGIN}),
+        Check.COHORT: FLOWS,
         Check.PLAUSIBILITY: frozenset({MetricName.CONTRIBUTION_MARGIN}),
         Check.BACKDATING: frozenset({MetricName.LEAD_FOLLOW_UP_SLA}),
         Check.DUPLICATES: frozenset(
@@ -51,7 +53,7 @@ def _bounds_stand_once(plan: RolloutPlan) -> Broken:
 
 def _checks_are_the_metric_s(plan: RolloutPlan) -> Broken:
     """Bounds of a check that is not made of this metric, or of a source where the check knows none."""
-    by_source = (Check.FRESHNESS, Check.COMPLETENESS)
+    *some, last = by_source = (Check.FRESHNESS, Check.COMPLETENESS, Check.COSTS)
     for index, metric in enumerate(plan.metrics):
         for at, bound in enumerate(metric.data_quality):
             field = f"metrics.{index}.data_quality.{at}"
@@ -61,7 +63,7 @@ def _checks_are_the_metric_s(plan: RolloutPlan) -> Broken:
                 told = f"{bound.check.value} is not checked of {metric.metric.value}; it is of {names}"
                 yield BrokenRule(field=f"{field}.check", message=told)
             if bound.source is not None and bound.check not in by_source:
-                told = f"{bound.check.value} is not checked source by source; {' and '.join(by_source)} are"
+                told = f"{bound.check.value} is not checked source by source; {', '.join(some)} and {last} are"
                 yield BrokenRule(field=f"{field}.source", message=told)
 
 

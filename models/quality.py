@@ -18,6 +18,8 @@ class Check(StrEnum):
 
     FRESHNESS = "freshness"
     COMPLETENESS = "completeness"
+    COSTS = "costs"
+    COHORT = "cohort"
     PLAUSIBILITY = "plausibility"
     BAND = "band"
     IMPROVEMENT = "improvement"
@@ -50,6 +52,8 @@ UNITS = MappingProxyType(
     {
         Check.FRESHNESS: "days",
         Check.COMPLETENESS: "% missing",
+        Check.COSTS: "% missing",
+        Check.COHORT: "% missing",
         Check.PLAUSIBILITY: "points from the usual month",
         Check.BAND: "spreads from the median of the earlier values",
         Check.IMPROVEMENT: "points above the baseline",
@@ -67,6 +71,9 @@ DEFAULTS = MappingProxyType(
         # Red by the metric's own agreed freshness.
         Check.FRESHNESS: Bounds(None, None),
         Check.COMPLETENESS: Bounds(5, 25),
+        # Where the plan says so: one that was signed before these were is judged as it was (ADR 0061).
+        Check.COSTS: Bounds(None, None),
+        Check.COHORT: Bounds(None, None),
         # A month may be as bad as it looks: what no number alone can tell does not silence a guardrail.
         Check.PLAUSIBILITY: Bounds(15, None),
         # Two and a half, and five times the largest move that is natural (ADR 0053).
@@ -80,10 +87,18 @@ DEFAULTS = MappingProxyType(
 )
 """Bounds where the plan is silent."""
 
+AGREED_ANEW = MappingProxyType({Check.COSTS: Bounds(5, 25)})
+"""What new plans say of checks that older ones know nothing of, where the metric has them."""
+
 
 FLOWS = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY, MetricName.CONTRIBUTION_MARGIN})
 """Metrics of what happened in a window. The others are states: courses and checks are given out in waves, and a month
 without any is no hole in the data."""
+
+
+LIVING_ON = frozenset({MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION})
+"""Metrics whose facts live on: claims are decided and paid, and courses completed, long after the day they are counted
+by, so that a source without a new one may well be telling."""
 
 
 class SourceVolume(Frozen):
@@ -146,11 +161,19 @@ class Earlier(Frozen):
 
 
 class Counts(Grown):
-    """What was counted of the facts behind one reading; `judgement.quality` says what it means."""
+    """What was counted of the facts behind one reading; `judgement.quality` says what it means.
 
-    later: ClassVar[frozenset[str]] = frozenset({"earlier"})
+    `elsewhere` are sources that tell of others, where all of the cohort have their newest fact from one: how far data
+    reach is told of all partners together, and so by those. `costs` are the sources of the lines of product cost, `own`
+    is what the partners of the cohort told by themselves, from wherever, where the plan asks for that.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"earlier", "elsewhere", "costs", "own"})
 
     sources: tuple[SourceVolume, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    costs: tuple[SourceVolume, ...] = ()
+    own: SourceVolume | None = None
     odd_months: tuple[OddMonth, ...] = ()
     duplicates: int = 0
     duplicate_partners: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ def add_pages(app: FastAPI) -> None:
         language,
         lists,
         live,
+        numbers,
         partners,
         personas,
         plan,
@@ -28,7 +29,7 @@ def add_pages(app: FastAPI) -> None:
 
     app.state.dress = dress
     app.state.pulse = Pulse(app.state.pool)
-    for one in (inbox, lists, actions, plan, record, rollout, partners, audit, system, live, language, files):
+    for one in (inbox, lists, actions, plan, numbers, record, rollout, partners, audit, system, live, language, files):
         app.include_router(one.router)
     if app.state.site.dev is not None:
         app.include_router(personas.router)

@@ -124,6 +124,8 @@ OUTCOME: Mapping[str, str] = {
 CHECK: Mapping[str, str] = {
     Check.FRESHNESS: N_("Freshness"),
     Check.COMPLETENESS: N_("Completeness"),
+    Check.COSTS: N_("Completeness of costs"),
+    Check.COHORT: N_("Completeness of the cohort"),
     Check.PLAUSIBILITY: N_("Plausibility"),
     Check.BAND: N_("Unlike earlier values"),
     Check.IMPROVEMENT: N_("Improvement too good"),

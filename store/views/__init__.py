@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from store.views.log import LogLine, LogPage, entry_of, read_log_page
+from store.views.numbers import Numbers, read_numbers
 from store.views.partners import PartnerLine, Partners, read_partners, regions, tiers
 from store.views.pauses import read_pauses
 from store.views.rollouts import (
@@ -26,6 +27,7 @@ __all__ = [
     "Lines",
     "LogLine",
     "LogPage",
+    "Numbers",
     "PartnerLine",
     "Partners",
     "Point",
@@ -36,6 +38,7 @@ __all__ = [
     "read_line",
     "read_lines",
     "read_log_page",
+    "read_numbers",
     "read_outlines",
     "read_partners",
     "read_pauses",

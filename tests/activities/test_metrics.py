@@ -347,6 +347,7 @@ async def test_more_rollouts_are_measured_by_no_more_statements(setting: Setting
     # Two metrics, each with one statement of all that is counted for its checks. Who is late is read with the SLA.
     assert sum("group_no" in query for query in seen) == 4
     assert sum("as what" in query for query in seen) == 2
+    assert sum("'partner_cost'" in query and "fresh" in query for query in seen) == 1
 
 
 async def test_without_windows_those_of_the_plan_are_measured(setting: Setting, metrics: WholeMetrics) -> None:

@@ -143,6 +143,61 @@ async def test_bounds_of_the_plan_decide_what_is_red(pool: Pool, metrics: WholeM
     assert (item.verdict, item.warning, item.untrusted) == (Verdict.MET, True, False)
 
 
+# What is missing of the costs, and of one cohort alone: where the plan has it checked.
+
+
+def checking(metric: str, check: str) -> dict[str, Any]:
+    bounds = [{"check": check, "amber": 5, "red": 25}]
+    return {
+        "metrics": [
+            one | ({"data_quality": bounds} if one["metric"] == metric else {}) for one in plan_data()["metrics"]
+        ]
+    }
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_revenue_whose_costs_did_not_come_is_no_margin(pool: Pool, metrics: WholeMetrics, agreed: bool) -> None:
+    """Of four weeks two have no cost: 100 sold for 70 and 100 sold for nothing are a margin of 65 % instead of 30.
+    Every week has 48 lines of cost, so that 96 of 192 are missing."""
+    setting = await rollout(pool, **(checking(MARGIN, "costs") if agreed else {}))
+    await pool.execute("delete from partner_cost where recognised_on >= '2026-02-05' and recognised_on < '2026-02-19'")
+    item = (await judged(setting, metrics, setting.fetching(START + 28 * DAY))).items[1]
+    assert item.value == pytest.approx(65.0)
+    found = [(one.severity, one.found) for one in item.quality if one.check is Check.COSTS]
+    if agreed:
+        assert item.verdict is Verdict.NO_EVIDENCE
+        told = "product costs of source test: 50 % of what is usual is missing, in 2 of 4 weeks"
+        assert found == [(Severity.RED, told)]
+    else:
+        assert (item.verdict, found) == (Verdict.MET, [])
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_what_a_source_lacks_of_the_pilot_alone_is_little_of_the_source(
+    pool: Pool, metrics: WholeMetrics, agreed: bool
+) -> None:
+    """The pilot's 84 leads a week fall to less than a tenth in two of four weeks: a quarter of what the source tells,
+    far above the half below which its week is short."""
+    setting = await rollout(pool, **(checking(SLA, "cohort") if agreed else {}))
+    await pool.execute(
+        "delete from lead where partner_id = any ($1) and assigned_at >= '2026-02-09Z' and assigned_at < '2026-02-23Z'"
+        " and abs(hashtext(source_id)) % 100 < 95",
+        PILOT,
+    )
+    item = (await judged(setting, metrics, setting.fetching(START + 28 * DAY))).items[0]
+    found = [one.severity for one in item.quality if one.check is Check.COHORT]
+    assert of_source(item) == [Severity.GREEN]
+    if agreed:
+        assert (item.verdict, found) == (Verdict.NO_EVIDENCE, [Severity.RED])
+        assert item.reasons[0].startswith("data not to be trusted: the partners of pilot: 4")
+    else:
+        assert (item.verdict, found) == (Verdict.MET, [])
+
+
+def of_source(item: MetricAssessment) -> list[Severity]:
+    return [one.severity for one in item.quality if one.check is Check.COMPLETENESS]
+
+
 # Restatement.
 
 

@@ -69,6 +69,7 @@ def test_a_stop_condition_that_is_fulfilled_is_told_though_no_verdict_changes(ca
     trigger = StopTrigger(condition="too low", metric=SLA, cohort="pilot", value=10.0)
     word, mark = told(calm.model_copy(update={"stop": (trigger,)}), mark, HOUR)
     assert word is not None
+    assert isinstance(word.command, ReportEvidence)
     assert word.command.reason.endswith("stop condition fulfilled: too low")
     again, _ = told(calm.model_copy(update={"stop": (trigger,)}), mark, 2 * HOUR)
     assert again is None

@@ -8,14 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from cli.evidence import _changes, _movers
+from cli.evidence import _changes, _movers, _parts
 from cli.output import Exit
 from cli.tree import metric_line
 from console.gateway import Gateway
 from models.change import Boundary, Gate, GateFinding, MaterialChange
-from models.evidence import Assessment, Contribution, MetricAssessment, Verdict
-from models.metric import MetricName, MetricUse
+from models.evidence import Assessment, CohortReading, Contribution, GroupValue, MetricAssessment, Verdict, Window
+from models.metric import CATALOGUE, MetricName, MetricUse
 from models.plan_metric import OnBreach
+from store.views import Numbers
 from tests.cli.conftest import Rollout, Terminal, Told
 from tests.plans import judged_by_change, make_plan
 from tests.worker.process import patiently
@@ -59,6 +60,27 @@ async def test_evidence_shows_the_comparison_the_movers_and_the_data(terminal: T
 
     quiet = await terminal("evidence", rollout.name)
     assert "No check is amber or red" in quiet.err
+    assert "open_breach" not in quiet.out
+
+    measured = {(one["cohort"], one["metric"]): one for one in kept.data["measured"]}
+    assert set(measured) == {
+        (c, m) for c in ("pilot", "control") for m in ("lead_follow_up_sla", "contribution_margin")
+    }
+    assert {cohort: one["beside"] for (cohort, _), one in measured.items()} == {"pilot": False, "control": True}
+    sla, margin = measured["pilot", "lead_follow_up_sla"], measured["pilot", "contribution_margin"]
+    # Every lead is contacted after 4 hours, and costs are 70 of every 100 sold.
+    assert (sla["value"], sla["parts"]["met"], sla["parts"]["contact_hours_p90"]) == (100.0, sla["numerator"], 4.0)
+    assert margin["parts"]["product_cost"] == pytest.approx(0.7 * margin["denominator"])
+    assert (margin["definition_version"], margin["reason"], margin["n_partners"]) == (1, None, 12)
+    assert all(one["data_through"] and one["window"]["end"] for one in measured.values())
+
+    parts = (await terminal("evidence", rollout.name, "--digest", digest, "--parts")).out
+    assert "pilot: Lead follow-up SLA from " in parts
+    assert f"  100.00 % = {CATALOGUE[MetricName.LEAD_FOLLOW_UP_SLA].formula}" in parts
+    assert f"  numerator {sla['numerator']:.2f}, denominator {sla['denominator']:.2f}; 12 partners, " in parts
+    for state in ("met", "late", "open_breach", "pending", "excluded_no_sla", "invalid"):
+        assert any(line.startswith(f"{state} ") for line in parts.splitlines()), state
+    assert "control: Partner contribution margin from " in parts
 
 
 async def test_evidence_of_a_change_says_what_still_stands_in_its_way(terminal: Terminal, gateway: Gateway) -> None:
@@ -138,6 +160,46 @@ def test_those_who_moved_a_number_are_shown_and_those_who_did_not_are_not(capsys
     *_, row = capsys.readouterr().out.splitlines()
     assert row.split(maxsplit=9)[5:] == ["-1.26", "-1.24", "+0.00", "97.96", "72.22  lead L1, lead L2"]
     assert "P001" in row
+
+
+def test_the_four_parts_of_a_velocity_are_shown_with_what_they_are_and_one_that_is_not_there_without_a_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """4 deals x 75 % x 200 / 20 days = 30 a day."""
+    four = {"opportunities": 4.0, "win_rate": 75.0, "average_won_value": 200.0, "mean_cycle_days": 20.0}
+    group = GroupValue(value=30.0, numerator=600.0, denominator=20.0, n_partners=2, n_facts=4, parts=four)
+    reading = CohortReading(
+        cohort="pilot",
+        metric=MetricName.PIPELINE_VELOCITY,
+        window=Window(start=START - timedelta(days=90), end=START),
+        group=group,
+        data_through=START,
+    )
+    nothing = reading.model_copy(
+        update={"cohort": "control", "data_through": None, "group": GroupValue(value=None, reason="no_closed_deals")}
+    )
+    _parts(Numbers(readings=(reading,), beside=(nothing,)))
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        "  numerator 600.00, denominator 20.00; 2 partners, 4 facts; data reach to 2026-01-05 00:00; definition 1"
+        in lines
+    )
+    shown = [line.split()[:2] for line in lines if line.split()[:1] and line.split()[0] in four]
+    assert shown[:4] == [
+        ["opportunities", "4.00"],
+        ["win_rate", "75.00"],
+        ["average_won_value", "200.00"],
+        ["mean_cycle_days", "20.00"],
+    ]
+    assert [number for _, number in shown[4:]] == ["-"] * 4
+    assert any(line.endswith("second of the four: won / (won + lost)") for line in lines)
+    assert "  no value: no_closed_deals = " + CATALOGUE[MetricName.PIPELINE_VELOCITY].formula in lines
+    assert any("data reach to nowhere" in line for line in lines)
+
+
+def test_a_snapshot_that_is_not_kept_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    _parts(Numbers())
+    assert "The store does not have what was measured." in capsys.readouterr().err
 
 
 CHANGE = MaterialChange(

@@ -61,7 +61,7 @@ def test_the_code_a_step_shows_stands_in_the_file_it_names() -> None:
     assert (len(STEPS), shown) == (7, 4)
 
 
-def test_every_step_names_files_that_both_metrics_have() -> None:
+def test_every_step_names_files_that_all_of_them_have() -> None:
     for metric in FURTHER:
         for folder in ("metrics", "data_through"):
             assert (ROOT / "store" / "sql" / folder / f"{metric}.sql").is_file()

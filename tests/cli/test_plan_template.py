@@ -9,6 +9,7 @@ from cli.planfile import parse_plan
 from models.base import parse_duration
 from models.metric import CATALOGUE, MetricUse
 from models.plan import RolloutPlan
+from models.quality import Check, QualityBound
 
 
 def _with_every_metric() -> RolloutPlan:
@@ -34,6 +35,11 @@ def test_every_number_of_a_metric_is_the_catalogue_s() -> None:
         assert (one.minimum_sample.partners, one.minimum_sample.facts) == (agreed.partners, agreed.facts)
         assert (one.window, one.freshness) == (parse_duration(agreed.window), parse_duration(agreed.freshness))
         assert one.purpose is CATALOGUE[one.metric].use
+
+
+def test_a_new_plan_has_what_plans_from_before_are_silent_on_checked() -> None:
+    agreed = {one.metric.value: one.data_quality for one in _with_every_metric().metrics if one.data_quality}
+    assert agreed == {"contribution_margin": (QualityBound(check=Check.COSTS, amber=5, red=25),)}
 
 
 def test_every_stop_condition_is_the_catalogue_s() -> None:

@@ -27,7 +27,16 @@ from tests.worker.process import patiently
 
 SAM, ENA, STRANGER = "sam.sponsor@example.com", "ena.blement@example.com", "nobody@example.com"
 HTML = {"accept": "text/html"}
-PATHS = ("/", "/rollouts", f"/rollouts/{GATE}", f"/rollouts/{GATE}/plan", "/partners", "/audit", "/system")
+PATHS = (
+    "/",
+    "/rollouts",
+    f"/rollouts/{GATE}",
+    f"/rollouts/{GATE}/plan",
+    f"/rollouts/{PAUSED}/numbers",
+    "/partners",
+    "/audit",
+    "/system",
+)
 
 
 async def browser(pages: Stage, identity: str = SAM, address: str | None = None) -> Browser:
@@ -102,6 +111,38 @@ async def test_a_pause_is_explained_with_its_number_before_the_words_of_the_log(
     assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="chart wide"') == 2
     assert page.count("<caption") == 0
     assert 'aria-current="step"' in page
+
+
+async def test_what_the_numbers_are_made_of_is_one_click_away_state_by_state_and_cohort_by_cohort(
+    pages: Stage, sam: Browser
+) -> None:
+    """Both sides of the value, and all states of the leads: they add up to what was assigned, and to the value."""
+    address = f"/rollouts/{PAUSED}/numbers"
+    assert f'href="{address}"' in (await sam.get(f"/rollouts/{PAUSED}")).text
+    page = (await sam.get(address)).text
+    of_sla = page.split('id="lead_follow_up_sla"')[1].split("</section>")[0]
+    rows = {
+        re.sub(r"<[^>]+>", "", head): [text(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL)]
+        for head, cells in re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', of_sla, re.DOTALL)
+    }
+    numerator, denominator, met, late, breach = (
+        float(rows[name][0].replace(",", "")) for name in ("Numerator", "Denominator", "met", "late", "open_breach")
+    )
+    assert (numerator, denominator) == (met, met + late + breach)
+    # Values are shown to a tenth.
+    assert float(rows["Value"][0]) == pytest.approx(100 * met / denominator, abs=0.051)
+    assert {"pending", "invalid", "excluded_no_sla", "contact_hours_median", "contact_hours_p90"} <= set(rows)
+    assert rows["pending"][-1] == "state, left out: not contacted, and the deadline has not passed"
+    assert rows["Definition"][0] == "1"
+    head, movers = of_sla.split("Who moved it since the baseline", 1)
+    assert len(re.findall(r'<th scope="col" class="num">', head)) == 2, "the pilot and whoever it is compared with"
+    assert re.search(r'<th scope="row">P\d+</th><td>pilot</td><td class="num">\N{MINUS SIGN}\d', movers)
+    assert "lead P" in movers
+
+
+async def test_before_anything_is_measured_the_numbers_are_not_there_yet(sam: Browser) -> None:
+    assert "Nothing has been measured yet." in text((await sam.get(f"/rollouts/{GATE}/numbers")).text)
+    assert (await sam.get("/rollouts/there-is-none/numbers")).status_code == 404
 
 
 async def test_where_no_worker_answers_the_page_says_so_and_shows_what_the_rollout_last_told(

@@ -29,6 +29,7 @@ GOOD: dict[MetricName, tuple[float, float, int, dict[str, float]]] = {
     SLA: (9.0, 10.0, 10, {}),
     MetricName.ENABLEMENT_COMPLETION: (9.0, 10.0, 10, {}),
     MetricName.PARTNER_CHURN: (1.0, 5.0, 5, {}),
+    MetricName.CERTIFIED_PARTNERS: (9.0, 10.0, 10, {}),
     MARGIN: (200.0, 1000.0, 40, {"cost_lines": 5.0}),
     MetricName.DISCOUNT_LEAKAGE: (50.0, 1000.0, 40, {"lines": 40.0}),
     MetricName.MDF_SPEND: (19.0, 20.0, 3, MDF),

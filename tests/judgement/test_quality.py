@@ -79,6 +79,16 @@ def test_one_source_alone_is_as_old_as_the_reading_says() -> None:
     assert checked(with_counts(sources=(source(through=None),)), Check.FRESHNESS) == []
 
 
+def test_one_source_is_not_young_because_others_tell_of_partners_who_are_not_measured() -> None:
+    """Seven days are agreed; how far data reach is told of all partners, and those are current. It is noon: a source
+    that told until the end of the seventh day back is six and a half days old."""
+    for days, severity in ((7, GREEN), (8, RED)):
+        of = with_counts(sources=(source(through=(AS_OF - days * DAY).date()),), elsewhere=("crm-us",))
+        assert severities(of, Check.FRESHNESS) == [severity]
+        assert judged(of).data_current
+        assert judged(of).verdict is (Verdict.MET if severity is GREEN else Verdict.NO_EVIDENCE)
+
+
 @pytest.mark.parametrize(("missing", "severity"), [(0, GREEN), (19.9, GREEN), (20, AMBER), (99.9, AMBER), (100, RED)])
 def test_missing_facts_warn_from_5_percent_on_and_are_red_from_25(missing: float, severity: Severity) -> None:
     of = with_counts(sources=(source(missing=missing, short=1 if missing else 0),))
@@ -91,6 +101,34 @@ def test_where_nothing_is_usual_nothing_is_missing_and_it_is_said() -> None:
     ((severity, said),) = checked(of, Check.COMPLETENESS)
     assert severity is GREEN
     assert "not enough regular history" in said
+
+
+@pytest.mark.parametrize(("missing", "severity"), [(19.9, GREEN), (20, AMBER), (99.9, AMBER), (100, RED)])
+def test_costs_that_did_not_come_can_only_flatter_a_margin(missing: float, severity: Severity) -> None:
+    """Of 400 cost lines that are usual 20 are 5 %, and 100 are 25. They take *met* away, and excuse no breach."""
+    costs = (source("ledger", missing=missing, short=1),)
+    agreed_on = bound(Check.COSTS, 5, 25)
+    assert severities(with_counts(40.0, MARGIN, costs=costs), Check.COSTS, None, agreed_on) == [severity]
+    good, bad = (
+        judged(with_counts(value, MARGIN, costs=costs), agreed(metric=MARGIN, data_quality=(agreed_on,))).verdict
+        for value in (90.0, 80.0)
+    )
+    assert (good, bad) == (Verdict.NO_EVIDENCE if severity is RED else Verdict.MET, Verdict.NOT_MET)
+
+
+def test_a_cohort_s_own_facts_that_did_not_come_are_told_by_its_name() -> None:
+    own = source("the cohort itself", missing=200.0, short=2)
+    ((severity, said),) = checked(with_counts(own=own), Check.COHORT, None, bound(Check.COHORT, 5, 25))
+    assert severity is RED
+    assert said.startswith("the partners of pilot: 50 % of what is usual is missing, in 2 of 4 weeks: amber from 5")
+
+
+def test_what_a_plan_was_not_signed_with_says_nothing_of_it() -> None:
+    """A plan from before there were these checks is judged as it was, whatever was counted."""
+    worst_of = source(missing=400.0, short=4)
+    for metric in (MARGIN, SLA):
+        plain, counted = with_counts(90.0, metric), with_counts(90.0, metric, costs=(worst_of,), own=worst_of)
+        assert judged(counted, agreed(metric=metric)) == judged(plain, agreed(metric=metric))
 
 
 def test_states_have_no_usual_volume() -> None:

@@ -42,7 +42,7 @@ def test_the_six_of_the_framework_are_in_it_and_every_plan_answers_for_them() ->
 def test_no_name_is_ever_taken_away() -> None:
     """Plans, histories and evidence hold them; whoever adds one adds it here."""
     released = {"contribution_margin", "pipeline_velocity", "compliance_score", "mdf_spend", "enablement_completion"}
-    released |= {"lead_follow_up_sla", "partner_churn", "discount_leakage"}
+    released |= {"lead_follow_up_sla", "partner_churn", "discount_leakage", "certified_partners"}
     assert {name.value for name in MetricName} == released
 
 
@@ -119,7 +119,11 @@ def _is_about(path: Path, metric: MetricName) -> bool:
 
 def test_what_enumerates_metrics_elsewhere_comes_from_the_catalogue() -> None:
     """A metric is what its entry says, and nobody keeps a list of their own."""
-    assert {MetricName.LEAD_FOLLOW_UP_SLA, MetricName.ENABLEMENT_COMPLETION} == MISSES
+    assert {
+        MetricName.LEAD_FOLLOW_UP_SLA,
+        MetricName.ENABLEMENT_COMPLETION,
+        MetricName.CERTIFIED_PARTNERS,
+    } == MISSES
     assert {MetricName.PIPELINE_VELOCITY, MetricName.PARTNER_CHURN} == GROWS_WITH_WINDOW
     assert {name for name, spec in CATALOGUE.items() if spec.grouping is not Grouping.RATIO_OF_SUMS} == {
         MetricName.PIPELINE_VELOCITY,
@@ -154,6 +158,7 @@ def test_defaults_are_those_people_usually_agree() -> None:
         "lead_follow_up_sla": ((">= 85", ">= -5pp"), (), (">= 40",), 10, 100),
         "partner_churn": (("<= 10",), ("<= 5",), (), 20, 20),
         "discount_leakage": (("<= +1pp",), ("<= +0.5pp",), (), 10, 30),
+        "certified_partners": ((">= -5pp",), (), (), 20, 20),
     }
 
 

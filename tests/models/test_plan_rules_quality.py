@@ -42,7 +42,11 @@ def test_bounds_are_read_as_they_are_written() -> None:
         ),
         (
             [{"check": "drift", "source": "crm", "amber": 9}],
-            "drift is not checked source by source; freshness and completeness are",
+            "drift is not checked source by source; freshness, completeness and costs are",
+        ),
+        (
+            [{"check": "costs", "red": 25}],
+            "costs is not checked of lead_follow_up_sla; it is of contribution_margin",
         ),
         ([{"check": "gut feeling", "amber": 9}], "Input should be 'freshness', 'completeness'"),
         ([{"check": "drift", "amber": -1}], "greater than or equal to 0"),

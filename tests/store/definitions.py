@@ -350,7 +350,14 @@ ENABLEMENT = (
     _course("a person in two partners", "a_person_of_two_partners_counts_for_the_one_the_assignment_was_made_for"),
     _course("assignments and not people in the guardrail", "assignments_are_counted_and_not_people"),
     Sentence(
-        "partners with so many certified people, for tier rules", left_out="a tier rule, and no guardrail of a rollout"
+        "partners with so many certified people, for tier rules",
+        named(
+            "test_metric_certified.py",
+            "a_partner_counts_that_has_two_certified_people",
+            "how_many_have_another_number_stands_beside_it",
+            "a_certificate_counts_to_its_last_day_and_people_while_they_are_there",
+            "a_person_is_certified_for_the_partner_that_the_course_was_assigned_for",
+        ),
     ),
 )
 

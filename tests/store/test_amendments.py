@@ -239,6 +239,7 @@ FACTS_OF: dict[MetricName, Callable[[World, str], Coroutine[Any, Any, None]]] = 
     MetricName.ENABLEMENT_COMPLETION: _courses,
     MetricName.LEAD_FOLLOW_UP_SLA: _leads,
     MetricName.DISCOUNT_LEAKAGE: _sales,
+    MetricName.CERTIFIED_PARTNERS: _courses,
 }
 
 

@@ -70,6 +70,7 @@ SOME_FACTS: dict[MetricName, Callable[[World], Coroutine[Any, Any, None]]] = {
     MetricName.LEAD_FOLLOW_UP_SLA: _leads,
     MetricName.PARTNER_CHURN: _partners,
     MetricName.DISCOUNT_LEAKAGE: _sales,
+    MetricName.CERTIFIED_PARTNERS: _courses,
 }
 """One partner with facts enough for every part of a metric to show."""
 

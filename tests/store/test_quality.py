@@ -12,6 +12,7 @@ import pytest
 
 from models.metric import MetricName
 from models.quality import Gone
+from store.completeness import read_cost_volumes, read_own_volumes
 from store.metrics import read_rows
 from store.pool import create_pool
 from store.quality import Raw, Some, read_quality
@@ -127,6 +128,78 @@ async def test_volumes_are_those_known_at_the_moment_and_by_the_end_of_their_own
         (0, 1, 1, day("2026-03-30")),
         (1, 2, 1, day("2026-03-20")),
     ]
+
+
+async def test_a_source_reaches_to_the_newest_day_that_still_has_a_fact(world: World) -> None:
+    """Of one week two leads: the newer one is taken back, and the other then put a day earlier by a correction."""
+    await lead_of(world, "a", "2026-03-27 10:00", "2026-03-27 10:00", "crm")
+    await lead_of(world, "a", "2026-03-30 10:00", "2026-03-30 10:00", "crm")
+    await world.conn.execute("delete from lead where assigned_at > '2026-03-28'")
+    [week] = (await counted(world, SLA, ("a",))).volumes["crm"]
+    assert (week.facts, week.through) == (1, day("2026-03-27"))
+    await world.conn.execute("update lead set assigned_at = assigned_at - interval '1 day', amended_at = now()")
+    [week] = (await counted(world, SLA, ("a",))).volumes["crm"]
+    assert (week.facts, week.through) == (1, day("2026-03-26"))
+
+
+async def test_lines_of_product_cost_have_volumes_of_their_own(world: World) -> None:
+    """Of two costs in the last week one is freight; of two in the week before one is of influenced revenue."""
+    for on, kind, attribution in (
+        ("2026-03-30", "product", "sourced"),
+        ("2026-03-30", "freight", "sourced"),
+        ("2026-03-20", "product", "sourced"),
+        ("2026-03-20", "product", "influenced"),
+    ):
+        row: dict[str, Any] = {"amount": 1, "recognised_on": day(on), "known_at": at(on)}
+        await world.add("partner_cost", partner_id="a", kind=kind, attribution=attribution, **row)
+    await world.add("partner_transaction", partner_id="a", net_amount=1, transaction_date=day("2026-03-30"))
+    await world.add("partner_cost", partner_id="a", amount=1, recognised_on=day("2026-03-28"), source_system="ledger")
+    ledger, test = await read_cost_volumes(world.conn, Q1_END.date(), days=7, periods=30)
+    assert (ledger.name, ledger.sells, len(ledger.periods)) == ("ledger", False, 1)
+    assert (test.name, test.sells) == ("test", True)
+    assert [(one.number, one.facts, one.fresh) for one in test.periods] == [(0, 1, 1), (1, 1, 1)]
+
+
+async def test_what_a_cohort_tells_by_itself_is_of_its_partners_whatever_the_source_and_as_was_known(
+    world: World,
+) -> None:
+    """As of volumes: the last week has one lead that is known, the week before two, of which one was learnt late. The
+    other partner's leads are of the other group, and of both where it is in both."""
+    for partner, assigned, known, source in (
+        ("a", "2026-03-30 10:00", "2026-03-30 10:00", "crm"),
+        ("a", "2026-03-30 11:00", "2026-04-02", "crm"),
+        ("a", "2026-03-20 10:00", "2026-03-20 10:00", "crm"),
+        ("a", "2026-03-20 11:00", "2026-03-28", "other"),
+        ("b", "2026-03-20 12:00", "2026-03-20 12:00", "crm"),
+        ("a", "2025-01-01", "2025-01-01", "crm"),
+    ):
+        await lead_of(world, partner, assigned, known, source)
+    groups = (("a",), ("a", "b"), ())
+    found = await read_own_volumes(world.conn, SLA, groups, Q1_END.date(), days=7, periods=30)
+    assert [[(one.number, one.facts, one.fresh, one.through) for one in of] for of in found] == [
+        [(0, 1, 1, day("2026-03-30")), (1, 2, 1, day("2026-03-20"))],
+        [(0, 1, 1, day("2026-03-30")), (1, 3, 2, day("2026-03-20"))],
+        [],
+    ]
+
+
+async def lead_of(world: World, partner: str, assigned: str, known: str, source: str) -> None:
+    row = {"assigned_at": at(assigned), "known_at": at(known), "source_system": source}
+    await world.add("lead", partner_id=partner, **row)
+
+
+async def test_of_sales_and_deals_a_cohort_tells_what_the_metric_counts(world: World) -> None:
+    for attribution in ("sourced", "sourced", "influenced"):
+        row: dict[str, Any] = {"net_amount": 1, "transaction_date": day("2026-03-30"), "attribution": attribution}
+        await world.add("partner_transaction", partner_id="a", **row)
+    for closed in (at("2026-03-30"), None):
+        outcome = {"closed_at": closed, "outcome": "lost"} if closed else {}
+        await world.add("opportunity", partner_id="a", qualified_at=at("2026-03-01"), amount=1, **outcome)
+    found = {
+        metric: await read_own_volumes(world.conn, metric, (("a",),), Q1_END.date(), days=7, periods=30)
+        for metric in (MARGIN, VELOCITY, MetricName.COMPLIANCE_SCORE)
+    }
+    assert [[one.facts for one in of] for [of] in found.values()] == [[2], [1], []]
 
 
 # Who falls silent, and from which source somebody is heard.

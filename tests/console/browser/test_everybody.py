@@ -23,6 +23,7 @@ PAGES = (
     f"/rollouts/{PILOTING}",
     f"/rollouts/{PAUSED}",
     f"/rollouts/{PAUSED}/plan",
+    f"/rollouts/{PAUSED}/numbers",
     "/rollouts/there-is-none",
     f"/partners?rollout={PAUSED}",
     "/audit",
