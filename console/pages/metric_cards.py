@@ -93,9 +93,10 @@ def _values(
     title = words("%(metric)s of %(cohort)s", metric=terms.metric(words, plan.metric), cohort=item.cohort)
     limits = levels(words, plan.thresholds, item.baseline)
     told = [
-        words(
+        words.many(
+            "%(num)s reading from %(first)s to %(last)s; the newest is %(value)s.",
             "%(num)s readings from %(first)s to %(last)s; the newest is %(value)s.",
-            num=words.count(len(known)),
+            len(known),
             first=words.day(known[0][0]),
             last=words.day(known[-1][0]),
             value=words.number(known[-1][1]),
