@@ -35,4 +35,6 @@ async def test_a_calendar_that_is_not_there_is_refused_with_those_that_are(termi
     await terminal("data", "import", "calendars", *given)
     refused = await terminal("data", "calendar", "nowhere")
     assert (refused.code, refused.out) == (Exit.BAD_INPUT, "")
-    assert "There is no calendar 'nowhere'; allowed: berlin-office, boston-shop, night-desk." in refused.err
+    # A world that was made here before has calendars of its own, whose names begin with a capital.
+    assert "There is no calendar 'nowhere'; allowed: " in refused.err
+    assert "berlin-office, boston-shop, night-desk." in refused.err
