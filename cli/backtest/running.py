@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncpg
 import structlog
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from cli.backtest.owners import Due, ScriptedOwners
@@ -171,6 +171,7 @@ class _Run:
         # By its id alone: the run that began it may have handed on to another one.
         self._handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(rollout_workflow_id(plan.id))
         self._watch: WorkflowHandle[Any, Any] = client.get_workflow_handle(WATCH_ID)
+        self._watched = False
         self._owners = owners
         self._log: list[LogEntry] = []
         self._view: RolloutView | None = None
@@ -241,7 +242,7 @@ class _Run:
         open_before: tuple[int | None, ...] = ()
         try:
             while not (await asyncio.wait({sleeping}, timeout=QUIET))[0]:
-                open_now = tuple([await open_task(one) for one in (self._handle, self._watch)])
+                open_now = await self._open_tasks()
                 if any(one is not None and one == before for one, before in zip(open_now, open_before, strict=False)):
                     raise Stranded("a worker's task stays open")
                 open_before = open_now
@@ -250,6 +251,18 @@ class _Run:
             raise Stranded(problem.message) from problem
         finally:
             sleeping.cancel()
+
+    async def _open_tasks(self) -> tuple[int | None, ...]:
+        """The open tasks of the rollout and of the watch, which only begins when the rollout has been registered."""
+        ours = await open_task(self._handle)
+        try:
+            theirs = await open_task(self._watch)
+        except RPCError as problem:
+            if self._watched or problem.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return (ours,)
+        self._watched = True
+        return ours, theirs
 
     async def _must_work(self, log: Iterable[LogEntry], *, begun: bool) -> None:
         """A rollout holds while the store fails or the watch is silent, for as long as it takes; here nobody comes.

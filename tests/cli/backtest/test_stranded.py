@@ -9,12 +9,14 @@ from typing import Any, cast
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.service import RPCError, RPCStatusCode
 
 from cli.backtest import running
 from cli.backtest.owners import ScriptedOwners
 from cli.backtest.running import ATTEMPTS, NotRun, run_over
 from cli.backtest.server import Stranded
 from models.backtest import Trace
+from models.names import WATCH_ID
 from models.script import Script
 from tests.cli.backtest.worlds import plan, span
 
@@ -64,15 +66,19 @@ class Clock:
 
 
 class Server:
-    """A client whose every workflow has this history."""
+    """A client whose every workflow has this history; those that are `gone` are not known to the server."""
 
-    def __init__(self, *kinds: int) -> None:
+    def __init__(self, *kinds: int, gone: bool = False) -> None:
         self._kinds = kinds
+        self.gone = gone
+        self.watch: Server | None = None
 
     def get_workflow_handle(self, workflow_id: str) -> Server:
-        return self
+        return self.watch if self.watch is not None and workflow_id == WATCH_ID else self
 
     async def fetch_history(self) -> Any:
+        if self.gone:
+            raise RPCError("execution not found", RPCStatusCode.NOT_FOUND, b"")
         events = [SimpleNamespace(event_type=kind, event_id=number) for number, kind in enumerate(self._kinds, 1)]
         return SimpleNamespace(events=events)
 
@@ -92,3 +98,17 @@ async def test_a_task_that_stays_open_while_no_time_passes_is_a_lost_run(monkeyp
 async def test_slow_work_is_no_lost_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "QUIET", 0.02)
     await asyncio.wait_for(_run(Clock(0.2), Server(STARTED, COMPLETED))._pass(timedelta(days=1)), 60)
+
+
+async def test_a_watch_that_has_not_begun_is_not_lost_and_one_that_had_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollout that cannot be registered has no watch, and says why it cannot."""
+    monkeypatch.setattr(running, "QUIET", 0.02)
+    server = Server(STARTED, COMPLETED)
+    server.watch = Server(STARTED, COMPLETED, gone=True)
+    run = _run(Clock(0.2), server)
+    await asyncio.wait_for(run._pass(timedelta(days=1)), 60)
+    server.watch.gone = False
+    await asyncio.wait_for(run._pass(timedelta(days=1)), 60)
+    server.watch.gone = True
+    with pytest.raises(Stranded):
+        await asyncio.wait_for(run._pass(timedelta(days=1)), 60)
