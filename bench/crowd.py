@@ -20,11 +20,14 @@ from store.world_rows import COLUMNS
 
 COHORT = 24
 _LEADS_A_WORLD = 44_000
-_SHARED = ("fx_rate", "rebate_run", "mdf_budget", "compliance_check")
+_SHARED = (
+    *("business_calendar", "lead_policy", "fx_rate", "rebate_run", "mdf_budget", "enablement_course"),
+    "compliance_check",
+)
 # What tells one copy of the world from another: keys of its own, and references to them.
 _OWN = (
-    *("source_id", "partner_id", "transaction_id", "original_id", "allocation_id", "request_id", "person_id"),
-    "invoice_ref",
+    *("source_id", "partner_id", "transaction_id", "original_id", "opportunity_id", "lead_id"),
+    *("allocation_id", "request_id", "person_id", "invoice_ref"),
 )
 
 
