@@ -334,6 +334,7 @@ def test_the_issuer_for_trying_things_out_stands_beside_no_real_one_and_on_loopb
         public_url="https://rollouts.example.com",
         signing_key=Path("/nowhere"),
     )
+    # No gateway: it refuses before there is anything to ask one.
     with listen("127.0.0.1:0") as own, listen("0.0.0.0:0") as open_to_all:
         with pytest.raises(SettingsError, match="not served beside a real one"):
             dev_site(real, own, new_signer(), None)  # type: ignore[arg-type]
