@@ -100,6 +100,14 @@ def test_a_short_word_is_the_watchs_word_that_nothing_has_changed() -> None:
     assert (found.actor, found.changed) == (WATCH_ACTOR, False)
 
 
+def test_a_short_word_brings_its_proof_along() -> None:
+    """Without it, a rollout that knows the watch by its proofs would refuse every quiet day, and hold."""
+    proven = WORD.model_copy(update={"proof": "a token of the watch"})
+    found = _read(Verb.REPORT_EVIDENCE, sent(proven.model_dump_json().encode()), short_words=True)
+    assert isinstance(found, ReportEvidence)
+    assert found.proof == "a token of the watch"
+
+
 def test_a_run_from_before_takes_a_short_word_for_a_request_that_cannot_be_read_as_it_did_then() -> None:
     with pytest.raises(ValidationError, match="request_id"):
         _read(Verb.REPORT_EVIDENCE, sent(WORD.model_dump_json().encode()), short_words=False)
