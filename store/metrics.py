@@ -30,10 +30,7 @@ _METRIC = {
     metric: (_LEAD_READINGS if metric is MetricName.LEAD_FOLLOW_UP_SLA else "") + _read(f"metrics/{metric}.sql")
     for metric in MetricName
 }
-_SAME_FACTS = {MetricName.CERTIFIED_PARTNERS: MetricName.ENABLEMENT_COMPLETION}
-"""Metrics whose facts reach as far as those of another one, being the same."""
-
-_DATA_THROUGH = {metric: _read(f"data_through/{_SAME_FACTS.get(metric, metric)}.sql") for metric in MetricName}
+_DATA_THROUGH = {metric: _read(f"data_through/{metric}.sql") for metric in MetricName}
 
 _RESTATABLE = re.compile(
     r"\b(lead|opportunity|partner_transaction|partner_cost|mdf_claim|enablement_assignment|compliance_result)_as_of\("
