@@ -281,6 +281,15 @@ class Rollout:
             await self.ask(Verb.CONFIRM_OWNERSHIP, owner.role, role=owner.role)
         return await self.until(Status.AWAITING_APPROVAL)
 
+    async def at_rest(self) -> None:
+        """Until nothing is under way: its letters are written, and the log has whatever it told of them."""
+
+        async def look() -> bool | None:
+            told = (await self.gateway.handle(self.name).describe()).raw_description
+            return None if told.pending_activities or told.HasField("pending_workflow_task") else True
+
+        await patiently(look, lambda: f"{self.name} never rests")
+
     async def to_pilot(self) -> RolloutView:
         gate = (await self.to_gate()).gate
         assert gate is not None

@@ -279,6 +279,7 @@ async def test_where_log_and_history_disagree_the_row_says_how_and_the_exit_code
 
 async def test_what_temporal_has_forgotten_is_told_by_the_log_alone(terminal: Terminal, rollout: Rollout) -> None:
     await rollout.to_gate()
+    await rollout.at_rest()
     await rollout.gateway.handle(rollout.name).terminate()
     await _delete(rollout, (await _runs(rollout))[0])
 
