@@ -39,7 +39,7 @@ _database_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A run that the time-skipping server has lost is begun anew; nothing else is tried twice."""
+    """A run that the time-skipping server has lost is begun anew; in simulated time nothing else is tried twice."""
     for item in items:
         if "time_skipping" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=2, only_rerun=["Stranded"]))
