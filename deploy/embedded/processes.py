@@ -52,8 +52,9 @@ def identify(pid: int) -> ProcessIdentity | None:
 
 def is_alive(identity: ProcessIdentity) -> bool:
     """Whether that very process still runs: a later one with the same pid does not count."""
-    _reap(identity.pid)
     now = identify(identity.pid)
+    # After the look, because nobody asks again for one that has just ended: it would stay uncollected.
+    _reap(identity.pid)
     return now is not None and now.name == identity.name and abs(now.started - identity.started) < _SAME_START_SECONDS
 
 
