@@ -32,6 +32,10 @@ os.environ.pop("COLUMNS", None)
 settings.register_profile("whatever the machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("whatever the machine")
 
+QUIET = {"autovacuum": "off"}
+"""Settings of a PostgreSQL in which nothing goes on but what a test does: a transaction of the server's own, that
+gathers statistics just when the watch reads, keeps its place behind what it has dealt with."""
+
 # The SDK's threads may abort the interpreter at exit if it follows the last shutdown too closely.
 SETTLE_SECONDS = 0.3
 
@@ -50,7 +54,7 @@ async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL server for the whole run. Don't stop it: a test that must starts one of its own."""
     directory = temporary_directory("partner-rollouts-tests-")
     try:
-        async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
+        async with EmbeddedPostgres(directory / "postgres", fast=True, settings=QUIET) as server:
             yield server
     finally:
         shutil.rmtree(directory)

@@ -28,6 +28,7 @@ from store.pool import create_pool
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import Pool
 from tests.activities.stays import everything_is_dealt_with, first, late, opened
+from tests.conftest import QUIET
 from tests.facts import seed_facts
 from tests.workflows.process import Site, site, terminate
 from worker.plugin import rollouts_plugin
@@ -41,7 +42,7 @@ async def own() -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL that tests may stop, whose queue of notifications is as small as it gets."""
     directory = temporary_directory("partner-rollouts-watch-")
     try:
-        settings = {"max_notify_queue_pages": "64"}
+        settings = {**QUIET, "max_notify_queue_pages": "64"}
         async with EmbeddedPostgres(directory / "postgres", fast=True, settings=settings) as server:
             yield server
     finally:

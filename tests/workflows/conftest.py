@@ -16,7 +16,7 @@ from deploy.embedded.postgres import DATABASE, EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from store.migrate import migrate
 from store.pool import create_pool
-from tests.conftest import SETTLE_SECONDS
+from tests.conftest import QUIET, SETTLE_SECONDS
 from tests.facts import seed_facts
 from tests.workflows.chains import SHORT
 from tests.workflows.live import FACTS_FROM
@@ -43,7 +43,7 @@ async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
     directory = temporary_directory("partner-rollouts-own-")
     try:
         # Only who asks for it waits for a standby server to confirm a commit.
-        settings = {"synchronous_commit": "local"}
+        settings = {**QUIET, "synchronous_commit": "local"}
         async with EmbeddedPostgres(directory / "postgres", fast=True, settings=settings) as server:
             await migrate(server.dsn)
             async with await create_pool(server.dsn) as pool:
