@@ -111,14 +111,15 @@ async def due(pool: Pool, at: datetime, leads: int = 10, known: datetime | None 
     )
 
 
-async def everything_is_dealt_with(pool: Pool) -> None:
-    """The watch has come to the newest change."""
+async def everything_is_dealt_with(pool: Pool, shards: int = 1) -> None:
+    """The watch, every shard of it, has come to the newest change."""
 
     async def look() -> bool | None:
         return (
             await pool.fetchval(
                 "select not exists (select from watch_change where xid >= (select min(position) from watch_position))"
-                " and exists (select from watch_position)"
+                " and (select count(*) from watch_position) = $1",
+                shards,
             )
             or None
         )

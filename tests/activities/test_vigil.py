@@ -314,7 +314,7 @@ async def test_four_shards_share_the_rollouts_and_one_that_dies_is_taken_up_wher
         shards = [stay(pools[number], dev_server, number, 4) for number in range(4)]
         for box in boxes:
             await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+        await everything_is_dealt_with(facts, shards=4)
         await shards[2].dies()
         await late(facts)
         for number in (0, 1, 3):

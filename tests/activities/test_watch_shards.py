@@ -34,7 +34,7 @@ async def test_a_breach_that_a_dead_shard_did_not_see_is_told_when_there_are_mor
         shards = [stay(pools[number], dev_server, number, before) for number in range(before)]
         for box in boxes:
             await first(box, ReportEvidence)
-        await everything_is_dealt_with(facts)
+        await everything_is_dealt_with(facts, shards=before)
         await shards[-1].dies()
         await late(facts)
         for box in boxes[:-1]:
