@@ -107,11 +107,11 @@ async def test_waiting_for_a_free_connection_ends(pool: Pool, monkeypatch: pytes
 
 
 async def test_a_statement_that_takes_too_long_is_cut_off(database: str) -> None:
-    async with await create_pool(database, command_timeout=0.2) as pool:
+    async with await create_pool(database, command_timeout=2) as pool:  # as long as it may take to connect
 
         async def read() -> None:
             async with borrowed(pool) as conn:
-                await conn.execute("select pg_sleep(20)")
+                await conn.execute("select pg_sleep(60)")
 
         error = await caught(read())
     assert (error.type, error.non_retryable) == ("StoreUnavailable", False)

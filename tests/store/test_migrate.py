@@ -85,6 +85,8 @@ async def test_waiting_for_another_runner_ends(blank: str, folder: Path, monkeyp
         await other.execute("select pg_advisory_lock($1)", runner._LOCK)
         with pytest.raises(MigrationError, match="another runner"):
             await migrate(blank, folder)
+        # The end of a session is not waited for by whoever ends it.
+        await other.execute("select pg_advisory_unlock($1)", runner._LOCK)
     finally:
         await other.close()
     assert await migrate(blank, folder) == ["0001_first.sql", "0002_second.sql"]

@@ -79,13 +79,12 @@ async def test_servers_that_never_answer_are_waited_for_and_then_given_up(
     folder: Path, settings: dict[str, str], program: str
 ) -> None:
     async with gate(1, shut=True) as nowhere:
-        changed = settings | {"ROLLOUTS_WAIT_FOR_SERVERS": "1s", "TEMPORAL_ADDRESS": nowhere.address}
+        changed = settings | {"ROLLOUTS_WAIT_FOR_SERVERS": "3s", "TEMPORAL_ADDRESS": nowhere.address}
         code, said = await gives_up(folder, changed, program)
     assert code == 69
-    assert said == [
-        f"Temporal at {nowhere.address} cannot be used yet",
-        f"Temporal at {nowhere.address} cannot be used: Connection refused",
-    ]
+    *waited, last = said
+    assert last == f"Temporal at {nowhere.address} cannot be used: Connection refused"
+    assert set(waited) == {f"Temporal at {nowhere.address} cannot be used yet"}
 
 
 @pytest.mark.parametrize(
