@@ -36,15 +36,11 @@ class Receiver:
     endless: bool = False
     port: int = 0
     names: list[str | None] = field(default_factory=list)
+    reading: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {
-                name.lower(): value.strip() for name, _, value in (one.partition(":") for one in head[1:] if one)
-            }
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            self.posts.append(Post(head[0], headers, body))
+            self.posts.append(await self._read(reader))
             self.arrived.set()
             if self.hang is not None:
                 await self.hang.wait()
@@ -57,6 +53,27 @@ class Receiver:
             pass
         finally:
             writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> Post:
+        self.reading += 1
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {
+                name.lower(): value.strip() for name, _, value in (one.partition(":") for one in head[1:] if one)
+            }
+            return Post(head[0], headers, await reader.readexactly(int(headers.get("content-length", 0))))
+        finally:
+            self.reading -= 1
+
+    async def has_read_all(self) -> None:
+        """Whatever was sent until now by somebody who has ended is among the posts."""
+        # Who connects last is served last.
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        while self.reading:  # noqa: ASYNC110 - somebody else reads
+            await asyncio.sleep(0.01)
 
 
 def answer(status: int, text: str = "", *headers: str) -> bytes:

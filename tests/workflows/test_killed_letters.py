@@ -36,6 +36,7 @@ async def test_a_worker_killed_after_a_post_repeats_it_under_the_same_id_and_not
             live = await here.open(fast_plan())
             await asyncio.wait_for(receiver.arrived.wait(), 60)
             await here.kill_worker()
+            await receiver.has_read_all()
             taken = [post.headers["webhook-id"] for post in receiver.posts]
             receiver.hang.set()
             assert await pool.fetchval("select count(*) from notice where contact = '*' and sent_at is not null") == 0
