@@ -103,6 +103,15 @@ class FastLive(Live):
 
         return await self.until(served)
 
+    async def at_rest(self) -> None:
+        """Until nothing is under way: its letters are written, and the log has whatever it told of them."""
+
+        async def look() -> bool | None:
+            told = (await self.handle.describe()).raw_description
+            return None if told.pending_activities or told.HasField("pending_workflow_task") else True
+
+        await patiently(look, lambda: f"{self.handle.id} never rests")
+
     async def ended(self) -> RolloutResult:
         """How it ended, once it has."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -60,7 +61,9 @@ async def test_without_postgresql_rollouts_hold_obey_and_go_on_by_themselves(
     short_runs: EmbeddedTemporal, own_postgres: EmbeddedPostgres, own_database: str
 ) -> None:
     async with site(short_runs, own_database, within=LONG) as here:
-        untouched, paused, stopped = [await here.open(fast_plan()) for _ in range(3)]
+        # The first of them is still in its pilot when the last has served a day of it.
+        phases = {"baseline_window": "90d", "pilot": "15d", "validate": "5d", "cadence": "1d", "watchdog": "60d"}
+        untouched, paused, stopped = [await here.open(fast_plan(phases=phases)) for _ in range(3)]
         await _to_pilot(untouched, paused, stopped)
         await own_postgres.stop()
         try:
@@ -142,8 +145,10 @@ async def test_a_rollout_holds_while_the_watch_is_silent_and_goes_on_when_it_spe
         await here.open(fast_plan())  # a start of any rollout wakes the watch, or starts it
         assert (await live.until(_lets_go(HoldKind.WATCH_SILENT))).status is Status.RUNNING
         log = await _whole_log(own_database, live)
-    silent = [entry for entry in log if "watch silent" in entry.message]
-    assert [entry.kind for entry in silent] == [EntryKind.HOLD, EntryKind.RELEASE]
+    silent = [entry.kind for entry in log if "watch silent" in entry.message]
+    # On a slow machine the watch is late at other times, too.
+    assert silent[:2] == [EntryKind.HOLD, EntryKind.RELEASE]
+    assert all(one is not other for one, other in pairwise(silent))
 
 
 async def _falls_silent(here: Site, live: FastLive) -> None:

@@ -102,6 +102,8 @@ async def test_while_the_log_cannot_be_written_no_approval_takes_effect_and_paus
         lives = approved, paused, stopped = [await here.open(fast_plan()) for _ in range(3)]
         await asyncio.gather(*(live.confirm_all() for live in lives))
         await asyncio.gather(*(live.until_status(Status.AWAITING_APPROVAL) for live in lives))
+        # What is still being written when the server goes would make it hold before anybody has approved.
+        await asyncio.gather(*(live.at_rest() for live in lives))
         await own_postgres.stop()
         try:
             back_at = await _approve_and_obey(approved, paused, stopped)
