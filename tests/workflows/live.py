@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
@@ -29,6 +29,7 @@ from models.plan import Decisions, RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult, WatchInput
 from tests.signing import Pen, Signed, write_keys
+from tests.worker.process import patiently
 from worker.plugin import rollouts_plugin
 from worker.serving import serving
 
@@ -88,7 +89,8 @@ class Live:
         It is not asked for at once: the time-skipping server may lose a run that is asked something just as it is
         carried on in a new one.
         """
-        for _ in range(600):
+
+        async def look() -> Receipt | None:
             await asyncio.sleep(0.05)
             for entry in reversed(await self._log_to_the_end()):
                 if entry.request_id == payload["request_id"] and entry.outcome in (Outcome.APPLIED, Outcome.REFUSED):
@@ -98,7 +100,9 @@ class Live:
                         message=entry.message,
                         sequence=entry.sequence,
                     )
-        raise AssertionError(f"nothing came of {payload}")
+            return None
+
+        return await patiently(look, lambda: f"nothing came of {payload}")
 
     async def signed(self, verb: Verb | str, payload: dict[str, Any], **claims: Any) -> dict[str, Any]:
         """The payload with its person's signature, where decisions are signed; a `token` in it stays."""
@@ -109,10 +113,11 @@ class Live:
         return {**payload, "token": self.service.signs.request(Verb(verb), command, now, **claims)}
 
     async def _log_to_the_end(self) -> tuple[LogEntry, ...]:
-        """The log; empty while the server has no worker's answer, as it happens when a rollout just ended."""
+        """The log; empty while there is no worker's answer, as it happens when a rollout just ended, or when a worker
+        that has just started is asked to ask again."""
         try:
             return await self.log()
-        except RPCError:
+        except (RPCError, WorkflowQueryFailedError):
             return ()
 
     async def signal(self, verb: Verb | str, actor: str, reason: str = "because", **fields: Any) -> None:

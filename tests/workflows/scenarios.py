@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from models.plan import Fate, RolloutPlan
 from models.rollout import HoldKind, PauseCause, Status
 from tests.facts import silence, slump
 from tests.plans import PILOT, make_plan, plan_data
+from tests.worker.process import patiently
 from tests.workflows.live import Live
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -159,11 +159,11 @@ async def pilot_enrolled(live: Live) -> bool:
 
 async def soon(live: Live, so: Callable[[Live], Awaitable[bool]], otherwise: str) -> None:
     """Without letting programme time pass."""
-    for _ in range(600):
-        if await so(live):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(otherwise)
+
+    async def look() -> bool | None:
+        return await so(live) or None
+
+    await patiently(look, lambda: otherwise)
 
 
 async def _looks(live: Live) -> list[LogEntry]:

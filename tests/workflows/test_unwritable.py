@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ from models.work import RecordRequest, RolloutKey
 from models.writable import writable
 from tests.facts import seed_facts
 from tests.plans import make_plan
+from tests.worker.process import patiently
 from tests.workflows.live import FACTS_FROM, FACTS_TO, running
 from tests.workflows.process import FastLive
 from tests.workflows.simulator import Simulator
@@ -34,25 +34,24 @@ async def live(dev_server: WorkflowEnvironment, pool: Pool) -> AsyncIterator[Fas
         yield FastLive(**vars(found))
 
 
-async def _all_stored(live: FastLive, pool: Pool, least: int) -> Sequence[asyncpg.Record]:
-    """The log in the store once it has every entry, so many at least."""
-    for _ in range(300):
+async def _refusals_stored(live: FastLive, pool: Pool, count: int) -> Sequence[str]:
+    """The refusals in the store once it has every entry, and so many of them."""
+
+    async def look() -> list[str] | None:
         entries, stored = (await live.view()).entries, await live.stored_log(pool)
-        if len(stored) == entries >= least:
-            return stored
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"not all entries are written: {(await live.view()).sentence}")
+        refused = [row["entry"]["refusal"] for row in stored if row["entry"]["outcome"] == "refused"]
+        return refused if len(stored) == entries and len(refused) >= count else None
+
+    return await patiently(look, lambda: "not all entries are written")
 
 
 async def test_the_log_is_written_whatever_characters_a_request_has(live: FastLive, pool: Pool) -> None:
-    before = len(await _all_stored(live, pool, 1))
     await live.signal("pause", "sponsor", reason="not\x00so fast")
     await live.signal("acknowledge", "nobody\x00@example.com")
     await live.handle.signal("no\x00such", {})
     await live.handle.signal("pause", RawValue(Payload(metadata={"encoding": b"\x00"}, data=b"{}")))
     await live.handle.signal("stop", {**live.payload("sponsor"), "resolution": {"fin\x00ished": "keep"}})
-    stored = await _all_stored(live, pool, before + 5)
-    refused = [row["entry"]["refusal"] for row in stored if row["entry"]["outcome"] == "refused"]
+    refused = await _refusals_stored(live, pool, 5)
     assert refused[:2] == [
         f"{field} holds a character with the code 0, which no text has" for field in ("reason", "actor")
     ]
