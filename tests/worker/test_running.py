@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from tests.worker.process import patiently
 from worker.running import taking_work
 
 
@@ -23,11 +24,19 @@ def a_worker(client: Client) -> Worker:
     return Worker(client, task_queue=f"queue-{uuid4().hex[:8]}", activities=[nothing])
 
 
+async def runs(worker: Worker) -> None:
+    """It does so once the server has told it of its namespace."""
+
+    async def look() -> bool | None:
+        return worker.is_running or None
+
+    await patiently(look, lambda: "it does not begin")
+
+
 async def test_a_worker_ends_with_its_block(client: Client) -> None:
     worker = a_worker(client)
     async with taking_work(worker):
-        await asyncio.sleep(0.2)
-        assert worker.is_running
+        await runs(worker)
     assert worker.is_shutdown
 
 
@@ -39,8 +48,9 @@ async def test_a_core_that_does_not_end_is_left(client: Client, monkeypatch: pyt
         await forever.wait()
 
     monkeypatch.setattr(worker._bridge_worker, "finalize_shutdown", never)
-    async with asyncio.timeout(60), taking_work(worker, timedelta(seconds=0.5)):
-        await asyncio.sleep(0.2)
+    # All but that last step of the core is done in that time.
+    async with asyncio.timeout(60), taking_work(worker, timedelta(seconds=3)):
+        await runs(worker)
     assert worker.is_shutdown
     await ends()
 
@@ -64,7 +74,7 @@ async def test_what_breaks_the_block_ends_the_worker_and_is_raised(client: Clien
 
     async def ours() -> None:
         async with taking_work(worker):
-            await asyncio.sleep(0.2)
+            await runs(worker)
             raise ValueError("ours")
 
     with pytest.raises(ValueError, match="ours"):
