@@ -115,7 +115,7 @@ class WatchActivities:
                 tally.count(await vigil.round(began))
                 if request.shard == 0 and (letters is None or letters.done()):
                     letters = asyncio.create_task(self._letters())
-                await asyncio.sleep(max(0.0, (began + DEBOUNCE - clock()).total_seconds()))
+                await _debounce(began, clock)
                 await _rest(news, stopping, _next(vigil, began, until, request.slowest) - clock())
             if letters is not None:
                 await letters
@@ -160,6 +160,12 @@ def _temporal_clock(request: TickRequest) -> Callable[[], datetime]:
     began = time.monotonic()
     at = activity.info().started_time if activity.in_activity() else request.real_now
     return lambda: at + timedelta(seconds=time.monotonic() - began)
+
+
+async def _debounce(began: datetime, clock: Callable[[], datetime]) -> None:
+    """What comes shortly after a look began is looked at together. The first fact of a burst waits for nothing, and
+    facts that never cease put no look off: it is not their silence that is waited for."""
+    await asyncio.sleep(max(0.0, (began + DEBOUNCE - clock()).total_seconds()))
 
 
 async def _rest(news: asyncio.Event, stopping: asyncio.Event, wait: timedelta) -> None:
