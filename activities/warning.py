@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from judgement.projection import with_missed
 from judgement.thresholds import judge
 from models.calendar import BusinessClock, NeverOpensError
-from models.evidence import Assessment, CohortReading, MetricAssessment, Snapshot, Window
-from models.metric import CATALOGUE, MetricName, MetricUse
+from models.evidence import Assessment, CohortReading, MetricAssessment, Snapshot
+from models.metric import CATALOGUE, MetricName
 from models.plan_metric import MetricPlan
 from models.rollout import CohortMembers, Notice
 from store import notices
@@ -19,11 +19,11 @@ from store.changes import DueSoon, Stretch, due_soon
 from store.pool import Connection
 from store.rollouts import StoredRollout
 
-AHEAD = timedelta(hours=4)
-"""Business time, by each partner's calendar, that the warning looks ahead: half a working day, to reach somebody."""
-
 LOOKED_UP = timedelta(days=14)
 """Calendars are read so far ahead: no holidays are longer."""
+
+SLOWEST = 10
+"""And so many times what a plan looks ahead by: hours of business are more than a tenth of a week."""
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
 Look = tuple[StoredRollout, Snapshot, Assessment]
@@ -60,7 +60,7 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
 
 def _cases(rollout: StoredRollout, snapshot: Snapshot, assessment: Assessment) -> Iterator[_Case]:
     plan = rollout.plan.metric(SLA)
-    if plan is None or not plan.thresholds or plan.purpose is not MetricUse.GUARDRAIL:
+    if plan is None or not plan.can_warn_ahead:
         return
     cohorts = {cohort.name: cohort for cohort in rollout.standing.watched}
     items = {item.cohort: item for item in assessment.items if item.metric is SLA}
@@ -71,28 +71,43 @@ def _cases(rollout: StoredRollout, snapshot: Snapshot, assessment: Assessment) -
 
 
 async def _stretches(conn: Connection, cases: Sequence[_Case]) -> list[Stretch]:
-    """How far each partner's half working day reaches; what is closed now reaches into the next opening. The calendars
-    of all who are looked at as of one moment are read together."""
-    partners: dict[datetime, set[str]] = {}
+    """How far the business time that each plan looks ahead reaches, by each partner's calendar; what is closed now
+    reaches into the next opening. The calendars of all who are looked at as of one moment are read together."""
+    asked: dict[datetime, list[_Case]] = {}
     for case in cases:
-        partners.setdefault(case.reading.window.end, set()).update(case.cohort.partners)
-    until: dict[datetime, dict[str, datetime]] = {}
-    for now, everybody in partners.items():
+        asked.setdefault(case.reading.window.end, []).append(case)
+    reaches = {now: await _Reaches.read(conn, now, some) for now, some in asked.items()}
+    return [reaches[case.reading.window.end].stretch(case) for case in cases]
+
+
+class _Reaches:
+    """Until when business time reaches from one moment on, by calendar and by how much of it."""
+
+    def __init__(self, book: CalendarBook, now: datetime) -> None:
+        self._book, self._now = book, now
+        self._known: dict[tuple[str | None, timedelta], datetime] = {}
+
+    @classmethod
+    async def read(cls, conn: Connection, now: datetime, cases: Sequence[_Case]) -> _Reaches:
         book = CalendarBook(conn, now)
-        await book.read(everybody, now, now + LOOKED_UP)
-        calendars = {book.calendar_id(partner) for partner in everybody}
-        reaches = {one: _reaches(book.clocks_of(one).business, now) for one in calendars}
-        until[now] = {partner: reaches[book.calendar_id(partner)] for partner in everybody}
-    return [_stretch(case.cohort.partners, case.reading.window, until[case.reading.window.end]) for case in cases]
+        farthest = max(case.plan.warn_ahead for case in cases)
+        partners = {partner for case in cases for partner in case.cohort.partners}
+        await book.read(partners, now, now + LOOKED_UP + SLOWEST * farthest)
+        return cls(book, now)
+
+    def stretch(self, case: _Case) -> Stretch:
+        until = {one: self._until(self._book.calendar_id(one), case.plan.warn_ahead) for one in case.cohort.partners}
+        return Stretch(until, case.reading.window.start, self._now)
+
+    def _until(self, calendar: str | None, ahead: timedelta) -> datetime:
+        if (calendar, ahead) not in self._known:
+            self._known[calendar, ahead] = _reached(self._book.clocks_of(calendar).business, self._now, ahead)
+        return self._known[calendar, ahead]
 
 
-def _stretch(partners: Sequence[str], window: Window, until: Mapping[str, datetime]) -> Stretch:
-    return Stretch({partner: until[partner] for partner in partners}, window.start, window.end)
-
-
-def _reaches(clock: BusinessClock, now: datetime) -> datetime:
+def _reached(clock: BusinessClock, now: datetime, ahead: timedelta) -> datetime:
     try:
-        return clock.add(now, AHEAD)
+        return clock.add(now, ahead)
     except NeverOpensError:
         return now
 
@@ -103,14 +118,19 @@ def _breached(case: _Case, missed: CohortReading) -> bool:
     return judge(missed, case.plan, frozen, (), missed.window.end).beyond_threshold
 
 
+def _hours(ahead: timedelta) -> str:
+    hours = ahead / timedelta(hours=1)
+    return f"{hours:.3g} business hour{'' if hours == 1 else 's'}"
+
+
 def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
     key, plan, now = case.rollout.key, case.rollout.plan, case.reading.window.end
     title, limits = CATALOGUE[SLA].title, " and ".join(map(str, case.plan.thresholds))
     stands = "no lead is decided yet" if case.item.value is None else f"it stands at {case.item.value:.1f} %"
     body = (
         f"{title} of {case.cohort.name}: {stands}, agreed {limits}.\n"
-        f"{due.leads} leads without a contact are due within {AHEAD // timedelta(hours=1)} business hours, the first "
-        f"at {due.first_due_at:%Y-%m-%d %H:%M} UTC. If nobody contacts them it falls to {missed.group.value:.1f} %, "
+        f"{due.leads} leads without a contact are due within {_hours(case.plan.warn_ahead)}, the first at "
+        f"{due.first_due_at:%Y-%m-%d %H:%M} UTC. If nobody contacts them it falls to {missed.group.value:.1f} %, "
         "beyond what is agreed.\n"
         f"Partners: {', '.join(due.partners)}"
     )

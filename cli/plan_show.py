@@ -152,12 +152,19 @@ def _metrics(plan: RolloutPlan) -> Iterator[RenderableType]:
         )
     yield rows
     for one in plan.metrics:
+        if one.can_warn_ahead:
+            yield _line(f"{CATALOGUE[one.metric].title}: {_ahead(one)}")
         if one.change is not None:
             yield _line(_change(plan, one, one.change))
     if any(not one.must for one in plan.metrics):
         yield _line(f"Of the weight of outcomes that need not each be met, {plan.weighted_pass:g} must be")
     for left in plan.not_measured:
         yield _line(f"Not measured: {CATALOGUE[left.metric].title}: {left.reason}")
+
+
+def _ahead(one: MetricPlan) -> str:
+    within = format_duration(one.warn_ahead)
+    return f"its owner is warned of leads due within {within} of opening hours that would take it beyond what is agreed"
 
 
 def _change(plan: RolloutPlan, one: MetricPlan, rule: ChangeRule) -> str:

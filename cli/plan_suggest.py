@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cli.output import CliError, Exit
 from cli.plan_past import LEAST, Compared, PastOf, Reading
-from cli.plan_template import Filled, checks_text, metric_text, plan_template
+from cli.plan_template import Filled, ahead_text, checks_text, metric_text, plan_template
 from models.metric import CATALOGUE, Block, MetricName, MetricSpec, MetricUse, Scale
 from models.plan import RolloutPlan, Selector
 from models.plan_change import ChangeRule, Margin, parse_margin
@@ -308,6 +308,8 @@ def _lines(
         lines.append(_beside(f"    change: {{margin: {rule.change.margin}}}", why))
     if spec.defaults.warns_unless:
         lines.append(f"    warning: [{_quoted(_warnings(spec, rule))}]\n")
+    if rule.thresholds:
+        lines += [f"{line}\n" for line in ahead_text(spec)]
     sample = rule.minimum_sample
     lines.append(f"    minimum_sample: {{partners: {sample.partners}, facts: {sample.facts}}}\n")
     lines.append(f"    freshness: {spec.defaults.freshness}\n")

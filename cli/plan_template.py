@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from models.metric import CATALOGUE, MetricSpec, MetricUse
+from models.base import format_duration
+from models.metric import CATALOGUE, MetricName, MetricSpec, MetricUse
+from models.plan_metric import WARNED_AHEAD
 from models.plan_rules_quality import ONLY_OF
 from models.quality import AGREED_ANEW
 
@@ -140,6 +142,7 @@ def metric_text(spec: MetricSpec) -> str:
     lines += [f"    window: {agreed.window}", f"    thresholds: {_limits(agreed.thresholds)}"]
     if agreed.warns_unless:
         lines.append(f"    warning: {_limits(agreed.warns_unless)}".ljust(43) + "# beyond it: a warning, nothing more")
+    lines += ahead_text(spec)
     if spec.use is MetricUse.GUARDRAIL:
         noisy = f"; people often agree {agreed.looks_in_a_row - 1}" if agreed.looks_in_a_row > 1 else ""
         lines.append("    tolerance: {in_a_row: 0}".ljust(43) + f"# breaches that are tolerated{noisy}")
@@ -149,6 +152,14 @@ def metric_text(spec: MetricSpec) -> str:
     if spec.use is MetricUse.GUARDRAIL:
         lines.append("    on_breach: pause".ljust(43) + "# pause, stop or warn")
     return "".join(f"{line if spec.framework else '#' + line[1:]}\n" for line in lines)
+
+
+def ahead_text(spec: MetricSpec) -> list[str]:
+    """What a new plan says of breaches that can be seen coming, as lines: those of leads alone."""
+    if spec.name is not MetricName.LEAD_FOLLOW_UP_SLA:
+        return []
+    told = f"    warn_ahead: {format_duration(WARNED_AHEAD)}".ljust(43)
+    return [f"{told}# business hours before leads are due that would tip the limit"]
 
 
 def checks_text(spec: MetricSpec) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from models.base import Duration, Frozen, Grown
+from models.base import Duration, Frozen, Grown, format_duration
 from models.metric import CATALOGUE, MetricName, MetricUse
 from models.plan_change import ChangeRule
 from models.quality import QualityBound
@@ -167,6 +168,10 @@ class MinimumSample(Frozen):
     )
 
 
+WARNED_AHEAD = timedelta(hours=4)
+"""Half a working day: enough to reach somebody."""
+
+
 class MetricPlan(Grown):
     """What one metric must show in this rollout."""
 
@@ -178,7 +183,7 @@ class MetricPlan(Grown):
             ]
         }
     )
-    later: ClassVar[frozenset[str]] = frozenset({"data_quality", "change"})
+    later: ClassVar[frozenset[str]] = frozenset({"data_quality", "change", "warn_ahead"})
 
     metric: MetricName = Field(
         description="one of the catalogue; each of the framework's six is here or in `not_measured`"
@@ -195,6 +200,12 @@ class MetricPlan(Grown):
         default=None, description="judge the change against comparable partners, beside any thresholds"
     )
     warning: tuple[Limit, ...] = Field(default=(), description="beyond one of these: a warning, nothing more")
+    warn_ahead: Duration = Field(
+        default=WARNED_AHEAD,
+        description="lead follow-up SLA only: its owner is told when leads that are due within so many business hours, "
+        "by each partner's calendar, would take it beyond a threshold; `1h` to `40h`",
+        json_schema_extra={"default": format_duration(WARNED_AHEAD)},
+    )
     tolerance: Tolerance = Field(default=Tolerance(), description="breaches that are tolerated")
     minimum_sample: MinimumSample = Field(default=MinimumSample(), description="what a reading must rest on")
     on_breach: OnBreach = Field(
@@ -218,6 +229,12 @@ class MetricPlan(Grown):
     def purpose(self) -> MetricUse:
         """Outcome or guardrail, the catalogue's where the plan is silent."""
         return self.use or CATALOGUE[self.metric].use
+
+    @property
+    def can_warn_ahead(self) -> bool:
+        """Whether there is a breach that can be seen coming: of leads alone it is known when each one is decided."""
+        is_sla = self.metric is MetricName.LEAD_FOLLOW_UP_SLA
+        return is_sla and self.purpose is MetricUse.GUARDRAIL and bool(self.thresholds)
 
     @property
     def agreed(self) -> tuple[str, ...]:

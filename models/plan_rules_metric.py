@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from models.base import format_duration
 from models.metric import CATALOGUE, Direction, MetricName, MetricUse, Scale
-from models.plan_metric import Basis, OnBreach, Threshold
+from models.plan_metric import WARNED_AHEAD, Basis, OnBreach, Threshold
 from models.plan_rule import Broken, BrokenRule, Rule
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ RATES = frozenset(name for name, spec in CATALOGUE.items() if spec.scale is Scal
 
 OF_A_HUNDRED = RATES | {name for name, spec in CATALOGUE.items() if spec.scale is Scale.PERCENT}
 """Metrics that are percentages or points."""
+
+LEAST_AHEAD, MOST_AHEAD = timedelta(hours=1), timedelta(hours=40)
+"""Whether leads are due soon is looked at every hour: what is due sooner would be warned of too late. A working week
+is the longest."""
 
 _FACES = {Direction.HIGHER: True, Direction.LOWER: False}
 
@@ -132,6 +138,20 @@ def _warnings_come_first(plan: RolloutPlan) -> Broken:
                 yield BrokenRule(field=f"metrics.{index}.warning.{place}", message=told)
 
 
+def _warned_ahead_in_time(plan: RolloutPlan) -> Broken:
+    """A `warn_ahead` of less than `1h` or more than `40h`, or of a metric that nobody can be warned of beforehand.
+
+    Of leads alone it is known when each one is decided, and only a guardrail's threshold can be tipped by it.
+    """
+    for index, metric in enumerate(plan.metrics):
+        field, ahead = f"metrics.{index}.warn_ahead", metric.warn_ahead
+        if ahead != WARNED_AHEAD and not metric.can_warn_ahead:
+            told = f"{metric.metric.value} is not warned of beforehand; only a lead follow-up SLA is"
+            yield BrokenRule(field=field, message=f"{told}, as a guardrail with thresholds")
+        elif not LEAST_AHEAD <= ahead <= MOST_AHEAD:
+            yield BrokenRule(field=field, message=f"{format_duration(ahead)} of business time; write 1h to 40h")
+
+
 def _sample_can_be_reached(plan: RolloutPlan) -> Broken:
     """A minimum sample of more partners than a cohort can have.
 
@@ -189,6 +209,7 @@ METRIC_RULES: tuple[Rule, ...] = (
     _percentages_are_not_fractions,
     _limits_can_decide,
     _warnings_come_first,
+    _warned_ahead_in_time,
     _sample_can_be_reached,
     _stop_conditions_are_measured,
     _stops_face_the_right_way,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import asyncpg
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.delivery import Delivery
+from activities.watching import WatchActivities
 from models.command import ReportEvidence
+from models.work import TickRequest
 from tests.activities.mailbox import workflow_of
-from tests.activities.setting import Pool
+from tests.activities.setting import PILOT_COHORT, Pool, Setting
 from tests.activities.stays import (
     HOUR,
     due,
@@ -19,6 +23,8 @@ from tests.activities.stays import (
     opened,
     watched,
 )
+from tests.facts import seed_facts
+from tests.plans import make_plan, plan_data
 from tests.worker.process import patiently
 
 
@@ -50,6 +56,46 @@ async def test_a_few_leads_that_are_due_are_no_reason_to_warn(facts: Pool, dev_s
         await first(box, ReportEvidence)
         await everything_is_dealt_with(facts)
     assert await facts.fetchval("select count(*) from notice") == 0
+
+
+CALENDAR = """
+insert into business_calendar (calendar_id, time_zone, monday, tuesday, wednesday, thursday, friday, source_system,
+                               source_id, known_at)
+select 'office', 'UTC', hours, hours, hours, hours, hours, 'test', 'office', '2020-01-01Z'
+from (select '{09:00-17:00}'::text[]) day (hours)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ahead", "warned"),
+    [("1h", None), (None, None), ("6h", None), ("7h", "7 business hours"), ("40h", "40 business hours")],
+)
+async def test_a_plan_says_how_far_ahead_by_each_partner_s_hours(
+    pool: Pool, dev_server: WorkflowEnvironment, ahead: str | None, warned: str | None
+) -> None:
+    """Friday 16:00, open until 17:00 and from 9:00 on Monday; 120 leads are due on Monday at 14:59. One business hour
+    is left today, so 4 (which is usual) reach to Monday 12:00, 6 to 14:00 and 7 to 15:00. Missed, they make 12 x 28 =
+    336 in time of 456, which is 73.7 percent."""
+    data = plan_data()
+    data["metrics"][0] |= {} if ahead is None else {"warn_ahead": ahead}
+    await seed_facts(pool, date(2026, 1, 1), date(2026, 2, 7))
+    await pool.execute(CALENDAR)
+    await pool.execute("update partner set calendar_id = 'office'")
+    await due(pool, datetime(2026, 2, 9, 14, 59, tzinfo=UTC), known=datetime(2026, 2, 5, tzinfo=UTC))
+    await pool.execute("update lead set assigned_at = known_at where source_id like '%-due-%'")
+    setting = await Setting(pool, make_plan(metrics=data["metrics"])).register()
+    await setting.watch(PILOT_COHORT)
+    async with workflow_of(dev_server, setting):
+        watch = WatchActivities(pool, dev_server.client, Delivery(pool, ()))
+        friday = datetime(2026, 2, 6, 16, tzinfo=UTC)
+        result = await watch.evaluate_open_rollouts(TickRequest(real_now=friday, slowest=HOUR))
+    assert (result.evaluated, result.failed) == (1, 0)
+    letters = await pool.fetch("select * from notice where contact <> '*'")
+    assert len(letters) == (warned is not None)
+    if warned:
+        told = f"120 leads without a contact are due within {warned}, the first at 2026-02-09 14:59 UTC"
+        assert told in letters[0]["body"]
+        assert "falls to 73.7 %" in letters[0]["body"]
 
 
 def _letter(pool: Pool) -> Callable[[], Awaitable[asyncpg.Record | None]]:

@@ -27,6 +27,7 @@ FULL = {
             "data_quality": [{"check": "completeness", "source": "crm", "amber": 10, "red": 40}],
             "change": {"margin": "5pp"},
             "use": "guardrail",
+            **({"warn_ahead": "8h"} if one["metric"] == "lead_follow_up_sla" else {}),
             "tolerance": {"met_in_a_row": 2, "cannot_tell": 15, "no_evidence_in_a_row": 15},
         }
         for one in plan_data()["metrics"]
@@ -71,7 +72,8 @@ def test_every_agreed_word_is_part_of_the_digest() -> None:
     assert plan.digest == digest_json(written)
     paths = list(_fields(plan))
     assert len(paths) > 150
-    assert [path for path in paths if not _there(written, path)] == []
+    # Of a margin nobody can be warned beforehand, so nothing is agreed there.
+    assert [path for path in paths if not _there(written, path)] == ["metrics.1.warn_ahead"]
 
 
 def test_a_plan_that_says_nothing_of_its_data_keeps_the_digest_it_had_before_plans_could() -> None:

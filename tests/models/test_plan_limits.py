@@ -67,6 +67,9 @@ from tests.plans import make_plan, plan_data
         pytest.param([("metrics.1.thresholds", [">= 0", ">= -0.5pp"])], id="a margin of zero, half a point"),
         pytest.param([("metrics.0.thresholds", [">= 1"]), ("stop_conditions.0.unless", ">= 1")], id="one percent"),
         pytest.param([("metrics.0.thresholds", [">= 100"]), ("metrics.0.warning", [">= 100"])], id="all of them"),
+        pytest.param([("metrics.0.warn_ahead", "1h")], id="warned an hour ahead"),
+        pytest.param([("metrics.0.warn_ahead", "40h")], id="warned a working week ahead"),
+        pytest.param([("metrics.1.warn_ahead", "4h")], id="what is usual says nothing, of whichever metric"),
         pytest.param([("stop_conditions.0.unless", ">= 85")], id="a stop at the threshold"),
         pytest.param([("stop_conditions.0.unless", ">= -3%")], id="a stop on another basis than the threshold"),
         pytest.param(

@@ -312,6 +312,18 @@ SIGNER = {**plan_data()["owners"][0], "issuer": "https://id.example.com", "subje
             "<= +12% is looser than the threshold <= +10%",
         ),
         (
+            [("metrics.0.warn_ahead", "59m")],
+            "metrics.0.warn_ahead",
+            "59m of business time; write 1h to 40h",
+        ),
+        ([("metrics.0.warn_ahead", "40h1m")], "metrics.0.warn_ahead", "1d16h1m of business time; write 1h to 40h"),
+        (
+            [("metrics.1.warn_ahead", "8h")],
+            "metrics.1.warn_ahead",
+            "contribution_margin is not warned of beforehand; only a lead follow-up SLA is, as a guardrail with",
+        ),
+        ([("metrics.0.warn_ahead", "8h"), ("metrics.0.use", "outcome")], "metrics.0.warn_ahead", "as a guardrail with"),
+        (
             [("metrics.0.minimum_sample.partners", 13)],
             "metrics.0.minimum_sample.partners",
             "asks for 13 partners, but pilot has at most 12, wave-one has at most 12, wave-two has at most 12; it",
