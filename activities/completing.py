@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from judgement.volumes import Told, periods_of, volume
 from models.evidence import CohortReading
 from models.metric import MetricName
-from models.quality import SourceVolume
+from models.quality import Check, SourceVolume
 from store.completeness import CostSource, read_cost_volumes, read_own_volumes
 from store.pool import Connection
 from store.quality import Period
@@ -33,6 +33,7 @@ class Completeness(NamedTuple):
 
     costs: Sequence[Costs] = ()
     own: SourceVolume | None = None
+    compared: SourceVolume | None = None
 
 
 Found: TypeAlias = Mapping[tuple[int, int, MetricName], Completeness]
@@ -44,7 +45,7 @@ async def read_completeness(conn: Connection, asks: Sequence[Ask]) -> Found:
     what cohorts told by themselves is read where it is asked for, by one statement for a metric, day and length."""
     found: dict[tuple[int, int, MetricName], Completeness] = {}
     costs: dict[tuple[date, timedelta], tuple[Costs, ...]] = {}
-    alone: dict[tuple[MetricName, date, timedelta], list[tuple[int, int]]] = {}
+    alone: dict[tuple[MetricName, date, timedelta], list[_Group]] = {}
     for number, ask in enumerate(asks):
         for metric, length in ask.windows.items():
             day = ask.as_of.date()
@@ -53,15 +54,40 @@ async def read_completeness(conn: Connection, asks: Sequence[Ask]) -> Found:
                     costs[day, length] = await _costs(conn, day, length)
                 for index in range(len(ask.everybody)):
                     found[number, index, metric] = Completeness(costs[day, length])
-            if metric in ask.alone:
-                places = alone.setdefault((metric, day, length), [])
-                places.extend((number, index) for index in range(len(ask.cohorts)))
-    for (metric, day, length), places in alone.items():
-        groups = [asks[number].cohorts[index].partners for number, index in places]
-        for place, own in zip(places, await _own(conn, metric, groups, day, length), strict=True):
-            key = (*place, metric)
-            found[key] = found.get(key, Completeness())._replace(own=own)
+            for group in _groups(number, ask, metric):
+                alone.setdefault((metric, day, group.length), []).append(group)
+    for (metric, day, length), groups in alone.items():
+        volumes = await _own(conn, metric, [one.partners for one in groups], day, length)
+        for group, told in zip(groups, volumes, strict=True):
+            for index in group.cohorts:
+                counted = found.get((group.ask, index, metric), Completeness())
+                counted = counted._replace(compared=told) if group.compared else counted._replace(own=told)
+                found[group.ask, index, metric] = counted
     return found
+
+
+class _Group(NamedTuple):
+    """Partners whose own facts are counted, over so long: of which ask, and beside which of its cohorts that stands,
+    as their own or as those of whom they are compared with."""
+
+    ask: int
+    cohorts: Sequence[int]
+    partners: Sequence[str]
+    length: timedelta
+    compared: bool = False
+
+
+def _groups(number: int, ask: Ask, metric: MetricName) -> Iterator[_Group]:
+    """The cohorts over the window, and whom their changes are compared with since the first of them was enrolled:
+    where that is asked for."""
+    if metric in ask.alone.get(Check.COHORT, ()):
+        for index, one in enumerate(ask.cohorts):
+            yield _Group(number, (index,), one.partners, ask.windows[metric])
+    judged = {one.cohort: min(one.since) for one in ask.changes.matured if one.metric is metric}
+    if metric in ask.alone.get(Check.COMPARED, ()) and ask.changes.beside is not None and judged:
+        places = [index for index, one in enumerate(ask.cohorts) if one.name in judged]
+        length = ask.as_of - min(judged.values())
+        yield _Group(number, places, ask.changes.beside.partners, length, compared=True)
 
 
 def with_completeness(reading: CohortReading, found: Completeness | None) -> CohortReading:
@@ -70,7 +96,7 @@ def with_completeness(reading: CohortReading, found: Completeness | None) -> Coh
         return reading
     sources = {one.source for one in reading.quality.sources}
     costs = tuple(one.volume for one in found.costs if one.volume.source in sources or not one.sells)
-    counts = reading.quality.model_copy(update={"costs": costs, "own": found.own})
+    counts = reading.quality.model_copy(update={"costs": costs, "own": found.own, "compared": found.compared})
     return reading.model_copy(update={"quality": counts})
 
 
@@ -83,7 +109,7 @@ async def _costs(conn: Connection, until: date, length: timedelta) -> tuple[Cost
 async def _own(
     conn: Connection, metric: MetricName, groups: Sequence[Sequence[str]], until: date, length: timedelta
 ) -> list[SourceVolume | None]:
-    """None of a cohort that told nothing for as long as anybody looks back: nothing is usual of it."""
+    """None of a group that told nothing for as long as anybody looks back: nothing is usual of it."""
     days, _, periods = periods_of(length)
     found = await read_own_volumes(conn, metric, groups, until, days=days, periods=periods)
     return [_volume(COHORT, told, length) if told else None for told in found]

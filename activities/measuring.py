@@ -18,7 +18,7 @@ from judgement.counting import counts_as
 from judgement.values import group_value
 from models.evidence import Assessment, CohortReading, LeadDriver, PartnerReading, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
-from models.quality import Counts
+from models.quality import Check, Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
@@ -43,12 +43,14 @@ Values: TypeAlias = Mapping[tuple[str, MetricName], Sequence[Value]]
 """By cohort and metric what earlier looks found."""
 
 NO_VALUES: Values = MappingProxyType({})
+NOTHING_ALONE: Mapping[Check, Collection[MetricName]] = MappingProxyType({})
 
 
 class Ask(NamedTuple):
     """Whose metrics to read as of a moment: some cohorts, and for each metric the length of its window. `beside` is
     whom to compare them with; `changes` are the matured days that changes are judged from; `earlier` says what is
-    usual for the cohorts; `alone` are metrics of which what the cohorts tell by themselves is counted."""
+    usual for the cohorts; `alone` are metrics of which what the cohorts tell by themselves is counted, or those whom
+    their changes are compared with."""
 
     as_of: datetime
     cohorts: Sequence[CohortMembers]
@@ -56,7 +58,7 @@ class Ask(NamedTuple):
     beside: CohortMembers | None = None
     changes: Stretches = NO_STRETCHES
     earlier: Values = NO_VALUES
-    alone: Collection[MetricName] = ()
+    alone: Mapping[Check, Collection[MetricName]] = NOTHING_ALONE
 
     @property
     def everybody(self) -> tuple[CohortMembers, ...]:
@@ -71,7 +73,7 @@ async def measure(
     beside: CohortMembers | None = None,
     changes: Stretches = NO_STRETCHES,
     earlier: Values = NO_VALUES,
-    alone: Collection[MetricName] = (),
+    alone: Mapping[Check, Collection[MetricName]] = NOTHING_ALONE,
 ) -> Measured:
     """`measure_all` of one."""
     [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes, earlier, alone),))

@@ -9,7 +9,7 @@ from temporalio import activity
 
 from activities.errors import borrowed, stale_evidence, unknown_evidence, unknown_rollout, wrong_plan
 from activities.maturing import NO_STRETCHES, stretches_of
-from activities.measuring import NO_VALUES, WATCH, keep_judgement, measure, summary, values_before
+from activities.measuring import NO_VALUES, NOTHING_ALONE, WATCH, keep_judgement, measure, summary, values_before
 from activities.weighing import weigh, whom_to_compare, without_what_is_untrusted
 from judgement.assessment import summary_of
 from judgement.quality import asked_of_cohorts
@@ -49,7 +49,7 @@ class MetricActivities:
                 found = await values_before(conn, {request.key: request.as_of}, windows.keys())
                 earlier = found[request.key]
                 changes = await stretches_of(conn, request.key, plan, cohorts, beside, request.as_of, windows.keys())
-            alone = asked_of_cohorts(plan.metrics) if plan else ()
+            alone = asked_of_cohorts(plan.metrics) if plan else NOTHING_ALONE
             measured = await measure(conn, request.as_of, cohorts, windows, beside, changes, earlier, alone)
             if baseline and plan is not None:
                 measured = without_what_is_untrusted(plan, measured)

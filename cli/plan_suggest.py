@@ -313,7 +313,7 @@ def _lines(
     sample = rule.minimum_sample
     lines.append(f"    minimum_sample: {{partners: {sample.partners}, facts: {sample.facts}}}\n")
     lines.append(f"    freshness: {spec.defaults.freshness}\n")
-    lines += [f"{line}\n" for line in checks_text(spec)]
+    lines += [f"{line}\n" for line in checks_text(spec, by_change=rule.change is not None)]
     if spec.use is MetricUse.GUARDRAIL:
         lines.append("    on_breach: pause\n")
     return lines

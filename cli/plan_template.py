@@ -10,7 +10,7 @@ from models.base import format_duration
 from models.metric import CATALOGUE, MetricName, MetricSpec, MetricUse
 from models.plan_metric import WARNED_AHEAD
 from models.plan_rules_quality import ONLY_OF
-from models.quality import AGREED_ANEW
+from models.quality import AGREED_ANEW, Check
 
 _APPROVALS = {
     "A": "",
@@ -162,13 +162,18 @@ def ahead_text(spec: MetricSpec) -> list[str]:
     return [f"{told}# business hours before leads are due that would tip the limit"]
 
 
-def checks_text(spec: MetricSpec) -> list[str]:
-    """What a new plan says of the checks of a metric's data, as lines: those that plans from before are silent on."""
-    return [
-        f"    data_quality: [{{check: {check.value}, amber: {bounds.amber:g}, red: {bounds.red:g}}}]"
+def checks_text(spec: MetricSpec, *, by_change: bool = False) -> list[str]:
+    """What a new plan says of the checks of a metric's data, as a line: those that plans from before are silent on.
+
+    Args:
+        by_change: the metric is judged by its change, which rests on the partners that it is compared with.
+    """
+    written = [
+        f"{{check: {check.value}, amber: {bounds.amber:g}, red: {bounds.red:g}}}"
         for check, bounds in AGREED_ANEW.items()
-        if spec.name in ONLY_OF[check]
+        if spec.name in ONLY_OF[check] and (by_change or check is not Check.COMPARED)
     ]
+    return [f"    data_quality: [{', '.join(written)}]"] if written else []
 
 
 def _limits(limits: tuple[str, ...]) -> str:

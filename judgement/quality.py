@@ -14,7 +14,7 @@ from models.metric import CATALOGUE, Direction, MetricName, MetricUse, Scale
 from models.plan_metric import MetricPlan
 from models.quality import DEFAULTS, FLOWS, UNITS, Bounds, Check, Finding, OddMonth, Severity, SourceVolume
 
-ABSENT = frozenset({Check.FRESHNESS, Check.COMPLETENESS, Check.COSTS, Check.COHORT})
+ABSENT = frozenset({Check.FRESHNESS, Check.COMPLETENESS, Check.COSTS, Check.COHORT, Check.COMPARED})
 """Checks whose red means that facts are not there: *no evidence*. Of the others the facts are there and contradict
 themselves: *cannot tell*."""
 
@@ -55,6 +55,7 @@ def findings(reading: CohortReading, plan: MetricPlan, baseline: float | None, a
     found += _complete(reading, plan)
     found += _costs_there(reading, plan)
     found += _cohort_there(reading, plan)
+    found += _compared_there(reading, plan)
     found += _possible(reading)
     found += _plausible(reading, plan)
     found += _near(reading, plan)
@@ -89,9 +90,13 @@ def bounds_of(plan: MetricPlan, check: Check, source: str | None = None) -> Boun
     return DEFAULTS[check]
 
 
-def asked_of_cohorts(plans: Collection[MetricPlan]) -> frozenset[MetricName]:
-    """The metrics of which a plan has the cohort's own facts counted: that takes a statement over the facts."""
-    return frozenset(one.metric for one in plans if any(bound.check is Check.COHORT for bound in one.data_quality))
+def asked_of_cohorts(plans: Collection[MetricPlan]) -> dict[Check, frozenset[MetricName]]:
+    """The metrics of which a plan has the cohort's own facts counted, and those of whom it is compared with: that takes
+    a statement over the facts."""
+    return {
+        check: frozenset(one.metric for one in plans if any(bound.check is check for bound in one.data_quality))
+        for check in (Check.COHORT, Check.COMPARED)
+    }
 
 
 def odd_months(months: Sequence[tuple[date, bool, str, float, float]]) -> tuple[OddMonth, ...]:
@@ -174,6 +179,15 @@ def _cohort_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]
     bounds = bounds_of(plan, Check.COHORT)
     if reading.quality.own is not None and bounds != DEFAULTS[Check.COHORT]:
         found = _whole(reading.quality.own, bounds, Check.COHORT, f"the partners of {reading.cohort}")
+        yield found.model_copy(update={"sources": ()})
+
+
+def _compared_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    """Partners of whom no more is heard are no measure of what would have been without the change. What is judged by
+    thresholds does not rest on them."""
+    bounds = bounds_of(plan, Check.COMPARED)
+    if reading.quality.compared is not None and bounds != DEFAULTS[Check.COMPARED]:
+        found = _whole(reading.quality.compared, bounds, Check.COMPARED, "the partners compared with")
         yield found.model_copy(update={"sources": ()})
 
 

@@ -18,7 +18,7 @@ from models.change import Gate, GateFinding
 from models.evidence import Baseline, CohortReading, Look, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
-from models.quality import DOUBT, Finding, Severity
+from models.quality import DOUBT, Check, Finding, Severity
 
 GROWS_WITH_WINDOW = frozenset(name for name, spec in CATALOGUE.items() if spec.grows_with_window)
 """Metrics whose value is larger over a longer window: something is counted, not rated."""
@@ -180,9 +180,11 @@ def _doubt(checked: Sequence[Finding], against: _Against) -> Verdict | None:
     """The verdict that red data leave; None where the reading may speak.
 
     Facts that are not there are *no evidence*; facts that contradict themselves are *cannot tell*. What can only
-    flatter a number does not excuse one that lies beyond all the same.
+    flatter a number does not excuse one that lies beyond all the same. Those whom the cohort is compared with are
+    nothing to a reading by itself.
     """
     red = [one for one in checked if one.severity is Severity.RED and not (one.flattering and against.beyond)]
+    red = [one for one in red if one.check is not Check.COMPARED]
     if not red:
         return None
     return Verdict.NO_EVIDENCE if any(one.check in ABSENT for one in red) else Verdict.CANNOT_TELL

@@ -17,6 +17,7 @@ ONLY_OF = MappingProxyType(
         Check.COMPLETENESS: FLOWS,
         Check.COSTS: frozenset({MetricName.CONTRIBUTION_MARGIN}),
         Check.COHORT: FLOWS,
+        Check.COMPARED: FLOWS,
         Check.PLAUSIBILITY: frozenset({MetricName.CONTRIBUTION_MARGIN}),
         Check.BACKDATING: frozenset({MetricName.LEAD_FOLLOW_UP_SLA}),
         Check.DUPLICATES: frozenset(
@@ -67,4 +68,18 @@ def _checks_are_the_metric_s(plan: RolloutPlan) -> Broken:
                 yield BrokenRule(field=f"{field}.source", message=told)
 
 
-QUALITY_RULES: tuple[Rule, ...] = (_bounds_are_in_order, _bounds_stand_once, _checks_are_the_metric_s)
+def _somebody_is_compared(plan: RolloutPlan) -> Broken:
+    """Bounds of the compared partners' facts, of a metric whose change is not judged: nothing rests on them."""
+    for index, metric in enumerate(plan.metrics):
+        for at, bound in enumerate(metric.data_quality):
+            if bound.check is Check.COMPARED and metric.change is None:
+                told = f"{metric.metric.value} is not judged by its change, so nothing rests on the compared partners"
+                yield BrokenRule(field=f"metrics.{index}.data_quality.{at}.check", message=told)
+
+
+QUALITY_RULES: tuple[Rule, ...] = (
+    _bounds_are_in_order,
+    _bounds_stand_once,
+    _checks_are_the_metric_s,
+    _somebody_is_compared,
+)

@@ -20,6 +20,7 @@ class Check(StrEnum):
     COMPLETENESS = "completeness"
     COSTS = "costs"
     COHORT = "cohort"
+    COMPARED = "compared"
     PLAUSIBILITY = "plausibility"
     BAND = "band"
     IMPROVEMENT = "improvement"
@@ -54,6 +55,7 @@ UNITS = MappingProxyType(
         Check.COMPLETENESS: "% missing",
         Check.COSTS: "% missing",
         Check.COHORT: "% missing",
+        Check.COMPARED: "% missing",
         Check.PLAUSIBILITY: "points from the usual month",
         Check.BAND: "spreads from the median of the earlier values",
         Check.IMPROVEMENT: "points above the baseline",
@@ -74,6 +76,7 @@ DEFAULTS = MappingProxyType(
         # Where the plan says so: one that was signed before these were is judged as it was (ADR 0061).
         Check.COSTS: Bounds(None, None),
         Check.COHORT: Bounds(None, None),
+        Check.COMPARED: Bounds(None, None),
         # A month may be as bad as it looks: what no number alone can tell does not silence a guardrail.
         Check.PLAUSIBILITY: Bounds(15, None),
         # Two and a half, and five times the largest move that is natural (ADR 0053).
@@ -87,7 +90,7 @@ DEFAULTS = MappingProxyType(
 )
 """Bounds where the plan is silent."""
 
-AGREED_ANEW = MappingProxyType({Check.COSTS: Bounds(5, 25)})
+AGREED_ANEW = MappingProxyType({Check.COSTS: Bounds(5, 25), Check.COMPARED: Bounds(5, 25)})
 """What new plans say of checks that older ones know nothing of, where the metric has them."""
 
 
@@ -165,15 +168,17 @@ class Counts(Grown):
 
     `elsewhere` are sources that tell of others, where all of the cohort have their newest fact from one: how far data
     reach is told of all partners together, and so by those. `costs` are the sources of the lines of product cost, `own`
-    is what the partners of the cohort told by themselves, from wherever, where the plan asks for that.
+    is what the partners of the cohort told by themselves, from wherever, where the plan asks for that, `compared` the
+    same of the partners whom its change is compared with.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"earlier", "elsewhere", "costs", "own"})
+    later: ClassVar[frozenset[str]] = frozenset({"earlier", "elsewhere", "costs", "own", "compared"})
 
     sources: tuple[SourceVolume, ...] = ()
     elsewhere: tuple[str, ...] = ()
     costs: tuple[SourceVolume, ...] = ()
     own: SourceVolume | None = None
+    compared: SourceVolume | None = None
     odd_months: tuple[OddMonth, ...] = ()
     duplicates: int = 0
     duplicate_partners: tuple[str, ...] = ()

@@ -126,6 +126,7 @@ CHECK: Mapping[str, str] = {
     Check.COMPLETENESS: N_("Completeness"),
     Check.COSTS: N_("Completeness of costs"),
     Check.COHORT: N_("Completeness of the cohort"),
+    Check.COMPARED: N_("Completeness of the compared partners"),
     Check.PLAUSIBILITY: N_("Plausibility"),
     Check.BAND: N_("Unlike earlier values"),
     Check.IMPROVEMENT: N_("Improvement too good"),

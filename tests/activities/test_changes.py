@@ -20,6 +20,7 @@ from judgement.changes import UNMEASURED
 from models.brief import AssessmentBrief
 from models.command import ReportBreach
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
+from models.quality import Check, Severity
 from models.rollout import CohortMembers
 from models.work import FetchRequest, TickRequest
 from store import enrolments, rollouts
@@ -356,3 +357,38 @@ async def test_a_look_at_some_metrics_judges_their_change_as_well(
     [second] = await looker.look({frozen.key: frozenset({SLA})}, now)
     assert (second.failed, second.signalled) == (False, False)
     assert len(await box.words()) == 1
+
+
+# Whom it is compared with.
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_compared_partners_whose_facts_stop_coming_are_no_measure_of_anything(lively: Pool, agreed: bool) -> None:
+    """The control cohort has 84 leads a week: of the weeks since the enrolment the last four have none, after weeks
+    that were whole. Each of its partners has some since, so nobody is missing; of 60 days 8 whole weeks are looked at,
+    and half of what is usual did not come. The threshold does not rest on them, and says what it said."""
+    data = judged_by_change()
+    bounds = {"data_quality": [{"check": "compared", "amber": 5, "red": 25}]} if agreed else {}
+    data["metrics"][0] |= {"thresholds": [">= 50"], **bounds}
+    frozen = await Frozen(lively, make_plan(**data)).begin(PILOT_COHORT)
+    whole = await frozen.sla(60)
+    assert [one.severity for one in whole.quality if one.check is Check.COMPARED] == [Severity.GREEN] * agreed
+    assert (whole.verdict, whole.by_change) == (Verdict.MET, Verdict.MET)
+    await lively.execute(
+        "delete from lead where partner_id = any ($1) and assigned_at >= $2 and assigned_at < $3",
+        CONTROL,
+        START + 32 * DAY,
+        START + 60 * DAY,
+    )
+    item = await frozen.sla(60)
+    assert (item.value, item.by_thresholds) == (whole.value, Verdict.MET)
+    found = [(one.severity, one.found) for one in item.quality if one.check is Check.COMPARED]
+    if agreed:
+        told = "the partners compared with: 50 % of what is usual is missing, in 4 of 8 weeks"
+        assert found == [(Severity.RED, told)]
+        assert (item.verdict, item.by_change) == (Verdict.NO_EVIDENCE, Verdict.NO_EVIDENCE)
+        assert item.change is not None
+        assert told in item.change.sentence
+    else:
+        assert found == []
+        assert item.by_change is not Verdict.NO_EVIDENCE

@@ -19,6 +19,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from models.metric import CATALOGUE
 from models.plan import RolloutPlan
 from models.power import MetricPower, PlanPower
+from models.quality import FLOWS, Check
 from store.pool import prepare_connection
 from store.world import WorldSpec, generate_world
 from store.world_spec import add_months
@@ -208,6 +209,8 @@ async def test_a_plan_from_history_says_why_and_is_valid(typed: Terminal) -> Non
     plan, text = load_plan(file), file.read_text(encoding="utf-8")
     assert [one.metric for one in plan.metrics] == [name for name, spec in CATALOGUE.items() if spec.framework]
     assert any(one.change for one in plan.metrics)
+    compared = {one.metric for one in plan.metrics if any(said.check is Check.COMPARED for said in one.data_quality)}
+    assert compared == {one.metric for one in plan.metrics if one.change} & FLOWS
     assert plan.cohorts.control is not None
     pilot, control = set(plan.cohorts.pilot.partners), set(plan.cohorts.control.partners)
     assert (len(pilot), len(control), pilot & control) == (23, 23, set())

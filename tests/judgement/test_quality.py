@@ -123,6 +123,17 @@ def test_a_cohort_s_own_facts_that_did_not_come_are_told_by_its_name() -> None:
     assert said.startswith("the partners of pilot: 50 % of what is usual is missing, in 2 of 4 weeks: amber from 5")
 
 
+def test_compared_partners_whose_facts_did_not_come_say_nothing_of_the_reading_itself() -> None:
+    """Half of what is usual for them is missing. The thresholds rest on the cohort alone, for good and for bad."""
+    lacking = source("the cohort itself", missing=200.0, short=2)
+    ((severity, said),) = checked(with_counts(compared=lacking), Check.COMPARED, None, bound(Check.COMPARED, 5, 25))
+    assert severity is RED
+    assert said.startswith("the partners compared with: 50 % of what is usual is missing, in 2 of 4 weeks: amber from")
+    plan = agreed(data_quality=(bound(Check.COMPARED, 5, 25),))
+    good, bad = (judged(with_counts(value, compared=lacking), plan).verdict for value in (90.0, 80.0))
+    assert (good, bad) == (Verdict.MET, Verdict.NOT_MET)
+
+
 def test_what_a_plan_was_not_signed_with_says_nothing_of_it() -> None:
     """A plan from before there were these checks is judged as it was, whatever was counted."""
     worst_of = source(missing=400.0, short=4)

@@ -48,6 +48,10 @@ def test_bounds_are_read_as_they_are_written() -> None:
             [{"check": "costs", "red": 25}],
             "costs is not checked of lead_follow_up_sla; it is of contribution_margin",
         ),
+        (
+            [{"check": "compared", "red": 25}],
+            "lead_follow_up_sla is not judged by its change, so nothing rests on the compared partners",
+        ),
         ([{"check": "gut feeling", "amber": 9}], "Input should be 'freshness', 'completeness'"),
         ([{"check": "drift", "amber": -1}], "greater than or equal to 0"),
     ],
