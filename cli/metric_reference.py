@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from models.metric import CATALOGUE, WHY_NO_VALUE, MetricSpec, NoValue, Part
+from models.metric import CATALOGUE, WHY_NO_VALUE, Defaults, MetricSpec, NoValue, Part
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 BEGIN, END = "<!-- from the catalogue: python -m cli.metric_reference -->\n", "<!-- end of the catalogue -->\n"
@@ -49,6 +49,27 @@ def _overview() -> Iterator[str]:
     )
 
 
+_DEVIATIONS = """
+Where they are not what research on the field came to, and why:
+
+- *Velocity and MDF* also rest on 8 and 5 partners, an *SLA* on 10: an interval over partners needs some. A stop of
+  the SLA below 40 is added: a guardrail that only pauses leaves a collapse to whoever answers first.
+- *Velocity* asks for 30 closed deals and not for 10 won among them. Without any won its value is 0, which is an
+  answer; how many were won stands beside it. That the window is no shorter than three of four cycles is asked by the
+  metric itself (`immature`), and so is that 80 percent of a compliance score's weight is assessed.
+- *Velocity's* target of 5 percent more is no limit: what must hold is agreed, what is hoped for stands in the plan's
+  text.
+- *A new critical fail* does not stop a rollout by itself. It is *not met* on whatever sample, which holds the gate,
+  and people stop it: a stop cannot be taken back, and a failed check may be mended the same day.
+- *MDF below 60 percent* warns from a quarter of its period on and not from three: a warning decides nothing, and what
+  is young is in neither sum.
+- *Two readings in a row* are what people often agree and not what a new plan begins with: it acts at the first, and
+  says so beside the number. An SLA below 70 that acts at once needs no rule of its own then.
+- *A closed month* lies in what a margin reads where its window is 62 days longer than its data may be old; `rollouts
+  plan validate` warns where it is not. Of a shorter one the days that are there are judged, as agreed.
+"""
+
+
 def _defaults() -> Iterator[str]:
     yield from ("### What people usually agree", "")
     yield "Settings to begin with; `rollouts plan new` writes them, and a plan replaces them. Bounds against the"
@@ -60,13 +81,21 @@ def _defaults() -> Iterator[str]:
             (
                 f"`{name.value}`",
                 *map(_limits, (one.promotes_when, one.pauses_unless, one.warns_unless, one.stops_unless)),
-                f"{one.partners} partners, {one.facts} facts, {one.window}, data {one.freshness} old at most",
+                f"{one.partners} partners, {one.facts} facts, {_closed(one)}{one.window},"
+                f" data {one.freshness} old at most",
                 str(one.looks_in_a_row),
                 one.variation + (f" ({one.note})" if one.note else ""),
             )
             for name, one in ((name, spec.defaults) for name, spec in CATALOGUE.items())
         ),
     )
+    yield from _DEVIATIONS.strip("\n").split("\n")
+    yield ""
+
+
+def _closed(one: Defaults) -> str:
+    months = one.closed_months
+    return f"{months} closed month{'' if months == 1 else 's'}, " if months else ""
 
 
 def _reasons() -> Iterator[str]:

@@ -67,9 +67,11 @@ async def validate(
 ) -> int:
     """Check plans; every problem is named with file, line and column. Exit code 2 if there is one.
 
-    With --from-history the store is asked, too, and warns of what a plan may be and should not: limits that pause
-    healthy rollouts, margins that the cohort cannot show, a pilot picked on a good month. A warning is no problem.
+    A margin is warned of whose window need not hold a closed month. With --from-history the store is asked, too, and
+    warns of what a plan may be and should not: limits that pause healthy rollouts, margins that the cohort cannot show,
+    a pilot picked on a good month. A warning is no problem.
     """
+    from cli.plan_told import warnings_by_plan
     from cli.planfile import PlanError
 
     results: list[dict[str, Any]] = []
@@ -79,9 +81,10 @@ async def validate(
             plan = _read(file)
             digest = plan.digest
             told = f"{file}: valid, plan {short(digest)}"
+            warnings = list(warnings_by_plan(plan)) or None
             if from_history:
-                warnings = await _warnings(plan, home, moment(clock_start), weeks, runs)
-                told = "\n".join((told, *(f"{file}: warning: {one}" for one in warnings)))
+                warnings = [*(warnings or ()), *await _warnings(plan, home, moment(clock_start), weeks, runs)]
+            told = "\n".join((told, *(f"{file}: warning: {one}" for one in warnings or ())))
         except PlanError as error:
             problems = [one.model_dump(mode="json") for one in error.problems]
             told = str(error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cli.output import CliError, Exit
 from cli.plan_past import LEAST, Compared, PastOf, Reading
-from cli.plan_template import Filled, ahead_text, checks_text, metric_text, plan_template
+from cli.plan_template import Filled, ahead_text, checks_text, metric_text, plan_template, window_text
 from models.metric import CATALOGUE, Block, MetricName, MetricSpec, MetricUse, Scale
 from models.plan import RolloutPlan, Selector
 from models.plan_change import ChangeRule, Margin, parse_margin
@@ -299,7 +299,7 @@ def _lines(
     """The metric's part of the plan. Its fields are those of the template, in the same order."""
     does = {MetricUse.OUTCOME: "not met holds at the gate", MetricUse.GUARDRAIL: "not met pauses the rollout"}[spec.use]
     head = f"  - metric: {spec.name.value}".ljust(_COMMENT) + f"# {spec.use.value}, {spec.direction.value}: {does}\n"
-    lines = [head, told, f"    window: {spec.defaults.window}\n"]
+    lines = [head, told, f"{window_text(spec)}\n"]
     if rule.thresholds:
         prices = "; ".join((limits or {}).values())
         lines.append(_beside(f"    thresholds: [{_quoted(map(str, rule.thresholds))}]", prices))

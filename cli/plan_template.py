@@ -139,7 +139,7 @@ def metric_text(spec: MetricSpec) -> str:
     agreed = spec.defaults
     told = {MetricUse.OUTCOME: "not met holds at the gate", MetricUse.GUARDRAIL: "not met pauses the rollout"}[spec.use]
     lines = [f"  - metric: {spec.name.value}".ljust(43) + f"# {spec.use.value}, {spec.direction.value}: {told}"]
-    lines += [f"    window: {agreed.window}", f"    thresholds: {_limits(agreed.thresholds)}"]
+    lines += [window_text(spec), f"    thresholds: {_limits(agreed.thresholds)}"]
     if agreed.warns_unless:
         lines.append(f"    warning: {_limits(agreed.warns_unless)}".ljust(43) + "# beyond it: a warning, nothing more")
     lines += ahead_text(spec)
@@ -152,6 +152,13 @@ def metric_text(spec: MetricSpec) -> str:
     if spec.use is MetricUse.GUARDRAIL:
         lines.append("    on_breach: pause".ljust(43) + "# pause, stop or warn")
     return "".join(f"{line if spec.framework else '#' + line[1:]}\n" for line in lines)
+
+
+def window_text(spec: MetricSpec) -> str:
+    """What a new plan says of a metric's window, with what must lie in it."""
+    months = spec.defaults.closed_months
+    told = f"# a closed month lies in it, also with data {spec.defaults.freshness} old" if months else ""
+    return f"    window: {spec.defaults.window}".ljust(43 if told else 0) + told
 
 
 def ahead_text(spec: MetricSpec) -> list[str]:

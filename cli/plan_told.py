@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from models.base import Frozen
+from models.base import Frozen, format_duration
 from models.metric import CATALOGUE
 from models.plan import RolloutPlan
 from models.plan_metric import MetricPlan
@@ -54,6 +55,25 @@ def sentences(found: MetricPower) -> Iterator[str]:
         yield from _change_told(found.change, found)
     if found.picked is not None and found.picked.stands_out:
         yield _picked_told(found.picked)
+
+
+LONGEST_MONTH = timedelta(days=31)
+
+
+def warnings_by_plan(plan: RolloutPlan) -> Iterator[PlanWarning]:
+    """What can be told of a plan by itself: windows in which there need not be the closed month that they are for.
+
+    Whenever it begins, a stretch of 62 days has a whole calendar month in it, since no two in a row are longer; and of
+    a window so much is sure to have data as it is longer than data may be old.
+    """
+    for index, one in enumerate(plan.metrics):
+        months = CATALOGUE[one.metric].defaults.closed_months
+        needed = (months + 1) * LONGEST_MONTH
+        if months and one.window - one.freshness < needed:
+            window, freshness, least = map(format_duration, (one.window, one.freshness, needed + one.freshness))
+            told = f"a window of {window} whose data may be {freshness} old need not hold a closed month"
+            more = f"books are closed by the month, and {least} always hold one"
+            yield PlanWarning(field=f"metrics.{index}.window", message=f"{told}; {more}")
 
 
 def warnings_of(plan: RolloutPlan, found: PlanPower) -> Iterator[PlanWarning]:

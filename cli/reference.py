@@ -82,7 +82,7 @@ KINDS = {
     "decisions": ("decisions", "the log's entries, the oldest first"),
     "plan-validation": (
         "plan validate",
-        "a list: file, valid, digest, problems with line and column; warnings (null: not looked at)",
+        "a list: file, valid, digest, problems with line and column; warnings (null: none, the store was not asked)",
     ),
     "plan-power": (
         "plan power",

@@ -64,6 +64,7 @@ CONTRIBUTION_MARGIN = MetricSpec(
         stops_unless=(">= -5pp",),
         partners=10,
         facts=30,
+        closed_months=1,
         freshness="21d",
         variation="standard deviation 0.6 points a month in a calm year; 5 to 9 points down in a bad half-year",
         least_spread=2,

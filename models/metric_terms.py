@@ -115,7 +115,8 @@ class Defaults(Frozen):
 
     Limits are written as plans write them. `pauses_unless` and `warns_unless` are a guardrail's, `promotes_when` an
     outcome's. `stops_unless` lies beyond both. `looks_in_a_row` is how many readings in a row people wait for where a
-    number is noisy; the framework itself acts at the first. `least_spread` is about half of the largest move from one
+    number is noisy; the framework itself acts at the first. `closed_months` is how many whole calendar months must lie
+    in what is read, because books are closed by the month. `least_spread` is about half of the largest move from one
     period to the next that was seen where nothing was wrong, in points, of an amount in percent of itself: by less a
     value does not lie beyond what is usual, since windows that overlap hardly differ.
     """
@@ -126,6 +127,7 @@ class Defaults(Frozen):
     stops_unless: tuple[str, ...] = ()
     partners: int
     facts: int
+    closed_months: int = 0
     window: str = "90d"
     freshness: str
     looks_in_a_row: int = 1

@@ -101,6 +101,8 @@ def test_validate_says_of_every_file_whether_it_holds(folder: Path) -> None:
     assert (told.code, told.out) == (BAD_INPUT, "")
     assert told.err.splitlines() == [
         f"good.yaml: valid, plan {short(make_plan().digest)}",
+        "good.yaml: warning: metrics.1.window: a window of 4w whose data may be 1w old need not hold a closed month; "
+        "books are closed by the month, and 69d always hold one",
         f"bad.yaml:{chosen}:9: chosen: found 'D'; allowed: A, B, C",
         f"bad.yaml:{pilot}:10: phases.pilot: '30 days' is not a duration; write for example 90d, 2w, 36h, 30m or 1d12h",
         "missing.yaml:1:1: cannot be read: No such file or directory",
@@ -113,7 +115,9 @@ def test_validate_for_scripts_is_one_document_with_the_place_of_every_problem(fo
     told = quickly(folder, "validate", "good.yaml", "bad.yaml", "-o", "json")
     assert (told.code, told.err) == (BAD_INPUT, "")
     good, bad = told.data
-    assert good == {"file": "good.yaml", "valid": True, "digest": make_plan().digest, "problems": [], "warnings": None}
+    (warning,) = good.pop("warnings")
+    assert warning["field"] == "metrics.1.window"
+    assert good == {"file": "good.yaml", "valid": True, "digest": make_plan().digest, "problems": []}
     assert (bad["file"], bad["valid"], bad["digest"]) == ("bad.yaml", False, None)
     assert [(one["field"], one["column"]) for one in bad["problems"]] == [("chosen", 9), ("phases.pilot", 10)]
     assert all(one.keys() == {"file", "line", "column", "field", "message"} for one in bad["problems"])
