@@ -419,6 +419,16 @@ async def test_data_reach_to_the_latest_event_known(world: World) -> None:
     assert reach == [text and at(text) for text in expected]
 
 
+async def test_data_reach_to_a_claim_that_was_taken_back(world: World) -> None:
+    """Submitted on 20 January and taken back on 10 February, which became known two days later."""
+    fund = await allocation(world)
+    back: dict[str, Any] = {"withdrawn_at": at("2026-02-10"), "withdrawn_known_at": at("2026-02-12")}
+    await claim(world, 100, await request(world, 100, fund), **back)
+    moments = ("2026-02-11", "2026-02-12")
+    reach = [(await world.read(MDF, "a", as_of=at(moment))).data_through for moment in moments]
+    assert reach == [at("2026-01-20"), at("2026-02-10")]
+
+
 async def test_a_claim_taken_back_is_owed_to_nobody_and_keeps_the_reservation(world: World) -> None:
     fund = await allocation(world)
     taken_back: dict[str, Any] = {"withdrawn_at": at("2026-02-10"), "withdrawn_known_at": at("2026-02-12")}
