@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from judgement.quality import odd_months, twins
@@ -16,6 +16,7 @@ from models.rollout import CohortMembers
 from store.metrics import read_data_through, read_rows
 from store.pool import Connection
 from store.quality import Heard, Period, Raw, read_quality
+from store.signs import read_signs_of_life
 
 
 class Checked(NamedTuple):
@@ -40,13 +41,14 @@ async def count_quality(
     before = await _values_as_told(conn, metric, window, cohorts, raw)
     # Of all partners alike, so that every cohort of the statement shares them.
     volumes, months = _volumes(raw.volumes, window.end - window.start), odd_months(raw.months)
+    signs = await _signs(conn, metric, cohorts, raw, window.end)
     found = []
     for at, of_cohort in enumerate(rows):
         facts, owners = twins(metric, of_cohort, raw.twice[at].facts)
         restated = raw.restated[at]
         found.append(
             Counts(
-                sources=_sources(volumes, raw.heard[at]),
+                sources=_sources(volumes, raw.heard[at], signs[at]),
                 elsewhere=_elsewhere(metric, volumes, raw.heard[at]),
                 odd_months=months,
                 duplicates=facts,
@@ -58,12 +60,22 @@ async def count_quality(
     return Checked(found, raw.through)
 
 
-def _sources(volumes: Mapping[str, SourceVolume], heard: Heard) -> tuple[SourceVolume, ...]:
+async def _signs(
+    conn: Connection, metric: MetricName, cohorts: Sequence[CohortMembers], raw: Raw, as_of: datetime
+) -> Sequence[Mapping[str, date]]:
+    """What else says that a source tells, of facts that live on; read only where sources are looked at one by one."""
+    if metric not in LIVING_ON or all(len(one.partners) < 2 for one in raw.heard):
+        return [{}] * len(cohorts)
+    return await read_signs_of_life(conn, metric, [one.partners for one in cohorts], as_of)
+
+
+def _sources(volumes: Mapping[str, SourceVolume], heard: Heard, signs: Mapping[str, date]) -> tuple[SourceVolume, ...]:
     """The cohort's sources. Volumes are those of whole days: what a source has told of today stands beside them."""
     found = []
     for name, partners in sorted(heard.partners.items()):
         known = volumes.get(name, SourceVolume(source=name))
-        through = max(known.through or heard.through[name], heard.through[name])
+        newest = heard.through[name]
+        through = max(known.through or newest, newest, signs.get(name, newest))
         found.append(known.model_copy(update={"partners": partners, "through": through}))
     return tuple(found)
 

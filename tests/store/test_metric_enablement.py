@@ -230,14 +230,18 @@ async def test_data_reach_to_the_latest_event_known(world: World) -> None:
 async def test_data_reach_to_a_later_stage_that_became_known(world: World, stage: str) -> None:
     """Assigned on 1 January, waived or withdrawn on 10 February, which became known two days later: until then data
     reach to 1 January. Corrected on 20 February to the 9th: seen from the 15th they still reach to the 10th."""
-    by = {"waived_by": "e.lead"} if stage == "waived" else {}
-    await assignment(world, "other", **{f"{stage}_at": at("2026-02-10"), f"{stage}_known_at": at("2026-02-12"), **by})
+    told: dict[str, Any] = {f"{stage}_at": at("2026-02-10"), f"{stage}_known_at": at("2026-02-12")}
+    await assignment(world, "other", **told, **({"waived_by": "e.lead"} if stage == "waived" else {}))
 
     async def reach(*moments: str) -> list[datetime | None]:
         return [(await world.read(COMPLETION, "a", as_of=at(one))).data_through for one in moments]
 
     assert await reach("2026-02-11", "2026-02-12") == [at("2026-01-01"), at("2026-02-10")]
-    await world.conn.execute(f"update enablement_assignment set {stage}_at = '2026-02-09Z', amended_at = '2026-02-20Z'")
+    moved = {
+        "waived": "update enablement_assignment set waived_at = '2026-02-09Z', amended_at = '2026-02-20Z'",
+        "withdrawn": "update enablement_assignment set withdrawn_at = '2026-02-09Z', amended_at = '2026-02-20Z'",
+    }
+    await world.conn.execute(moved[stage])
     assert await reach("2026-02-15", "2026-02-20") == [at("2026-02-10"), at("2026-02-09")]
 
 
