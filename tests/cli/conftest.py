@@ -37,6 +37,7 @@ from store.pool import create_pool
 from tests.claimed import claimed
 from tests.facts import seed_facts
 from tests.plans import make_plan
+from tests.rest import at_rest
 from tests.worker.process import patiently
 from workflows.attributes import SEARCH_ATTRIBUTES
 
@@ -44,6 +45,12 @@ PROGRAM = Path(sys.executable).with_name("rollouts")
 FACTS_FROM, FACTS_TO = datetime(2025, 9, 1, tzinfo=UTC).date(), datetime(2026, 8, 1, tzinfo=UTC).date()
 START = datetime(2026, 1, 5, tzinfo=UTC)
 PATIENCE = 120.0
+
+OURS = {
+    name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "ROLLOUTS_", "PG", "COV"))
+}
+"""Our environment without what could lead to other servers. Read once: while a command runs in this process the
+environment is that command's, and another one that is typed meanwhile would read it half changed."""
 
 SHORT_RUNS = {
     "limit.historyCount.suggestContinueAsNew": 120,
@@ -82,14 +89,8 @@ class Terminal:
     variables: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Ours without what could lead to other servers than those of `home`."""
-        found = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("TEMPORAL_", "ROLLOUTS_", "PG", "COV"))
-        }
-        found |= {"HOME": str(self.folder), "ROLLOUTS_HOME": str(self.home)}
-        return found | self.variables | more
+        """Ours, and which servers `home` holds."""
+        return OURS | {"HOME": str(self.folder), "ROLLOUTS_HOME": str(self.home)} | self.variables | more
 
     async def start(self, *words: str, **variables: str) -> asyncio.subprocess.Process:
         """A command that goes on beside the test."""
@@ -263,13 +264,15 @@ class Rollout:
 
     async def until(self, *wanted: Status) -> RolloutView:
         """Wait until it has one of these statuses."""
-        view = await self.gateway.status(self.name)
-        for _ in range(600):
-            if view.status in wanted:
-                return view
-            await asyncio.sleep(0.05)
+        told = ""
+
+        async def look() -> RolloutView | None:
+            nonlocal told
             view = await self.gateway.status(self.name)
-        raise AssertionError(f"still {view.status}: {view.sentence}")
+            told = f"still {view.status}: {view.sentence}"
+            return view if view.status in wanted else None
+
+        return await patiently(look, lambda: told)
 
     async def ask(self, verb: Verb, by: str, reason: str = "because", **fields: Any) -> None:
         receipt = await self.gateway.deliver(self.name, verb, claimed(verb, self.who(by), reason, **fields))
@@ -283,12 +286,7 @@ class Rollout:
 
     async def at_rest(self) -> None:
         """Until nothing is under way: its letters are written, and the log has whatever it told of them."""
-
-        async def look() -> bool | None:
-            told = (await self.gateway.handle(self.name).describe()).raw_description
-            return None if told.pending_activities or told.HasField("pending_workflow_task") else True
-
-        await patiently(look, lambda: f"{self.name} never rests")
+        await at_rest(self.gateway.handle(self.name))
 
     async def to_pilot(self) -> RolloutView:
         gate = (await self.to_gate()).gate

@@ -33,7 +33,10 @@ async def _kept(terminal: Terminal, rollout: Rollout) -> Told:
         own = told.code == Exit.OK and any(one.get("comparison") for one in told.data["items"])
         return told if own else None
 
-    return await patiently(look, lambda: "the rollout never judged anything itself")
+    kept = await patiently(look, lambda: "the rollout never judged anything itself")
+    # The store has it first, and the rollout when it has read the answer.
+    await rollout.at_rest()
+    return kept
 
 
 async def test_evidence_shows_the_comparison_the_movers_and_the_data(terminal: Terminal, rollout: Rollout) -> None:

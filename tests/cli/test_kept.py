@@ -46,6 +46,8 @@ async def ended(rollout: Rollout) -> Rollout:
     await rollout.to_pilot()
     await rollout.ask(Verb.STOP, "sponsor", "seen enough", resolution=BACK)
     await rollout.until(Status.STOPPED)
+    # Its last words go into the log after that.
+    await rollout.at_rest()
     return rollout
 
 

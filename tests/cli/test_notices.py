@@ -16,6 +16,7 @@ async def test_the_letters_of_a_rollout_are_listed_and_what_was_refused_is_tried
     terminal: Terminal, rollout: Rollout
 ) -> None:
     await rollout.to_gate()
+    await rollout.at_rest()
 
     async def sent() -> list[dict[str, Any]] | None:
         letters = await _listed(terminal, rollout)

@@ -134,6 +134,8 @@ async def test_a_reason_with_terminal_escapes_reaches_the_log_but_no_terminal(
     told = await terminal("pause", rollout.name, "--as", rollout.who("sponsor"), "-m", hostile)
     assert told.code == Exit.OK
     assert hostile in {one.rationale for one in await rollout.gateway.decisions(rollout.name)}
+    # The rollout knows it before the store does.
+    await rollout.at_rest()
 
     shown = await asyncio.gather(
         *(terminal(verb, rollout.name) for verb in ("get", "explain", "history", "decisions")),
