@@ -21,6 +21,7 @@ from deploy.embedded.errors import (
     AlreadyRunningError,
     DirectoryError,
     EmbeddedError,
+    PortTakenError,
     StartFailedError,
     start_failed,
 )
@@ -248,7 +249,7 @@ class EmbeddedPostgres:
         # or when nobody has collected the dead one; that backends survived, it finds out by other means.
         self._lock_file.unlink(missing_ok=True)
 
-    def _start_failed(self, why: str) -> StartFailedError:
+    def _start_failed(self, why: str) -> StartFailedError | PortTakenError:
         return start_failed("PostgreSQL", why, self.log_file, since=self._said_before)
 
     async def _run_pg_ctl(self, binaries: Path, account: Account) -> None:

@@ -133,6 +133,15 @@ def works_in(identity: ProcessIdentity, folder: Path) -> bool:
         return False
 
 
+def listens(identity: ProcessIdentity, port: int) -> bool:
+    """Whether that process listens on this port itself."""
+    try:
+        sockets = psutil.Process(identity.pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
+
+
 def free_port(preferred: int | None = None) -> int:
     """A loopback port nobody listens on: the preferred one if it is free, otherwise any."""
     if preferred is not None and is_free(preferred):

@@ -30,6 +30,7 @@ from deploy.embedded.errors import (
     AlreadyRunningError,
     DirectoryError,
     EmbeddedError,
+    PortTakenError,
     StartFailedError,
     start_failed,
 )
@@ -39,6 +40,7 @@ from deploy.embedded.processes import (
     end,
     free_port,
     is_alive,
+    listens,
     require_free,
     spawn,
 )
@@ -234,7 +236,8 @@ class EmbeddedTemporal:
                 raise self._start_failed("it ended")
             try:
                 client = await Client.connect(self.address, namespace=self.namespace)
-                if await client.service_client.check_health():
+                # Itself: where another one was faster, that one answers until ours has noticed and ends.
+                if await client.service_client.check_health() and listens(self.process, self.port or 0):
                     await self._set_retention(client)
                     return
             except (RuntimeError, RPCError) as error:
@@ -242,7 +245,7 @@ class EmbeddedTemporal:
             await asyncio.sleep(0.05)
         raise self._start_failed(f"it does not serve after {START_SECONDS:.0f} s ({reason})")
 
-    def _start_failed(self, why: str) -> StartFailedError:
+    def _start_failed(self, why: str) -> StartFailedError | PortTakenError:
         return start_failed("Temporal", why, self.log_file, since=self._said_before)
 
     async def _set_retention(self, client: Client) -> None:

@@ -18,6 +18,7 @@ import deploy.embedded.temporal
 from deploy.embedded.errors import AlreadyRunningError, StartFailedError
 from deploy.embedded.processes import free_port, identify, is_alive
 from deploy.embedded.stack import Condition, EmbeddedStack, StackState
+from deploy.embedded.temporal import EmbeddedTemporal
 
 
 def pids(state: StackState) -> set[int]:
@@ -191,3 +192,20 @@ async def test_a_port_that_somebody_takes_between_choosing_and_listening_is_chos
         state = await stack.up()
     assert f":{taken}/" not in state.dsn
     assert stack.status().condition is Condition.UP
+
+
+@pytest.mark.parametrize("of", ["postgres", "temporal"])
+async def test_a_port_that_another_server_takes_while_ours_starts_is_chosen_anew(
+    stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    """Two that begin at the same moment both find the usual port free, and one of them listens first."""
+    async with EmbeddedTemporal(ui=False) as other:
+        chosen = iter([other.port, None, None] if of == "postgres" else [None, other.port, None])
+        monkeypatch.setattr("deploy.embedded.stack.free_port", lambda _preferred: next(chosen, None) or free_port())
+        monkeypatch.setattr(f"deploy.embedded.{of}.require_free", lambda _port, _what: None)
+        state = await stack.up()
+        assert f":{other.port}" not in state.dsn + state.temporal_address
+        assert stack.status().condition is Condition.UP
+        client = await Client.connect(state.temporal_address)
+        assert await client.service_client.check_health()
+        assert is_alive(state.servers[1].process)
