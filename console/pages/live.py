@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TypeAlias
@@ -58,11 +58,14 @@ class Pulse:
         self.streams: Counter[tuple[str, str]] = Counter()
 
     def listen(self, rollout: str | None) -> Heard:
-        """Ids of rollouts as they change: of one, or of all."""
+        """Ids of rollouts as they change: of one, or of all; and at once of what has changed just now, which may have
+        been after the page was read."""
         heard: Heard = asyncio.Queue(maxsize=100)
         self._listeners[heard] = rollout
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
+        else:
+            self._tell({name for name, _ in self._seen}, {heard: rollout})
         return heard
 
     def leave(self, heard: Heard) -> None:
@@ -80,7 +83,6 @@ class Pulse:
             heard.put_nowait(None)
 
     async def _look(self) -> None:
-        first = True
         while True:
             try:
                 rows = await self._pool.fetch(_CHANGED, OVERLAP)
@@ -90,13 +92,11 @@ class Pulse:
             found = {(row["rollout_id"], row["chain_id"]): row["sequence"] for row in rows}
             changed = {key[0] for key, number in found.items() if self._seen.get(key) != number}
             self._seen = found
-            if not first:
-                self._tell(changed)
-            first = False
+            self._tell(changed, self._listeners)
             await asyncio.sleep(EVERY)
 
-    def _tell(self, changed: set[str]) -> None:
-        for heard, wanted in self._listeners.items():
+    def _tell(self, changed: set[str], listeners: Mapping[Heard, str | None]) -> None:
+        for heard, wanted in listeners.items():
             for name in sorted(changed):
                 # A page that does not keep up reads itself anew all the same, at the first word.
                 if wanted in (None, name) and not heard.full():

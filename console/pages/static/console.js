@@ -34,9 +34,11 @@
   // Parts of the page are taken anew; a part in which somebody is writing stays, and says that things have moved on.
   const shown = new WeakMap();
   async function refresh() {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" }).catch(() => null);
-    if (!answer || !answer.ok || answer.redirected) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const text = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" })
+      .then((answer) => (answer.ok && !answer.redirected ? answer.text() : null))
+      .catch(() => null);
+    if (text === null) return;
+    const fresh = new DOMParser().parseFromString(text, "text/html");
     for (const part of document.querySelectorAll("[data-fresh]")) {
       const other = fresh.getElementById(part.id);
       if (!other || other.innerHTML === shown.get(part)) continue;
