@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -30,12 +29,17 @@ from tests.claimed import claimed
 from tests.console.visitors import serving
 from tests.facts import seed_facts, slump
 from tests.plans import PILOT, make_plan, plan_data
+from tests.rest import at_rest
+from tests.worker.process import patiently
 from tests.workflows.live import FACTS_FROM, START
 from tests.workflows.process import SPEED, Site, fast_plan, site
 
-FACTS_TO = date(2027, 6, 1)
-SLUMP = date(2026, 1, 15), date(2026, 4, 15)
-"""When the pilot's partners stop following up in time: a rollout in fast time pauses in the middle of its pilot."""
+FACTS_TO = date(2030, 6, 1)
+"""Where a rollout in fast time is after 23 minutes, when all tests of a process are over."""
+
+SLUMP = date(2026, 1, 15), FACTS_TO
+"""When the pilot's partners stop following up in time: a rollout in fast time pauses in the middle of its pilot. They
+never begin again: it would be judged anew, and its page say so to whichever test came after that."""
 
 SETTINGS = ConsoleSettings(console_connections=8, decisions_per_minute=600)
 GATE, PILOTING, PAUSED, TITLE = "spring-rebate", "lead-routing", "deal-registration", "Spring rebate for gold partners"
@@ -66,14 +70,15 @@ class Stage:
 
     async def until(self, name: str, *wanted: Status) -> RolloutView:
         """The first view with one of these statuses."""
-        until = time.monotonic() + 60
-        view = await self.gateway.status(name)
-        while time.monotonic() < until:
-            if view.status in wanted:
-                return view
-            await asyncio.sleep(0.1)
+        told = ""
+
+        async def look() -> RolloutView | None:
+            nonlocal told
             view = await self.gateway.status(name)
-        raise AssertionError(f"still {view.status}: {view.sentence}")
+            told = f"still {view.status}: {view.sentence}"
+            return view if view.status in wanted else None
+
+        return await patiently(look, lambda: told)
 
     async def at_gate(self, name: str, title: str = TITLE, **changes: Any) -> RolloutView:
         """A rollout whose gate into the pilot is open."""
@@ -100,13 +105,16 @@ class Stage:
         await self.ask(name, Verb.DECIDE, by, gate=view.gate.key, choice=Choice.APPROVE, **fields)
 
     async def recorded(self, view: RolloutView) -> RolloutView:
-        """Wait until the store knows what the rollout told."""
-        for _ in range(600):
+        """Wait until the store knows what the rollout told, and nothing of it is under way any more."""
+
+        async def look() -> bool | None:
             found = await self.pool.fetchval("select max(sequence) from rollout where rollout_id = $1", view.rollout_id)
-            if found is not None and found >= view.entries:
-                return view
-            await asyncio.sleep(0.05)
-        raise AssertionError("the store does not hear of it")
+            return (found is not None and found >= view.entries) or None
+
+        await patiently(look, lambda: "the store does not hear of it")
+        # Its letters are written after that, and its partners enrolled.
+        await at_rest(self.gateway.handle(view.rollout_id))
+        return view
 
 
 async def signed_in(stage: Stage, identity: str) -> str:
