@@ -119,7 +119,9 @@ def first_day(today: date) -> date:
     """Where the world begins unless told otherwise."""
     from store.world_spec import add_months
 
-    return add_months(today.replace(day=1), -MONTHS_BACK)
+    first = add_months(today.replace(day=1), -MONTHS_BACK)
+    # The months before May are short: a year ago less a baseline would be the day before the world begins.
+    return first if first + BASELINE <= today - timedelta(days=365) else add_months(first, -1)
 
 
 def _usable(starts: datetime, ends: datetime, now: datetime) -> list[str]:

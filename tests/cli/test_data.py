@@ -16,7 +16,7 @@ from cli.data import BASELINE, first_day
 from cli.home import Place
 from cli.output import Exit
 from store.world_spec import WorldSpec
-from tests.cli.conftest import Terminal, finished
+from tests.cli.conftest import PATIENCE, Terminal, finished
 from tests.store.desk import LEAD_HEADER, LEADS, PARTNERS
 
 MADE_UP = "select count(*) from partner where source_system = 'synthetic'"
@@ -115,13 +115,16 @@ async def test_a_second_world_is_refused_and_the_first_stays(terminal: Terminal,
 
 async def test_ctrl_c_while_a_world_is_written_leaves_nothing_behind(nowhere: Terminal, database: str) -> None:
     words = ("data", "generate", "--partners", "3000", "--months", "1")
-    process = await nowhere.start(*words, ROLLOUTS_DATABASE_DSN=database)
-    assert process.stderr is not None
-    told = await asyncio.wait_for(process.stderr.readline(), 60)
-    assert told == b"3000 partners, 1 months: 10 %\n"
-    process.send_signal(signal.SIGINT)
-    assert (await finished(process)).code == Exit.INTERRUPTED
     connection = await asyncpg.connect(database)
+    async with connection.transaction():
+        # The last that is written: however late Ctrl-C comes, the world is not whole.
+        await connection.execute("lock intake_run in exclusive mode")
+        process = await nowhere.start(*words, ROLLOUTS_DATABASE_DSN=database)
+        assert process.stderr is not None
+        told = await asyncio.wait_for(process.stderr.readline(), PATIENCE)
+        assert told == b"3000 partners, 1 months: 10 %\n"
+        process.send_signal(signal.SIGINT)
+        assert (await finished(process)).code == Exit.INTERRUPTED
     tables = ("partner", "lead", "fx_rate", "intake_run", "watch_change")
     found = [await connection.fetchval(f"select count(*) from {table}") for table in tables]  # noqa: S608
     await connection.close()
@@ -153,6 +156,7 @@ async def test_a_world_that_cannot_be_is_refused_before_anything_is_opened(
         (date(2026, 11, 25), date(2025, 8, 1)),
         (date(2024, 2, 29), date(2022, 11, 1)),
         (date(2027, 4, 1), date(2026, 1, 1)),
+        (date(2027, 5, 1), date(2026, 1, 1)),
     ],
 )
 def test_the_usual_world_reaches_from_before_last_years_baseline_to_after_a_plans_end(today: date, first: date) -> None:
