@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.programs import GOODBYE, run_to_end
+
 ROOT = Path(__file__).parents[2]
 HALVES = (
     ("history", "replay", "crowded", "scale", "judgement"),
@@ -19,12 +21,15 @@ HALVES = (
 )
 """Each runs in a process of its own, side by side; the first two share a simulated rollout."""
 
+HUNG = 900.0
+"""Seconds after which one of the two is taken for hung; together they take a small part of that."""
+
 NAMES = tuple(name for half in HALVES for name in half)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return run_to_end(command, seconds=HUNG, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def found() -> dict[str, Any]:
     return {**first, "benches": first["benches"] | second["benches"]}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(HUNG + 2 * GOODBYE)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bench_prints_the_ratio_to_what_it_is_compared_with(name: str, found: dict[str, Any]) -> None:
     comparisons = found["benches"][name]["comparisons"]
@@ -49,7 +54,7 @@ def test_a_bench_prints_the_ratio_to_what_it_is_compared_with(name: str, found: 
         assert one["ratio"] > 0 or one["unit"] == "%"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(HUNG + 2 * GOODBYE)
 def test_a_run_says_what_its_figures_depend_on(found: dict[str, Any]) -> None:
     assert {"at", "cores", "load", "Python", "temporalio"} <= set(found["machine"])
     assert found["quick"] is True

@@ -23,6 +23,7 @@ from models.log import Outcome
 from models.rollout import Phase, RolloutView
 from tests.cli.conftest import Terminal
 from tests.console.visitors import Browser
+from tests.worker.process import patiently
 
 STORY = (
     "Decision log opened",
@@ -40,7 +41,7 @@ STORY = (
 """What the log tells, in this order."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_demonstration_tells_its_whole_story_lets_people_decide_after_it_and_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
@@ -83,10 +84,11 @@ async def _approve_another_one_in_the_browser(typed: Terminal, link: str) -> Non
     for owner in read_plan(PLAN).owners:
         confirmed = await typed("confirm", name, "--as", owner.identity)
         assert confirmed.code == 0, confirmed.err
-    for _ in range(100):
-        if (await typed("get", name, "-o", "json")).data["gate"]:
-            break
-        await asyncio.sleep(0.3)
+
+    async def waits() -> bool | None:
+        return bool((await typed("get", name, "-o", "json")).data["gate"]) or None
+
+    await patiently(waits, lambda: "its gate never opens")
     parts = urlsplit(link)
     browser = Browser(f"{parts.scheme}://{parts.netloc}")
     async with browser.client:
@@ -115,7 +117,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Terminal]:
     shutil.rmtree(home)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_by_hand_a_gate_waits_until_somebody_who_followed_a_link_approves(desk: Terminal) -> None:
     demo = await desk.start("demo", "--by-hand", "--dir", str(desk.home))
     told = await _told_until(demo, "Gate prepare_to_pilot waits for you")

@@ -102,7 +102,7 @@ def _to_what_is_ours(case: Case[Any], name: str) -> None:
         case.body = {"verb": "pause", "reason": body["reason"]}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_a_conversation_is_answered_as_described_and_receipts_stand_in_the_log(desk: Desk) -> None:
     # The class is made of the description, which no checker can read.
     class Conversation(desk.schema.as_state_machine()):  # type: ignore[misc]

@@ -52,7 +52,7 @@ def desk(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     shutil.rmtree(home)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("document", _mentions("rollouts "), ids=str)
 def test_commands_run_in_the_order_in_which_they_are_read(document: Path, desk: tuple[Path, dict[str, str]]) -> None:
     directory, own = desk
@@ -77,5 +77,5 @@ def _bounded(text: str) -> str:
 def _run(text: str, directory: Path, own: dict[str, str]) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLOUTS_", "TEMPORAL_"))}
     return subprocess.run(
-        ["/bin/sh", "-c", text], cwd=directory, env=kept | own, capture_output=True, text=True, timeout=120, check=False
+        ["/bin/sh", "-c", text], cwd=directory, env=kept | own, capture_output=True, text=True, timeout=600, check=False
     )

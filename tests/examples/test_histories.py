@@ -23,7 +23,7 @@ from tests.real_data import ROOT, needs_real_data
 from tests.workflows.live import Live, running
 
 # They share two cores with whatever else runs.
-pytestmark = [needs_real_data, pytest.mark.timeout(400)]
+pytestmark = [needs_real_data, pytest.mark.timeout(900)]
 
 PLANS = ROOT / "examples" / "plans"
 WEEK = timedelta(weeks=1)

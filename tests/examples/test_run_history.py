@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.plans import CONTROL, PILOT, WAVE_1, plan_data
+from tests.programs import run_to_end
 from tests.real_data import ROOT
 
 DRIVER = ROOT / "examples" / "run_history.py"
@@ -28,7 +29,7 @@ MAPPING = {
 def drive(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("ROLLOUTS_")}
     command = [sys.executable, DRIVER, *arguments, *(("--dir", home) if home else ())]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=ROOT)
+    return run_to_end(command, env=env, cwd=ROOT)
 
 
 def write_facts(directory: Path, days: int) -> None:
@@ -60,10 +61,10 @@ def write_plan(directory: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_plan_of_ones_own_runs_over_ones_own_files_to_its_end(tmp_path: Path) -> None:
     # More facts than the six weeks need: on a busy machine owners take longer.
-    write_facts(tmp_path, days=500)
+    write_facts(tmp_path, days=1000)
     imports = [part for kind in MAPPING for part in ("--import", kind, f"{kind}.csv", tmp_path / f"{kind}.yaml")]
     plan = write_plan(tmp_path)
     done = drive(plan, "--data", tmp_path, *imports, "--clock-start", "2025-01-06", "--speed", "500000")

@@ -20,7 +20,7 @@ from tests.cli.backtest.conftest import copy_of
 from tests.cli.backtest.worlds import backtest, plan, span
 from tests.workflows.live import running
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 _TABLES = """
 select format('%I.%I', schemaname, tablename) as name from pg_tables

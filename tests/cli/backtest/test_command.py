@@ -19,7 +19,7 @@ from tests.cli.backtest.conftest import copy_of
 from tests.cli.backtest.worlds import plan
 from tests.cli.conftest import Terminal, Told, write_plan
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 
 SCRIPT = """\
 answers_after: 1d

@@ -14,7 +14,7 @@ from models.script import Absence, Habits, Script
 from tests.cli.backtest.worlds import SLUMP, WITHOUT_LEADS, backtest, plan, span
 from tests.plans import BASE
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 AT_ONCE = Script(answers_after=timedelta(0))
 

@@ -13,7 +13,7 @@ from store.intake import ImportReport
 from tests.cli.backtest.worlds import backtest, span
 from tests.real_data import ROOT, needs_real_data
 
-pytestmark = [needs_real_data, pytest.mark.timeout(300)]
+pytestmark = [needs_real_data, pytest.mark.timeout(900)]
 
 
 async def test_the_margin_s_fall_in_november_2011_pauses_it(real_database: str, resellers: list[ImportReport]) -> None:
