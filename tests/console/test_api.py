@@ -391,6 +391,7 @@ async def test_where_decisions_are_signed_an_owner_lets_somebody_act_by_the_page
     assert (delegated["signed_by"]["subject"], approved["signed_by"]["subject"]) == ("sponsor@here.example", DEPUTY)
     assert approved["detail"]["on_behalf_of"] == rollout.who("sponsor")
     # The workers that enrol look for themselves: the deputy's word and the owner's that lets them give it.
+    await rollout.at_rest()
     conn = await asyncpg.connect(_dsn(terminal))
     enrolled = await conn.fetchval("select count(*) from enrolment where rollout_id = $1", plan.id)
     await conn.close()

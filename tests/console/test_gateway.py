@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from console.errors import GatewayError
-from console.gateway import Gateway
+from console.gateway import ANSWER, Gateway
 from models.names import ROLLOUT, rollout_workflow_id
 from models.rollout import AllowedAction
 
@@ -52,4 +52,4 @@ async def test_a_question_that_came_too_early_is_asked_again(dev_server: Workflo
 
 async def test_a_rollout_that_never_answers_is_said_to(dev_server: WorkflowEnvironment) -> None:
     with pytest.raises(GatewayError, match=r"cannot be asked: .*ask again"):
-        await _ask(dev_server.client, 1000, timedelta(seconds=2))
+        await _ask(dev_server.client, 1000, ANSWER)

@@ -143,7 +143,7 @@ async def test_it_says_whether_it_lives_and_whether_it_can_take_events(sender: S
 
 
 async def test_a_database_that_is_away_or_busy_is_told_as_such_and_to_be_tried_again(database: str) -> None:
-    settings = SMALL.model_copy(update={"console_statement_timeout": timedelta(seconds=1)})
+    settings = SMALL.model_copy(update={"console_statement_timeout": timedelta(seconds=3)})
     async with await open_pool(database, settings) as pool:
         async with pool.acquire() as conn:
             key = await add_key(conn, "crm-live", "crm")

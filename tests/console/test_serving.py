@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from cli.output import Exit
-from tests.cli.conftest import Terminal, Told, finished
+from tests.cli.conftest import PATIENCE, Terminal, Told, finished
 from tests.console.conftest import CHECKED, assigned, event
 
 BATCH = "application/cloudevents-batch+json"
@@ -29,7 +29,7 @@ async def started(typed: Terminal, *words: str) -> tuple[asyncio.subprocess.Proc
     """A service, and where it says that it listens."""
     process = await typed.start("serve", *words)
     assert process.stdout is not None
-    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+    line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode().strip()
     if not line.startswith("Listening at http://"):
         raise AssertionError(f"{line} {await finished(process)}")
     return process, line.removeprefix("Listening at ")
@@ -88,7 +88,8 @@ async def test_keys_that_cannot_be_made_or_revoked_say_why(typed: Terminal) -> N
 async def test_a_request_that_is_open_when_it_is_told_to_stop_is_still_answered(typed: Terminal, database: str) -> None:
     key = (await typed("keys", "add", "crm-live", "--source", "crm")).out.strip()
     process, address = await started(typed, "--bind", "127.0.0.1:0")
-    holder = await asyncpg.connect(database)
+    # Whoever looks who waits does so outside of the transaction, in which it would see those who were there at first.
+    holder, onlooker = await asyncpg.connect(database), await asyncpg.connect(database)
     lock = holder.transaction()
     await lock.start()
     await holder.execute("lock fact_subject")
@@ -99,7 +100,7 @@ async def test_a_request_that_is_open_when_it_is_told_to_stop_is_still_answered(
         waiting = (
             "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
         )
-        while not await holder.fetchval(waiting):
+        while not await onlooker.fetchval(waiting):
             await asyncio.sleep(0.02)
             assert not sending.done()
         process.send_signal(signal.SIGTERM)
@@ -108,6 +109,7 @@ async def test_a_request_that_is_open_when_it_is_told_to_stop_is_still_answered(
     done = await finished(process)
     assert done.code == 0, done.err
     await holder.close()
+    await onlooker.close()
 
 
 async def test_it_listens_on_loopback_unless_told_otherwise(typed: Terminal) -> None:
