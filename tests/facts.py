@@ -12,6 +12,9 @@ import asyncpg
 
 from tests.plans import CONTROL, PILOT, WAVE_1, WAVE_2
 
+UNHURRIED = 300.0
+"""Seconds that a statement has which writes years of facts; what the pools of a service give one is for its own."""
+
 EVERYBODY = (*PILOT, *WAVE_1, *WAVE_2, *CONTROL)
 
 _PARTNERS = """
@@ -44,10 +47,10 @@ async def seed_facts(pool: asyncpg.Pool, start: date, end: date) -> None:
     """Partners of all test cohorts with facts from `start` until the day before `end`."""
     async with pool.acquire() as connection, connection.transaction():
         first, last = _midnight(start), _midnight(end)
-        await connection.execute(_PARTNERS, EVERYBODY)
-        await connection.execute(_LEADS, EVERYBODY, first, last)
-        await connection.execute(_SALES, EVERYBODY, first, last)
-        await connection.execute(_COSTS)
+        await connection.execute(_PARTNERS, EVERYBODY, timeout=UNHURRIED)
+        await connection.execute(_LEADS, EVERYBODY, first, last, timeout=UNHURRIED)
+        await connection.execute(_SALES, EVERYBODY, first, last, timeout=UNHURRIED)
+        await connection.execute(_COSTS, timeout=UNHURRIED)
 
 
 async def slump(pool: asyncpg.Pool, partners: tuple[str, ...], start: date, end: date, *, every: int = 1) -> None:
@@ -60,6 +63,7 @@ async def slump(pool: asyncpg.Pool, partners: tuple[str, ...], start: date, end:
         _midnight(start),
         _midnight(end),
         every,
+        timeout=UNHURRIED,
     )
 
 

@@ -8,7 +8,7 @@ import hashlib
 import io
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
@@ -363,7 +363,7 @@ async def test_an_open_page_hears_of_a_change_and_of_no_other_rollout_s(
 
 
 @asynccontextmanager
-async def _listening(reader: Browser, name: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+async def _listening(reader: Browser, name: str) -> AsyncIterator[Callable[[], Coroutine[None, None, str]]]:
     """An open page of a rollout; each call waits for the next that it hears of."""
     async with reader.client.stream("GET", f"/live?rollout={name}", timeout=PATIENCE) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
