@@ -370,7 +370,8 @@ async def _listening(reader: Browser, name: str) -> AsyncIterator[Callable[[], C
         lines = answer.aiter_lines()
 
         async def heard() -> str:
-            return await anext(line.removeprefix("data: ") async for line in lines if line.startswith("data: "))
+            told = (line.removeprefix("data: ") async for line in lines if line.startswith("data: "))
+            return await asyncio.wait_for(anext(told), PATIENCE)
 
         yield heard
 
