@@ -42,6 +42,7 @@ from models.rollout import AllowedAction, RolloutView
 from models.work import RolloutInput, WatchView
 from worker.plugin import rollouts_plugin
 from worker.settings import RETENTION_DAYS
+from workflows.patience import TASK
 
 T = TypeVar("T")
 
@@ -172,6 +173,7 @@ class Gateway:
                 ),
                 id=rollout_workflow_id(plan.id),
                 task_queue=TASK_QUEUE,
+                task_timeout=TASK,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=plan.title,
                 static_details=plan.decision,

@@ -19,6 +19,7 @@ from models.names import WATCH, watch_workflow_id
 from models.work import WatchInput
 from worker.settings import SettingsError
 from workflows.attributes import SEARCH_ATTRIBUTES
+from workflows.patience import TASK
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,7 @@ async def _start(client: Client, task_queue: str, given: WatchInput, policy: Wor
         id=watch_workflow_id(given.shard),
         task_queue=task_queue,
         id_conflict_policy=policy,
+        task_timeout=TASK,
         static_summary="looks at all open rollouts",
     )
 

@@ -177,7 +177,7 @@ class WorkerSettings(BaseSettings):
         ge=2,
         le=1000,
         description="rollouts advanced side by side; they share one core, so with many each may, after a restart, "
-        "take longer than the ten seconds that Temporal gives it",
+        "take longer than the eight seconds that it is given",
     )
     max_cached_workflows: int = Field(
         default=1000, ge=0, description="rollouts kept in memory; each takes about 150 KiB. 0 replays at every step"

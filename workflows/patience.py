@@ -8,6 +8,10 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
+TASK = timedelta(seconds=8)
+"""How long a worker has for a step of a workflow before another one is given it: what a killed worker had in its hands
+waits so long. Kept longer than what a step may wait for, and than the coldest of them takes with those beside it."""
+
 ACTIVITY: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(seconds=45),
@@ -51,7 +55,7 @@ LISTENING_HERE: dict[str, Any] = {
     "retry_policy": RetryPolicy(maximum_attempts=1),
     "cancellation_type": workflow.ActivityCancellationType.ABANDON,
 }
-"""The same within a workflow task, which has ten seconds: whoever asks the rollout something meanwhile waits for it."""
+"""The same within a workflow task, whose time is `TASK`: whoever asks the rollout something meanwhile waits for it."""
 
 ASKING: dict[str, Any] = {
     **ACTIVITY,
