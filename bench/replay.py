@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import logging
 import time
@@ -21,9 +22,10 @@ from bench.ground import Ground, until
 from bench.rollouts import BEGIN, plan_for, world
 from bench.simulated import simulate
 from bench.unsandboxed import unsandboxed_plugin
-from bench.workers import worker_process
+from bench.workers import WorkerProcess, worker_process
 from console.gateway import Gateway
 from store.pool import create_pool
+from worker.giving_back import EVERY
 from worker.plugin import rollouts_plugin
 
 Pairs: TypeAlias = list[tuple[float, float]]
@@ -139,11 +141,19 @@ async def _park(ground: Ground, module: str, count: int) -> tuple[float, float]:
         # What comes with the first few stays for all: connections, compiled validators, threads.
         await _start(gateway, pool, "warm", count // 3)
         await worker.idle(during=pause)
-        memory, cpu = worker.memory, worker.cpu
+        memory, cpu = await _memory(ground, worker), worker.cpu
         await _start(gateway, pool, "parked", count)
         await worker.idle(during=pause)
+        cpu = worker.cpu - cpu
         # Of a few, all may fit into memory that was there already: then it is as much as can be told apart.
-        return max(worker.memory - memory, PAGE) / count, (worker.cpu - cpu) / count
+        return max(await _memory(ground, worker) - memory, PAGE) / count, cpu / count
+
+
+async def _memory(ground: Ground, worker: WorkerProcess) -> int:
+    """What it has once it has given back what is free."""
+    if not ground.quick:
+        await asyncio.sleep(2 * EVERY.total_seconds())
+    return worker.memory
 
 
 async def _start(gateway: Gateway, pool: Pool, name: str, count: int) -> None:

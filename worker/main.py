@@ -24,9 +24,11 @@ from models.plan import Decisions
 from worker.channels import channels_of, secrets_of, webhooks_of
 from worker.checkpoints import signing
 from worker.gauges import gauges
+from worker.giving_back import giving_back, trim
 from worker.health import Check, health_server
 from worker.log_key import load_signer
 from worker.namespace import Watch, ensure_watch, keep_watch, register_search_attributes, warn_of_retention
+from worker.running import beside
 from worker.servers import Stopped, Unavailable, connect, open_pool, patiently, temporal_config
 from worker.serving import serving
 from worker.settings import SettingsError, WorkerSettings, load_settings, variable
@@ -167,7 +169,7 @@ async def _working(
     measured = gauges(runtime.metric_meter, pool, signer) if settings.metrics_bind else nullcontext()
     signed = signing(pool, signer) if signer else nullcontext()
     swept = sweeping(Sweep(pool, client)) if settings.serves != "effects" else nullcontext()
-    async with measured, work, signed, swept:
+    async with measured, work, signed, swept, beside(giving_back(trim())):
         if settings.serves != "effects":
             await ensure_watch(client, settings.task_queue, _watch(settings))
         yield
