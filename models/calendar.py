@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from typing import Annotated, Final, NamedTuple, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -73,13 +73,20 @@ def _interval(text: str) -> Interval:
     return Interval(opens, closes if closes > opens else closes + DAY_MINUTES)
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """The names of all time zones, as they were when first asked for. Finding them reads the whole directory of zones,
+    which takes as long as measuring a metric."""
+    return frozenset(available_timezones())
+
+
 def known_zone(name: str) -> str:
     """The name itself.
 
     Raises:
         ValueError: there is no such time zone.
     """
-    if name not in available_timezones():
+    if name not in time_zones():
         raise ValueError(f"{name[:60]!r} is not a time zone; write a name such as Europe/Berlin")
     return name
 

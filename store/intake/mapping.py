@@ -30,7 +30,6 @@ import string
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -44,6 +43,7 @@ from pydantic import (
 )
 
 from models.base import Duration
+from models.calendar import time_zones
 from store.intake.kinds import KINDS, FactKind, FieldSpec, KindSpec
 from store.intake.values import Ambiguous, Nonexistent, ReadingRules, reader
 from store.intake.yaml_text import Path as YamlPath
@@ -65,7 +65,7 @@ class _Part(BaseModel):
 
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in time_zones():
         raise ValueError(f"{name!r} is not a time zone; write a name such as America/New_York")
     return name
 

@@ -8,10 +8,10 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from models.base import Frozen
-from models.calendar import read_hours
+from models.calendar import read_hours, time_zones
 from store.calendars.library import known_region
 from store.intake.kinds import FieldSpec, FieldType
 
@@ -218,7 +218,7 @@ def _currency(text: str) -> str:
 
 
 def _zone(text: str) -> str:
-    if text not in available_timezones():
+    if text not in time_zones():
         raise _UnexplainedError
     return text
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from models import calendar as calendars
 from models.calendar import BusinessCalendar, BusinessClock, Interval, NeverOpensError, read_hours, write_hours
 
 MINUTE = timedelta(minutes=1)
@@ -239,3 +240,23 @@ def test_calendars_that_cannot_be_are_refused() -> None:
         BusinessCalendar(week=((Interval(600, 600),),) * 7)
     with pytest.raises(ValueError, match="at least 7 items"):
         BusinessCalendar(week=OFFICE[:6])
+
+
+def test_the_directory_of_zones_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read it takes as long as to measure a metric, and every look makes some calendars."""
+    asked: list[str] = []
+
+    def available() -> set[str]:
+        asked.append("zones")
+        return {"Europe/Berlin"}
+
+    monkeypatch.setattr(calendars, "available_timezones", available)
+    calendars.time_zones.cache_clear()
+    try:
+        for _ in range(3):
+            BusinessCalendar(time_zone="Europe/Berlin")
+        with pytest.raises(ValueError, match="not a time zone"):
+            BusinessCalendar(time_zone="Europe/Atlantis")
+    finally:
+        calendars.time_zones.cache_clear()
+    assert asked == ["zones"]
