@@ -40,9 +40,9 @@ _AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _MET
 STATEMENT_SECONDS = 60.0
 """A connection's usual limit is made for statements about one rollout, not about facts of twenty thousand partners."""
 
-# A plan is made for the partners and the moment asked for. Compiling it costs more than it saves; grouping by partner
-# needs less memory than the planner fears. Joins of facts as of a moment look smaller to it than they are; looking up
-# one row at a time is then what it chooses, and what never ends.
+# A plan is made for the partners and the moment asked for, unless they are so few. Compiling it costs more than it
+# saves; grouping by partner needs less memory than the planner fears. Joins of facts as of a moment look smaller to it
+# than they are; looking up one row at a time is then what it chooses, and what never ends.
 _READING = """
 select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
        set_config('work_mem', '64MB', true), set_config('hash_mem_multiplier', '8', true),
@@ -57,6 +57,11 @@ FEW = 2_000
 """Partners up to which nobody helps with a read: helpers would go through whole tables where an index has the facts, at
 twice the work, and everybody else on the machine would wait for that."""
 _ALONE = "select set_config('max_parallel_workers_per_gather', '0', true)"
+
+SO_FEW = 200
+"""Partners up to which a session plans each statement once: to plan one anew takes up to as long as to read the facts
+of so few, and a plan made for whoever may be asked for finds them by the same indexes."""
+_PLANNED_ONCE = "select set_config('plan_cache_mode', 'force_generic_plan', true)"
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
 _OF_LEADS = ("lead_ids", "due_ats", "states", "ranks")
@@ -251,7 +256,9 @@ async def planned(conn: Connection, partners: int | None = None) -> AsyncIterato
 
 
 def _reading(partners: int | None) -> str:
-    return f"{_READING}; {_ALONE}" if partners is not None and partners <= FEW else _READING
+    few = partners is not None and partners <= FEW
+    so_few = partners is not None and partners <= SO_FEW
+    return "; ".join((_READING, *[_ALONE] * few, *[_PLANNED_ONCE] * so_few))
 
 
 def _members(groups: Sequence[Collection[str]]) -> tuple[list[int], list[str]]:

@@ -12,7 +12,17 @@ import pytest
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import FEW, planned, read_drivers, read_metric, read_metrics, read_rows, read_sla
+from store.metrics import (
+    FEW,
+    SO_FEW,
+    planned,
+    read_drivers,
+    read_metric,
+    read_metrics,
+    read_planned,
+    read_rows,
+    read_sla,
+)
 from store.pool import prepare_connection
 from store.world import WorldSpec, generate_world, roster
 from tests.store.world import Q1, Q1_END, World, at
@@ -184,6 +194,29 @@ async def test_few_partners_are_read_by_one_process_and_many_with_helpers(facts:
             async with planned(facts, partners):
                 assert await facts.fetchval(helpers) == expected
             assert await facts.fetchval(helpers) == usual
+
+
+async def test_a_session_plans_once_what_it_reads_of_so_few_partners(facts: asyncpg.Connection) -> None:
+    """And anew whatever it reads of more: what is planned once is planned for few."""
+    how = "select current_setting('plan_cache_mode')"
+    for partners, expected in ((SO_FEW, "generic"), (SO_FEW + 1, "custom"), (None, "custom")):
+        async with facts.transaction(), planned(facts, partners):
+            assert await facts.fetchval(how) == f"force_{expected}_plan"
+    assert await facts.fetchval(how) == "auto"
+
+
+@pytest.mark.parametrize("metric", list(MetricName))
+@pytest.mark.parametrize("seed", range(2))
+async def test_what_was_planned_once_reads_the_same_of_other_partners_at_another_moment(
+    facts: asyncpg.Connection, metric: MetricName, seed: int
+) -> None:
+    for step, as_of in enumerate(MOMENTS):
+        groups, window = groups_of(seed + step), Window(start=as_of - timedelta(days=7 + 30 * step), end=as_of)
+        found = []
+        for asked in (SO_FEW, None):
+            async with facts.transaction(), planned(facts, asked):
+                found.append(await read_planned(facts, metric, groups, window=window, as_of=as_of))
+        assert found[0] == found[1]
 
 
 async def test_a_read_outside_a_transaction_is_planned_like_one_inside(facts: asyncpg.Connection) -> None:
