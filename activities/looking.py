@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 import structlog
@@ -69,6 +68,10 @@ class Seen(NamedTuple):
     digest: str = ""
 
 
+_Told: TypeAlias = list[BaseException | None]
+"""What went wrong with each; None where nothing did."""
+
+
 class _Judged(NamedTuple):
     task: Task
     measured: Measured
@@ -127,38 +130,35 @@ class Looker:
         self, due: Mapping[RolloutKey, Metrics], real_now: datetime
     ) -> tuple[list[_Judged], list[BaseException | None]]:
         """Measure, judge, keep and tell; with each what went wrong telling it. Breaches come before all else: a rollout
-        that is to halt must not wait until everything that is said of the others is kept."""
-        async with borrowed(self._pool) as conn:
-            judged = await self._vouched(conn, await self._judge(conn, due, real_now))
-            judged.sort(key=lambda one: not one.halts)
-            told: list[BaseException | None] = []
-            for _, some in groupby(judged, key=lambda one: one.halts):
-                part = list(some)
-                await _keep(conn, part)
-                told += await self._tell(part)
-        return judged, told
-
-    async def _judge(self, conn: Connection, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> list[_Judged]:
-        found = await rollouts.read_watched(conn, list(due))
-        seen = {one.key: mark for one, mark in found}
-        tasks = [
-            Task(one, one.clock.programme(real_now), due[one.key])
-            for one, _ in found
-            if one.standing.open and one.standing.watched
-        ]
-        changes = await _stretches(conn, tasks)
-        before = await _before(conn, tasks)
-        asks = _asks(tasks, changes, before)
-        measured = await measure_all(conn, asks)
-        sums = {
-            task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
-            for task, one in zip(tasks, measured, strict=True)
-        }
-        return [
-            _judged(task, one, seen[key], before[key].past, sums[key])
-            for task, one in zip(tasks, measured, strict=True)
-            for key in (task.rollout.key,)
-        ]
+        that is to halt must not wait until everything that is said of the others is kept, nor for what is measured as
+        of another moment."""
+        halting, others, words = list[_Judged](), list[_Judged](), list[asyncio.Task[_Told]]()
+        try:
+            async with borrowed(self._pool) as conn:
+                found = await rollouts.read_watched(conn, list(due))
+                seen = {one.key: mark for one, mark in found}
+                tasks = [
+                    Task(one, one.clock.programme(real_now), due[one.key])
+                    for one, _ in found
+                    if one.standing.open and one.standing.watched
+                ]
+                for some in _in_turns(tasks):
+                    judged = await self._vouched(conn, await _judge(conn, some, seen))
+                    halts = [one for one in judged if one.halts]
+                    if halts:
+                        await _keep(conn, halts)
+                        words.append(asyncio.create_task(self._tell(halts)))
+                    halting += halts
+                    others += [one for one in judged if not one.halts]
+                told = [problem for some in await asyncio.gather(*words) for problem in some]
+                if others:
+                    await _keep(conn, others)
+                    told += await self._tell(others)
+        finally:
+            # Whatever went wrong with others, a word that is on its way arrives.
+            if words:
+                await asyncio.wait(words)
+        return halting + others, told
 
     async def _vouched(self, conn: Connection, judged: Sequence[_Judged]) -> list[_Judged]:
         """With the proof that a word is the watch's. A seed never changes, so it is read once."""
@@ -172,7 +172,7 @@ class Looker:
             del self._seeds[key]
         return with_proof
 
-    async def _tell(self, judged: Sequence[_Judged]) -> list[BaseException | None]:
+    async def _tell(self, judged: Sequence[_Judged]) -> _Told:
         """What went wrong with each; None where nothing did."""
         gate = asyncio.Semaphore(SIGNALS_AT_ONCE)
 
@@ -212,6 +212,31 @@ class Looker:
                 await warn_ahead(conn, [(one.task.rollout, one.measured.snapshot, one.assessment) for one in judged])
         except Exception as problem:
             log.warning("nobody_warned", problem=str(problem)[:300])
+
+
+async def _judge(conn: Connection, tasks: Sequence[Task], seen: Mapping[RolloutKey, WatchMark | None]) -> list[_Judged]:
+    changes = await _stretches(conn, tasks)
+    before = await _before(conn, tasks)
+    measured = await measure_all(conn, _asks(tasks, changes, before))
+    sums = {
+        task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
+        for task, one in zip(tasks, measured, strict=True)
+    }
+    return [
+        _judged(task, one, seen[key], before[key].past, sums[key])
+        for task, one in zip(tasks, measured, strict=True)
+        for key in (task.rollout.key,)
+    ]
+
+
+def _in_turns(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """What is measured before anybody is told of it. Looks at everything go together. The others, which facts and
+    deadlines call for, share no read unless they share a moment: those of one moment come after the other, the fewest
+    first, so that as few as can be wait for as little as can be."""
+    turns: dict[datetime | None, list[Task]] = {}
+    for one in tasks:
+        turns.setdefault(None if one.metrics is EVERYTHING else one.now, []).append(one)
+    yield from sorted(turns.values(), key=len)
 
 
 async def _stretches(conn: Connection, tasks: Sequence[Task]) -> dict[RolloutKey, Stretches]:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from judgement.changes import Key, Sums
+from judgement.changes import Sums
 from judgement.horizon import beginnings, matured_through
-from models.evidence import Baseline, Matured, PartnerReading
+from models.evidence import Baseline, Matured
 from models.metric import MetricName
 from models.plan import RolloutPlan
 from models.plan_metric import MetricPlan
 from models.rollout import CohortMembers
 from models.work import RolloutKey
-from store import enrolments, evidence
+from store import enrolments, frozen
 from store.enrolments import Enrolled
-from store.evidence import Measured, PartnerRows
+from store.evidence import Measured
+from store.frozen import Rows
 from store.pool import Connection
-
-REMEMBERED = 50_000
-"""Partners' rows behind baselines that a process remembers, of all rollouts together, and always the last ones asked
-for: what has a digest never changes. Some seventy megabytes at most."""
-
-_baselines: OrderedDict[tuple[RolloutKey, str], dict[Key, tuple[PartnerReading, ...]]] = OrderedDict()
 
 
 class Stretches(NamedTuple):
@@ -83,40 +77,13 @@ def stretches(
     return Stretches(found, beside)
 
 
-def sums_of(measured: Measured, before: dict[Key, tuple[PartnerReading, ...]], beside: CohortMembers | None) -> Sums:
+def sums_of(measured: Measured, before: Rows, beside: CohortMembers | None) -> Sums:
     """What the changes of a snapshot are judged from."""
     since = {(one.cohort, one.metric, one.since): one.partners for one in measured.stretches}
     return Sums(before, since, frozenset(beside.partners) if beside else ())
 
 
-def rows_of(rows: Sequence[PartnerRows]) -> dict[Key, tuple[PartnerReading, ...]]:
-    """Partners' rows by cohort and metric."""
-    return {(one.cohort, one.metric): one.partners for one in rows}
-
-
-async def frozen_rows(
-    conn: Connection, key: RolloutKey, baselines: Sequence[Baseline]
-) -> dict[Key, tuple[PartnerReading, ...]]:
-    """The rows of frozen baselines, whatever metric they are of; none where there are no baselines.
-
-    Raises:
-        EvidenceChanged: what the baselines were read from does not have its digest any more.
-    """
-    if not baselines:
-        return {}
-    place = key, baselines[0].evidence_digest
-    known = _baselines.get(place)
-    if known is not None:
-        _baselines.move_to_end(place)
-        return known
-    measured = await evidence.read_measured(conn, *place)
-    if measured is None:
-        return {}
-    found = _baselines[place] = rows_of(measured.rows)
-    while len(_baselines) > 1 and sum(map(_size, _baselines.values())) > REMEMBERED:
-        _baselines.popitem(last=False)
-    return found
-
-
-def _size(rows: dict[Key, tuple[PartnerReading, ...]]) -> int:
-    return sum(map(len, rows.values()))
+async def frozen_rows(conn: Connection, key: RolloutKey, baselines: Sequence[Baseline]) -> Rows:
+    """The rows of frozen baselines, whatever metric they are of; none where there are no baselines. Raises like
+    `frozen.frozen_rows`."""
+    return await frozen.frozen_rows(conn, key, baselines[0].evidence_digest) if baselines else {}

@@ -209,8 +209,7 @@ def _measured(
     rows = tuple(found[place][1] for place in places)
     own = len(ask.cohorts) * len(ask.windows)
     judged = tuple(_beside_earlier(one, ask.earlier) for one in readings[:own])
-    sealed = evidence.seal(ask.as_of, judged, rows, readings[own:], ask.changes.matured, stretches)
-    return Measured(sealed, rows, stretches)
+    return evidence.seal(ask.as_of, judged, rows, readings[own:], ask.changes.matured, stretches)
 
 
 def _beside_earlier(reading: CohortReading, earlier: Values) -> CohortReading:

@@ -54,6 +54,8 @@ class MetricActivities:
             if baseline and plan is not None:
                 measured = without_what_is_untrusted(plan, measured)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured)
+        if baseline:
+            rollouts.remember_baselines(request.key, measured)
         return _answer(request.answer, measured.snapshot)
 
     @activity.defn

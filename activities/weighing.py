@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from activities.maturing import frozen_rows, rows_of, sums_of
+from activities.maturing import frozen_rows, sums_of
 from judgement.assessment import assess, sealed
 from judgement.beside import Behind, with_facts
 from judgement.trusted import trusted
@@ -15,6 +15,7 @@ from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import Measured, Past
+from store.frozen import rows_of
 from store.pool import Connection
 from store.quality import comparison_cohort, facts_behind
 
@@ -61,7 +62,7 @@ def without_what_is_untrusted(plan: RolloutPlan, measured: Measured) -> Measured
     readings = tuple(trusted(plan, one, snapshot.as_of) for one in snapshot.readings)
     if readings == snapshot.readings:
         return measured
-    return Measured(evidence.seal(snapshot.as_of, readings, measured.rows, snapshot.comparison), measured.rows)
+    return evidence.seal(snapshot.as_of, readings, measured.rows, snapshot.comparison)
 
 
 async def _beside(conn: Connection, key: RolloutKey, plan: RolloutPlan, snapshot: Snapshot) -> CohortMembers | None:

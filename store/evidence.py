@@ -8,9 +8,10 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-from models.base import Frozen, Instant, digest, digest_json
+from models.base import Frozen, Instant, Wire, digest, digest_json
 from models.evidence import (
     Assessment,
     CohortReading,
@@ -77,19 +78,12 @@ def seal(
     comparison: Sequence[CohortReading] = (),
     changes: Sequence[Matured] = (),
     stretches: Sequence[StretchRows] = (),
-) -> Snapshot:
+) -> Measured:
     """A snapshot under a digest that covers its readings, those beside them, what changes are judged from, and the
-    partners' rows behind all of it."""
-    parts = {
-        "readings": readings,
-        "rows": rows,
-        "comparison": comparison,
-        "changes": changes,
-        "stretches": stretches,
-    }
-    body = sealed_body(as_of, {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()})
-    found = digest_json(body)
-    return Snapshot(
+    partners' rows behind all of it, which come with it."""
+    written = _written(readings, rows, comparison, changes, stretches)
+    found = digest_json(sealed_body(as_of, written))
+    snapshot = Snapshot(
         evidence_id=f"snapshot-{found.removeprefix('sha256:')[:16]}",
         digest=found,
         as_of=as_of,
@@ -97,6 +91,24 @@ def seal(
         comparison=tuple(comparison),
         changes=tuple(changes),
     )
+    return Measured(snapshot, tuple(rows), tuple(stretches), written)
+
+
+def _written(
+    readings: Sequence[CohortReading],
+    rows: Sequence[PartnerRows],
+    comparison: Sequence[CohortReading],
+    changes: Sequence[Matured],
+    stretches: Sequence[StretchRows],
+) -> Mapping[str, Sequence[Any]]:
+    parts: dict[str, Sequence[Frozen]] = {
+        "readings": readings,
+        "rows": rows,
+        "comparison": comparison,
+        "changes": changes,
+        "stretches": stretches,
+    }
+    return {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()}
 
 
 async def keep_snapshot(conn: Connection, key: RolloutKey, purpose: str, measured: Measured) -> None:
@@ -119,6 +131,9 @@ async def keep_review(conn: Connection, key: RolloutKey, review: ClosingReview) 
     return found
 
 
+_NO_PARTS: Mapping[str, tuple[()]] = MappingProxyType({"readings": (), "comparison": (), "changes": ()})
+"""What of a snapshot is written for its digest."""
+
 _Row: TypeAlias = tuple[str, str, str, str, str, str, datetime, dict[str, Any]]
 """Rollout, chain, digest, name, kind, purpose, programme time, body."""
 
@@ -128,13 +143,15 @@ async def _keep(conn: Connection, rows: Sequence[_Row]) -> None:
 
 
 def _snapshot(key: RolloutKey, purpose: str, measured: Measured) -> _Row:
-    snapshot = measured.snapshot
-    body: dict[str, Any] = {
-        "snapshot": snapshot.model_dump(mode="json"),
-        "rows": [one.model_dump(mode="json") for one in measured.rows],
-    }
+    """What was written for its digest is not written again."""
+    snapshot, written = measured.snapshot, measured.written
+    if written is None:
+        written = _written(snapshot.readings, measured.rows, snapshot.comparison, snapshot.changes, measured.stretches)
+    whole = snapshot.model_copy(update=_NO_PARTS).model_dump(mode="json")
+    whole |= {name: written[name] for name in _NO_PARTS if written[name] or name in whole}
+    body: dict[str, Any] = {"snapshot": whole, "rows": written["rows"]}
     if snapshot.changes:
-        body["stretches"] = [one.model_dump(mode="json") for one in measured.stretches]
+        body["stretches"] = written["stretches"]
     return _row(key, "snapshot", purpose, snapshot, body)
 
 
@@ -287,11 +304,15 @@ def _asked(asked: Sequence[PastAsked]) -> list[Sequence[Any]]:
 
 
 class Measured(NamedTuple):
-    """A snapshot, and every partner's rows behind it: those of its readings, and those that changes are judged from."""
+    """A snapshot, and every partner's rows behind it: those of its readings, and those that changes are judged from.
+
+    `written` is all of it as JSON, by the names of `sealed_body`, where it has just been sealed.
+    """
 
     snapshot: Snapshot
     rows: tuple[PartnerRows, ...]
     stretches: tuple[StretchRows, ...] = ()
+    written: Mapping[str, Sequence[Any]] | None = None
 
 
 async def read_snapshot(conn: Connection, key: RolloutKey, digest: str) -> Snapshot | None:
@@ -307,7 +328,8 @@ async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measu
         EvidenceChanged: what is stored does not have this digest any more.
     """
     row = await conn.fetchrow(
-        "select as_of, body from evidence where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')",
+        "select as_of, body::text as body from evidence"
+        " where (rollout_id, chain_id, digest, kind) = ($1, $2, $3, 'snapshot')",
         key.rollout_id,
         key.chain_id,
         digest,
@@ -316,11 +338,20 @@ async def read_measured(conn: Connection, key: RolloutKey, digest: str) -> Measu
 
 
 class Stored(NamedTuple):
-    """A snapshot as it is stored under a digest."""
+    """A snapshot as it is stored under a digest; `body` is the text of it, as JSON: to make values of it and text of
+    those again would take longer than to read it."""
 
     digest: str
     as_of: datetime
-    body: dict[str, Any]
+    body: str
+
+
+class _Body(Wire):
+    """What stands in `body`."""
+
+    snapshot: Snapshot
+    rows: tuple[PartnerRows, ...]
+    stretches: tuple[StretchRows, ...] = ()
 
 
 async def opened(stored: Stored) -> Measured:
@@ -330,18 +361,17 @@ async def opened(stored: Stored) -> Measured:
         EvidenceChanged: what is stored does not have this digest any more.
     """
     # Thousands of partners' rows are seconds of work, during which the worker must give signs of life.
-    measured, whole = await asyncio.to_thread(_opened, stored.body)
-    if whole != measured.snapshot or whole.digest != stored.digest or whole.as_of != stored.as_of:
+    snapshot, whole = await asyncio.to_thread(_opened, stored.body)
+    if whole.snapshot != snapshot or snapshot.digest != stored.digest or snapshot.as_of != stored.as_of:
         raise EvidenceChanged(f"the snapshot stored under {stored.digest} has been changed")
-    return measured
+    return whole
 
 
-def _opened(body: dict[str, Any]) -> tuple[Measured, Snapshot]:
-    """A stored snapshot with its rows, and what they come to when they are sealed anew."""
-    one = Snapshot.model_validate_json(json.dumps(body["snapshot"]))
-    rows = tuple(PartnerRows.model_validate_json(json.dumps(part)) for part in body["rows"])
-    stretches = tuple(StretchRows.model_validate_json(json.dumps(part)) for part in body.get("stretches", ()))
-    return Measured(one, rows, stretches), seal(one.as_of, one.readings, rows, one.comparison, one.changes, stretches)
+def _opened(text: str) -> tuple[Snapshot, Measured]:
+    """A stored snapshot, and what it comes to when it is sealed anew with the rows beside it."""
+    body = _Body.model_validate_json(text)
+    one = body.snapshot
+    return one, seal(one.as_of, one.readings, body.rows, one.comparison, one.changes, body.stretches)
 
 
 async def read_assessment(conn: Connection, rollout_id: str, digest: str | None = None) -> Assessment | None:

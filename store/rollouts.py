@@ -19,8 +19,9 @@ from models.evidence import Baseline
 from models.plan import Decisions, RolloutPlan
 from models.rollout import Awaited, CohortMembers, Delegation
 from models.work import OpenRequest, RolloutKey, Standing, StandingBrief
+from store import frozen
 from store.enrolments import NotFrozen
-from store.evidence import Past, Stored, past_of, read_snapshot
+from store.evidence import Measured, Past, Stored, past_of, read_measured
 from store.marks import WatchMark, mark_of
 from store.pool import Connection
 from store.statements import statement
@@ -235,12 +236,19 @@ async def baselines_from(conn: Connection, key: RolloutKey, digest: str) -> tupl
     known = _baselines.get((key, digest))
     if known is not None:
         return _BASELINES.validate_json(zlib.decompress(known))
-    snapshot = await read_snapshot(conn, key, digest)
-    if snapshot is None:
+    measured = await read_measured(conn, key, digest)
+    if measured is None:
         raise UnknownBaselines(f"no evidence {digest} in the store to take the baselines of {key.rollout_id} from")
-    found = baselines_of(snapshot)
+    return remember_baselines(key, measured)
+
+
+def remember_baselines(key: RolloutKey, measured: Measured) -> tuple[Baseline, ...]:
+    """Have the baselines that a snapshot holds at hand, and the rows behind them: it has just been sealed, or read and
+    found to be what its digest was made of. Returns the baselines."""
+    frozen.remember(key, measured)
+    found = baselines_of(measured.snapshot)
     # Packed: read, those of five cohorts take fifty times as much.
-    _baselines[key, digest] = zlib.compress(_BASELINES.dump_json(found), 1)
+    _baselines[key, measured.snapshot.digest] = zlib.compress(_BASELINES.dump_json(found), 1)
     while len(_baselines) > _KNOWN:
         _baselines.popitem(last=False)
     return found

@@ -263,7 +263,7 @@ async def test_the_snapshot_keeps_what_was_judged_under_its_digest(frozen: Froze
     }
     whole = kept.snapshot
     known = (whole.as_of, whole.readings, kept.rows, whole.comparison)
-    assert seal(*known, whole.changes, kept.stretches).digest == assessment.snapshot_digest
+    assert seal(*known, whole.changes, kept.stretches).snapshot.digest == assessment.snapshot_digest
     changed = kept.stretches[0].model_copy(update={"since": START + DAY})
     for changes, rows in (
         (whole.changes, (changed, *kept.stretches[1:])),
@@ -271,7 +271,7 @@ async def test_the_snapshot_keeps_what_was_judged_under_its_digest(frozen: Froze
         ((matured.model_copy(update={"members": (12, 11)}),), kept.stretches),
         ((), ()),
     ):
-        assert seal(*known, changes, rows).digest != assessment.snapshot_digest
+        assert seal(*known, changes, rows).snapshot.digest != assessment.snapshot_digest
 
 
 async def test_a_later_enlargement_begins_a_stretch_of_its_own(frozen: Frozen) -> None:

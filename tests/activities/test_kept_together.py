@@ -83,6 +83,28 @@ async def test_kept_together_is_what_each_is_kept_alone(setting: Setting, seed: 
     assert await stored(setting.pool) == together, "twice is once"
 
 
+@pytest.mark.parametrize("beside", [None, CohortMembers(name="others", partners=WAVE_1)])
+async def test_what_was_written_for_its_digest_is_kept_of_a_snapshot(
+    setting: Setting, beside: CohortMembers | None
+) -> None:
+    """And nothing else than what it holds, whoever writes it."""
+    await several(setting, 1)
+    cohorts = (CohortMembers(name="pilot", partners=PILOT),)
+    async with setting.pool.acquire() as conn:
+        measured = await measure(conn, START, cohorts, {SLA: 28 * DAY, MARGIN: 7 * DAY}, beside)
+        held = {
+            "snapshot": measured.snapshot.model_dump(mode="json"),
+            "rows": [one.model_dump(mode="json") for one in measured.rows],
+        }
+        for key, given in (("there", measured), ("anew", measured._replace(written=None))):
+            one = await Setting(setting.pool, make_plan(id=f"written-{key}")).register()
+            await evidence.keep_snapshot(conn, one.key, WATCH, given)
+            found = await evidence.read_evidence(conn, measured.snapshot.digest, one.key)
+            assert found is not None
+            assert found.body == held
+            assert await evidence.read_snapshot(conn, one.key, measured.snapshot.digest) == measured.snapshot
+
+
 async def test_of_what_cannot_be_kept_nothing_is_kept_of_the_others_either(setting: Setting) -> None:
     """A rollout that the store does not know comes after two that it knows."""
     known = await several(setting, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,18 +13,20 @@ from temporalio.testing import WorkflowEnvironment
 from activities import looking
 from activities.agenda import EVERYTHING, Metrics
 from activities.looking import Looker
+from activities.measuring import Ask
 from activities.telling import Word
 from models.command import ReportBreach, ReportEvidence, Verb
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
-from store.evidence import Judgement
+from store.evidence import Judgement, Measured
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import PILOT_COHORT, SLA, START, Pool, Setting
 from tests.facts import slump
 from tests.plans import PILOT, WAVE_1, make_plan
 
 ONLY_SLA = frozenset({SLA})
+HOUR = timedelta(hours=1)
 CALM = CohortMembers(name="pilot", partners=WAVE_1)
 Watched = dict[str, tuple[Setting, Mailbox]]
 
@@ -76,6 +78,29 @@ async def test_a_breach_is_kept_and_told_before_anything_is_kept_of_the_others(
         ("kept", ("calm-a", "zeal")),
     ]
     assert sorted(steps[3:]) == [(Verb.REPORT_EVIDENCE.value, ("calm-a",)), (Verb.REPORT_EVIDENCE.value, ("zeal",))]
+
+
+async def test_who_shares_no_moment_with_the_others_is_told_without_waiting_for_what_is_measured_of_them(
+    pool: Pool,
+    rollouts: Watched,
+    steps: list[tuple[str, tuple[str, ...]]],
+    dev_server: WorkflowEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock of the slow one runs faster, so that nothing can be read for it and for them together."""
+    measure = looking.measure_all
+
+    async def measured(conn: Any, asks: Sequence[Ask]) -> tuple[Measured, ...]:
+        steps.append(("measured", tuple(f"{one.as_of:%H:%M}" for one in asks)))
+        return await measure(conn, asks)
+
+    monkeypatch.setattr(looking, "measure_all", measured)
+    await pool.execute("update rollout set speed = 2 where rollout_id = 'slow'")
+    seen = await Looker(pool, dev_server.client).look(dict.fromkeys(due(rollouts), ONLY_SLA), START + HOUR)
+    assert all(one.signalled for one in seen)
+    assert steps[:2] == [("measured", ("02:00",)), ("kept", ("slow",))]
+    assert sorted(steps[2:4]) == [("measured", ("01:00", "01:00")), (Verb.REPORT_BREACH.value, ("slow",))]
+    assert steps[4] == ("kept", ("calm-a", "zeal"))
 
 
 async def test_what_facts_call_for_does_not_wait_for_the_daily_looks(

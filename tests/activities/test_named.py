@@ -258,7 +258,7 @@ async def test_baselines_that_are_remembered_are_those_that_were_read(
     assert isinstance(whole, Snapshot)
     async with setting.pool.acquire() as conn:
         read = await rollouts.baselines_from(conn, setting.key, whole.digest)
-        monkeypatch.delattr(rollouts, "read_snapshot")
+        monkeypatch.delattr(rollouts, "read_measured")
         assert await rollouts.baselines_from(conn, setting.key, whole.digest) == read
     assert read == baselines_of(whole)
     assert len(read) > 1

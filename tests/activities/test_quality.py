@@ -259,10 +259,10 @@ async def test_the_control_cohort_stands_beside_the_pilot_with_its_own_baseline(
     assert [one.partner_id for one in rows["control", SLA]] == list(CONTROL)
     assert kept.snapshot.comparison[0].window == kept.snapshot.readings[0].window
     whole = kept.snapshot
-    assert seal(whole.as_of, whole.readings, kept.rows, whole.comparison).digest == whole.digest
+    assert seal(whole.as_of, whole.readings, kept.rows, whole.comparison).snapshot.digest == whole.digest
     other = whole.comparison[0].model_copy(update={"cohort": "others"})
-    assert seal(whole.as_of, whole.readings, kept.rows, (other, *whole.comparison[1:])).digest != whole.digest
-    assert seal(whole.as_of, whole.readings, kept.rows).digest != whole.digest
+    assert seal(whole.as_of, whole.readings, kept.rows, (other, *whole.comparison[1:])).snapshot.digest != whole.digest
+    assert seal(whole.as_of, whole.readings, kept.rows).snapshot.digest != whole.digest
 
 
 async def test_without_a_control_cohort_whoever_is_not_enrolled_yet_is_compared(

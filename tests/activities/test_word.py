@@ -12,6 +12,7 @@ from activities.measuring import WATCH, measure
 from models.brief import baselines_of
 from models.evidence import Verdict
 from models.work import AssessRequest
+from store import frozen, rollouts
 from store.evidence import keep_snapshot, read_snapshot
 from tests.activities.setting import DAY, PILOT_COHORT, SLA, START, Pool, Setting
 from tests.activities.whole import WholeMetrics
@@ -85,11 +86,25 @@ async def test_evidence_older_than_what_the_rollout_has_seen_is_not_judged(
     assert await refused(setting, metrics, told(setting, digest)) == "StaleEvidence"
 
 
+async def test_baselines_that_have_just_been_measured_are_not_read_again(
+    setting: Setting, metrics: WholeMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the rows behind them: a breach is judged at once, also the first one."""
+    baseline = setting.fetching(START - 30 * DAY).model_copy(update={"purpose": "baseline"})
+    before = await metrics.fetch_metrics(baseline)
+    digest = await seen(setting)
+    for module in (frozen, rollouts):
+        monkeypatch.delattr(module, "read_measured")
+    found = await metrics.assess_thresholds(setting.assessing(digest, not_before=START, baselines_from=before.digest))
+    assert found.items[0].contributions
+    assert found.items[0].baseline is not None
+
+
 async def test_the_rows_behind_baselines_are_read_once_and_not_remembered_without_end(
     setting: Setting, metrics: WholeMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maturing, "REMEMBERED", 30)
-    maturing._baselines.clear()
+    monkeypatch.setattr(frozen, "REMEMBERED", 30)
+    frozen._rows.clear()
     for day in range(4):
         found = await metrics.fetch_metrics(setting.fetching(START - day * DAY))
         async with setting.pool.acquire() as conn:
@@ -99,4 +114,4 @@ async def test_the_rows_behind_baselines_are_read_once_and_not_remembered_withou
         # Twelve partners of two metrics: the rows of two such snapshots are more than there is room for.
         assert rows[0] is rows[1]
         assert [len(one) for one in rows[0].values()] == [12, 12]
-        assert [digest for _, digest in maturing._baselines] == [found.digest]
+        assert [digest for _, digest in frozen._rows] == [found.digest]

@@ -37,7 +37,7 @@ def measured(value: float) -> Measured:
     window = Window(start=START - timedelta(days=28), end=START)
     group = GroupValue(value=value, n_partners=12, n_facts=100)
     reading = CohortReading(cohort="pilot", metric=SLA, window=window, group=group, data_through=START)
-    return Measured(evidence.seal(START, [reading], []), ())
+    return evidence.seal(START, [reading], [])
 
 
 def assessment(value: float, verdict: Verdict, day: int) -> Assessment:
