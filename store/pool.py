@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -12,7 +11,15 @@ from asyncpg.pool import PoolConnectionProxy
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 """A connection, whether opened for oneself or borrowed from a pool."""
 
-_dumps = partial(json.dumps, allow_nan=False)
+
+class Json(str):
+    """Text that is JSON already: it goes to the database as it stands."""
+
+    __slots__ = ()
+
+
+def _dumps(value: Any) -> str:
+    return value if type(value) is Json else json.dumps(value, allow_nan=False)
 
 
 async def create_pool(

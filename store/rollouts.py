@@ -266,6 +266,17 @@ def _digest(text: str) -> str:
     return plan_of(text).digest
 
 
+@lru_cache(maxsize=64)
+def _cohorts_of(text: str) -> tuple[CohortMembers, ...]:
+    return _COHORTS.validate_json(text)
+
+
+@lru_cache(maxsize=64)
+def _baselines_of(text: str) -> tuple[Baseline, ...]:
+    """What a fact concerns is looked at again with the next one, and both stand still meanwhile."""
+    return _BASELINES.validate_json(text)
+
+
 def delegations(rows: Sequence[Any]) -> tuple[Delegation, ...]:
     """Who acts in whose place, as a column has it."""
     return tuple(Delegation.model_validate_json(json.dumps(one)) for one in rows)
@@ -289,9 +300,9 @@ def _stored(row: Any) -> StoredRollout:
         sentence=row["sentence"],
         since=row["since"],
         open=row["open"],
-        watched=_COHORTS.validate_json(row["watched"]),
+        watched=_cohorts_of(row["watched"]),
         tolerance_since=row["tolerance_since"],
-        baselines=_BASELINES.validate_json(row["baselines"]),
+        baselines=_baselines_of(row["baselines"]),
         awaited=_AWAITED.validate_json(row["awaited"]),
         next=row["next"],
         delegations=_DELEGATIONS.validate_json(row["delegations"]),
