@@ -100,7 +100,7 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
     found: dict[_Place, tuple[CohortReading, PartnerRows]] = {}
     batches = _batches(asks)
     cohorts = {key: [asks[number].everybody[index] for number, index in places] for key, places in batches.items()}
-    most = max((sum(one.size for one in of) for of in cohorts.values()), default=0)
+    most = max((_stretched(asks), *(sum(one.size for one in of) for of in cohorts.values())))
     async with asyncio.timeout(READ_WITHIN), one_state(conn, most):
         # All that is planned alike first: how the rest is planned is said once, and not again for each metric.
         rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
@@ -132,6 +132,14 @@ def _batches(asks: Sequence[Ask]) -> dict[tuple[MetricName, Window], list[tuple[
 
 _Group: TypeAlias = tuple[int, str]
 """Which ask, and whom of it."""
+
+
+def _stretched(asks: Sequence[Ask]) -> int:
+    """How many partners at most a statement of matured days reads: those beside the cohorts, who may be everybody else,
+    among them."""
+    judged = [ask for ask in asks if ask.changes.matured]
+    beside = sum(ask.changes.beside.size for ask in judged if ask.changes.beside)
+    return beside + sum(one.size for ask in judged for one in ask.cohorts)
 
 
 async def _read_stretches(conn: Connection, asks: Sequence[Ask]) -> list[tuple[StretchRows, ...]]:

@@ -204,6 +204,27 @@ async def test_rollouts_enrolled_at_the_same_moment_are_read_together(
     assert [one.cohort for one in found[2].stretches] == ["pilot", "control"]
 
 
+@pytest.mark.parametrize(("few", "planned"), [(len(PILOT) + len(CONTROL), "generic"), (len(PILOT), "custom")])
+async def test_days_are_read_as_of_so_many_as_there_are_beside_the_cohort(
+    frozen: Frozen, monkeypatch: pytest.MonkeyPatch, few: int, planned: str
+) -> None:
+    """Those who are compared may be everybody else: what is planned once for a pilot would never end for them."""
+    found: list[str] = []
+
+    async def looking(conn: Any, *given: Any, **more: Any) -> Any:
+        found.append(await conn.fetchval("select current_setting('plan_cache_mode')"))
+        return await read_planned(conn, *given, **more)
+
+    monkeypatch.setattr(measuring, "read_planned", looking)
+    monkeypatch.setattr("store.metrics.SO_FEW", few)
+    cohorts, as_of = (PILOT_COHORT,), START + 30 * DAY
+    beside = CohortMembers(name="control", partners=CONTROL)
+    changes = stretches(frozen.plan, cohorts, beside, {"pilot": START}, as_of, None)
+    async with frozen.pool.acquire() as conn:
+        await measure_all(conn, [Ask(as_of, cohorts, {SLA: 28 * DAY}, changes=changes)])
+    assert found == [f"force_{planned}_plan"]
+
+
 # Beside thresholds.
 
 
