@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities import looking
 from activities.agenda import EVERYTHING, Metrics
 from activities.looking import Looker
-from activities.measuring import Ask
+from activities.measuring import Ask, measure_all
 from activities.telling import Word
 from models.command import ReportBreach, ReportEvidence, Verb
 from models.rollout import CohortMembers
@@ -88,11 +88,10 @@ async def test_who_shares_no_moment_with_the_others_is_told_without_waiting_for_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The clock of the slow one runs faster, so that nothing can be read for it and for them together."""
-    measure = looking.measure_all
 
     async def measured(conn: Any, asks: Sequence[Ask]) -> tuple[Measured, ...]:
         steps.append(("measured", tuple(f"{one.as_of:%H:%M}" for one in asks)))
-        return await measure(conn, asks)
+        return await measure_all(conn, asks)
 
     monkeypatch.setattr(looking, "measure_all", measured)
     await pool.execute("update rollout set speed = 2 where rollout_id = 'slow'")
