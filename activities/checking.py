@@ -13,9 +13,9 @@ from models.evidence import PartnerReading, Window
 from models.metric import MetricName
 from models.quality import LIVING_ON, Counts, Restated, SourceVolume
 from models.rollout import CohortMembers
-from store.metrics import read_data_through, read_rows
+from store.metrics import Newest, read_data_through, read_rows
 from store.pool import Connection
-from store.quality import Heard, Period, Raw, read_quality
+from store.quality import NOT_READ, Heard, Period, Raw, read_quality
 from store.signs import read_signs_of_life
 
 
@@ -32,10 +32,12 @@ async def count_quality(
     window: Window,
     cohorts: Sequence[CohortMembers],
     rows: Sequence[Sequence[PartnerReading]],
+    newest: Mapping[str, Newest] = NOT_READ,
 ) -> Checked:
-    """Count for one metric and window of many cohorts."""
+    """Count for one metric and window of many cohorts; `newest` as in `read_quality`."""
     days, _, periods = periods_of(window.end - window.start)
-    raw = await read_quality(conn, metric, [one.partners for one in cohorts], window, days=days, periods=periods)
+    groups = [one.partners for one in cohorts]
+    raw = await read_quality(conn, metric, groups, window, days=days, periods=periods, newest=newest)
     if raw is None:
         return Checked([Counts()] * len(cohorts), await read_data_through(conn, metric, window.end))
     before = await _values_as_told(conn, metric, window, cohorts, raw)

@@ -16,15 +16,16 @@ from judgement.band import LOOKED_BACK, Value, earlier_of
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
 from judgement.values import group_value
-from models.evidence import Assessment, CohortReading, LeadDriver, PartnerReading, Snapshot, Window
+from models.evidence import Assessment, CohortReading, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
 from models.quality import Check, Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
-from store.metrics import as_before, one_state, read_planned, read_sla
+from store.metrics import SlaRows, as_before, one_state, read_planned, read_sla
 from store.pool import Connection
+from store.quality import NOT_READ
 
 TOP = 5
 """Partners named in a reading as those who cost it most; the evidence holds all."""
@@ -101,7 +102,8 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
     batches = _batches(asks)
     cohorts = {key: [asks[number].everybody[index] for number, index in places] for key, places in batches.items()}
     most = max((_stretched(asks), *(sum(one.size for one in of) for of in cohorts.values())))
-    async with asyncio.timeout(READ_WITHIN), one_state(conn, most):
+    leads_alone = all(metric is MetricName.LEAD_FOLLOW_UP_SLA for metric, _ in batches)
+    async with asyncio.timeout(READ_WITHIN), one_state(conn, most, often=leads_alone):
         # All that is planned alike first: how the rest is planned is said once, and not again for each metric.
         rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
         matured = await _read_stretches(conn, asks)
@@ -164,17 +166,12 @@ async def _read_stretches(conn: Connection, asks: Sequence[Ask]) -> list[tuple[S
     return [tuple(one) for one in found]
 
 
-class _Rows(NamedTuple):
-    """What one statement read: each group's partners, and of the SLA the leads that stand behind a breach."""
-
-    partners: Sequence[tuple[PartnerReading, ...]]
-    leads: Sequence[tuple[LeadDriver, ...]]
-
-
-async def _read_rows(conn: Connection, metric: MetricName, window: Window, groups: Sequence[Sequence[str]]) -> _Rows:
+async def _read_rows(conn: Connection, metric: MetricName, window: Window, groups: Sequence[Sequence[str]]) -> SlaRows:
+    """What one statement read: of the SLA with what it finds beside."""
     if metric is MetricName.LEAD_FOLLOW_UP_SLA:
-        return _Rows(*await read_sla(conn, groups, window=window, as_of=window.end, limit=LEADS))
-    return _Rows(await read_planned(conn, metric, groups, window=window, as_of=window.end), [()] * len(groups))
+        return await read_sla(conn, groups, window=window, as_of=window.end, limit=LEADS)
+    rows = await read_planned(conn, metric, groups, window=window, as_of=window.end)
+    return SlaRows(rows, ((),) * len(groups), NOT_READ)
 
 
 async def _read(
@@ -182,9 +179,9 @@ async def _read(
     metric: MetricName,
     window: Window,
     cohorts: Sequence[CohortMembers],
-    rows: _Rows,
+    rows: SlaRows,
 ) -> list[tuple[CohortReading, PartnerRows]]:
-    checked = await count_quality(conn, metric, window, cohorts, rows.partners)
+    checked = await count_quality(conn, metric, window, cohorts, rows.partners, rows.newest)
     return [
         (
             CohortReading(
@@ -200,7 +197,7 @@ async def _read(
             ),
             PartnerRows(cohort=cohort.name, metric=metric, partners=partners),
         )
-        for cohort, partners, drivers, quality in zip(cohorts, *rows, checked.counts, strict=True)
+        for cohort, partners, drivers, quality in zip(cohorts, rows.partners, rows.leads, checked.counts, strict=True)
     ]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.base import Frozen, Instant
 from models.evidence import LeadDriver, PartnerReading, Window
@@ -21,21 +21,27 @@ def _read(name: str) -> str:
     return (_SQL / name).read_text(encoding="utf-8")
 
 
-_LEAD_STATES = _read("lead_states.sql")
-_LEAD_READINGS = _LEAD_STATES + _read("lead_readings.sql")
-_LEAD_RANKS = _read("lead_ranks.sql")
-_LEAD_DRIVERS = _LEAD_STATES + _LEAD_RANKS.replace(":leads", "lead_state") + _read("lead_drivers.sql")
-_SLA_WITH_DRIVERS = _LEAD_READINGS + _LEAD_RANKS.replace(":leads", "listed") + _read("sla_with_drivers.sql")
+def _leads(told: str, earlier: str) -> str:
+    """What is counted of leads. Built of the project's own names only."""
+    sql = "".join(map(_read, ("lead_tallies.sql", "lead_states.sql", "lead_readings.sql")))
+    return sql.replace(":told", told).replace(":earlier", earlier)
+
+
+_LEADS = _leads("lead", "true")
+_SLA_WITH_DRIVERS = _LEADS + _read("lead_ranks.sql") + _read("sla_with_drivers.sql")
 _METRIC = {
-    metric: (_LEAD_READINGS if metric is MetricName.LEAD_FOLLOW_UP_SLA else "") + _read(f"metrics/{metric}.sql")
+    metric: (_LEADS if metric is MetricName.LEAD_FOLLOW_UP_SLA else "") + _read(f"metrics/{metric}.sql")
     for metric in MetricName
 }
 _DATA_THROUGH = {metric: _read(f"data_through/{metric}.sql") for metric in MetricName}
 
 _RESTATABLE = re.compile(
-    r"\b(lead|opportunity|partner_transaction|partner_cost|mdf_claim|enablement_assignment|compliance_result)_as_of\("
+    r"\b(opportunity|partner_transaction|partner_cost|mdf_claim|enablement_assignment|compliance_result)_as_of\("
 )
-_AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _METRIC.items()}
+_AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _METRIC.items()} | {
+    MetricName.LEAD_FOLLOW_UP_SLA: _leads("lead_as_told($5::timestamptz)", "false")
+    + _read("metrics/lead_follow_up_sla.sql")
+}
 
 STATEMENT_SECONDS = 60.0
 """A connection's usual limit is made for statements about one rollout, not about facts of twenty thousand partners."""
@@ -64,9 +70,30 @@ of so few, and a plan made for whoever may be asked for finds them by the same i
 _PLANNED_ONCE = "select set_config('plan_cache_mode', 'force_generic_plan', true)"
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
-_OF_LEADS = ("lead_ids", "due_ats", "states", "ranks")
+_OF_LEADS = ("lead_ids", "due_ats", "states", "ranks", "told_at", "told_by", "alike")
 _NOT_PARTS = frozenset({"group_no", *_OF_A_READING, *_OF_LEADS})
 """What every metric's statement returns; each further column is a part of that name, and NULL there is no part."""
+
+
+class Newest(NamedTuple):
+    """The newest lead of a partner in a window, as leads stand, for the checks of the data.
+
+    `at` is when it was assigned. `source` is where it is from, None where the partner's leads are from several;
+    `alike`: some of them were assigned at the same instant.
+    """
+
+    at: datetime
+    source: str | None
+    alike: bool
+
+
+class SlaRows(NamedTuple):
+    """What one look at leads finds: each group's rows, the leads behind its breach, and by partner the newest one.
+    Whoever has no row is not among these."""
+
+    partners: tuple[tuple[PartnerReading, ...], ...]
+    leads: tuple[tuple[LeadDriver, ...], ...]
+    newest: Mapping[str, Newest]
 
 
 class MetricRows(Frozen):
@@ -158,20 +185,25 @@ async def read_planned(
 
 async def read_sla(
     conn: Connection, groups: Sequence[Collection[str]], *, window: Window, as_of: datetime, limit: int = 20
-) -> tuple[tuple[tuple[PartnerReading, ...], ...], tuple[tuple[LeadDriver, ...], ...]]:
-    """`read_planned` of the lead follow-up SLA and `read_drivers`, by one statement that looks at each lead once."""
+) -> SlaRows:
+    """`read_planned` of the lead follow-up SLA, `read_drivers`, and what the checks of the data want to know of leads
+    up to the window's end, by one statement that looks at each lead once."""
     found = await conn.fetch(
         _SLA_WITH_DRIVERS, *_members(groups), window.start, window.end, as_of, limit, timeout=STATEMENT_SECONDS
     )
     leads: list[list[tuple[int, LeadDriver]]] = [[] for _ in groups]
+    newest: dict[str, Newest] = {}
     for row in found:
+        if row["told_at"] is not None:
+            newest[row["partner_id"]] = Newest(row["told_at"], row["told_by"], row["alike"])
         for rank, lead, due_at, state in zip(
             *(row[name] or () for name in ("ranks", "lead_ids", "due_ats", "states")), strict=True
         ):
             driver = LeadDriver(partner_id=row["partner_id"], lead_id=lead, due_at=due_at, state=state)
             leads[row["group_no"]].append((rank, driver))
     ranked = (sorted(of_group, key=lambda one: one[0]) for of_group in leads)
-    return _readings(found, len(groups)), tuple(tuple(driver for _, driver in of_group) for of_group in ranked)
+    drivers = tuple(tuple(driver for _, driver in of_group) for of_group in ranked)
+    return SlaRows(_readings(found, len(groups)), drivers, newest)
 
 
 def _readings(found: Sequence[Any], groups: int) -> tuple[tuple[PartnerReading, ...], ...]:
@@ -201,10 +233,8 @@ async def read_drivers(
     At most `limit` leads of a group and five of a partner, open breaches before late ones, the oldest deadline first.
     Reads and raises like `read_metrics`.
     """
-    leads: list[list[LeadDriver]] = [[] for _ in groups]
-    for row in await conn.fetch(_LEAD_DRIVERS, *_members(groups), window.start, window.end, as_of, limit):
-        leads[row["group_no"]].append(LeadDriver(**{name: row[name] for name in LeadDriver.model_fields}))
-    return tuple(map(tuple, leads))
+    async with planned(conn):
+        return (await read_sla(conn, groups, window=window, as_of=as_of, limit=limit)).leads
 
 
 def data_through(metric: MetricName) -> str:
@@ -218,14 +248,18 @@ def statement(metric: MetricName) -> str:
 
 
 @asynccontextmanager
-async def one_state(conn: Connection, partners: int | None = None) -> AsyncIterator[None]:
+async def one_state(conn: Connection, partners: int | None = None, *, often: bool = False) -> AsyncIterator[None]:
     """One state of the database for everything that is read inside, and nothing written. It begins `planned`, by the
     same message: each one by itself is waited for. `as_before` ends that for what is read after the metrics.
 
     Not within a transaction, and none is begun inside.
+
+    Args:
+        often: up to `FEW` partners, not `SO_FEW`, share one plan. For the SLA, which is read most often and always by
+            the same index, while of the others a plan for what is asked is worth making.
     """
     try:
-        await conn.execute(f"begin isolation level repeatable read read only; {_reading(partners)}")
+        await conn.execute(f"begin isolation level repeatable read read only; {_reading(partners, often)}")
         yield
     except BaseException:
         if not conn.is_closed():
@@ -255,10 +289,10 @@ async def planned(conn: Connection, partners: int | None = None) -> AsyncIterato
         await as_before(conn)
 
 
-def _reading(partners: int | None) -> str:
+def _reading(partners: int | None, often: bool = False) -> str:
     few = partners is not None and partners <= FEW
-    so_few = partners is not None and partners <= SO_FEW
-    return "; ".join((_READING, *[_ALONE] * few, *[_PLANNED_ONCE] * so_few))
+    once = partners is not None and partners <= (FEW if often else SO_FEW)
+    return "; ".join((_READING, *[_ALONE] * few, *[_PLANNED_ONCE] * once))
 
 
 def _members(groups: Sequence[Collection[str]]) -> tuple[list[int], list[str]]:

@@ -13,7 +13,7 @@ from models.metric import MetricName
 from models.quality import Gone
 from models.rollout import CohortMembers
 from models.work import RolloutKey
-from store.metrics import STATEMENT_SECONDS, data_through
+from store.metrics import STATEMENT_SECONDS, Newest, data_through
 from store.pool import Connection
 from store.statements import statement
 
@@ -45,11 +45,18 @@ _FLOWS = MappingProxyType(
 """When a fact of what flows happened, and when that became known; what is not here is a state."""
 
 
+_LEADS = MetricName.LEAD_FOLLOW_UP_SLA
+"""The metric of which a read of its values says beside them what is checked here."""
+
+_TOLD = "unnest($12::text[], $13::text[], $14::timestamptz[])"
+_NOT_TOLD = "(select null::text, null::text, null::timestamptz where false)"
+
+
 def _newest(metric: MetricName) -> str:
     """Built of the project's own names only."""
     kind = "newest_of_flow" if metric in _FLOWS else "newest_of_state"
     at, known = _FLOWS.get(metric, ("", ""))
-    sql = statement(f"quality/{kind}")
+    sql = statement(f"quality/{kind}").replace(":told", _TOLD if metric is _LEADS else _NOT_TOLD)
     return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
 
 
@@ -76,6 +83,9 @@ _COUNTS = {metric: _counts(metric) for metric in _TABLES}
 _FACTS = {metric: statement(f"quality/facts/{metric}") for metric in _TABLES}
 _MONTHS = statement("quality/months")
 _COMPARISON = statement("quality/comparison")
+
+
+NOT_READ: Mapping[str, Newest] = MappingProxyType({})
 
 
 class Period(NamedTuple):
@@ -125,13 +135,22 @@ class Raw(NamedTuple):
 
 
 async def read_quality(
-    conn: Connection, metric: MetricName, groups: Sequence[Collection[str]], window: Window, *, days: int, periods: int
+    conn: Connection,
+    metric: MetricName,
+    groups: Sequence[Collection[str]],
+    window: Window,
+    *,
+    days: int,
+    periods: int,
+    newest: Mapping[str, Newest] = NOT_READ,
 ) -> Raw | None:
     """Count for many groups of partners at once, as of the end of the window; None for a metric that has no counts.
 
     Args:
         days: length of the periods in which a source's volume is compared.
         periods: how many of them to read, back from the end of the window.
+        newest: what a read of the same window, in the same state of the database, says of partners' leads already. They
+            are not looked at again, except for those of whom it does not say enough.
     """
     tables = _TABLES.get(metric)
     if tables is None:
@@ -139,10 +158,11 @@ async def read_quality(
     pairs = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
     members = [number for number, _ in pairs], [partner for _, partner in pairs]
     start, as_of = window.start, window.end
-    told = (start, as_of, as_of - start, as_of - RESTATED_LATELY, list(tables))
+    asked = (start, as_of, as_of - start, as_of - RESTATED_LATELY, list(tables))
     counted = (tables[0], as_of.date(), days, periods)
     rows: dict[str, list[Any]] = defaultdict(list)
-    for row in await conn.fetch(_COUNTS[metric], *members, *told, *counted, timeout=STATEMENT_SECONDS):
+    known = _known(members[1], newest) if metric is _LEADS else ()
+    for row in await conn.fetch(_COUNTS[metric], *members, *asked, *counted, *known, timeout=STATEMENT_SECONDS):
         rows[row["what"]].append(row)
     [through] = rows["through"]
     return Raw(
@@ -153,6 +173,15 @@ async def read_quality(
         restated=_some(rows["restated"], len(groups)),
         through=through["moment"],
     )
+
+
+def _known(
+    partners: Sequence[str], newest: Mapping[str, Newest]
+) -> tuple[list[str], list[str], list[datetime], list[str]]:
+    """Partners of whom it is known, from which source, and when; and those of whom facts may stand there twice."""
+    known = [(partner, one.source, one.at) for partner, one in newest.items() if one.source is not None]
+    twice = [partner for partner in dict.fromkeys(partners) if partner not in newest or newest[partner].alike]
+    return [one[0] for one in known], [one[1] for one in known], [one[2] for one in known], twice
 
 
 async def comparison_cohort(

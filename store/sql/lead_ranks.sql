@@ -6,7 +6,7 @@
         partner_id, lead_id, due_at, state,
         count(*) over (partition by partner_id) as breaches,
         row_number() over (partition by partner_id order by state = 'open_breach' desc, due_at, lead_id) as place
-    from :leads
+    from lead_state
     where state in ('late', 'open_breach')
 ),
 ranked as (

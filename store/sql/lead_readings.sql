@@ -1,20 +1,8 @@
--- What is counted of the leads of lead_states.sql, which it follows: each partner in one pass over them (tally), the hours
--- a whole group takes until first contact (contact), and the rows of the metric (reading). Ends open, as they do.
--- Leads of one partner with a name, an assignment and a contact in common stand for each other, whatever the source:
--- they took the same time.
-, timed as (
-    select distinct on (partner_id, assigned_at, source_id, first_contact_at)
-        partner_id, assigned_at, source_id, first_contact_at, business_minutes / 60 as hours
-    from lead_contact_time
-    where partner_id = any ($2::text[])
-      and assigned_at >= $3::timestamptz
-      and assigned_at < $4::timestamptz
-      and stands_since <= $5::timestamptz
-    order by partner_id, assigned_at, source_id, first_contact_at, stands_since desc
-),
-tally as (
+-- What is counted of the leads of lead_tallies.sql and lead_states.sql, which it follows: each partner's others (counted),
+-- the hours a whole group takes until first contact (contact), and the rows of the metric (reading). Ends open, as they do.
+counted as (
     select
-        s.partner_id,
+        partner_id,
         count(*) filter (where state = 'met') as met,
         count(*) filter (where state = 'late') as late,
         count(*) filter (where state = 'open_breach') as open_breach,
@@ -26,27 +14,13 @@ tally as (
         count(*) filter (where state = 'excluded_recalled') as excluded_recalled,
         count(*) filter (where state = 'excluded_duplicate') as excluded_duplicate,
         count(*) filter (where state = 'excluded_junk') as excluded_junk,
+        count(*) filter (where state like 'excluded%') as excluded,
         count(*) filter (where excluded_after_due) as excluded_after_due,
         count(*) filter (where state = 'met' and backdated) as met_backdated,
         count(*) filter (where state = 'met' and early) as met_early,
-        count(*) filter (where state = 'open_breach' and recent) as open_breach_recent,
-        -- Lists, because percentiles are the whole group's, and because who stands behind a breach is one of few.
-        array_agg(s.contact_seconds) filter (where state in ('met', 'late')) as contact_seconds,
-        array_agg(timed.hours) filter (where state in ('met', 'late') and timed.hours is not null) as business_hours,
-        array_agg(s.lead_id) filter (where state in ('late', 'open_breach')) as lead_ids,
-        array_agg(s.due_at) filter (where state in ('late', 'open_breach')) as due_ats,
-        array_agg(s.state) filter (where state in ('late', 'open_breach')) as states
-    from lead_state s
-    left join timed
-        on timed.partner_id = s.partner_id and timed.assigned_at = s.assigned_at and timed.source_id = s.lead_id
-        and timed.first_contact_at = s.contact_at
-    group by s.partner_id
-),
--- Late leads and open breaches, for lead_ranks.sql.
-listed as (
-    select partner_id, unnest(lead_ids) as lead_id, unnest(due_ats) as due_at, unnest(states) as state
-    from tally
-    where lead_ids is not null
+        count(*) filter (where state = 'open_breach' and recent) as open_breach_recent
+    from lead_state
+    group by partner_id
 ),
 sorted as (
     select group_no, array_agg(seconds order by seconds) as seconds
@@ -55,6 +29,11 @@ sorted as (
         from member m
         join tally t using (partner_id)
         where t.contact_seconds is not null
+        union all
+        select m.group_no, s.contact_seconds
+        from member m
+        join lead_state s using (partner_id)
+        where s.state in ('met', 'late')
     ) as taken
     group by group_no
 ),
@@ -80,43 +59,59 @@ business as (
         group_no,
         percentile_cont(array[0.5, 0.9]) within group (order by hours) as hours
     from (
-        select m.group_no, unnest(t.business_hours) as hours
-        from member m
-        join tally t using (partner_id)
-        where t.business_hours is not null
-    ) as taken
+        select t.partner_id, c.lead_id, c.assigned_at, c.contact_at
+        from tally t
+        cross join unnest(t.contacted) as c (lead_id text, assigned_at timestamptz, contact_at timestamptz)
+        union all
+        select partner_id, lead_id, assigned_at, contact_at
+        from lead_state
+        where state in ('met', 'late')
+    ) as contacted
+    join timed
+        on timed.partner_id = contacted.partner_id and timed.assigned_at = contacted.assigned_at
+        and timed.source_id = contacted.lead_id and timed.first_contact_at = contacted.contact_at
+    join member m on m.partner_id = contacted.partner_id
+    where timed.hours is not null
     group by group_no
 ),
 reading as (
     select
         m.group_no,
-        c.partner_id,
-        c.met::float8 as numerator,
-        (c.met + c.late + c.open_breach)::float8 as denominator,
-        c.met + c.late + c.open_breach as facts,
-        c.met,
-        c.late,
-        c.open_breach,
-        c.pending,
-        c.invalid,
-        c.excluded_no_sla,
-        c.excluded_reassigned,
-        c.excluded_rejected,
-        c.excluded_recalled,
-        c.excluded_duplicate,
-        c.excluded_junk,
-        c.excluded_no_sla + c.excluded_reassigned + c.excluded_rejected + c.excluded_recalled + c.excluded_duplicate
-            + c.excluded_junk as excluded,
-        c.excluded_after_due,
-        c.met_backdated,
-        c.met_early,
-        c.open_breach_recent,
+        m.partner_id,
+        all_of.met::float8 as numerator,
+        (all_of.met + all_of.late + all_of.open_breach)::float8 as denominator,
+        all_of.met + all_of.late + all_of.open_breach as facts,
+        all_of.met,
+        all_of.late,
+        all_of.open_breach,
+        coalesce(c.pending, 0) as pending,
+        coalesce(c.invalid, 0) as invalid,
+        coalesce(c.excluded_no_sla, 0) as excluded_no_sla,
+        coalesce(c.excluded_reassigned, 0) as excluded_reassigned,
+        coalesce(c.excluded_rejected, 0) as excluded_rejected,
+        coalesce(c.excluded_recalled, 0) as excluded_recalled,
+        coalesce(c.excluded_duplicate, 0) as excluded_duplicate,
+        coalesce(c.excluded_junk, 0) as excluded_junk,
+        coalesce(c.excluded, 0) as excluded,
+        coalesce(c.excluded_after_due, 0) as excluded_after_due,
+        coalesce(c.met_backdated, 0) as met_backdated,
+        coalesce(t.met_early, 0) + coalesce(c.met_early, 0) as met_early,
+        coalesce(c.open_breach_recent, 0) as open_breach_recent,
         contact.median as contact_hours_median,
         contact.p90 as contact_hours_p90,
         business.hours[1] as contact_business_hours_median,
         business.hours[2] as contact_business_hours_p90
     from member m
-    join tally c using (partner_id)
+    left join tally t using (partner_id)
+    left join counted c using (partner_id)
     left join contact using (group_no)
     left join business using (group_no)
+    cross join lateral (
+        select
+            coalesce(t.met, 0) + coalesce(c.met, 0) as met,
+            coalesce(c.late, 0) as late,
+            coalesce(c.open_breach, 0) as open_breach
+    ) as all_of
+    -- Of some partners nothing was known yet as it stands now, and nothing before.
+    where t.met > 0 or c.partner_id is not null
 )

@@ -1,9 +1,5 @@
--- One row per lead assigned to the partners in the window, with its state as of the moment asked for.
--- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive), $5 as of. A partner may
--- stand in several groups; a lead is one row all the same. Ends open, for a query to follow.
-with member as (
-    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
-),
+-- One row per lead that lead_tallies.sql, which this follows, has handed on, with its state as of the moment asked for.
+-- Ends open, for a query to follow.
 lead_state as (
     select
         l.partner_id,
@@ -33,7 +29,7 @@ lead_state as (
         l.contact_due_at >= $5 as early,
         -- A contact in time may still become known: feeds bring the day before.
         l.contact_due_at < $5 and l.contact_due_at >= $5 - interval '1 day' as recent
-    from lead_as_of($5::timestamptz) l
+    from other l
     cross join lateral (
         select
             case when greatest(l.reassigned_at, l.reassigned_known_at) <= $5 then l.reassigned_at end
@@ -51,10 +47,4 @@ lead_state as (
                 then l.first_contact_at
             end as contact_at
     ) as seen
-    where l.partner_id = any ($2::text[])
-      and l.assigned_at >= $3::timestamptz
-      and l.assigned_at < $4::timestamptz
-      and l.assigned_at <= $5
-    -- Otherwise each count of a state works the state out anew.
-    offset 0
-)
+),

@@ -109,7 +109,8 @@ async def test_the_sla_read_with_the_leads_behind_it_is_what_both_are_alone(
         rows = await read_rows(facts, SLA, groups, window=window, as_of=as_of)
         leads = await read_drivers(facts, groups, window=window, as_of=as_of, limit=7)
         async with facts.transaction(), planned(facts):
-            assert await read_sla(facts, groups, window=window, as_of=as_of, limit=7) == (rows, leads)
+            found = await read_sla(facts, groups, window=window, as_of=as_of, limit=7)
+            assert found[:2] == (rows, leads)
     assert await some_leads_are_late(facts, groups)
 
 

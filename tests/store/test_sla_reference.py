@@ -66,7 +66,7 @@ async def test_the_sla_is_to_the_last_digit_what_the_plainer_statement_says(worl
         limit = chance.choice((3, 20))
         rows, leads = await reference(world, GROUPS, window, as_of, limit)
         async with world.conn.transaction(), planned(world.conn):
-            read, behind = await read_sla(world.conn, GROUPS, window=window, as_of=as_of, limit=limit)
+            read, behind, _ = await read_sla(world.conn, GROUPS, window=window, as_of=as_of, limit=limit)
         assert [shown(one) for one in read] == rows
         assert [list(one) for one in behind] == leads
         assert await read_rows(world.conn, SLA, GROUPS, window=window, as_of=as_of) == read

@@ -1,0 +1,91 @@
+-- The leads assigned to the partners in the window, each partner in one pass over them in the order of an index. Nearly
+-- every lead was met in time and nothing else is said of it: those are counted here and nobody looks at them again; the
+-- others, and what leads said before they were amended, are handed on one by one (other) to lead_states.sql, which
+-- follows. $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive), $5 as of. A partner
+-- may stand in several groups; a lead is one row all the same. Ends open, for a query to follow.
+-- :told are the leads as they stand, :earlier whether what they said before is read beside them; store/metrics.py fills
+-- them in.
+with member as (
+    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
+),
+-- Leads of one partner with a name, an assignment and a contact in common stand for each other, whatever the source:
+-- they took the same time.
+timed as (
+    select distinct on (partner_id, assigned_at, source_id, first_contact_at)
+        partner_id, assigned_at, source_id, first_contact_at, business_minutes / 60 as hours
+    from lead_contact_time
+    where partner_id = any ($2::text[])
+      and assigned_at >= $3::timestamptz
+      and assigned_at < $4::timestamptz
+      and stands_since <= $5::timestamptz
+    order by partner_id, assigned_at, source_id, first_contact_at, stands_since desc
+),
+tally as (
+    select
+        partner_id,
+        count(*) filter (where plain) as met,
+        count(*) filter (where plain and contact_due_at >= $5) as met_early,
+        -- Lists, because percentiles are the whole group's.
+        array_agg(date_part('epoch', first_contact_at - assigned_at)) filter (where plain) as contact_seconds,
+        -- To be looked up among what took business time; of partners without a calendar there is nothing.
+        array_agg(row(source_id, assigned_at, first_contact_at))
+            filter (where plain and (select exists (select from timed))) as contacted,
+        array_agg(
+            row(source_id, assigned_at, contact_due_at, first_contact_at, first_contact_known_at, reassigned_at,
+                reassigned_known_at, rejected_at, rejected_known_at, excluded_at, excluded_known_at, excluded_reason,
+                known_at)
+        ) filter (where stands and not plain) as others,
+        -- For the checks of the data: of which day the newest lead is, from which sources leads came, and whether some
+        -- were assigned at the same instant. As they stand now, which may be known later than the moment.
+        max(assigned_at) as told_at,
+        min(source_system) as first_source,
+        max(source_system) as last_source,
+        count(*) > count(distinct assigned_at) as alike
+    from (
+        select
+            l.*,
+            l.amended_at is null or l.amended_at <= $5 as stands,
+            -- Met, as lead_states.sql says it, and not backdated.
+            coalesce(
+                l.first_contact_at between l.assigned_at and l.contact_due_at
+                and greatest(l.first_contact_at, l.first_contact_known_at, l.amended_at) <= $5
+                and l.excluded_at is null
+                and l.reassigned_at is null
+                and coalesce(
+                    l.first_contact_known_at <= greatest(l.first_contact_at + interval '72 hours', l.known_at), true
+                ),
+                false
+            ) as plain
+        from :told l
+        where l.partner_id = any ($2::text[])
+          and l.assigned_at >= $3::timestamptz
+          and l.assigned_at < $4::timestamptz
+          and l.assigned_at <= $5
+          and l.known_at <= $5
+        -- As the index has them. And without an order each count works out anew whether a lead is one of them.
+        order by l.partner_id, l.assigned_at
+    ) as known
+    group by partner_id
+),
+other as (
+    select t.partner_id, o.*
+    from tally t
+    cross join unnest(t.others) as o (
+        source_id text, assigned_at timestamptz, contact_due_at timestamptz, first_contact_at timestamptz,
+        first_contact_known_at timestamptz, reassigned_at timestamptz, reassigned_known_at timestamptz,
+        rejected_at timestamptz, rejected_known_at timestamptz, excluded_at timestamptz, excluded_known_at timestamptz,
+        excluded_reason text, known_at timestamptz
+    )
+    union all
+    select partner_id, source_id, assigned_at, contact_due_at, first_contact_at, first_contact_known_at, reassigned_at,
+           reassigned_known_at, rejected_at, rejected_known_at, excluded_at, excluded_known_at, excluded_reason, known_at
+    from superseded.lead
+    where partner_id = any ($2::text[])
+      and assigned_at >= $3
+      and assigned_at < $4
+      and assigned_at <= $5
+      and known_at <= $5
+      and (amended_at is null or amended_at <= $5)
+      and superseded_at > $5
+      and :earlier
+),
