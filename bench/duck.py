@@ -15,6 +15,13 @@ from store.metrics import statement
 
 Row = dict[str, object]
 
+_PLAINLY = {
+    MetricName.LEAD_FOLLOW_UP_SLA: (Path(__file__).parent / "sql" / "scale" / "lead_follow_up_sla.sql").read_text(
+        "utf-8"
+    )
+}
+"""Statements that are not ours but find the same: ours would be none that one writes for DuckDB."""
+
 FACTS = (
     *("partner", "fx_rate", "rebate_run", "lead", "partner_transaction", "partner_cost", "opportunity"),
     *("opportunity_reopening", "mdf_budget", "mdf_allocation", "mdf_request", "mdf_claim", "person"),
@@ -129,7 +136,7 @@ class Duck:
         return [column[0] for column in self._ask(metric, window).description or ()]
 
     def _ask(self, metric: MetricName, window: Window) -> duckdb.DuckDBPyConnection:
-        sql = statement(metric)
+        sql = _PLAINLY.get(metric) or statement(metric)
         for pattern, instead in _DIALECT:
             sql = re.sub(pattern, instead, sql)
         named = {"begins": window.start, "ends": window.end, "as_of": window.end}
