@@ -1,5 +1,4 @@
--- The leads behind a breached SLA, and the place of each among those of a group. Of lead_state, or of the ones that
--- lead_readings.sql has listed: store/metrics.py says which, and fills it in. Ends open, for a query to follow.
+-- The leads behind a breached SLA, and the place of each among those of a group. Follows lead_readings.sql, and ends open.
 -- The partner with most breaches comes first, five leads each at most, so that one partner cannot hide the rest.
 , breach as (
     select

@@ -36,7 +36,7 @@ tally as (
                 known_at)
         ) filter (where stands and not plain) as others,
         -- For the checks of the data: of which day the newest lead is, from which sources leads came, and whether some
-        -- were assigned at the same instant. As they stand now, which may be known later than the moment.
+        -- were assigned at the same instant. Of leads as they stand, amended since the moment or not.
         max(assigned_at) as told_at,
         min(source_system) as first_source,
         max(source_system) as last_source,
