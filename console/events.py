@@ -16,7 +16,7 @@ from console.keys import Sender
 from console.problems import MEDIA_TYPE, Problem, refused
 from console.settings import ConsoleSettings
 from models.base import Frozen
-from store.events import BATCH, ONE, Event, EventProblem, EventsRefused, State, TakenEvent, read_event, take
+from store.events import EventProblem, EventsRefused, Said, State, TakenEvent, read_batch, read_event, read_one, take
 from store.events.errors import shown
 from store.events.keys import Holder
 from store.events.terms import Source, Text
@@ -74,7 +74,7 @@ _ALWAYS: Final = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 
-# An enumeration's own look-up, and a model's, take several times as long, and a batch asks a thousand times.
+# An enumeration's own look-up takes several times as long, and a batch asks a thousand times.
 _NAMED: Final = itemgetter("id", "version")
 _STATES: Final = {state: state.value for state in State}
 
@@ -110,33 +110,33 @@ async def post_events(request: Request, sender: Sender) -> Response:
     return _answer(events, states)
 
 
-def _read(body: bytes, media: str, most: int) -> tuple[Event, ...]:
+def _read(body: bytes, media: str, most: int) -> tuple[Said, ...]:
     parsed = parse(body)
     if media == ONE_EVENT:
-        return (read_events(body, ONE),)
+        return (read_events(body, read_one),)
     if isinstance(parsed, list) and len(parsed) > most:
         told = f"The batch holds {len(parsed)} events; allowed: {most}"
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, told)
-    return read_events(body, BATCH)
+    return read_events(body, read_batch)
 
 
-def _refuse_other_sources(events: tuple[Event, ...], sender: Holder) -> None:
-    if set(map(itemgetter("source"), map(vars, events))) == {sender.source_system}:
+def _refuse_other_sources(events: tuple[Said, ...], sender: Holder) -> None:
+    if set(map(itemgetter("source"), events)) == {sender.source_system}:
         return
     others = [
-        EventProblem(event=index, field="source", found=shown(event.source), allowed=shown(sender.source_system))
+        EventProblem(event=index, field="source", found=shown(event["source"]), allowed=shown(sender.source_system))
         for index, event in enumerate(events)
-        if event.source != sender.source_system
+        if event["source"] != sender.source_system
     ]
     if others:
         told = f"The key is for {sender.source_system} alone; no event of this batch was taken"
         raise Problem(HTTPStatus.FORBIDDEN, told, others)
 
 
-def _answer(events: tuple[Event, ...], states: list[State]) -> Response:
+def _answer(events: tuple[Said, ...], states: list[State]) -> Response:
     told = [
         {"index": index, "id": id_, "version": version, "state": _STATES[state]}
-        for index, ((id_, version), state) in enumerate(zip(map(_NAMED, map(vars, events)), states, strict=True))
+        for index, ((id_, version), state) in enumerate(zip(map(_NAMED, events), states, strict=True))
     ]
     body = {"taken": len(states) - states.count(State.DUPLICATE), "events": told}
     return Response(to_json(body), media_type="application/json")

@@ -3,6 +3,7 @@
 from store.events.arrivals import State
 from store.events.errors import EventProblem, EventsConflict, EventsRefused
 from store.events.reading import TakenEvent, WaitingEvents, read_event, waiting_events
+from store.events.said import Said, read_batch, read_one
 from store.events.taking import settle_waiting, take
 from store.events.types import BATCH, EVENTS, ONE, Event
 
@@ -14,10 +15,13 @@ __all__ = [
     "EventProblem",
     "EventsConflict",
     "EventsRefused",
+    "Said",
     "State",
     "TakenEvent",
     "WaitingEvents",
+    "read_batch",
     "read_event",
+    "read_one",
     "settle_waiting",
     "take",
     "waiting_events",

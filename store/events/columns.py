@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
 
 SEPARATOR: Final = "\x1f"
 """Stands between values. No event can hold it: its texts have no control characters, and JSON escapes them."""
@@ -17,12 +17,21 @@ def joined(values: Iterable[str]) -> str:
     return SEPARATOR.join(values)
 
 
-def joined_or_null(values: Iterable[str | None]) -> str:
+def separate(text: str | None) -> list[str]:
+    """The values of a text that the database joined; it has none to join where there are no values."""
+    return [] if text is None else text.split(SEPARATOR)
+
+
+def joined_or_null(values: Sequence[str | None]) -> str:
     """The same for values that may be missing, and that may come from a file, which can hold any character."""
-    found = [NOTHING if one is None else one for one in values]
-    if found and found.count(NOTHING) == len(found):
-        # Beside longer columns, what is missing is read as NULL: no need to spell each.
-        return NOTHING
+    found: Sequence[str]
+    if None in values:
+        if values.count(None) == len(values):
+            # Beside longer columns, what is missing is read as NULL: no need to spell each.
+            return NOTHING
+        found = [NOTHING if one is None else one for one in values]
+    else:
+        found = cast(Sequence[str], values)
     text = SEPARATOR.join(found)
     if text.count(SEPARATOR) == len(found) - 1:
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from store.events.types import DATA
@@ -134,6 +135,11 @@ _PLAIN: Final = frozenset(BASES) - {FactKind.OPPORTUNITIES, FactKind.ENABLEMENT}
 _FILLED: Final = {kind: (tuple(base.fields), tuple(base.fields.values())) for kind, base in BASES.items()}
 
 
+_by_time: Final = attrgetter("at", "version", "event_id")
+_EVENT_ID: Final = attrgetter("event_id")
+_RETRACTED: Final = attrgetter("retracted")
+
+
 def fold(
     kind: FactKind, subject: str, known: Sequence[Happening], stored: Mapping[str, Any] | None = None
 ) -> tuple[Fact, ...] | None:
@@ -146,7 +152,9 @@ def fold(
     """
     base = BASES[kind]
     type_, column, key, _ = base
-    ordered = list(filter(_says_something, known if len(known) == 1 else sorted(in_force(known), key=_by_time)))
+    ordered = list(known) if len(known) == 1 else sorted(in_force(known), key=_by_time)
+    if any(map(_RETRACTED, ordered)):
+        ordered = list(filter(_says_something, ordered))
     state = _BLANK[kind].copy()
     begun = [one for one in ordered if one.type == type_]
     if begun:
@@ -185,6 +193,9 @@ def fold(
 
 def in_force(known: Iterable[Happening]) -> list[Happening]:
     """Of each event the highest version."""
+    known = list(known)
+    if len(set(map(_EVENT_ID, known))) == len(known):
+        return known
     newest: dict[str, Happening] = {}
     for one in known:
         other = newest.get(one.event_id)
@@ -201,10 +212,6 @@ def taken_back(known: Iterable[Happening]) -> bool:
 def _says_something(one: Happening) -> bool:
     """A reopening that was taken back has left a row, which may not vanish."""
     return not one.retracted or one.type == _REOPENED
-
-
-def _by_time(one: Happening) -> tuple[str, int, str]:
-    return one.at, one.version, one.event_id
 
 
 def _apply(state: Columns, one: Happening) -> None:

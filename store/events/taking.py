@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence, Set
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import asyncpg
 
 from store.events.arrivals import Arrival, Key, State, arrivals, happening, sort_out
-from store.events.columns import joined
+from store.events.columns import joined, separate
 from store.events.deadlines import LeadDeadlines
 from store.events.errors import EventProblem, EventsRefused, shown
 from store.events.folding import BASES, Fact, Happening, fold, taken_back
-from store.events.types import DATA, Event
+from store.events.said import Said
+from store.events.types import DATA
 from store.events.writing import Row, stored_rows, write_facts
 from store.intake.kinds import FactKind
 from store.pool import Connection
@@ -41,6 +44,7 @@ CLOCKS_DIFFER: Final = timedelta(days=1)
 
 _KINDS: Final = {kind.value: kind for kind in BASES}
 _TRIES: Final = 4
+_key: Final = partial(tuple.__new__, Key)
 _SHARED: Final = ""
 """Stands for the source of what all sources call by one name."""
 
@@ -70,7 +74,7 @@ class Wait(NamedTuple):
 Waits = dict[Key, "Wait | None"]
 
 
-async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence[Event], key_name: str) -> list[State]:
+async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence[Said], key_name: str) -> list[State]:
     """Take a batch of one source in one transaction; what became of each event.
 
     Raises:
@@ -129,8 +133,8 @@ async def _take(
     await _refuse_unknown(conn, fresh)
     waits = locked.waits
     if fresh:
-        moment = await _keep(conn, source, key_name, fresh)
         known = await _events(conn, locked, fresh)
+        moment = await _keep(conn, source, key_name, fresh)
         begun = locked.begun if hopeful else frozenset()
         waits = waits | await settle(conn, moment, known, locked.waits, fresh, begun)
         await _refuse_overcredited(conn, source, fresh)
@@ -187,20 +191,21 @@ async def lock(conn: Connection, keys: Iterable[Key]) -> Locked:
     waits: Waits = {}
     begun: set[Key] = set()
     for (source, kind), subjects in _grouped(keys):
-        new = {row[0] for row in await conn.fetch(_BEGIN, source, kind, joined(subjects))}
-        begun |= {Key(source, kind, subject) for subject in new}
-        there = [subject for subject in subjects if subject not in new]
+        new = separate(await conn.fetchval(_BEGIN, source, kind, joined(subjects)))
+        begun.update(map(_key, zip(repeat(source), repeat(kind), new)))
+        there = list(set(subjects).difference(new)) if new else subjects
+        waits.update(dict.fromkeys(map(_key, zip(repeat(source), repeat(kind), there))))
         for subject, type_, other in await conn.fetch(_LOCK, source, kind, joined(there)) if there else ():
-            waits[Key(source, kind, subject)] = Wait(type_, other) if type_ else None
+            waits[Key(source, kind, subject)] = Wait(type_, other)
     return Locked(dict.fromkeys(begun) | waits, frozenset(begun))
 
 
 def _grouped(keys: Iterable[Key]) -> list[tuple[tuple[str, str], list[str]]]:
-    """Subjects by source and kind, all of it in the one order of all writers."""
+    """Subjects by source and kind, these in the one order of all writers; the statements keep it among the subjects."""
     found: dict[tuple[str, str], list[str]] = {}
-    for source, kind, subject in sorted(set(keys)):
+    for source, kind, subject in set(keys):
         found.setdefault((source, kind), []).append(subject)
-    return list(found.items())
+    return sorted(found.items())
 
 
 async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Arrival]) -> datetime:
@@ -214,20 +219,26 @@ async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Ar
 
 
 async def _events(conn: Connection, locked: Locked, fresh: Sequence[Arrival]) -> dict[Key, list[Happening]]:
-    """All events known of the subjects that changed, and of those that may have waited for one of them."""
-    known: dict[Key, list[Happening]] = {}
-    for _, key, event, *_ in fresh:
-        known.setdefault(key, []).append(event)
-    waiting = {key for key, wait in locked.waits.items() if wait}
-    return known | await read_events(conn, (waiting | known.keys()) - locked.begun)
+    """All events of the subjects that change, those kept already and the fresh ones, and of those that may have waited
+    for one of them."""
+    changed = {one.key for one in fresh}
+    known = await read_events(conn, (changed | {key for key, wait in locked.waits.items() if wait}) - locked.begun)
+    for _, key, event, _, _ in fresh:
+        if key in known:
+            known[key].append(event)
+        else:
+            known[key] = [event]
+    return known
 
 
 async def read_events(conn: Connection, keys: Iterable[Key]) -> dict[Key, list[Happening]]:
-    """Every version of every event of these subjects."""
+    """Every version of every event of these subjects that has been kept."""
     found: dict[Key, list[Happening]] = {}
     for (source, kind), subjects in _grouped(keys):
+        of: dict[str, list[Happening]] = {}
         for subject, *event in await conn.fetch(_EVENTS_OF, source, kind, joined(subjects)):
-            found.setdefault(Key(source, kind, subject), []).append(happening(*event))
+            of.setdefault(subject, []).append(happening(*event))
+        found.update(zip(map(_key, zip(repeat(source), repeat(kind), of)), of.values(), strict=True))
     return found
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import GetPydanticSchema, StringConstraints, WithJsonSchema
 from pydantic_core import core_schema
@@ -31,6 +31,11 @@ _is_day, _is_instant, _is_money, _is_share, _is_month, _is_score = (
 )
 # What most systems send: whole seconds in UTC, whose one spelling is nearly their own.
 _is_utc = re.compile(rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-9]{{2}}:[0-9]{{2}}(?:Z|\+00:00)").fullmatch
+# A day that every month, or this one, has; the last of February has to be asked for.
+_COMMON_DAY = (
+    rf"{_YEARS}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+_COMMON_SECOND = rf"{_COMMON_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _MICROSECONDS = re.compile(r"(\.[0-9]{6})[0-9]+")
 # Nothing that a terminal, a log or PostgreSQL would not take.
 _ODD = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff"
@@ -66,6 +71,18 @@ def _month(value: Any) -> str:
     if not (isinstance(value, str) and _is_month(value)):
         raise ValueError("a month such as 2025-12")
     return f"{value}-01"
+
+
+def _spelled_out(value: str) -> str:
+    return f"{value[:-1]}+00:00"
+
+
+SPELLINGS: Final[dict[Callable[[Any], str], tuple[tuple[str, Callable[[str], str] | None], ...]]] = {
+    _instant: ((rf"^{_COMMON_SECOND}\+00:00$", None), (f"^{_COMMON_SECOND}Z$", _spelled_out)),
+    _day: ((f"^{_COMMON_DAY}$", None),),
+}
+"""By reader the texts of which it is known, by their letters alone, that the reader takes them, and what it makes of
+them; None: it returns them as they are."""
 
 
 def _money(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from store.events import BATCH, EventsRefused, State, settle_waiting, take, waiting_events
+from store.events import EventsRefused, State, read_batch, settle_waiting, take, waiting_events
 from store.intake.kinds import FactKind
 from tests.console.conftest import CHECKED, event
 
@@ -95,7 +95,7 @@ def story(source: str) -> list[dict[str, Any]]:
 
 
 def batch(events: list[dict[str, Any]]) -> Any:
-    return BATCH.validate_json(json.dumps(events))
+    return read_batch(json.dumps(events))
 
 
 async def facts(pool: asyncpg.Pool[asyncpg.Record], source: str) -> dict[str, list[str]]:

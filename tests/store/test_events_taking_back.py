@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
-from store.events import BATCH, EventsConflict, EventsRefused, State, take, waiting_events
+from store.events import EventsConflict, EventsRefused, State, read_batch, take, waiting_events
 from store.events.folding import BASES
 from store.events.reading import read_event
 from store.events.types import DATA
@@ -22,7 +22,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 async def send(pool: Pool, *events: dict[str, Any]) -> list[State]:
-    return await take(pool, "crm", BATCH.validate_json(json.dumps(events)), "key")
+    return await take(pool, "crm", read_batch(json.dumps(events)), "key")
 
 
 def again(one: dict[str, Any]) -> dict[str, Any]:
@@ -199,7 +199,7 @@ async def test_an_event_that_begins_a_fact_is_not_taken_back(pool: Pool) -> None
 
 def test_the_first_version_of_an_event_takes_nothing_back() -> None:
     with pytest.raises(ValueError, match="a version above 1"):
-        BATCH.validate_json(json.dumps([CONTACT | {"retracted": True}]))
+        read_batch(json.dumps([CONTACT | {"retracted": True}]))
 
 
 async def test_a_taking_back_and_a_correction_of_one_version_contradict_each_other(pool: Pool) -> None:
