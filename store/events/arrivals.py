@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -23,8 +23,6 @@ _ATTRIBUTES: Final = itemgetter("type", "time", "version", "id", "subject", "ret
 _KINDS: Final = {type_: kind.value for type_, (kind, _) in DATA.items()}
 _WRITERS: Final = {type_: None if data is Nothing else writer(data) for type_, (_, data) in DATA.items()}
 """What writes the data of each type; None: there are none."""
-
-_NOTHING: Final[dict[str, Any]] = {}
 
 
 class State(StrEnum):
@@ -175,7 +173,11 @@ def _contradiction(arrival: Arrival, seen: Known) -> EventProblem | None:
     )
 
 
-def happening(type_: str, at: datetime, version: int, event_id: str, data: str, retracted: bool) -> Happening:
-    """An event as it was kept."""
-    found: Mapping[str, Any] = _NOTHING if data == "{}" else from_json(data)
-    return Happening(type_, at.isoformat(), version, event_id, found, retracted)
+def happened(rows: Sequence[asyncpg.Record]) -> Iterator[tuple[str, Happening]]:
+    """Events as they were kept, each with its subject: rows of `events_of`."""
+    if not rows:
+        return iter(())
+    subjects, types, moments, versions, ids, said, retracted = zip(*rows, strict=True)
+    times = map(datetime.isoformat, moments)
+    data = from_json(f"[{','.join(said)}]")
+    return zip(subjects, map(_happening, zip(types, times, versions, ids, data, retracted, strict=True)), strict=True)

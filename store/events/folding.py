@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from store.events.types import DATA
@@ -132,12 +132,13 @@ _BLANK: Final[dict[FactKind, Columns]] = {kind: dict.fromkeys(names) for kind, n
 _PLAIN: Final = frozenset(BASES) - {FactKind.OPPORTUNITIES, FactKind.ENABLEMENT}
 """Kinds of which a fact that has only begun says what its first event does, and no more."""
 
-_FILLED: Final = {kind: (tuple(base.fields), tuple(base.fields.values())) for kind, base in BASES.items()}
+_FILLED: Final = {
+    kind: (tuple(base.fields), tuple(base.fields.values())) if base.renamed else None for kind, base in BASES.items()
+}
+"""Columns and the fields that they come from, of kinds where some are called otherwise."""
 
 
-_by_time: Final = attrgetter("at", "version", "event_id")
-_EVENT_ID: Final = attrgetter("event_id")
-_RETRACTED: Final = attrgetter("retracted")
+_by_time: Final = itemgetter(*map(Happening._fields.index, ("at", "version", "event_id")))
 
 
 def fold(
@@ -152,15 +153,15 @@ def fold(
     """
     base = BASES[kind]
     type_, column, key, _ = base
-    ordered = list(known) if len(known) == 1 else sorted(in_force(known), key=_by_time)
-    if any(map(_RETRACTED, ordered)):
+    ordered = known if len(known) == 1 else sorted(in_force(known), key=_by_time)
+    if any([one.retracted for one in ordered]):
         ordered = list(filter(_says_something, ordered))
     state = _BLANK[kind].copy()
     begun = [one for one in ordered if one.type == type_]
     if begun:
         last = begun[-1]
-        columns, fields = _FILLED[kind]
-        state.update(zip(columns, map(last.data.get, fields), strict=False))
+        filled = _FILLED[kind]
+        state.update(zip(filled[0], map(last.data.get, filled[1]), strict=True) if filled else last.data)
         if column:
             state[column] = last.at
         if key and state.get(key) is None:
@@ -194,7 +195,7 @@ def fold(
 def in_force(known: Iterable[Happening]) -> list[Happening]:
     """Of each event the highest version."""
     known = list(known)
-    if len(set(map(_EVENT_ID, known))) == len(known):
+    if len({one.event_id for one in known}) == len(known):
         return known
     newest: dict[str, Happening] = {}
     for one in known:
@@ -219,8 +220,10 @@ def _apply(state: Columns, one: Happening) -> None:
     if change.first and state[change.column] is not None:
         return
     state[change.column] = one.at
-    state.update((name, one.data.get(name)) for name in change.fields)
-    state.update(change.implied)
+    for name in change.fields:
+        state[name] = one.data.get(name)
+    if change.implied:
+        state.update(change.implied)
 
 
 def _not_before(begun: str, one: Happening) -> Happening:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from store.events.arrivals import Arrival, Key, State, arrivals, happening, sort_out
+from store.events.arrivals import Arrival, Key, State, arrivals, happened, sort_out
 from store.events.columns import joined, separate
 from store.events.deadlines import LeadDeadlines
 from store.events.errors import EventProblem, EventsRefused, shown
@@ -51,6 +51,7 @@ _SHARED: Final = ""
 _REQUEST_NAME: Final = "mdf-request-name"
 _REQUESTED: Final = BASES[FactKind.MDF_REQUESTS].type
 _ASSIGNED: Final = BASES[FactKind.LEADS].type
+_BEGINNINGS: Final = frozenset(base.type for base in BASES.values())
 _LAST: Final = frozenset(kind.value for kind in (FactKind.MDF_CLAIMS, FactKind.LEAD_PAUSES, FactKind.LEAD_EVENTS))
 """Kinds of which a fact may wait for another one."""
 
@@ -164,7 +165,8 @@ async def _lock_for(conn: Connection, source: str, batch: Sequence[Arrival]) -> 
         Key(source, FactKind.LEADS.value, data["lead_id"]) for one in related if "lead_id" in (data := one.event.data)
     }
     last = {one.key for one in related if one.key.kind in _LAST}
-    first = await lock(conn, keys - last | names | leads)
+    beginning = not _BEGINNINGS.isdisjoint(one.event.type for one in batch)
+    first = await lock(conn, keys - last | names | leads, beginning=beginning)
     # While what they wait for is locked, no other fact begins to wait for it.
     if requested:
         last |= {Key(*row) for row in await conn.fetch(_WAITING_FOR, _REQUESTED, list(requested))} - first.waits.keys()
@@ -173,7 +175,7 @@ async def _lock_for(conn: Connection, source: str, batch: Sequence[Arrival]) -> 
     if assigned:
         rows = await conn.fetch(_WAITING_FOR, _ASSIGNED, [key.subject for key in assigned])
         last |= {key for row in rows if (key := Key(*row)).source_system == source} - first.waits.keys()
-    return _both(first, await lock(conn, last)) if last else first
+    return _both(first, await lock(conn, last, beginning=beginning)) if last else first
 
 
 def _both(one: Locked, other: Locked) -> Locked:
@@ -186,12 +188,13 @@ def _request_of(one: Arrival) -> str | None:
     return one.event.data.get("request_id")
 
 
-async def lock(conn: Connection, keys: Iterable[Key]) -> Locked:
-    """Lock subjects until the transaction ends, also such as nobody has heard of yet."""
+async def lock(conn: Connection, keys: Iterable[Key], *, beginning: bool = False) -> Locked:
+    """Lock subjects until the transaction ends, also such as nobody has heard of yet; `beginning`: many of them may be.
+    """
     waits: Waits = {}
     begun: set[Key] = set()
     for (source, kind), subjects in _grouped(keys):
-        new = separate(await conn.fetchval(_BEGIN, source, kind, joined(subjects)))
+        new = separate(await conn.fetchval(_BEGIN, source, kind, joined(subjects), beginning))
         begun.update(map(_key, zip(repeat(source), repeat(kind), new)))
         there = list(set(subjects).difference(new)) if new else subjects
         waits.update(dict.fromkeys(map(_key, zip(repeat(source), repeat(kind), there))))
@@ -236,8 +239,11 @@ async def read_events(conn: Connection, keys: Iterable[Key]) -> dict[Key, list[H
     found: dict[Key, list[Happening]] = {}
     for (source, kind), subjects in _grouped(keys):
         of: dict[str, list[Happening]] = {}
-        for subject, *event in await conn.fetch(_EVENTS_OF, source, kind, joined(subjects)):
-            of.setdefault(subject, []).append(happening(*event))
+        for subject, event in happened(await conn.fetch(_EVENTS_OF, source, kind, joined(subjects))):
+            if subject in of:
+                of[subject].append(event)
+            else:
+                of[subject] = [event]
         found.update(zip(map(_key, zip(repeat(source), repeat(kind), of)), of.values(), strict=True))
     return found
 
@@ -254,22 +260,21 @@ async def settle(
 
     `begun` are subjects of which no row is thought to be there.
     """
-    folded: dict[Key, tuple[Fact, ...] | None] = {}
-    for key, events in known.items():
-        _, kind, subject = key
-        folded[key] = fold(_KINDS[kind], subject, events)
+    kinds = {key.kind for key in known}
+    folded = {key: fold(_KINDS[key.kind], key.subject, events) for key, events in known.items()}
     stored = await _with_stored(conn, known, [key for key, facts in folded.items() if facts is None])
     folded |= stored
     waits: Waits = {
         key: None if facts or taken_back(known[key]) else Wait(BASES[_KINDS[key.kind]].type, key.subject)
         for key, facts in folded.items()
     }
-    waits |= await _without_request(conn, folded) | await _without_lead(conn, folded)
+    if kinds & _LAST:
+        waits |= await _without_request(conn, folded) | await _without_lead(conn, folded)
     made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
     deadlines = LeadDeadlines(conn, moment, made)
     _refuse_without_deadline(await deadlines.fill(), fresh)
     there = known.keys() - begun | stored.keys()
-    await write_facts(conn, moment, made, {key.kind for key in known} - {key.kind for key in there})
+    await write_facts(conn, moment, made, kinds - {key.kind for key in there})
     await deadlines.settle()
     changed = [(key, wait) for key, wait in waits.items() if wait != before.get(key)]
     if changed:
@@ -366,6 +371,8 @@ async def _refuse_unknown(conn: Connection, fresh: Sequence[Arrival]) -> None:
                 names[field].add(name)
         if one.key.kind == FactKind.COMPLIANCE_RESULTS:
             checks.add((one.event.data["check_id"], one.event.data["check_version"]))
+    if not checks and not any(names.values()):
+        return
     rows = await conn.fetch(
         _UNKNOWN, *map(list, names.values()), [name for name, _ in checks], [version for _, version in checks]
     )

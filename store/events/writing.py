@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -63,8 +64,9 @@ async def write_facts(conn: Connection, moment: datetime, rows: Sequence[Row], n
 
 
 async def _write(conn: Connection, moment: datetime, kind: FactKind, rows: Sequence[Row], new: bool) -> None:
-    facts = [fact.columns for _, fact in rows]
-    columns = [joined_or_null(_texts(kind, name, [one[name] for one in facts])) for name in COLUMNS[kind]]
+    names = COLUMNS[kind]
+    values = zip(*map(itemgetter(*names), [fact.columns for _, fact in rows]), strict=True)
+    columns = [joined_or_null(_texts(kind, name, column)) for name, column in zip(names, values, strict=True)]
     sources, ids = joined([source for source, _ in rows]), joined([fact.source_id for _, fact in rows])
     try:
         await conn.execute(insert(kind) if new else upsert(kind), moment, sources, ids, *columns)
