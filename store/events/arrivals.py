@@ -95,8 +95,7 @@ _arrival: Final = partial(tuple.__new__, Arrival)
 
 
 def _text(type_: str, said: dict[str, Any]) -> str:
-    """The data in the order of their model's fields, each value in its one spelling: the same thing has the same text.
-    """
+    """The data in the order of their model's fields, each value in its one spelling: the same has the same text."""
     write = _WRITERS[type_]
     return "{}" if write is None else write(said, exclude_none=True).decode()
 

@@ -189,8 +189,7 @@ def _request_of(one: Arrival) -> str | None:
 
 
 async def lock(conn: Connection, keys: Iterable[Key], *, beginning: bool = False) -> Locked:
-    """Lock subjects until the transaction ends, also such as nobody has heard of yet; `beginning`: many of them may be.
-    """
+    """Lock subjects until the transaction ends, also such as nobody has heard of; `beginning`: many may be such."""
     waits: Waits = {}
     begun: set[Key] = set()
     for (source, kind), subjects in _grouped(keys):
@@ -204,11 +203,11 @@ async def lock(conn: Connection, keys: Iterable[Key], *, beginning: bool = False
 
 
 def _grouped(keys: Iterable[Key]) -> list[tuple[tuple[str, str], list[str]]]:
-    """Subjects by source and kind, these in the one order of all writers; the statements keep it among the subjects."""
+    """Subjects by source and kind, all of it in the one order of all writers."""
     found: dict[tuple[str, str], list[str]] = {}
     for source, kind, subject in set(keys):
         found.setdefault((source, kind), []).append(subject)
-    return sorted(found.items())
+    return [(of, sorted(subjects)) for of, subjects in sorted(found.items())]
 
 
 async def _keep(conn: Connection, source: str, key_name: str, fresh: Sequence[Arrival]) -> datetime:
