@@ -57,3 +57,20 @@ async def test_what_nobody_knew_is_inserted_and_no_trigger_looks_for_changes(
     began = [event("lead.assigned", f"L{number}", HOURS[1], partner_id="P1") for number in range(3)]
     assert await take(pool, "crm", batch(began), "key") == [State.NEW] * 3
     assert await pool.fetchval("select count(*) from lead") == 3
+
+
+async def test_of_changes_in_one_batch_some_are_of_facts_nobody_had_heard_of(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """A batch that begins nothing counts first whether all are there: one that is not is written and waits."""
+    await pool.execute(CHECKED)
+    assert await take(pool, "crm", batch([event("lead.assigned", "L1", HOURS[1], partner_id="P1")]), "key")
+    contacts = [event("lead.contacted", name, HOURS[3]) for name in ("L2", "L1")]
+    assert await take(pool, "crm", batch(contacts), "key") == [State.WAITING, State.NEW]
+    assert await pool.fetch("select subject from fact_subject order by 1") == [("L1",), ("L2",)]
+    assert await take(pool, "crm", batch(contacts), "key") == [State.DUPLICATE] * 2
+    more = [event("lead.contacted", name, HOURS[2], id=f"sooner {name}") for name in ("L2", "L1")]
+    assert await take(pool, "crm", batch(more), "key") == [State.WAITING, State.NEW]
+    assert await take(pool, "crm", batch([event("lead.assigned", "L2", HOURS[1], partner_id="P1")]), "key")
+    rows = await pool.fetch("select source_id, first_contact_at from lead order by 1")
+    assert [tuple(row) for row in rows] == [("L1", clock(2, 2)), ("L2", clock(2, 2))]
