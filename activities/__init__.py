@@ -40,7 +40,7 @@ def workflow_activities(
     `trust` is where the keys of signed decisions are, `public_url` where the links in letters lead, `signer` signs the
     decision log."""
     delivery = Delivery(pool, channels, public_url)
-    effects = EffectActivities(pool, client, watch, signer)
+    effects = EffectActivities(pool, client, watch, signer, delivery)
     metrics = MetricActivities(pool)
     notices = NoticeActivities(pool, delivery)
     reviewing = ReviewActivities(pool)
@@ -53,6 +53,7 @@ def workflow_activities(
         KeyActivities(trust or Trust()).decision_keys,
         metrics.fetch_metrics,
         metrics.assess_thresholds,
+        metrics.look_at_metrics,
         notices.notify_owners,
         reviewing.keep_record,
         reviewing.review_rollout,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import asyncpg
+import structlog
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.checkpoints import LogSigner, at_turn
+from activities.delivery import Delivery
 from activities.errors import another_plan, borrowed, named_errors, unknown_partners, unknown_rollout
 from activities.exporting import given_to
 from models.names import WAKE, WATCH, rollout_workflow_id, shard_of, watch_workflow_id
@@ -26,11 +29,18 @@ from models.work import (
     StandingBrief,
     WatchInput,
 )
-from store import enrolments, log, notices, rollouts, seeds
+from store import enrolments, notices, rollouts, seeds
+from store import log as decision_log
 from store.pool import Connection
+
+log = structlog.get_logger(__name__)
 
 ANSWER = timedelta(seconds=5)
 """Longest wait for Temporal's answer."""
+
+LETTERS_WITHIN = timedelta(seconds=3)
+"""Time in which letters are taken up right after they are recorded; what is left over goes out with the watch's next
+look."""
 
 
 class EffectActivities:
@@ -42,8 +52,10 @@ class EffectActivities:
         client: Client,
         watch: WatchInput | None = None,
         signer: LogSigner | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         self._pool = pool
+        self._delivery = delivery
         self._client = client
         self._watch = watch or WatchInput()
         self._signer = signer
@@ -100,15 +112,29 @@ class EffectActivities:
         """Append to the decision log, update the standing and queue the letters about it, all or nothing; returns how
         many entries are new. A turn of the rollout is signed along, where that can be done.
 
+        Letters that are to be delivered go out once that stands. Nothing that happens then makes the record fail: a
+        letter that a channel did not take lies in the outbox, and goes out with the watch's next look.
+
         Key: rollout, chain, sequence.
         """
         async with borrowed(self._pool) as conn, conn.transaction():
-            return await record(conn, request, self._signer)
+            new = await record(conn, request, self._signer)
+        if request.deliver and request.notices and self._delivery is not None:
+            await self._deliver(self._delivery, [one.notice_id for one in request.notices])
+        return new
+
+    async def _deliver(self, delivery: Delivery, notice_ids: Sequence[str]) -> None:
+        try:
+            await delivery.deliver(notice_ids, LETTERS_WITHIN)
+        except Exception as problem:
+            log.warning(
+                "letters left for later", letters=len(notice_ids), problem=f"{type(problem).__name__}: {problem}"
+            )
 
 
 async def record(conn: Connection, request: RecordRequest, signer: LogSigner | None = None) -> int:
     """Append to the log and update the standing; to be called in a transaction."""
-    new = await log.append(conn, request.key, request.run_id or request.key.chain_id, request.entries)
+    new = await decision_log.append(conn, request.key, request.run_id or request.key.chain_id, request.entries)
     last = max((entry.sequence for entry in request.entries), default=0)
     if request.standing is None:
         await rollouts.keep_standing(conn, request.key, last)

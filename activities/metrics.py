@@ -1,4 +1,4 @@
-"""fetch_metrics and assess_thresholds: what was measured, and what it means."""
+"""fetch_metrics and assess_thresholds: what was measured, and what it means; look_at_metrics is both in one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from activities.measuring import NO_VALUES, NOTHING_ALONE, WATCH, keep_judgement
 from activities.weighing import weigh, whom_to_compare, without_what_is_untrusted
 from judgement.assessment import summary_of
 from judgement.quality import asked_of_cohorts
-from models.brief import AssessmentBrief, SnapshotBrief
+from models.brief import AssessmentBrief, LookBrief, SnapshotBrief
 from models.evidence import Assessment, Snapshot
 from models.metric import MetricName
 from models.plan import RolloutPlan
-from models.work import Answer, AssessRequest, FetchRequest, RolloutKey
+from models.work import Answer, AssessRequest, FetchRequest, LookRequest, RolloutKey
 from store import enrolments, evidence, rollouts
 
 BASELINE = "baseline"
@@ -90,6 +90,17 @@ class MetricActivities:
             await keep_judgement(conn, request.key, request.phase, assessment)
         said = summary_of(assessment)
         return AssessmentBrief.of(said, table=request.table) if request.brief or request.table else said
+
+    @activity.defn
+    async def look_at_metrics(self, request: LookRequest) -> LookBrief:
+        """Measure, keep, and judge what was kept: one after the other, each as if it were asked for by itself. One that
+        is tried again measures again, and finds the same unless facts have come.
+
+        Key: those of `fetch_metrics` and `assess_thresholds`.
+        """
+        found = await self.fetch_metrics(request.measuring())
+        judged = await self.assess_thresholds(request.judging(found.digest))
+        return LookBrief.of(judged if isinstance(judged, AssessmentBrief) else AssessmentBrief.of(judged, table=True))
 
 
 def _windows(key: RolloutKey, plan: RolloutPlan | None) -> dict[MetricName, timedelta]:

@@ -225,6 +225,64 @@ class AssessmentBrief(Lean):
         )
 
 
+class LookBrief(Lean):
+    """What a look came to, as one table: `metrics` names its rows and `columns` what stands in each, once for all
+    cohorts; a cohort has a row for each metric, None for one of which there is more to be said in `met` or `others`.
+
+    As of when it was is in the request, and from which snapshot in the evidence that `digest` names.
+    """
+
+    digest: str
+    metrics: tuple[MetricName, ...] = ()
+    columns: tuple[str, ...] = MetRow._fields
+    cohorts: dict[str, tuple[MetRow | None, ...]] = {}
+    met: dict[str, tuple[MetBrief, ...]] = {}
+    others: tuple[MetricAssessment, ...] = ()
+    stop: tuple[StopTrigger, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _what_is_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The columns always: a reader does not know them by heart."""
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value or name == "columns"}
+
+    @field_serializer("others", when_used="json")
+    def _what_they_say(self, others: tuple[MetricAssessment, ...]) -> list[dict[str, Any]]:
+        return [one.model_dump(mode="json", exclude_defaults=True) for one in others]
+
+    @classmethod
+    def of(cls, brief: AssessmentBrief) -> LookBrief:
+        """The same as a table for all cohorts.
+
+        Args:
+            brief: with tables.
+        """
+        metrics = tuple(dict.fromkeys(metric for rows in brief.rows.values() for metric in rows))
+        return cls(
+            digest=brief.digest,
+            metrics=metrics,
+            cohorts={name: tuple(rows.get(metric) for metric in metrics) for name, rows in brief.rows.items()},
+            met=brief.met,
+            others=brief.others,
+            stop=brief.stop,
+        )
+
+    def at_length(self, as_of: Instant) -> AssessmentBrief:
+        """The same by cohort and metric."""
+        return AssessmentBrief(
+            digest=self.digest,
+            as_of=as_of,
+            columns=self.columns,
+            rows={
+                name: {metric: row for metric, row in zip(self.metrics, rows, strict=True) if row is not None}
+                for name, rows in self.cohorts.items()
+            },
+            met=self.met,
+            others=self.others,
+            stop=self.stop,
+        )
+
+
 def _reading(one: CohortReading) -> ReadingBrief:
     return ReadingBrief(
         metric=one.metric,

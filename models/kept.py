@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from models.base import Frozen
 from models.log import EntryKind, LogEntry
-from models.work import RolloutKey
+from models.work import Asked
 
 INDEX = "files.json"
 """The list of what is kept: each file's path and sha256 (hex), in canonical form. Its own digest covers all of them."""
@@ -23,11 +23,10 @@ READINGS = "readings.json"
 _HEX = r"^[0-9a-f]{64}$"
 
 
-class KeepRequest(Frozen):
+class KeepRequest(Asked):
     """Keep the record and the draft of a rollout that is about to end, made of its log up to an entry. Key: rollout,
     chain and that entry."""
 
-    key: RolloutKey
     entries: int
 
 

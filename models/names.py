@@ -17,6 +17,9 @@ DEPLOYMENT = "partner-rollouts"
 EFFECTS = "-effects"
 
 
+_ROLLOUTS = "rollout/"
+
+
 def effects_queue(queue: str) -> str:
     """The queue of what enrols and withdraws partners, beside the queue of workflows and everything else."""
     return queue + EFFECTS
@@ -34,4 +37,9 @@ def shard_of(rollout_id: str, shards: int) -> int:
 
 def rollout_workflow_id(plan_id: str) -> str:
     """The workflow id of a plan's rollout: the business key."""
-    return f"rollout/{plan_id}"
+    return f"{_ROLLOUTS}{plan_id}"
+
+
+def rollout_of(workflow_id: str) -> str | None:
+    """Whose workflow id it is; None for one that is no rollout's."""
+    return workflow_id.removeprefix(_ROLLOUTS) if workflow_id.startswith(_ROLLOUTS) else None

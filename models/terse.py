@@ -1,8 +1,9 @@
 """The entries and letters of a record as a history has them: what the same record has said already is not said again.
 
-An entry without `at`, `programme_at` or `phase` is of the moment, or in the phase, of the one before it. Verdicts that
-are all the same are said once, of these cohorts and those metrics. A letter names the entry that it is `about`, and is
-of that entry's moment, gate and evidence; whoever it is for must act, unless it says otherwise.
+An entry without `at`, `programme_at` or `phase` is of the moment, or in the phase, of the one before it, and one
+without `sequence` is the next; `evidence_of` is the number of an entry above that names the same evidence. Verdicts
+that are all the same are said once, of these cohorts and those metrics. A letter names the entry that it is `about`,
+and is of that entry's moment, gate and evidence; whoever it is for must act, unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -20,12 +21,30 @@ SHARED = ("programme_at", "gate", "evidence_digest")
 
 VERDICTS, ALL = "verdicts", "all"
 
+EVIDENCE, EVIDENCE_OF = "evidence_digest", "evidence_of"
+"""What names the evidence of an entry, and what names an entry above with the same; no entry has a field of that name,
+so that nothing that somebody sent can be taken for it."""
 
-def entries_in_short(entries: Sequence[Json]) -> list[Json]:
-    """Entries as JSON, without what stands in the one before."""
+
+def entries_in_short(entries: Sequence[Json], *, counted: bool = True) -> list[Json]:
+    """Entries as JSON, without what stands in the one before.
+
+    Args:
+        counted: without its number, and the evidence by the entry that names it first. False for a run from before.
+    """
     found, before = [], dict[str, Any]()
+    first = dict[str, Any]()
     for entry in entries:
         said = {name: value for name, value in entry.items() if name not in CARRIED or before.get(name) != value}
+        if counted:
+            if before and entry["sequence"] == before["sequence"] + 1:
+                del said["sequence"]
+            evidence = entry.get(EVIDENCE)
+            if evidence in first:
+                said = {EVIDENCE_OF if name == EVIDENCE else name: value for name, value in said.items()}
+                said[EVIDENCE_OF] = first[evidence]
+            elif evidence is not None:
+                first[evidence] = entry["sequence"]
         detail = entry.get("detail")
         if isinstance(detail, dict) and isinstance(detail.get(VERDICTS), dict):
             said["detail"] = {**detail, VERDICTS: _grouped(detail[VERDICTS])}
@@ -38,17 +57,36 @@ def entries_in_full(entries: Sequence[Any]) -> list[Any]:
     """The same entries with all that belongs to them; those that say it themselves, and what is none, as they are."""
     found: list[Any] = []
     before: Json = {}
+    known: dict[int, Any] = {}
     for said in entries:
         if not isinstance(said, dict):
             found.append(said)
             continue
-        entry = {**{name: before[name] for name in CARRIED if name in before}, **said}
+        entry = _counted({**{name: before[name] for name in CARRIED if name in before}, **said}, before, known)
         detail = entry.get("detail")
         if isinstance(detail, dict) and VERDICTS in detail:
             entry["detail"] = {**detail, VERDICTS: _each(detail[VERDICTS])}
         found.append(entry)
         before = entry
     return found
+
+
+def _counted(entry: Json, before: Json, known: dict[int, Any]) -> Json:
+    """An entry with its number, and the evidence that an entry above names; as it is where there is none such.
+
+    Args:
+        known: what the entries above name, by their number; this one is added.
+    """
+    number = before.get("sequence")
+    if "sequence" not in entry and isinstance(number, int):
+        entry = {"sequence": number + 1, **entry}
+    place = entry.get(EVIDENCE_OF)
+    if isinstance(place, int) and place in known:
+        entry = {EVIDENCE if name == EVIDENCE_OF else name: value for name, value in entry.items()}
+        entry[EVIDENCE] = known[place]
+    if isinstance(entry.get("sequence"), int) and EVIDENCE in entry:
+        known[entry["sequence"]] = entry[EVIDENCE]
+    return entry
 
 
 def _grouped(verdicts: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 from pydantic_core import to_json
@@ -60,6 +60,21 @@ class RolloutKey(Frozen):
     chain_id: str
 
 
+ITS_OWN = RolloutKey(rollout_id="", chain_id="")
+"""Stands in a request of the rollout in whose history it stands, in the first run of its chain: Temporal says which."""
+
+
+class Asked(Lean):
+    """A request of a rollout. `ITS_OWN` is not written: whoever carries the request out puts the key in its place, and
+    who does not finds no such rollout."""
+
+    key: RolloutKey = ITS_OWN
+
+    def of(self, key: RolloutKey) -> Self:
+        """The same request of this rollout."""
+        return self.model_copy(update={"key": key})
+
+
 def _head(key: RolloutKey) -> str:
     return notice_head(key.rollout_id, key.chain_id)
 
@@ -68,14 +83,13 @@ def _written(entries: Sequence[LogEntry]) -> list[dict[str, Any]]:
     return [one.model_dump(mode="json", exclude_defaults=True) for one in entries]
 
 
-class OpenRequest(Lean):
+class OpenRequest(Asked):
     """Register a rollout in the store so that the watch and the lists see it. Key: rollout and chain.
 
     Without a plan it is the one under `plan_digest` that the chain began with: the first event of its first run.
     `short_words`: it reads the watch's `DailyWord`.
     """
 
-    key: RolloutKey
     plan: RolloutPlan | None = None
     plan_digest: str
     clock: ProgrammeClock
@@ -89,19 +103,16 @@ class OpenResult(Frozen):
     watch: WatchKey
 
 
-class KeysRequest(Frozen):
+class KeysRequest(Asked):
     """Whose signatures count now, as far as whoever answers was told. Nothing changes by it."""
 
-    key: RolloutKey
 
-
-class ResolveRequest(Lean):
+class ResolveRequest(Asked):
     """Resolve the plan's cohorts as of a moment and freeze them. Key: rollout, chain and cohort.
 
     `brief` asks for names and sizes; a rollout of the first release expects the members.
     """
 
-    key: RolloutKey
     specs: tuple[CohortSpec, ...]
     as_of: Instant
     brief: bool = False
@@ -124,14 +135,13 @@ class Answer(StrEnum):
     DIGEST = "digest"
 
 
-class FetchRequest(Lean):
+class FetchRequest(Asked):
     """Measure metrics of cohorts as of a moment. `windows` gives each metric's length; without, it is the plan's.
 
     Cohorts are named, their members are those in the store under `cohorts_digest`; a rollout of the first release
     sends the members. Key: the digest of what was read, so that a repeated read of the same facts is the same evidence.
     """
 
-    key: RolloutKey
     purpose: str
     as_of: Instant
     cohorts: tuple[str | CohortMembers, ...]
@@ -140,7 +150,7 @@ class FetchRequest(Lean):
     answer: Answer = Answer.SUMMARY
 
 
-class AssessRequest(Lean):
+class AssessRequest(Asked):
     """Judge a snapshot in the store against the plan in the store. `tolerance_since` starts the count of
     breaches. Key: the digests of snapshot and plan, and `tolerance_since`.
 
@@ -150,7 +160,6 @@ class AssessRequest(Lean):
     has measured, and says how old it may be.
     """
 
-    key: RolloutKey
     snapshot_digest: str
     plan_digest: str
     phase: str
@@ -160,6 +169,44 @@ class AssessRequest(Lean):
     brief: bool = False
     table: bool = False
     not_before: Instant | None = None
+
+
+class LookRequest(Asked):
+    """Measure cohorts as of a moment, and judge what is found: `FetchRequest` and `AssessRequest` in one, for a rollout
+    that names its cohorts. What is met is answered as a table. Key: that of either.
+    """
+
+    purpose: str
+    as_of: Instant
+    cohorts: tuple[str, ...]
+    cohorts_digest: str
+    plan_digest: str
+    phase: str
+    tolerance_since: Instant
+    baselines_from: str | None = None
+
+    def measuring(self) -> FetchRequest:
+        """What is to be measured."""
+        return FetchRequest(
+            key=self.key,
+            purpose=self.purpose,
+            as_of=self.as_of,
+            cohorts=self.cohorts,
+            cohorts_digest=self.cohorts_digest,
+            answer=Answer.DIGEST,
+        )
+
+    def judging(self, snapshot_digest: str) -> AssessRequest:
+        """What is to be judged, once it has been measured."""
+        return AssessRequest(
+            key=self.key,
+            snapshot_digest=snapshot_digest,
+            plan_digest=self.plan_digest,
+            phase=self.phase,
+            tolerance_since=self.tolerance_since,
+            baselines_from=self.baselines_from,
+            table=True,
+        )
 
 
 class EnrolResult(Frozen):
@@ -206,24 +253,37 @@ class StandingBrief(Lean):
     delegations: tuple[Delegation, ...] = ()
 
 
-class RecordRequest(Lean):
+class RecordRequest(Asked):
     """Append entries to the decision log, update the standing, and put the letters about them into the outbox. Key:
     rollout, chain and sequence; of letters the notice id and the contact. Without `run_id` it is of the chain's first
-    run; without a standing the rollout stands as the record before says. `once`: it is written as `models/terse.py` has
-    it; read is either.
+    run; without a standing the rollout stands as the record before says. `deliver`: the letters go to the channels as
+    soon as they are written. `once`, and `counted` on top of it: it is written as `models/terse.py` has it; read is
+    any.
     """
 
-    key: RolloutKey
     run_id: str | None = None
     entries: tuple[LogEntry, ...]
     standing: StandingBrief | Standing | None = None
     notices: tuple[Notice, ...] = ()
+    deliver: bool = False
     once: bool = Field(default=False, exclude=True)
+    counted: bool = Field(default=False, exclude=True)
+
+    def of(self, key: RolloutKey) -> Self:
+        """The same of this rollout, and so are its letters."""
+        mine, its = _head(self.key), _head(key)
+        notices = tuple(
+            one.model_copy(update={"notice_id": its + one.notice_id.removeprefix(mine)})
+            if one.notice_id.startswith(mine)
+            else one
+            for one in self.notices
+        )
+        return self.model_copy(update={"key": key, "notices": notices})
 
     @field_serializer("entries", when_used="json")
     def _what_they_say(self, entries: tuple[LogEntry, ...]) -> list[dict[str, Any]]:
         """Without what is left open in an entry, which is most of it."""
-        return entries_in_short(_written(entries)) if self.once else _written(entries)
+        return entries_in_short(_written(entries), counted=self.counted) if self.once else _written(entries)
 
     @field_serializer("notices", when_used="json")
     def _what_is_written(self, notices: tuple[Notice, ...]) -> list[dict[str, Any]]:
@@ -246,7 +306,7 @@ class RecordRequest(Lean):
         return tuple(Notice.model_validate_json(to_json(one)) for one in full)
 
 
-class EnrolRequest(Lean):
+class EnrolRequest(Asked):
     """Make the change real for a cohort, or take it back. Key: rollout, chain, phase, wave and partner.
 
     Cohorts are named as in `FetchRequest`. `record` is what has to stand in the log before anybody is enrolled: it is
@@ -254,7 +314,6 @@ class EnrolRequest(Lean):
     are signed: whoever carries it out looks at them itself.
     """
 
-    key: RolloutKey
     phase: str
     wave: int | None = None
     cohort: str | CohortMembers
@@ -263,6 +322,10 @@ class EnrolRequest(Lean):
     fate: Fate = Fate.KEEP
     record: RecordRequest | None = None
     proofs: Proofs | None = None
+
+    def of(self, key: RolloutKey) -> Self:
+        """The same of this rollout, and so is what it takes along."""
+        return self.model_copy(update={"key": key, "record": self.record.of(key) if self.record else None})
 
     @field_serializer("record", when_used="json")
     def _without_its_key(self, record: RecordRequest | None) -> dict[str, Any] | None:
@@ -277,20 +340,18 @@ class EnrolRequest(Lean):
         return RecordRequest.model_validate_json(to_json({"key": info.data["key"], **given}))
 
 
-class NotifyRequest(Frozen):
+class NotifyRequest(Asked):
     """Deliver notices to the owners who hold the roles. Those that are in the outbox since the record of what they are
     about are named by their id, which may leave out the rollout and the chain; the others are queued. Key: the notice
     id."""
 
-    key: RolloutKey
     notices: tuple[str | Notice, ...]
 
 
-class ExportRequest(Lean):
+class ExportRequest(Asked):
     """Keep Temporal's history of a run, and of those before it in the chain; without `run_id` of the chain's first run.
     Key: rollout, chain and run."""
 
-    key: RolloutKey
     run_id: str | None = None
 
 
@@ -307,10 +368,9 @@ class ExportResult(Lean):
     missing_run: str | None = None
 
 
-class ReviewRequest(Frozen):
+class ReviewRequest(Asked):
     """Review a rollout that is about to end, by its log up to an entry. Key: the digest of the review."""
 
-    key: RolloutKey
     entries: int
 
 

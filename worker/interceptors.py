@@ -23,6 +23,9 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from models.names import rollout_of
+from models.work import ITS_OWN, Asked, RolloutKey
+
 
 class RefusalInterceptor(Interceptor):
     """Keeps a signal from failing or wedging a rollout, whatever it carries."""
@@ -100,6 +103,29 @@ class _Context(ActivityInboundInterceptor):
             attempt=info.attempt,
         ):
             return await super().execute_activity(input)
+
+
+class OwnInterceptor(Interceptor):
+    """Says of which rollout a request is that does not say it itself: that of the workflow which asks, in this run."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Own(next)
+
+
+class _Own(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        input.args = [_known(one) for one in input.args]
+        return await super().execute_activity(input)
+
+
+def _known(request: Any) -> Any:
+    info = activity.info()
+    if not isinstance(request, Asked) or request.key != ITS_OWN or info.workflow_id is None:
+        return request
+    rollout_id, chain_id = rollout_of(info.workflow_id), info.workflow_run_id
+    if rollout_id is None or chain_id is None:
+        return request
+    return request.of(RolloutKey(rollout_id=rollout_id, chain_id=chain_id))
 
 
 BEAT = timedelta(seconds=1)

@@ -12,7 +12,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 from models.names import EFFECTS
 from worker.converter import SHARED_CONVERTER
-from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, RefusalInterceptor
+from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, OwnInterceptor, RefusalInterceptor
 from worker.lookahead import SteadyRunner
 from workflows.rollout import PartnerRollout
 from workflows.watch import PartnerWatch
@@ -49,7 +49,7 @@ def rollouts_plugin() -> SimplePlugin:
     return RolloutsPlugin(
         "partner-rollouts",
         data_converter=SHARED_CONVERTER,
-        interceptors=[RefusalInterceptor(), ContextInterceptor(), HeartbeatInterceptor()],
+        interceptors=[RefusalInterceptor(), ContextInterceptor(), HeartbeatInterceptor(), OwnInterceptor()],
         workflows=list(WORKFLOWS),
         workflow_runner=_sandboxed,
     )

@@ -9,7 +9,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from models.kept import KeepRequest, KeepResult
-    from models.work import ExportRequest, ExportResult, ReviewRequest, ReviewResult, RolloutKey
+    from models.names import rollout_workflow_id
+    from models.work import ITS_OWN, Asked, ExportRequest, ExportResult, ReviewRequest, ReviewResult, RolloutKey
     from workflows.closing import exported, record_kept, reviewed
     from workflows.journal import Now
     from workflows.operations import Operations
@@ -26,6 +27,13 @@ class Leaving(Operations):
 
     def _now(self) -> Now:
         raise NotImplementedError
+
+    def _sent(self, request: Asked) -> Asked:
+        """A request as it stands in the history: that of a rollout's first run is the rollout's own, and does not say
+        so. A later run says it: by Temporal's word it would be of another chain."""
+        info, state = workflow.info(), self._state
+        own = info.run_id == state.chain_id and info.workflow_id == rollout_workflow_id(state.plan.id)
+        return request.of(ITS_OWN) if self._fewer and own else request
 
     async def _export(self, step: Step) -> None:
         run_id = workflow.info().run_id
@@ -50,10 +58,10 @@ class Leaving(Operations):
             now = self._now()
             self._state = record_kept(done(self._state, step, now), result, now)
 
-    async def _aside(self, name: str, request: Any, result: Any, summary: str) -> Any:
+    async def _aside(self, name: str, request: Asked, result: Any, summary: str) -> Any:
         """What an activity comes to, None where something became due that protects. The activity may go on then: it is
         idempotent."""
-        task = workflow.start_activity(name, request, result_type=result, summary=summary, **EXPORTING)
+        task = workflow.start_activity(name, self._sent(request), result_type=result, summary=summary, **EXPORTING)
         await workflow.wait_condition(lambda: task.done() or protects(self._state, self._now()))
         if task.done():
             return await task

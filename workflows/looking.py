@@ -10,18 +10,22 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from models.brief import AssessmentBrief, SnapshotBrief
+    from models.brief import AssessmentBrief, LookBrief, SnapshotBrief
     from models.evidence import Assessment, Snapshot
-    from models.work import Answer, AssessRequest, FetchRequest, RolloutKey
+    from models.work import Answer, Asked, AssessRequest, FetchRequest, LookRequest, RolloutKey
     from workflows.course import watched
     from workflows.leaving import Leaving
     from workflows.looks import ALL, Answered, answers
     from workflows.marks import EACH, HERE, MEANWHILE, WORD
-    from workflows.patience import ACTIVITY, LISTENING, LISTENING_HERE, MEASURING
+    from workflows.patience import ACTIVITY, LISTENING, LISTENING_HERE, LOOKING, MEASURING
     from workflows.phases import assessed
     from workflows.step import Step, done
     from workflows.wire import baselines_from, named
     from workflows.word import borne_out, not_before, takes_words
+
+
+NOT_SAID = ""
+"""In place of the digest of a snapshot that is named in the evidence."""
 
 
 class Looking(Leaving):
@@ -33,9 +37,11 @@ class Looking(Leaving):
         return RolloutKey(rollout_id=self._state.plan.id, chain_id=self._state.chain_id)
 
     async def _call(
-        self, name: str, request: Any, result: Any, summary: str, options: Mapping[str, Any] = ACTIVITY
+        self, name: str, request: Asked, result: Any, summary: str, options: Mapping[str, Any] = ACTIVITY
     ) -> Any:
-        return await workflow.execute_activity(name, request, result_type=result, summary=summary, **options)
+        return await workflow.execute_activity(
+            name, self._sent(request), result_type=result, summary=summary, **options
+        )
 
     async def _assess(self, step: Step) -> None:
         """Measure, then judge: both results stand in the history, with the digests of the full evidence."""
@@ -47,6 +53,10 @@ class Looking(Leaving):
             await self._listen(step, word)
             return
         self._listened = False
+        # One that has failed is done in two parts, each of which has as much time as both together.
+        if self._fewer and self._state.cohorts_digest is not None and step.kind.value not in self._state.failures:
+            await self._look(step, self._state.cohorts_digest)
+            return
         state = self._state
         request = FetchRequest(
             key=self._key(),
@@ -74,6 +84,25 @@ class Looking(Leaving):
         answered = self._answers(request.as_of)
         self._state = assessed(done(self._state, step, now), whole, step.about, now, answered=answered)
 
+    async def _look(self, step: Step, cohorts_digest: str) -> None:
+        """Both in one activity. The digest of the evidence covers that of what was measured."""
+        state, now = self._state, self._now()
+        request = LookRequest(
+            key=self._key(),
+            purpose=step.about,
+            as_of=now.programme,
+            cohorts=tuple(one.name for one in watched(state)),
+            cohorts_digest=cohorts_digest,
+            plan_digest=state.plan_digest,
+            phase=state.phase.value,
+            tolerance_since=state.tolerance_since or now.programme,
+            baselines_from=baselines_from(state),
+        )
+        found: LookBrief = await self._call("look_at_metrics", request, LookBrief, f"look: {step.about}", LOOKING)
+        whole = found.at_length(request.as_of).against(self._state.plan, NOT_SAID)
+        now, answered = self._now(), self._answers(request.as_of)
+        self._state = assessed(done(self._state, step, now), whole, step.about, now, answered=answered)
+
     def _answers(self, measured: datetime) -> Answered:
         """Whom a look answers: in runs without the marks everybody, or nobody as soon as anybody overtook it."""
         every, each = answers(self._state, measured, each=False), answers(self._state, measured)
@@ -84,7 +113,7 @@ class Looking(Leaving):
     def _here(self) -> bool:
         """Whether a word is judged within the workflow task that brought it. As an activity of the server it takes two
         more ways to it and back; every other look is one, so that it may take its time."""
-        return workflow.patched(HERE)
+        return self._fewer or workflow.patched(HERE)
 
     async def _listen(self, step: Step, digest: str) -> None:
         """Judge what the watch measured, before measuring anew: a breach that its evidence bears out halts the rollout

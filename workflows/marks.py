@@ -50,5 +50,10 @@ EXPORT_FIRST = "export-first"
 do not continue as new when only their end is left."""
 
 ONCE = "said-once"
-"""Marks the runs that began with all of the above, which says what seven marks said; that set their timer anew with the
-watch's word; and that say nothing in a request that the same request has said already."""
+"""Marks the runs that began with all of the above but `HERE` and `HEARD`, which says what seven marks said; that set
+their timer anew with the watch's word; and that say nothing in a request that the same request has said already."""
+
+FEWER = "fewer-steps"
+"""Marks the runs that began with all of the above, `HERE` and `HEARD` among them; that measure and judge in one
+activity; whose letters go out with the record that tells of them; and whose requests leave out which rollout they are
+of, where that is the one in whose history they stand."""

@@ -37,6 +37,7 @@ class Operations:
     _until: datetime | None = None
     """While it waits: the programme moment that its timer is set to."""
     _once: bool
+    _fewer: bool
 
     @property
     def _state(self) -> RolloutState:
@@ -138,7 +139,7 @@ class Operations:
             return self.note_malformed(verb.value, f"{field} holds a character with the code 0, which no text has")
         before = self._state
         now = now_of(before, workflow.now())
-        hear = not unheard(before, verb, command) or workflow.patched(HEARD)
+        hear = not unheard(before, verb, command) or self._fewer or workflow.patched(HEARD)
         self._state, receipt = receive(before, verb, command, now, hear=hear)
         self._woken = self._woken or not quiet(before, self._state) or self._waits_in_vain(now)
         self._rest()

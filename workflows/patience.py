@@ -34,6 +34,13 @@ MEASURING: dict[str, Any] = {
 }
 """Reading and judging: of twenty thousand partners six metrics take tens of seconds."""
 
+LOOKING: dict[str, Any] = {
+    **ACTIVITY,
+    "start_to_close_timeout": timedelta(seconds=115),
+    "schedule_to_close_timeout": timedelta(seconds=250),
+}
+"""Both, one after the other. Not above two minutes: from there on an activity gives its own signs of life."""
+
 EXPORTING: dict[str, Any] = {
     **ACTIVITY,
     "start_to_close_timeout": timedelta(seconds=100),

@@ -54,6 +54,7 @@ with workflow.unsafe.imports_passed_through():
         EACH,
         EXPORT_FIRST,
         EXPORTS,
+        FEWER,
         KEEPS,
         LETTERS,
         LOGGED,
@@ -68,7 +69,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.step import Step, StepKind, done, failed
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
-    from workflows.wire import Told, in_short, named, named_one, notices_of, record_of, recorded
+    from workflows.wire import Told, in_short, named, named_one, notices_of, record_of, recorded, without
 
 T = TypeVar("T")
 
@@ -85,7 +86,8 @@ class PartnerRollout(Looking):
         # Raw, because the SDK holds on to what it is given: a plan that has been read takes seven times its room.
         given: RolloutInput = workflow.payload_converter().from_payload(payload.payload, RolloutInput)
         real = workflow.now()
-        self._once = workflow.patched(ONCE)
+        self._fewer = workflow.patched(FEWER)
+        self._once = self._fewer or workflow.patched(ONCE)
         self._woken = False
         self._waiting = False
         self._together = True
@@ -266,15 +268,19 @@ class PartnerRollout(Looking):
 
     async def _record(self, step: Step) -> None:
         request = self._record_of()
+        if self._fewer and request.notices:
+            request = request.model_copy(update={"deliver": True})
         await self._call("record_decisions", request, int, in_short(request.entries))
         self._was_recorded(request)
+        if request.deliver:
+            self._state = without(self._state, request.notices)
         self._state = done(self._state, step, self._now())
 
     def _record_of(self) -> RecordRequest:
         """What waits to be recorded; from now on it does not change any more."""
         self._state = self._state.model_copy(update={"recording": self._state.unrecorded[-1].sequence})
         told = self._told if self._once else None
-        return record_of(self._state, self._key(), workflow.info().run_id, self._now(), told)
+        return record_of(self._state, self._key(), workflow.info().run_id, self._now(), told, counted=self._fewer)
 
     def _was_recorded(self, request: RecordRequest) -> None:
         self._told.taken()
@@ -285,9 +291,7 @@ class PartnerRollout(Looking):
         letters = notices_of(self._state, self._key(), once=self._once)
         request = writable(NotifyRequest(key=self._key(), notices=letters))
         await self._call("notify_owners", request, int, notices[0].subject[:100])
-        sent = {notice.notice_id for notice in notices}
-        rest = tuple(one for one in self._state.notices if one.notice_id not in sent)
-        self._state = done(self._state.model_copy(update={"notices": rest}), step, self._now())
+        self._state = done(without(self._state, notices), step, self._now())
 
     async def _resolve(self, step: Step) -> None:
         request = ResolveRequest(

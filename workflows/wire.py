@@ -53,11 +53,14 @@ class Told:
         self._known = self._sent
 
 
-def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now, told: Told | None = None) -> RecordRequest:
+def record_of(
+    state: RolloutState, key: RolloutKey, run_id: str, now: Now, told: Told | None = None, *, counted: bool = False
+) -> RecordRequest:
     """Everything that waits to be recorded, and the letters about it.
 
     Args:
         told: what the store knows, with which nothing is said twice. None for a run that began before there was this.
+        counted: entries that follow one another bear no number. False as above.
     """
     standing = standing_of(state, now)
     return writable(
@@ -68,6 +71,7 @@ def record_of(state: RolloutState, key: RolloutKey, run_id: str, now: Now, told:
             standing=standing if told is None else told.news(standing),
             notices=state.notices,
             once=told is not None,
+            counted=counted,
         )
     )
 
@@ -93,6 +97,12 @@ def recorded(state: RolloutState, last: int) -> RolloutState:
     """The state without the entries up to the last one that was recorded."""
     rest = tuple(entry for entry in state.unrecorded if entry.sequence > last)
     return state.model_copy(update={"unrecorded": rest})
+
+
+def without(state: RolloutState, notices: Sequence[Notice]) -> RolloutState:
+    """The state without letters that are on their way."""
+    sent = {one.notice_id for one in notices}
+    return state.model_copy(update={"notices": tuple(one for one in state.notices if one.notice_id not in sent)})
 
 
 def standing_of(state: RolloutState, now: Now) -> StandingBrief | Standing:

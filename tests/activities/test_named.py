@@ -10,11 +10,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.metrics import MetricActivities
-from models.brief import AssessmentBrief, SnapshotBrief, baselines_of
+from models.brief import AssessmentBrief, LookBrief, SnapshotBrief, baselines_of
 from models.evidence import Assessment, Snapshot
 from models.log import EntryKind
 from models.rollout import CohortMembers, FrozenCohort
-from models.work import Answer, RecordRequest, ResolvedCohorts, StandingBrief
+from models.work import Answer, LookRequest, RecordRequest, ResolvedCohorts, StandingBrief
 from store import rollouts
 from store.log import read_log
 from store.rollouts import StoredRollout
@@ -249,6 +249,30 @@ async def test_baselines_named_by_their_evidence_judge_as_those_sent_along(
     assert isinstance(rows, SnapshotBrief)
     assert rows.baselines(setting.fetching().windows) == frozen
     assert not rows.cohorts
+
+
+async def test_a_look_comes_to_what_measuring_and_judging_come_to(
+    setting: Setting, metrics: MetricActivities, digest: str
+) -> None:
+    before = await metrics.fetch_metrics(setting.fetching().model_copy(update={"answer": Answer.VALUES}))
+    at = START + timedelta(hours=1)
+    named: dict[str, Any] = {"cohorts": ("pilot",), "cohorts_digest": digest}
+    now = await metrics.fetch_metrics(setting.fetching(at).model_copy(update={**named, "windows": {}}))
+    judging = setting.assessing(now.digest, baselines_from=before.digest, table=True)
+    apart = await metrics.assess_thresholds(judging)
+    assert isinstance(apart, AssessmentBrief)
+    asked: dict[str, Any] = {name: getattr(judging, name) for name in ("plan_digest", "phase", "tolerance_since")}
+    look = LookRequest(key=setting.key, purpose="pilot", as_of=at, **named, **asked, baselines_from=before.digest)
+    found = await metrics.look_at_metrics(look)
+    assert found.at_length(at) == apart
+    assert LookBrief.model_validate_json(found.model_dump_json()) == found
+    for changed in (
+        {"cohorts_digest": "sha256:other"},
+        {"plan_digest": "sha256:other"},
+        {"baselines_from": "sha256:0"},
+    ):
+        with pytest.raises(ApplicationError):
+            await metrics.look_at_metrics(look.model_copy(update=changed))
 
 
 async def test_baselines_that_are_remembered_are_those_that_were_read(

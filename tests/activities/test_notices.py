@@ -17,7 +17,7 @@ from activities.notices import NoticeActivities
 from activities.smtp import SmtpChannel
 from models.letter import PROGRAMS, recipients
 from models.rollout import Delegation, Notice
-from models.work import NotifyRequest
+from models.work import NotifyRequest, RecordRequest
 from store import notices
 from store.notices import NoticeStatus
 from tests.activities.relay import mail_relay
@@ -64,9 +64,9 @@ def asking(setting: Setting, *notices: Notice) -> NotifyRequest:
     return NotifyRequest(key=setting.key, notices=notices or (notice(),))
 
 
-def recording(setting: Setting) -> EffectActivities:
+def recording(setting: Setting, *channels: Channel) -> EffectActivities:
     """The activities that record; none of those used here asks Temporal for anything."""
-    return effects_of(setting.pool)
+    return effects_of(setting.pool, delivery=Delivery(setting.pool, channels))
 
 
 async def due_again(pool: Pool) -> None:
@@ -155,6 +155,63 @@ async def test_a_letter_that_was_recorded_is_delivered_by_its_name_and_one_that_
     assert len(bird.carried) == 2, "one that is missing keeps no other"
     assert await telling(setting.pool, bird).notify_owners(named) == 0
     assert (refused.value.type, refused.value.non_retryable) == ("UnknownLetters", False)
+
+
+def recorded_with(setting: Setting, *letters: Notice) -> RecordRequest:
+    """A record whose letters go out with it."""
+    return setting.recording(entry(1)).model_copy(update={"notices": letters or (notice(1),), "deliver": True})
+
+
+async def test_letters_go_out_with_the_record_that_tells_of_them_and_once(setting: Setting) -> None:
+    bird = Pigeon()
+    effects = recording(setting, bird)
+    assert await effects.record_decisions(recorded_with(setting)) == 1
+    assert len(bird.carried) == 2
+    assert await effects.record_decisions(recorded_with(setting)) == 0
+    assert await telling(setting.pool, bird).notify_owners(asking(setting, notice(1))) == 0
+    assert len(bird.carried) == 2
+
+
+async def test_a_record_that_does_not_ask_for_it_delivers_nothing(setting: Setting) -> None:
+    bird = Pigeon()
+    await recording(setting, bird).record_decisions(recorded_with(setting).model_copy(update={"deliver": False}))
+    assert not bird.carried
+
+
+async def test_a_channel_that_is_away_makes_no_record_fail_and_the_letter_goes_out_later(setting: Setting) -> None:
+    bird = Pigeon()
+    bird.failures = {"sam.sponsor@example.com": [Away("gone")]}
+    assert await recording(setting, bird).record_decisions(recorded_with(setting)) == 1
+    assert len(bird.carried) < 2
+    await due_again(setting.pool)
+    await Delivery(setting.pool, (bird,)).deliver(None, SOON)
+    assert len(bird.carried) == 2
+
+
+async def test_trouble_with_the_outbox_makes_no_record_fail_that_stands(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> int:
+        raise ConnectionError("the database went away")
+
+    bird = Pigeon()
+    monkeypatch.setattr(Delivery, "deliver", broken)
+    assert await recording(setting, bird).record_decisions(recorded_with(setting)) == 1
+    monkeypatch.undo()
+    await Delivery(setting.pool, (bird,)).deliver(None, SOON)
+    assert len(bird.carried) == 2
+
+
+async def test_a_record_that_is_refused_sends_no_letter(setting: Setting) -> None:
+    """Nobody hears of what does not stand in the log."""
+    bird = Pigeon()
+    forged = setting.recording(entry(1, "something else"))
+    await recording(setting).record_decisions(setting.recording(entry(1)))
+    with pytest.raises(ApplicationError):
+        await recording(setting, bird).record_decisions(
+            forged.model_copy(update={"notices": (notice(1),), "deliver": True})
+        )
+    assert not bird.carried
 
 
 async def test_deliverers_at_the_same_time_do_not_deliver_twice(setting: Setting) -> None:

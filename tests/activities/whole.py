@@ -8,6 +8,7 @@ import asyncpg
 from temporalio.client import Client
 
 from activities.checkpoints import LogSigner
+from activities.delivery import Delivery
 from activities.effects import EffectActivities
 from activities.enrolling import EnrolActivities
 from activities.metrics import MetricActivities
@@ -17,9 +18,11 @@ from models.rollout import CohortMembers
 from models.work import AssessRequest, FetchRequest, ResolveRequest
 
 
-def effects_of(pool: asyncpg.Pool[asyncpg.Record], signer: LogSigner | None = None) -> EffectActivities:
+def effects_of(
+    pool: asyncpg.Pool[asyncpg.Record], signer: LogSigner | None = None, delivery: Delivery | None = None
+) -> EffectActivities:
     """For what asks nothing of Temporal, so that no server has to be there: only open_rollout needs a client."""
-    return EffectActivities(pool, cast("Client", None), signer=signer)
+    return EffectActivities(pool, cast("Client", None), signer=signer, delivery=delivery)
 
 
 class WholeMetrics(MetricActivities):

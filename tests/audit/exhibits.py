@@ -176,14 +176,17 @@ def of_history(name: str) -> Sample:
 def letters_in(plan: RolloutPlan, runs: Sequence[dict[str, Any]]) -> bytes | None:
     """The outbox as the recorded requests would have filled it; None where the log named no letter then."""
     notices: dict[str, Notice] = {}
+    own: dict[str, str] = {}
     for run in runs:
         for event in run["events"]:
+            began = event.get("workflowExecutionStartedEventAttributes")
+            own = {"rollout_id": plan.id, "chain_id": began["firstExecutionRunId"]} if began else own
             for given in read(payloads(attributes(event), "input")):
                 asked = (given.get("record") or given) if isinstance(given, dict) else {}
                 # Letters that are only delivered are named; what they say stands in the request that recorded them.
                 sent = [one for one in asked.get("notices") or () if isinstance(one, dict)]
                 entries = entries_in_full(asked.get("entries") or ()) if sent else []
-                head = notice_head(**given["key"]) if sent else ""
+                head = notice_head(**given.get("key", own)) if sent else ""
                 for one in notices_in_full(sent, entries, head):
                     notice = Notice.model_validate_json(json.dumps(one))
                     if notice.to:

@@ -11,7 +11,7 @@ import pytest
 from models.log import EntryKind, LogEntry
 from models.rollout import Notice
 from models.terse import entries_in_full, entries_in_short, notices_in_full
-from models.work import EnrolRequest, RecordRequest, RolloutKey, StandingBrief
+from models.work import ITS_OWN, EnrolRequest, RecordRequest, RolloutKey, StandingBrief
 
 AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
 KEY = RolloutKey(rollout_id="rebate", chain_id="chain")
@@ -77,6 +77,16 @@ def test_a_record_is_read_as_what_was_written(name: str) -> None:
     long = short.model_copy(update={"once": False})
     assert RecordRequest.model_validate_json(short.model_dump_json()) == long
     assert RecordRequest.model_validate_json(long.model_dump_json()) == long
+    counted = short.model_copy(update={"counted": True})
+    assert RecordRequest.model_validate_json(counted.model_dump_json()) == long
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_that_leaves_out_of_which_rollout_it_is_is_read_as_that_of_whoever_asks(name: str) -> None:
+    short = RECORDS[name]
+    written = short.of(ITS_OWN).model_dump_json()
+    assert "key" not in json.loads(written)
+    assert RecordRequest.model_validate_json(written).of(KEY) == short.model_copy(update={"once": False})
 
 
 def test_what_the_entry_before_has_said_is_not_said_again() -> None:
@@ -86,6 +96,35 @@ def test_what_the_entry_before_has_said_is_not_said_again() -> None:
     assert {"at", "programme_at", "phase"} <= first.keys()
     assert second == {"sequence": 2, "kind": "phase", "message": "entry 2"}
     assert third.keys() - second.keys() == {"at", "programme_at"}
+
+
+def test_entries_that_follow_one_another_bear_no_number_and_name_the_same_evidence_once() -> None:
+    evidence = {"evidence_digest": "sha256:" + "e" * 64}
+    entries = (entry(7), entry(8, **evidence), entry(9, **evidence), entry(12, evidence_digest="sha256:f"), entry(13))
+    short = record(*entries, counted=True)
+    said = json.loads(short.model_dump_json())["entries"]
+    assert [one.get("sequence") for one in said] == [7, None, None, 12, None]
+    assert [one.get("evidence_of") for one in said] == [None, None, 8, None, None]
+    assert RecordRequest.model_validate_json(short.model_dump_json()).entries == entries
+    assert [one.get("sequence") for one in entries_in_short(said_whole(entries), counted=False)] == [7, 8, 9, 12, 13]
+
+
+def said_whole(entries: tuple[LogEntry, ...]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json", exclude_defaults=True) for one in entries]
+
+
+@pytest.mark.parametrize("named", ["of 8", "8", "evidence_of", '{"evidence_of": 8}'])
+def test_evidence_that_somebody_names_in_our_words_stays_what_they_sent(named: str) -> None:
+    """What a person says of their evidence stands in an entry as it was sent: none of it is taken for a reference."""
+    entries = (entry(8, evidence_digest="sha256:e"), entry(9, evidence_digest=named))
+    short = record(*entries, counted=True)
+    assert RecordRequest.model_validate_json(short.model_dump_json()).entries == entries
+
+
+@pytest.mark.parametrize("place", [9, 12, "8", [8], None, {}])
+def test_a_reference_to_no_entry_above_stays_as_it_is_and_is_no_entry(place: Any) -> None:
+    said = [{"sequence": 8, "evidence_digest": "sha256:e"}, {"sequence": 9, "evidence_of": place}]
+    assert entries_in_full(said) == said
 
 
 def test_verdicts_that_are_all_the_same_are_said_once() -> None:
@@ -110,6 +149,16 @@ def test_an_enrolment_does_not_say_twice_of_which_rollout_it_is() -> None:
     long = request.model_copy(update={"record": record(entry(1)).model_copy(update={"once": False})})
     assert EnrolRequest.model_validate_json(written) == long
     assert EnrolRequest.model_validate_json(long.model_dump_json()) == long
+
+
+def test_an_enrolment_that_leaves_out_of_which_rollout_it_is_takes_its_record_and_letters_along() -> None:
+    taken = record(judged(4, "pilot"), notices=(notice(4),))
+    request = EnrolRequest(key=KEY, phase="pilot", cohort="pilot", cohorts_digest="sha256:c", at=AT, record=taken)
+    written = request.of(ITS_OWN).model_dump_json()
+    assert "rebate" not in written
+    found = EnrolRequest.model_validate_json(written).of(KEY)
+    assert found.record == taken.model_copy(update={"once": False})
+    assert found.key == KEY
 
 
 def test_a_record_of_a_standing_that_was_told_before_has_none() -> None:

@@ -18,10 +18,10 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 import workflows.rollout
 from tests.worker.stray import Stray
 from worker.converter import SHARED_CONVERTER
-from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, RefusalInterceptor
+from worker.interceptors import ContextInterceptor, HeartbeatInterceptor, OwnInterceptor, RefusalInterceptor
 from worker.plugin import WORKFLOWS, rollouts_plugin
 
-INTERCEPTORS = [RefusalInterceptor, ContextInterceptor, HeartbeatInterceptor]
+INTERCEPTORS = [RefusalInterceptor, ContextInterceptor, HeartbeatInterceptor, OwnInterceptor]
 
 
 def _strict(runner: object) -> SandboxedWorkflowRunner:

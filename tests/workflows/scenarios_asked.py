@@ -63,7 +63,7 @@ async def being_read(live: Live) -> datetime:
         asked: dict[int, datetime] = {}
         for event in (await live.handle.fetch_history()).events:
             scheduled = event.activity_task_scheduled_event_attributes
-            if scheduled.activity_type.name == "fetch_metrics":
+            if scheduled.activity_type.name in ("fetch_metrics", "look_at_metrics"):
                 body = json.loads(scheduled.input.payloads[0].data)
                 asked[event.event_id] = datetime.fromisoformat(body["as_of"])
             asked.pop(event.activity_task_completed_event_attributes.scheduled_event_id, None)
