@@ -37,7 +37,7 @@ class Looking(Leaving):
         return RolloutKey(rollout_id=self._state.plan.id, chain_id=self._state.chain_id)
 
     async def _call(
-        self, name: str, request: Asked, result: Any, summary: str, options: Mapping[str, Any] = ACTIVITY
+        self, name: str, request: Asked, result: Any, summary: str | None, options: Mapping[str, Any] = ACTIVITY
     ) -> Any:
         return await workflow.execute_activity(
             name, self._sent(request), result_type=result, summary=summary, **options
@@ -85,7 +85,8 @@ class Looking(Leaving):
         self._state = assessed(done(self._state, step, now), whole, step.about, now, answered=answered)
 
     async def _look(self, step: Step, cohorts_digest: str) -> None:
-        """Both in one activity. The digest of the evidence covers that of what was measured."""
+        """Both in one activity, whose name and purpose say what it is. The digest of the evidence covers that of what
+        was measured."""
         state, now = self._state, self._now()
         request = LookRequest(
             key=self._key(),
@@ -98,7 +99,7 @@ class Looking(Leaving):
             tolerance_since=state.tolerance_since or now.programme,
             baselines_from=baselines_from(state),
         )
-        found: LookBrief = await self._call("look_at_metrics", request, LookBrief, f"look: {step.about}", LOOKING)
+        found: LookBrief = await self._call("look_at_metrics", request, LookBrief, None, LOOKING)
         whole = found.at_length(request.as_of).against(self._state.plan, NOT_SAID)
         now, answered = self._now(), self._answers(request.as_of)
         self._state = assessed(done(self._state, step, now), whole, step.about, now, answered=answered)

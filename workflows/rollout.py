@@ -73,6 +73,9 @@ with workflow.unsafe.imports_passed_through():
 
 T = TypeVar("T")
 
+TITLE, LONG_TITLE = 60, 100
+"""Characters that a record is titled with, of what stands in it; the longer one in runs from before."""
+
 LONG_ENOUGH = 1000
 """Events after which a phase boundary is a good place to continue as new."""
 
@@ -270,7 +273,8 @@ class PartnerRollout(Looking):
         request = self._record_of()
         if self._fewer and request.notices:
             request = request.model_copy(update={"deliver": True})
-        await self._call("record_decisions", request, int, in_short(request.entries))
+        title = in_short(request.entries, TITLE if self._fewer else LONG_TITLE)
+        await self._call("record_decisions", request, int, title)
         self._was_recorded(request)
         if request.deliver:
             self._state = without(self._state, request.notices)

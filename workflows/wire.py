@@ -87,10 +87,10 @@ def notices_of(state: RolloutState, key: RolloutKey, *, once: bool = True) -> tu
     return tuple(one.notice_id.removeprefix(head) if one.to else one for one in state.notices)
 
 
-def in_short(entries: Sequence[LogEntry]) -> str:
-    """What a record is about, for lists: the newest entry but for letters, which are about it."""
+def in_short(entries: Sequence[LogEntry], longest: int = 100) -> str:
+    """What a record is about, for lists, in so many characters: the newest entry but for letters about it."""
     told = [entry for entry in entries if not only_names(entry)]
-    return (told or entries)[-1].message[:100]
+    return (told or entries)[-1].message[:longest]
 
 
 def recorded(state: RolloutState, last: int) -> RolloutState:

@@ -55,6 +55,25 @@ def test_a_bench_prints_the_ratio_to_what_it_is_compared_with(name: str, found: 
 
 
 @pytest.mark.timeout(HUNG + 2 * GOODBYE)
+@pytest.mark.parametrize("whose", ["", " of the usual plan"], ids=["example", "usual"])
+def test_the_history_of_a_fortnight_keeps_its_size(whose: str, found: dict[str, Any]) -> None:
+    """324 events and 63 KiB of the example plan, 330 and 61 of the usual one: what a release adds to a history shows
+    here long before 90 days of it miss their bars. The same each time but for a timer more or less, and for digits."""
+    sizes = {one["what"]: one["ours"] for one in found["benches"]["history"]["comparisons"]}
+    [days] = {
+        what.removeprefix("bytes in ") for what in sizes if what.startswith("bytes in ") and _whose(what) == whose
+    }
+    [[events], [kib]] = sizes[f"events in {days}"], sizes[f"bytes in {days}"]
+    assert 250 < events <= 345
+    assert 50 < kib <= 66
+
+
+def _whose(what: str) -> str:
+    """The plan that a comparison is about, as it is named behind the days."""
+    return what.partition(" days")[2]
+
+
+@pytest.mark.timeout(HUNG + 2 * GOODBYE)
 def test_a_run_says_what_its_figures_depend_on(found: dict[str, Any]) -> None:
     assert {"at", "cores", "load", "Python", "temporalio"} <= set(found["machine"])
     assert found["quick"] is True

@@ -99,7 +99,7 @@ def test_what_the_entry_before_has_said_is_not_said_again() -> None:
 
 
 def test_entries_that_follow_one_another_bear_no_number_and_name_the_same_evidence_once() -> None:
-    evidence = {"evidence_digest": "sha256:" + "e" * 64}
+    evidence: dict[str, Any] = {"evidence_digest": "sha256:" + "e" * 64}
     entries = (entry(7), entry(8, **evidence), entry(9, **evidence), entry(12, evidence_digest="sha256:f"), entry(13))
     short = record(*entries, counted=True)
     said = json.loads(short.model_dump_json())["entries"]

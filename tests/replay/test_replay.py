@@ -23,6 +23,7 @@ from workflows.marks import (
     EACH,
     EXPORT_FIRST,
     EXPORTS,
+    FEWER,
     HEARD,
     HERE,
     KEEPS,
@@ -65,6 +66,10 @@ def test_every_path_is_recorded() -> None:
     assert once == {name for name in RECORDED if name.startswith("once_")} | today
     assert once >= {"once_completed", "once_stopped", "once_pause", "once_words", "once_signed", "once_runs_1"}
     assert {mark for name in once for mark in _named(name)} == {ONCE, HERE}, "it says so of all marks before it"
+    fewer = {name for name in RECORDED if FEWER in _named(name)}
+    assert fewer == {name for name in RECORDED if name.startswith("fewer_")}
+    assert fewer >= {"fewer_completed", "fewer_stopped", "fewer_pause", "fewer_words", "fewer_signed", "fewer_runs_2"}
+    assert {mark for name in fewer for mark in _named(name)} == {FEWER}
     first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
     here = {"here_forged_words", "here_breach_pause_resume", "here_automatic_stop"}
     heard, proven = {"heard_while_behind"}, {"proven_words"}
@@ -103,6 +108,18 @@ def test_a_word_is_judged_without_the_server() -> None:
     marks = [one.get("markerRecordedEventAttributes", {}) for one in events]
     local = [_text(one["details"]["data"]) for one in marks if one.get("markerName") == LOCAL]
     assert [json.loads(one)["activity_type"] for one in local] == ["assess_thresholds"] * 4
+
+
+def test_a_request_says_of_which_rollout_it_is_only_where_its_history_is_of_another_run() -> None:
+    """Temporal says it of the first run; of a later one it would say another chain."""
+    assert {"key" in one for one in _requests("fewer_runs_1")} == {False}
+    assert {"key" in one for one in _requests("fewer_runs_2")} == {True}
+
+
+def _requests(name: str) -> list[dict[str, Any]]:
+    """What a run has asked of activities."""
+    asked = [one.get("activityTaskScheduledEventAttributes") for one in _read(name)["events"]]
+    return [json.loads(_text(one["input"])) for one in asked if one]
 
 
 def _text(data: dict[str, Any]) -> str:
@@ -173,6 +190,23 @@ async def test_a_rollout_that_ended_without_exporting_does_not_replay() -> None:
     exports[-1]["activityType"]["name"] = "record_decisions"
     with pytest.raises(NondeterminismError):
         await _replay("closing_stopped", history)
+
+
+@pytest.mark.parametrize(
+    ("was", "became"), [("look_at_metrics", "fetch_metrics"), ("record_decisions", "notify_owners")]
+)
+async def test_a_rollout_that_did_in_two_steps_what_it_did_in_one_does_not_replay(was: str, became: str) -> None:
+    history = _read("fewer_pause")
+    asked = [one["activityTaskScheduledEventAttributes"] for one in history["events"] if _scheduled(one) == was]
+    asked[-1]["activityType"]["name"] = became
+    with pytest.raises(NondeterminismError):
+        await _replay("fewer_pause", history)
+
+
+def _scheduled(event: dict[str, Any]) -> str:
+    """The activity that an event asks for; none if it asks for none."""
+    name: str = event.get("activityTaskScheduledEventAttributes", {}).get("activityType", {}).get("name", "")
+    return name
 
 
 @pytest.mark.parametrize("name", ["kept_completed", "kept_stopped"])
