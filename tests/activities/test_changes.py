@@ -216,7 +216,8 @@ async def test_days_are_read_as_of_so_many_as_there_are_beside_the_cohort(
         return await read_planned(conn, *given, **more)
 
     monkeypatch.setattr(measuring, "read_planned", looking)
-    monkeypatch.setattr("store.metrics.SO_FEW", few)
+    for bound in ("FEW", "SO_FEW"):
+        monkeypatch.setattr(f"store.metrics.{bound}", few)
     cohorts, as_of = (PILOT_COHORT,), START + 30 * DAY
     beside = CohortMembers(name="control", partners=CONTROL)
     changes = stretches(frozen.plan, cohorts, beside, {"pilot": START}, as_of, None)
