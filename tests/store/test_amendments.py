@@ -258,7 +258,7 @@ _COLUMNS = "select attname from pg_attribute where attrelid = $1::text::regclass
 
 def test_no_metric_reads_a_table_of_facts_past_what_was_known() -> None:
     """Every table is read as of the moment. How far data reach looks at the tables themselves; so do the credits of a
-    line, which a test in test_metric_margin.py holds to what was known, and the SLA, which test_sla_reference.py does."""
+    line, which a test in test_metric_margin.py holds to what was known, and the SLA, held by test_sla_reference.py."""
     themselves = {"credited as (": {"partner_transaction"}, "tally as (": {"lead"}}
     for metric, sql in _METRIC.items():
         words = sql.replace("(", " ").replace(",", " ").split()
