@@ -12,7 +12,7 @@ from console.bodies import media_type, parse, read_body
 from console.problems import Problem
 from models.base import Frozen, Instant
 from models.clock import FASTEST, FIRST, LAST
-from models.command import Actor, Choice, Name, PauseVerdict, Reason, RequestId, Verb
+from models.command import Actor, Choice, Counted, Name, PauseVerdict, Reason, RequestId, Verb
 from models.metric import MetricName
 from models.plan import RolloutPlan, StopResolution
 from store.events import EventProblem
@@ -86,7 +86,7 @@ class JudgePauseAsked(_Asked):
     """To say of a pause whether it was right or a false alarm; `pause` is the number of its entry in the log."""
 
     verb: Literal[Verb.JUDGE_PAUSE]
-    pause: Annotated[int, Field(ge=1)]
+    pause: Counted
     verdict: PauseVerdict
 
 

@@ -17,6 +17,8 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, m
 Actor = Annotated[str, StringConstraints(min_length=3, max_length=200)]
 Name = Annotated[str, StringConstraints(max_length=100)]
 """Bounded like all the others: what comes in is written down, and a history holds no entry of megabytes."""
+Counted = Annotated[int, Field(ge=1, lt=2**53)]
+"""Bounded by what canonical JSON writes: a request with a larger number would have no digest to be signed."""
 
 
 class Verb(StrEnum):
@@ -52,7 +54,7 @@ class Command(Wire):
 
     silent: ClassVar[frozenset[str]] = frozenset({"schema_version", "token"})
 
-    schema_version: int = 1
+    schema_version: Counted = 1
     request_id: RequestId
     actor: Actor
     reason: Reason
@@ -191,7 +193,7 @@ class JudgePause(Command):
     """Whether a pause was right or a false alarm; `pause` is the sequence of its entry in the decision log. What the
     same person says later goes before."""
 
-    pause: int = Field(ge=1)
+    pause: Counted
     verdict: PauseVerdict
 
 

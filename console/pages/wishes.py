@@ -157,7 +157,7 @@ def _override(words: Words, form: Mapping[str, str]) -> dict[str, Any]:
 
 def _judgement(words: Words, form: Mapping[str, str]) -> dict[str, Any]:
     number = form.get("pause", "")
-    if not (number.isascii() and number.isdigit() and len(number) < 19 and int(number)):
+    if not (number.isascii() and number.isdigit() and len(number) < 16 and int(number)):
         raise Unclear(words("Choose which pause you mean."), "pause")
     if form.get("verdict", "") not in tuple(PauseVerdict):
         raise Unclear(words("Choose whether it was right or a false alarm."), "verdict")

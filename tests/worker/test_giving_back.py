@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import inspect
 import sys
 from datetime import timedelta
 
@@ -23,9 +24,10 @@ async def test_it_is_given_back_again_and_again_until_the_worker_ends() -> None:
         if len(given) == 3:
             loop.call_soon_threadsafe(often.set)
 
-    async with beside(giving_back(give, timedelta(0))):
+    work = giving_back(give, timedelta(0))
+    async with beside(work):
         await asyncio.wait_for(often.wait(), 60)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
 
 
 async def test_where_nothing_can_be_given_back_it_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
