@@ -33,7 +33,7 @@ from models.work import RolloutKey
 from store import enrolments, evidence, marks, rollouts, seeds
 from store.evidence import Before, BeforeAsked, Judgement, Measured
 from store.marks import WatchMark
-from store.pool import Connection
+from store.pool import Connection, Pool
 from store.rollouts import StoredRollout
 
 log = structlog.get_logger(__name__)
@@ -143,7 +143,7 @@ class Looker:
                     if one.standing.open and one.standing.watched
                 ]
                 for some in _in_turns(tasks):
-                    judged = await self._vouched(conn, await _judge(conn, some, seen))
+                    judged = await self._vouched(conn, await _judge(conn, self._pool, some, seen))
                     halts = [one for one in judged if one.halts]
                     if halts:
                         await _keep(conn, halts)
@@ -214,10 +214,12 @@ class Looker:
             log.warning("nobody_warned", problem=str(problem)[:300])
 
 
-async def _judge(conn: Connection, tasks: Sequence[Task], seen: Mapping[RolloutKey, WatchMark | None]) -> list[_Judged]:
+async def _judge(
+    conn: Connection, pool: Pool, tasks: Sequence[Task], seen: Mapping[RolloutKey, WatchMark | None]
+) -> list[_Judged]:
     changes = await _stretches(conn, tasks)
     before = await _before(conn, tasks)
-    measured = await measure_all(conn, _asks(tasks, changes, before))
+    measured = await measure_all(conn, _asks(tasks, changes, before), pool)
     sums = {
         task.rollout.key: await _sums(conn, task, one, changes[task.rollout.key])
         for task, one in zip(tasks, measured, strict=True)

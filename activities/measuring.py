@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -16,15 +17,15 @@ from judgement.band import LOOKED_BACK, Value, earlier_of
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
 from judgement.values import group_value
-from models.evidence import Assessment, CohortReading, Snapshot, Window
+from models.evidence import Assessment, CohortReading, PartnerReading, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
 from models.quality import Check, Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
-from store.metrics import SlaRows, as_before, one_state, read_planned, read_sla
-from store.pool import Connection
+from store.metrics import SlaRows, as_before, one_state, read_planned, read_sla, same_state
+from store.pool import Connection, Pool, shared, spare
 from store.quality import NOT_READ
 
 TOP = 5
@@ -75,9 +76,10 @@ async def measure(
     changes: Stretches = NO_STRETCHES,
     earlier: Values = NO_VALUES,
     alone: Mapping[Check, Collection[MetricName]] = NOTHING_ALONE,
+    pool: Pool | None = None,
 ) -> Measured:
     """`measure_all` of one."""
-    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes, earlier, alone),))
+    [found] = await measure_all(conn, (Ask(as_of, cohorts, windows, beside, changes, earlier, alone),), pool)
     return found
 
 
@@ -89,11 +91,14 @@ async def values_before(
     return await evidence.earlier_values(conn, asked, metrics)
 
 
-async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, ...]:
+async def measure_all(conn: Connection, asks: Sequence[Ask], pool: Pool | None = None) -> tuple[Measured, ...]:
     """For each ask the metrics of its cohorts as of its moment, all from one state of the database.
 
     Whatever is asked of one metric, window and moment is read by one statement. The digest covers the partners' rows,
     so a repeated read of the same facts is the same evidence, whoever else is measured beside it.
+
+    Args:
+        pool: where a connection that has nothing to do helps with reading, from the same state.
 
     Raises:
         TimeoutError: the reads together took too long.
@@ -103,23 +108,49 @@ async def measure_all(conn: Connection, asks: Sequence[Ask]) -> tuple[Measured, 
     cohorts = {key: [asks[number].everybody[index] for number, index in places] for key, places in batches.items()}
     most = max((_stretched(asks), *(sum(one.size for one in of) for of in cohorts.values())))
     leads_alone = all(metric is MetricName.LEAD_FOLLOW_UP_SLA for metric, _ in batches)
-    async with asyncio.timeout(READ_WITHIN), one_state(conn, most, often=leads_alone):
+
+    async def rows_of(by: Connection, key: _Batch) -> SlaRows:
+        return await _read_rows(by, *key, [one.partners for one in cohorts[key]])
+
+    async def readings_of(by: Connection, key: _Batch) -> list[tuple[CohortReading, PartnerRows]]:
+        return await _read(by, *key, cohorts[key], rows[key])
+
+    async with asyncio.timeout(READ_WITHIN), AsyncExitStack() as stack:
+        await stack.enter_async_context(one_state(conn, most, often=leads_alone))
+        conns = [conn]
+        helper = await stack.enter_async_context(spare(pool)) if pool and len(batches) > 1 else None
+        if helper is not None:
+            await stack.enter_async_context(same_state(conn, helper, most))
+            conns.append(helper)
         # All that is planned alike first: how the rest is planned is said once, and not again for each metric.
-        rows = {key: await _read_rows(conn, *key, [one.partners for one in of]) for key, of in cohorts.items()}
-        matured = await _read_stretches(conn, asks)
-        await as_before(conn)
+        rows = await shared(conns, sorted(batches, key=_dearest_first), rows_of)
+        matured = await _read_stretches(conns, asks)
+        for one in conns:
+            await as_before(one)
         whole = await read_completeness(conn, asks)
+        readings = await shared(conns, batches, readings_of)
         for (metric, window), places in batches.items():
-            readings = await _read(conn, metric, window, cohorts[metric, window], rows[metric, window])
-            found.update({(*place, metric): one for place, one in zip(places, readings, strict=True)})
+            of_metric = readings[metric, window]
+            found.update({(*place, metric): one for place, one in zip(places, of_metric, strict=True)})
     # Sealing thousands of partners' rows is seconds of work, during which the worker must give signs of life.
     return await asyncio.to_thread(
         lambda: tuple(_measured(ask, number, found, matured[number], whole) for number, ask in enumerate(asks))
     )
 
 
+_Batch: TypeAlias = tuple[MetricName, Window]
+"""What one statement reads."""
+
 _Place: TypeAlias = tuple[int, int, MetricName]
 """Which ask, which of its cohorts, and the metric."""
+
+
+_DEAREST = (MetricName.MDF_SPEND, MetricName.CONTRIBUTION_MARGIN, MetricName.PIPELINE_VELOCITY)
+
+
+def _dearest_first(batch: _Batch) -> int:
+    """Two that share reads are done at the same time, if what is left at the end is short."""
+    return _DEAREST.index(batch[0]) if batch[0] in _DEAREST else len(_DEAREST)
 
 
 def _batches(asks: Sequence[Ask]) -> dict[tuple[MetricName, Window], list[tuple[int, int]]]:
@@ -144,7 +175,7 @@ def _stretched(asks: Sequence[Ask]) -> int:
     return beside + sum(one.size for ask in judged for one in ask.cohorts)
 
 
-async def _read_stretches(conn: Connection, asks: Sequence[Ask]) -> list[tuple[StretchRows, ...]]:
+async def _read_stretches(conns: Sequence[Connection], asks: Sequence[Ask]) -> list[tuple[StretchRows, ...]]:
     """The rows of matured days of each ask, whatever shares metric and stretch by one statement."""
     batches: dict[tuple[MetricName, Window, datetime], dict[_Group, tuple[str, ...]]] = {}
     for number, ask in enumerate(asks):
@@ -158,10 +189,17 @@ async def _read_stretches(conn: Connection, asks: Sequence[Ask]) -> list[tuple[S
                     groups[number, one.cohort] = partners[one.cohort]
                     if beside is not None:
                         groups[number, beside.name] = beside.partners
+
+    async def rows_of(
+        conn: Connection, key: tuple[MetricName, Window, datetime]
+    ) -> tuple[tuple[PartnerReading, ...], ...]:
+        metric, window, as_of = key
+        return await read_planned(conn, metric, list(batches[key].values()), window=window, as_of=as_of)
+
+    rows = await shared(conns, batches, rows_of)
     found: list[list[StretchRows]] = [[] for _ in asks]
     for (metric, window, as_of), groups in batches.items():
-        rows = await read_planned(conn, metric, list(groups.values()), window=window, as_of=as_of)
-        for (number, name), of_group in zip(groups, rows, strict=True):
+        for (number, name), of_group in zip(groups, rows[metric, window, as_of], strict=True):
             found[number].append(StretchRows(cohort=name, metric=metric, partners=of_group, since=window.start))
     return [tuple(one) for one in found]
 

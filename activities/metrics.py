@@ -50,7 +50,7 @@ class MetricActivities:
                 earlier = found[request.key]
                 changes = await stretches_of(conn, request.key, plan, cohorts, beside, request.as_of, windows.keys())
             alone = asked_of_cohorts(plan.metrics) if plan else NOTHING_ALONE
-            measured = await measure(conn, request.as_of, cohorts, windows, beside, changes, earlier, alone)
+            measured = await measure(conn, request.as_of, cohorts, windows, beside, changes, earlier, alone, self._pool)
             if baseline and plan is not None:
                 measured = without_what_is_untrusted(plan, measured)
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured)

@@ -258,14 +258,30 @@ async def one_state(conn: Connection, partners: int | None = None, *, often: boo
         often: up to `FEW` partners, not `SO_FEW`, share one plan. For the SLA, which is read most often and always by
             the same index, while of the others a plan for what is asked is worth making.
     """
+    begin = "begin isolation level repeatable read read only"
+    async with _transaction(conn, f"{begin}; {_reading(partners, often)}"):
+        yield
+
+
+@asynccontextmanager
+async def _transaction(conn: Connection, begin: str) -> AsyncIterator[None]:
     try:
-        await conn.execute(f"begin isolation level repeatable read read only; {_reading(partners, often)}")
+        await conn.execute(begin)
         yield
     except BaseException:
         if not conn.is_closed():
             await conn.execute("rollback")
         raise
     await conn.execute("commit")
+
+
+@asynccontextmanager
+async def same_state(conn: Connection, other: Connection, partners: int | None = None) -> AsyncIterator[None]:
+    """Another session reads inside what `conn` does in its `one_state`, and plans alike."""
+    snapshot = await conn.fetchval("select pg_export_snapshot()")
+    begin = f"begin isolation level repeatable read read only; set transaction snapshot '{snapshot}'"
+    async with _transaction(other, f"{begin}; {_reading(partners)}"):
+        yield
 
 
 async def as_before(conn: Connection) -> None:

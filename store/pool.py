@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 """A connection, whether opened for oneself or borrowed from a pool."""
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Json(str):
@@ -62,3 +71,38 @@ async def prepare_connection(conn: Connection) -> None:
     """Give a connection the JSON codec that the stores rely on."""
     for name in ("json", "jsonb"):
         await conn.set_type_codec(name, schema="pg_catalog", encoder=_dumps, decoder=json.loads)
+
+
+@asynccontextmanager
+async def spare(pool: Pool) -> AsyncIterator[Connection | None]:
+    """A connection that stands open with nothing to do; None where there is none. Nobody waits for it, nor opens one:
+    whoever has one of a pool's connections already and waits for another keeps it from those who have none."""
+    if pool.get_idle_size() == 0:
+        yield None
+        return
+    async with pool.acquire() as conn:
+        yield conn
+
+
+async def shared(
+    conns: Sequence[Connection], tasks: Iterable[T], do: Callable[[Connection, T], Awaitable[R]]
+) -> dict[T, R]:
+    """What is done of each task, in any order: every connection takes the next as soon as it has nothing to do.
+
+    Raises:
+        Exception: whatever `do` raises first. Nothing is under way any more.
+    """
+    found: dict[T, R] = {}
+    waiting = iter(tasks)
+
+    async def work(conn: Connection) -> None:
+        for task in waiting:
+            found[task] = await do(conn, task)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for conn in conns:
+                group.create_task(work(conn))
+    except ExceptionGroup as problems:
+        raise problems.exceptions[0] from None
+    return found

@@ -89,9 +89,9 @@ async def test_who_shares_no_moment_with_the_others_is_told_without_waiting_for_
 ) -> None:
     """The clock of the slow one runs faster, so that nothing can be read for it and for them together."""
 
-    async def measured(conn: Any, asks: Sequence[Ask]) -> tuple[Measured, ...]:
+    async def measured(conn: Any, asks: Sequence[Ask], of: Pool) -> tuple[Measured, ...]:
         steps.append(("measured", tuple(f"{one.as_of:%H:%M}" for one in asks)))
-        return await measure_all(conn, asks)
+        return await measure_all(conn, asks, of)
 
     monkeypatch.setattr(looking, "measure_all", measured)
     await pool.execute("update rollout set speed = 2 where rollout_id = 'slow'")

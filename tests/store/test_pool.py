@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ import pytest
 
 from models.metric import MetricName
 from store.metrics import read_metric
-from store.pool import create_pool
+from store.pool import Connection, create_pool, shared, spare
 from tests.store.world import Q1, Q1_END, World, at
 
 
@@ -75,6 +76,42 @@ async def test_all_metrics_of_one_transaction_see_the_same_facts(own_pool: async
         await writer.execute("update lead set first_contact_at = assigned_at")
         assert {metric: await read(reader, metric) for metric in MetricName} == before
         assert (await read(writer, MetricName.LEAD_FOLLOW_UP_SLA)) != before[MetricName.LEAD_FOLLOW_UP_SLA]
+
+
+async def test_a_connection_to_spare_is_open_and_has_nothing_to_do_and_nobody_waits_for_one(database: str) -> None:
+    async with await create_pool(database, max_size=2) as pool, pool.acquire() as first:
+        async with spare(pool) as none:
+            assert none is None  # another could be opened, but none is open
+        async with pool.acquire() as second:
+            async with spare(pool) as none:
+                assert none is None
+            known = second.get_server_pid()
+        async with spare(pool) as helper:
+            assert helper is not None
+            assert known == helper.get_server_pid() != first.get_server_pid()
+
+
+async def test_whoever_has_nothing_to_do_takes_the_next_task(own_pool: asyncpg.Pool) -> None:
+    async with own_pool.acquire() as slow, own_pool.acquire() as quick:
+        let = asyncio.Event()
+
+        async def do(conn: Connection, task: int) -> tuple[int, bool]:
+            if conn is slow:
+                await let.wait()
+            elif task == 4:
+                let.set()
+            return task * task, conn is slow
+
+        found = await shared((slow, quick), range(5), do)
+    assert found == {0: (0, True), **{task: (task * task, False) for task in range(1, 5)}}
+
+
+async def test_what_goes_wrong_with_one_ends_what_the_others_do_and_is_raised_as_it_is(own_pool: asyncpg.Pool) -> None:
+    async with own_pool.acquire() as one, own_pool.acquire() as other:
+        asked = {one: "select pg_sleep(60)", other: "select 1 / 0"}
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await shared((one, other), range(2), lambda conn, _: conn.execute(asked[conn]))
+        assert [await conn.fetchval("select 1") for conn in (one, other)] == [1, 1]
 
 
 async def read(conn: asyncpg.pool.PoolConnectionProxy, metric: MetricName) -> object:

@@ -1,0 +1,117 @@
+"""A look that two connections read is what one reads: one state, one evidence, and nothing left open."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
+from typing import Any
+
+import asyncpg
+import pytest
+
+from activities import measuring
+from activities.measuring import Ask, measure_all
+from models.rollout import CohortMembers
+from store.metrics import same_state
+from store.pool import Connection
+from tests.activities.setting import DAY, MARGIN, SLA, START, Setting
+from tests.facts import slump
+from tests.plans import PILOT, WAVE_1
+
+COHORTS = (CohortMembers(name="pilot", partners=PILOT), CohortMembers(name="wave-one", partners=WAVE_1))
+ASKS = (
+    Ask(START, COHORTS, {SLA: 28 * DAY, MARGIN: 28 * DAY}),
+    Ask(START - DAY, COHORTS[:1], {MARGIN: 7 * DAY, SLA: 28 * DAY}),
+)
+
+
+@pytest.fixture
+async def two(setting: Setting) -> AsyncIterator[tuple[Connection, Connection]]:
+    """A connection in use and, of the same pool, one that will be the only one with nothing to do."""
+    await slump(setting.pool, PILOT[:7], date(2026, 1, 12), date(2026, 2, 1))
+    async with setting.pool.acquire() as conn:
+        async with setting.pool.acquire() as other:
+            known = other
+        yield conn, known
+
+
+def taken(monkeypatch: pytest.MonkeyPatch, before: Any = None) -> list[Connection]:
+    """Who helps, each time that somebody does; `before` is awaited before they take the state over."""
+    helpers: list[Connection] = []
+
+    @asynccontextmanager
+    async def helped(conn: Connection, other: Connection, *rest: Any) -> AsyncIterator[None]:
+        helpers.append(other)
+        if before is not None:
+            await before()
+        async with same_state(conn, other, *rest):
+            yield
+
+    monkeypatch.setattr(measuring, "same_state", helped)
+    return helpers
+
+
+async def test_it_is_the_same_evidence(
+    setting: Setting, two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = await measure_all(two[0], ASKS)
+    helpers = taken(monkeypatch)
+    assert await measure_all(two[0], ASKS, setting.pool) == alone
+    assert len(helpers) == 1
+
+
+async def test_what_is_committed_in_between_neither_of_them_sees(
+    setting: Setting, two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = await measure_all(two[0], ASKS)
+
+    async def change() -> None:
+        await setting.pool.execute("update lead set first_contact_at = assigned_at")
+        await setting.pool.execute("update partner_cost set amount = amount / 2")
+
+    helpers = taken(monkeypatch, change)
+    assert await measure_all(two[0], ASKS, setting.pool) == alone
+    assert len(helpers) == 1
+    assert await measure_all(two[0], ASKS, setting.pool) != alone
+
+
+async def test_a_read_that_fails_leaves_neither_of_them_in_a_transaction(
+    setting: Setting, two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The helper's first statement is one that the database refuses."""
+    alone = await measure_all(two[0], ASKS)
+    read = measuring._read_rows
+
+    async def refused(conn: Connection, *rest: Any) -> Any:
+        if conn in helpers:
+            await conn.execute("select 1 / 0")
+        return await read(conn, *rest)
+
+    helpers = taken(monkeypatch)
+    with monkeypatch.context() as broken:
+        broken.setattr(measuring, "_read_rows", refused)
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await measure_all(two[0], ASKS, setting.pool)
+    assert not two[0].is_in_transaction()
+    assert await measure_all(two[0], ASKS, setting.pool) == alone
+    assert len(helpers) == 2
+
+
+async def test_where_everybody_is_busy_it_is_read_by_one(
+    setting: Setting, two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers = taken(monkeypatch)
+    async with AsyncExitStack() as busy:
+        for _ in range(setting.pool.get_max_size() - 1):
+            await busy.enter_async_context(setting.pool.acquire())
+        found = await measure_all(two[0], ASKS, setting.pool)
+    assert (helpers, len(found)) == ([], 2)
+
+
+async def test_a_look_at_one_metric_asks_nobody_for_help(
+    setting: Setting, two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers = taken(monkeypatch)
+    await measure_all(two[0], [Ask(START, COHORTS, {SLA: 28 * DAY})] * 3, setting.pool)
+    assert helpers == []
