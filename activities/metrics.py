@@ -19,6 +19,7 @@ from models.metric import MetricName
 from models.plan import RolloutPlan
 from models.work import Answer, AssessRequest, FetchRequest, LookRequest, RolloutKey
 from store import enrolments, evidence, rollouts
+from store.evidence import Measured
 
 BASELINE = "baseline"
 """What baselines are measured for."""
@@ -36,6 +37,9 @@ class MetricActivities:
 
         Key: the digest of what was read.
         """
+        return _answer(request.answer, (await self._measured(request)).snapshot)
+
+    async def _measured(self, request: FetchRequest) -> Measured:
         async with borrowed(self._pool) as conn:
             cohorts = await enrolments.members_of(conn, request.key, request.cohorts, request.cohorts_digest)
             baseline = request.purpose == BASELINE
@@ -56,7 +60,7 @@ class MetricActivities:
             await evidence.keep_snapshot(conn, request.key, request.purpose, measured)
         if baseline:
             rollouts.remember_baselines(request.key, measured)
-        return _answer(request.answer, measured.snapshot)
+        return measured
 
     @activity.defn
     async def assess_thresholds(self, request: AssessRequest) -> Assessment | AssessmentBrief:
@@ -66,6 +70,10 @@ class MetricActivities:
         than the snapshot do not change its assessment. A digest that came with a signal may be anybody's: under it
         must stand what the watch measured of this rollout, and nothing older than the rollout asks for.
         """
+        return await self._judged(request)
+
+    async def _judged(self, request: AssessRequest, measured: Measured | None = None) -> Assessment | AssessmentBrief:
+        """What is at hand under the snapshot's digest, because it has just been kept, is not read once more."""
         async with borrowed(self._pool) as conn:
             found = await rollouts.read_to_judge(
                 conn,
@@ -73,6 +81,7 @@ class MetricActivities:
                 request.snapshot_digest,
                 request.tolerance_since,
                 purpose=WATCH if request.not_before is not None else None,
+                whole=measured is None,
             )
             if found is None:
                 raise unknown_rollout(request.key.rollout_id)
@@ -80,7 +89,8 @@ class MetricActivities:
                 raise wrong_plan(request.key.rollout_id)
             if found.snapshot is None:
                 raise unknown_evidence(request.snapshot_digest)
-            measured = await evidence.opened(found.snapshot)
+            if measured is None:
+                measured = await evidence.opened(found.snapshot)
             if request.not_before is not None and measured.snapshot.as_of < request.not_before:
                 raise stale_evidence(request.snapshot_digest)
             baselines = request.baselines
@@ -98,8 +108,8 @@ class MetricActivities:
 
         Key: those of `fetch_metrics` and `assess_thresholds`.
         """
-        found = await self.fetch_metrics(request.measuring())
-        judged = await self.assess_thresholds(request.judging(found.digest))
+        measured = await self._measured(request.measuring())
+        judged = await self._judged(request.judging(measured.snapshot.digest), measured)
         return LookBrief.of(judged if isinstance(judged, AssessmentBrief) else AssessmentBrief.of(judged, table=True))
 
 

@@ -105,17 +105,18 @@ class ToJudge(NamedTuple):
 
 
 async def read_to_judge(
-    conn: Connection, key: RolloutKey, digest: str, since: datetime, *, purpose: str | None = None
+    conn: Connection, key: RolloutKey, digest: str, since: datetime, *, purpose: str | None = None, whole: bool = True
 ) -> ToJudge | None:
     """All of it by one statement; None for an unknown rollout.
 
     Args:
         purpose: the snapshot only if it was measured for that.
+        whole: with its body; without it, whoever asks has it already, and wants to know that it is stored.
     """
-    row = await conn.fetchrow(_TO_JUDGE, key.rollout_id, key.chain_id, digest, purpose, since)
+    row = await conn.fetchrow(_TO_JUDGE, key.rollout_id, key.chain_id, digest, purpose, since, whole)
     if row is None:
         return None
-    snapshot = None if row["body"] is None else Stored(digest, row["as_of"], row["body"])
+    snapshot = None if row["as_of"] is None else Stored(digest, row["as_of"], row["body"] or "")
     return ToJudge(plan_of(row["plan"]), _digest(row["plan"]), snapshot, past_of(row))
 
 

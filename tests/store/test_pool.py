@@ -108,7 +108,7 @@ async def test_whoever_has_nothing_to_do_takes_the_next_task(own_pool: asyncpg.P
 
 async def test_what_goes_wrong_with_one_ends_what_the_others_do_and_is_raised_as_it_is(own_pool: asyncpg.Pool) -> None:
     async with own_pool.acquire() as one, own_pool.acquire() as other:
-        asked = {one: "select pg_sleep(60)", other: "select 1 / 0"}
+        asked: dict[Connection, str] = {one: "select pg_sleep(60)", other: "select 1 / 0"}
         with pytest.raises(asyncpg.DivisionByZeroError):
             await shared((one, other), range(2), lambda conn, _: conn.execute(asked[conn]))
         assert [await conn.fetchval("select 1") for conn in (one, other)] == [1, 1]

@@ -1,7 +1,7 @@
 -- What a rollout judges a snapshot of its own with: $1 rollout, $2 chain, $3 the snapshot's digest, $4 only if it was
--- measured for that (NULL: whatever for), $5 since when breaches count. No row for an unknown rollout, no body for an
--- unknown snapshot; the looks before it in columns side by side, the oldest first.
-select r.plan::text as plan, kept.body::text as body, kept.as_of, past.cohorts, past.metrics, past.moments, past.verdicts, past.beyond
+-- measured for that (NULL: whatever for), $5 since when breaches count, $6 with its body. No row for an unknown rollout,
+-- no as_of for an unknown snapshot; the looks before it in columns side by side, the oldest first.
+select r.plan::text as plan, case when $6 then kept.body::text end as body, kept.as_of, past.cohorts, past.metrics, past.moments, past.verdicts, past.beyond
 from rollout r
 left join evidence kept
     on (kept.rollout_id, kept.chain_id, kept.digest, kept.kind) = (r.rollout_id, r.chain_id, $3, 'snapshot')
