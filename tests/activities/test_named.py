@@ -15,7 +15,7 @@ from models.evidence import Assessment, Snapshot
 from models.log import EntryKind
 from models.rollout import CohortMembers, FrozenCohort
 from models.work import Answer, LookRequest, RecordRequest, ResolvedCohorts, StandingBrief
-from store import rollouts
+from store import evidence, rollouts
 from store.log import read_log
 from store.rollouts import StoredRollout
 from tests.activities.setting import DAY, PILOT_COHORT, START, Pool, Setting, entry, notice
