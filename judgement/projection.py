@@ -1,4 +1,4 @@
-"""What a lead follow-up SLA can still come to: at best, and if the leads that are due soon were missed."""
+"""What a metric of deadlines can still come to: at best, and if the leads that are due soon were missed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import NamedTuple
 
 from models.evidence import CohortReading, GroupValue
 from models.metric import MetricName
+
+OF_DEADLINES = {MetricName.LEAD_FOLLOW_UP_SLA: "a contact", MetricName.LEAD_ACCEPTANCE: "an answer"}
+"""Metrics whose facts are decided by a deadline at the latest, and what meets it."""
+
+
+def written_down(metric: MetricName) -> str:
+    """What is written down of a lead that meets its deadline, as people say it of several."""
+    return f"{OF_DEADLINES.get(metric, 'a contact').split()[-1]}s"
 
 
 class AtBest(NamedTuple):
@@ -17,30 +25,34 @@ class AtBest(NamedTuple):
 
 
 def at_best(reading: CohortReading) -> AtBest | None:
-    """What an SLA comes to if every lead that is open turns out to be met.
+    """What an SLA, or an acceptance, comes to if every lead that is open turns out to be met.
 
     `100 x (met + pending + recent) / (decided + pending)`, percent: pending leads have their deadline before them, of
-    recent breaches a contact in time may still become known. None where nothing is open: then the value is what it is.
+    recent breaches a contact (an answer) in time may still become known. None where nothing is open: then the value is
+    what it is.
     """
     parts = reading.group.parts
     pending, recent = parts.get("pending", 0.0), parts.get("open_breach_recent", 0.0)
     met, decided = reading.group.numerator, reading.group.denominator
-    if reading.metric is not MetricName.LEAD_FOLLOW_UP_SLA or met is None or decided is None:
+    if reading.metric not in OF_DEADLINES or met is None or decided is None:
         return None
     if pending + recent <= 0 or decided + pending <= 0:
         return None
     told = [f"all {pending:g} pending leads are met"] if pending else []
     if recent:
-        told.append(f"a contact in time becomes known of all {recent:g} that were missed within a day")
+        told.append(
+            f"{OF_DEADLINES[reading.metric]} in time becomes known of all {recent:g} that were missed within a day"
+        )
     return AtBest(100 * (met + pending + recent) / (decided + pending), pending + recent, " and ".join(told))
 
 
 def past_deadline(reading: CohortReading) -> float | None:
-    """What an SLA comes to without the leads that were met before their deadline, `100 x (met - early) / (decided -
-    early)`, percent: while others of that age are pending, they flatter it. None where that says nothing else."""
+    """What `at_best` is of comes to without the leads that were met before their deadline, `100 x (met - early) /
+    (decided - early)`, percent: while others of that age are pending, they flatter it. None where that says nothing
+    else."""
     early = reading.group.parts.get("met_early", 0.0)
     met, decided = reading.group.numerator, reading.group.denominator
-    if reading.metric is not MetricName.LEAD_FOLLOW_UP_SLA or met is None or decided is None:
+    if reading.metric not in OF_DEADLINES or met is None or decided is None:
         return None
     if early <= 0 or decided <= early:
         return None

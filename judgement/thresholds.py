@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from judgement.changes import with_change
 from judgement.material import Asked
-from judgement.projection import at_best, past_deadline
+from judgement.projection import at_best, past_deadline, written_down
 from judgement.quality import ABSENT, findings, told, worst
 from judgement.tolerance import over_looks, tolerating
 from judgement.values import NoValue
@@ -267,7 +267,8 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> s
     without = 100 * ((reading.group.numerator or 0.0) - late) / decided
     if all(limit.satisfied(without, frozen.value) is not False for limit in plan.thresholds):
         return None
-    told = f"{late:g} contacts written down days later and {excluded:g} leads excluded after their deadline"
+    told = f"{late:g} {written_down(reading.metric)} written down days later"
+    told += f" and {excluded:g} leads excluded after their deadline"
     return f"holds only by {told}: {without:.2f} without them"
 
 

@@ -190,6 +190,10 @@ def _lead_follow_up_sla(sums: _Sums) -> GroupValue:
     return _percent(sums, NoValue.NOTHING_DECIDED)
 
 
+def _lead_acceptance(sums: _Sums) -> GroupValue:
+    return _percent(sums, NoValue.NOTHING_DECIDED)
+
+
 def _partner_churn(sums: _Sums) -> GroupValue:
     return _percent(sums, NoValue.NOBODY_AT_START)
 
@@ -222,4 +226,5 @@ _FORMULA: dict[MetricName, Callable[[_Sums], GroupValue]] = {
     MetricName.PARTNER_CHURN: _partner_churn,
     MetricName.DISCOUNT_LEAKAGE: _discount_leakage,
     MetricName.CERTIFIED_PARTNERS: _certified_partners,
+    MetricName.LEAD_ACCEPTANCE: _lead_acceptance,
 }

@@ -287,6 +287,7 @@ _NAMES = {
     MetricName.PARTNER_CHURN: r"\bchurn\b",
     MetricName.DISCOUNT_LEAKAGE: r"\bleakage\b",
     MetricName.CERTIFIED_PARTNERS: r"\bcertified\b",
+    MetricName.LEAD_ACCEPTANCE: r"\bacceptance\b",
 }
 """By which words people name a metric in a sentence."""
 

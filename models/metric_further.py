@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.metric_terms import (
     COUNT,
+    HOURS,
     MONEY,
     PERCENT,
     Block,
@@ -128,4 +129,55 @@ CERTIFIED_PARTNERS = MetricSpec(
     ),
 )
 
-FURTHER = (PARTNER_CHURN, DISCOUNT_LEAKAGE, CERTIFIED_PARTNERS)
+LEAD_ACCEPTANCE = MetricSpec(
+    name=MetricName.LEAD_ACCEPTANCE,
+    title="Lead acceptance",
+    unit="%",
+    direction=Direction.HIGHER,
+    use=MetricUse.GUARDRAIL,
+    owner_role="revops_owner",
+    formula="leads accepted, turned down or contacted at or before the deadline of acceptance / "
+    "(those + answered later + unanswered past it)",
+    fact="lead decided: met, late or an open breach",
+    belongs_by="assignment, which also starts the clock",
+    reads=("lead",),
+    scale=Scale.SHARE,
+    framework=False,
+    counts_misses=True,
+    parts=(
+        part("met", COUNT, "state: answered by the deadline, which is still in time"),
+        part("late", COUNT, "state: answered after it"),
+        part("open_breach", COUNT, "state: not answered, and the deadline has passed"),
+        part("pending", COUNT, "state, left out: not answered, and the deadline has not passed"),
+        part("excluded_no_sla", COUNT, "state, left out: no deadline of acceptance"),
+        part("invalid", COUNT, "state, left out: answered before it was assigned"),
+        part("excluded_reassigned", COUNT, "left out: given to another partner within the deadline"),
+        part("excluded_recalled", COUNT, "left out: recalled"),
+        part("excluded_duplicate", COUNT, "left out: the same lead again"),
+        part("excluded_junk", COUNT, "left out: no lead at all"),
+        part("excluded", COUNT, "all that are left out for a reason, no SLA among them"),
+        part("excluded_after_due", COUNT, "of them excluded only after their deadline"),
+        part("rejected", COUNT, "of those answered: turned down"),
+        part("rejected_unexplained", COUNT, "of them without a word why"),
+        part("contacted_unaccepted", COUNT, "of those answered: contacted without a word of acceptance"),
+        part("met_backdated", COUNT, "met by an answer written down more than three days later"),
+        part("met_early", COUNT, "met, and the deadline has not passed; others of that age are still pending"),
+        part("open_breach_recent", COUNT, "open breach of less than a day: an answer in time may still become known"),
+        part("answer_hours_median", HOURS, "assignment to the answer, of the leads answered", of_group=True),
+        part("answer_hours_p90", HOURS, "nine of ten took no longer", of_group=True),
+    ),
+    no_value=(NoValue.NO_DATA, NoValue.NOTHING_DECIDED),
+    defaults=Defaults(
+        pauses_unless=(">= 85", ">= -5pp"),
+        partners=10,
+        facts=100,
+        window="28d",
+        freshness="7d",
+        looks_in_a_row=2,
+        variation="not measured; the limits are those of the follow-up SLA, and chosen",
+        least_spread=4,
+        note="where nobody writes acceptances down, first contacts are held against the shorter deadline",
+    ),
+)
+
+FURTHER = (PARTNER_CHURN, DISCOUNT_LEAKAGE, CERTIFIED_PARTNERS, LEAD_ACCEPTANCE)

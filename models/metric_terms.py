@@ -19,6 +19,7 @@ class MetricName(StrEnum):
     PARTNER_CHURN = "partner_churn"
     DISCOUNT_LEAKAGE = "discount_leakage"
     CERTIFIED_PARTNERS = "certified_partners"
+    LEAD_ACCEPTANCE = "lead_acceptance"
 
 
 class MetricUse(StrEnum):

@@ -41,6 +41,7 @@ GOOD: dict[MetricName, tuple[float, float, int, dict[str, float]]] = {
     MetricName.PARTNER_CHURN: (1.0, 20.0, 20, {}),
     MetricName.DISCOUNT_LEAKAGE: (1.0, 20.0, 20, {"lines": 20}),
     MetricName.CERTIFIED_PARTNERS: (20.0, 20.0, 20, {}),
+    MetricName.LEAD_ACCEPTANCE: (20.0, 20.0, 20, {}),
 }
 
 LIKEWISE = {">= 85": "<= 10", ">= 1": "<= 99", ">= -5%": "<= +5%", ">= -5pp": "<= +5pp"}

@@ -30,6 +30,7 @@ GOOD: dict[MetricName, tuple[float, float, int, dict[str, float]]] = {
     MetricName.ENABLEMENT_COMPLETION: (9.0, 10.0, 10, {}),
     MetricName.PARTNER_CHURN: (1.0, 5.0, 5, {}),
     MetricName.CERTIFIED_PARTNERS: (9.0, 10.0, 10, {}),
+    MetricName.LEAD_ACCEPTANCE: (9.0, 10.0, 10, {}),
     MARGIN: (200.0, 1000.0, 40, {"cost_lines": 5.0}),
     MetricName.DISCOUNT_LEAKAGE: (50.0, 1000.0, 40, {"lines": 40.0}),
     MetricName.MDF_SPEND: (19.0, 20.0, 3, MDF),

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from judgement.counting import counts_as
 from judgement.projection import at_best, past_deadline, with_missed
 from models.evidence import CohortReading, MetricAssessment, Verdict
-from models.metric import MetricUse
+from models.metric import MetricName, MetricUse
 from models.plan_metric import MinimumSample, Tolerance
 from tests.judgement.readings import MARGIN, SCORE, agreed, baseline, judged, looks, reading
 
 MET, NOT_MET, CANNOT_TELL, NO_EVIDENCE = Verdict
+ACCEPTANCE = MetricName.LEAD_ACCEPTANCE
 
 
 def leads(met: int, missed: int, **parts: float) -> CohortReading:
@@ -30,6 +31,10 @@ def leads(met: int, missed: int, **parts: float) -> CohortReading:
         n_facts=decided,
         parts={"met": float(met), **parts},
     )
+
+
+def accepted(met: int, missed: int, **parts: float) -> CohortReading:
+    return leads(met, missed, **parts).model_copy(update={"metric": ACCEPTANCE})
 
 
 def verdict(met: int, missed: int, *thresholds: str, **parts: float) -> MetricAssessment:
@@ -134,6 +139,21 @@ def test_other_metrics_have_nothing_pending() -> None:
         )
         assert (at_best(other), past_deadline(other)) == (None, None)
         assert judged(other, agreed(metric=metric, use=MetricUse.GUARDRAIL)).verdict is NOT_MET
+
+
+def test_of_acceptance_the_same_holds_in_its_own_words() -> None:
+    """7 of 40 missed and 4 pending: 37 of 44 at best, 84.09 %, a breach whatever comes. Without 10 met before their
+    deadline 76 of 90 are left; without 12 written down days later 74 of 100, which is below 85."""
+    plan = agreed(metric=ACCEPTANCE)
+    certain = judged(accepted(33, 7, pending=4.0), plan)
+    assert certain.verdict is NOT_MET
+    best = at_best(accepted(33, 7, open_breach_recent=2.0))
+    assert best is not None
+    assert best.told == "an answer in time becomes known of all 2 that were missed within a day"
+    assert past_deadline(accepted(86, 14, met_early=10.0)) == pytest.approx(100 * 76 / 90)
+    assert verdict(86, 14).verdict is judged(accepted(86, 14), plan).verdict is MET
+    found = judged(accepted(86, 14, met_backdated=12.0), plan)
+    assert [one for one in found.reasons if "12 answers written down days later" in one]
 
 
 # Leads met before their deadline.

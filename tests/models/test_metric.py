@@ -43,6 +43,7 @@ def test_no_name_is_ever_taken_away() -> None:
     """Plans, histories and evidence hold them; whoever adds one adds it here."""
     released = {"contribution_margin", "pipeline_velocity", "compliance_score", "mdf_spend", "enablement_completion"}
     released |= {"lead_follow_up_sla", "partner_churn", "discount_leakage", "certified_partners"}
+    released |= {"lead_acceptance"}
     assert {name.value for name in MetricName} == released
 
 
@@ -123,6 +124,7 @@ def test_what_enumerates_metrics_elsewhere_comes_from_the_catalogue() -> None:
         MetricName.LEAD_FOLLOW_UP_SLA,
         MetricName.ENABLEMENT_COMPLETION,
         MetricName.CERTIFIED_PARTNERS,
+        MetricName.LEAD_ACCEPTANCE,
     } == MISSES
     assert {MetricName.PIPELINE_VELOCITY, MetricName.PARTNER_CHURN} == GROWS_WITH_WINDOW
     assert {name for name, spec in CATALOGUE.items() if spec.grouping is not Grouping.RATIO_OF_SUMS} == {
@@ -159,6 +161,7 @@ def test_defaults_are_those_people_usually_agree() -> None:
         "partner_churn": (("<= 10",), ("<= 5",), (), 20, 20),
         "discount_leakage": (("<= +1pp",), ("<= +0.5pp",), (), 10, 30),
         "certified_partners": ((">= -5pp",), (), (), 20, 20),
+        "lead_acceptance": ((">= 85", ">= -5pp"), (), (), 10, 100),
     }
 
 

@@ -47,8 +47,16 @@ LIVES = (
     _life("rejection and reassignment", "a_lead_turned_down_goes_to_another_partner_whose_clock_starts_anew"),
     _life("recall, duplicates, junk", "a_lead_taken_out_is_out_from_when_it_is_known"),
     _life("what happened to a lead one by one", "what_happened_to_a_lead_is_kept_event_by_event"),
-    Sentence(
-        "whether leads are accepted in time", left_out="stored and kept; a guardrail of its own, and none reads it"
+    held(
+        "whether leads are accepted in time",
+        *named(
+            "test_metric_acceptance.py",
+            "every_state_is_told_apart_and_only_decided_leads_count",
+            "the_first_answer_counts_whichever_it_is",
+            "taken_away_unanswered_in_time_releases_the_first_partner_but_not_after_the_deadline",
+            "a_correction_counts_from_when_it_was_made_and_the_past_reads_as_it_stood",
+            "agrees_with_the_definition_written_a_second_time",
+        ),
     ),
     _life("completion, failure, expiry, recertification", "a_course_is_completed_lapses_and_is_taken_again"),
     _life("waiver, withdrawal, another due day", "an_assignment_is_waived_withdrawn_or_moved_from_when_that_is_known"),

@@ -240,6 +240,7 @@ FACTS_OF: dict[MetricName, Callable[[World, str], Coroutine[Any, Any, None]]] = 
     MetricName.LEAD_FOLLOW_UP_SLA: _leads,
     MetricName.DISCOUNT_LEAKAGE: _sales,
     MetricName.CERTIFIED_PARTNERS: _courses,
+    MetricName.LEAD_ACCEPTANCE: _leads,
 }
 
 

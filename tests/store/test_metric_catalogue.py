@@ -48,6 +48,7 @@ async def _courses(world: World) -> None:
 
 async def _leads(world: World) -> None:
     row: dict[str, Any] = {"assigned_at": at("2026-02-01"), "contact_due_at": at("2026-02-02")}
+    row |= {"accept_due_at": at("2026-02-01 16:00")}
     lead = await world.add("lead", partner_id="a", first_contact_at=at("2026-02-01 12:00"), **row)
     await world.conn.execute(
         "insert into lead_contact_time (source_system, source_id, partner_id, assigned_at, first_contact_at,"
@@ -71,6 +72,7 @@ SOME_FACTS: dict[MetricName, Callable[[World], Coroutine[Any, Any, None]]] = {
     MetricName.PARTNER_CHURN: _partners,
     MetricName.DISCOUNT_LEAKAGE: _sales,
     MetricName.CERTIFIED_PARTNERS: _courses,
+    MetricName.LEAD_ACCEPTANCE: _leads,
 }
 """One partner with facts enough for every part of a metric to show."""
 
