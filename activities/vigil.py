@@ -60,7 +60,7 @@ WARN = timedelta(hours=1)
 """Programme time between two looks whether leads that are open are due soon: hours of business make it no moment that
 could be told beforehand."""
 
-SLA = frozenset({MetricName.LEAD_FOLLOW_UP_SLA})
+SLA = MetricName.LEAD_FOLLOW_UP_SLA
 MOMENT = timedelta(microseconds=1)
 """A deadline has passed at the first moment after it."""
 
@@ -122,7 +122,8 @@ class Vigil:
             self._journal, self._noted = Journal(position.xid), position
             for entry in await read_roster(conn):
                 self._take_in(entry._replace(evaluated_at=None) if everything else entry, now)
-        await self._note_deadlines(self._entries, position.deadlines_through)
+        for metric in changes.OF_DEADLINES:
+            await self._note_deadlines(self._entries, position.deadlines_through, metric)
         log.info("watch begins", shard=self._shard, rollouts=self.looked_after, everything=everything)
 
     async def round(self, now: datetime) -> tuple[Seen, ...]:
@@ -174,7 +175,8 @@ class Vigil:
             if before is not None:
                 self._leave_partners(before)
             self._take_in(entry, now)
-        await self._note_deadlines(entries, now)
+        for metric in changes.OF_DEADLINES:
+            await self._note_deadlines(entries, now, metric)
 
     def _take_in(self, entry: Entry, now: datetime) -> None:
         if shard_of(entry.key.rollout_id, self._shards) != self._shard:
@@ -236,8 +238,10 @@ class Vigil:
                 entry = entry._replace(evaluated_at=entry.clock.programme(now))
                 self._entries[one.key] = entry
                 self._agenda.put(one.key, "cadence", entry.next_look(now))
-        followed = [one.key for one in seen if not one.failed and both(SLA, due[one.key]) == due[one.key]]
-        await self._note_deadlines(followed, now)
+        # Of what was not looked at the deadline that is noted stands: it may have passed, and not have had its turn.
+        for metric in changes.OF_DEADLINES:
+            looked = [one.key for one in seen if not one.failed and _takes_in(due[one.key], metric)]
+            await self._note_deadlines(looked, now, metric)
 
     def _again(self, seen: Seen, metrics: Metrics, now: datetime) -> None:
         """A rollout without workflow is an operator's to see to; any other is tried again soon."""
@@ -245,26 +249,28 @@ class Vigil:
             self._failing.setdefault(seen.key, now)
         self._agenda.put(seen.key, "failed", now + (WITHOUT_WORKFLOW if seen.gone else AFTER_FAILURE), metrics)
 
-    async def _note_deadlines(self, keys: Iterable[RolloutKey], since: datetime) -> None:
-        """When the next open lead of each rollout is past its deadline; and while there are any, when to look whether
-        they are due soon enough to warn of."""
+    async def _note_deadlines(self, keys: Iterable[RolloutKey], since: datetime, metric: MetricName) -> None:
+        """When the next open lead of each rollout is past the deadline that a metric goes by; and while there are any
+        to contact, when to look whether they are due soon enough to warn of."""
         entries = [self._entries[key] for key in keys if key in self._entries]
-        entries = [entry for entry in entries if entry.metrics & SLA and entry.partners]
+        entries = [entry for entry in entries if metric in entry.metrics and entry.partners]
         if not entries:
             return
         async with borrowed(self._pool) as conn:
             passing = await changes.next_deadlines(
-                conn, [(entry.partners, entry.clock.programme(since)) for entry in entries]
+                conn, [(entry.partners, entry.clock.programme(since)) for entry in entries], metric
             )
         for entry, passes in zip(entries, passing, strict=True):
-            self._at(entry, "deadline", passes + MOMENT if passes else None, since)
-            self._at(entry, "warning", entry.clock.programme(since) + WARN if passes else None, since)
+            self._at(entry, "deadline", passes + MOMENT if passes else None, since, metric)
+            if metric is SLA:
+                self._at(entry, "warning", entry.clock.programme(since) + WARN if passes else None, since, metric)
 
-    def _at(self, entry: Entry, label: str, programme: datetime | None, since: datetime) -> None:
+    def _at(self, entry: Entry, reason: str, programme: datetime | None, since: datetime, metric: MetricName) -> None:
+        label = f"{reason} {metric}"
         if programme is None:
             self._agenda.drop(entry.key, label)
         else:
-            self._agenda.put(entry.key, label, max(entry.clock.real(programme), since + OFTEN), SLA)
+            self._agenda.put(entry.key, label, max(entry.clock.real(programme), since + OFTEN), frozenset({metric}))
 
     async def _write_down(self, journal: Journal, now: datetime, *, busy: bool) -> None:
         """Where the watch stands. While a rollout could not be looked at, or a fact is not known yet by our clock, it
@@ -281,6 +287,10 @@ class Vigil:
             if not quiet:
                 await changes.forget_changes(conn, self._shards)
         self._noted = position
+
+
+def _takes_in(looked_at: Metrics, metric: MetricName) -> bool:
+    return looked_at is EVERYTHING or metric in looked_at
 
 
 async def _told(conn: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], news: asyncio.Event) -> None:

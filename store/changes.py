@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from models.base import Frozen, Instant
+from models.metric import MetricName
 from store.pool import Connection
 from store.statements import statement
 
@@ -19,8 +21,16 @@ ROLLOUT = "rollout"
 _READ = statement("watch/read_changes")
 _FORGET = statement("watch/forget_changes")
 _WRITE = statement("watch/write_position")
-_NEXT_DEADLINES = statement("watch/next_deadlines")
+_NEXT_DEADLINES = MappingProxyType(
+    {
+        MetricName.LEAD_FOLLOW_UP_SLA: statement("watch/next_deadlines"),
+        MetricName.LEAD_ACCEPTANCE: statement("watch/next_acceptances"),
+    }
+)
 _DUE_SOON = statement("watch/due_soon")
+
+OF_DEADLINES = tuple(_NEXT_DEADLINES)
+"""Metrics that change although no fact does: when a deadline passes."""
 
 
 class Change(Frozen):
@@ -91,11 +101,17 @@ async def forget_changes(conn: Connection, shards: int) -> None:
 
 
 async def next_deadlines(
-    conn: Connection, groups: Sequence[tuple[Sequence[str], datetime]]
+    conn: Connection,
+    groups: Sequence[tuple[Sequence[str], datetime]],
+    metric: MetricName = MetricName.LEAD_FOLLOW_UP_SLA,
 ) -> tuple[datetime | None, ...]:
-    """For each group of partners the first deadline of an open lead at or after the group's moment."""
+    """For each group of partners the first deadline of an open lead at or after the group's moment.
+
+    Args:
+        metric: one of `OF_DEADLINES`, by whose deadline: that of the contact or that of the acceptance.
+    """
     numbers, partners = _side_by_side([group for group, _ in groups])
-    rows = await conn.fetch(_NEXT_DEADLINES, numbers, partners, [moment for _, moment in groups])
+    rows = await conn.fetch(_NEXT_DEADLINES[metric], numbers, partners, [moment for _, moment in groups])
     found = {row["group_no"]: row["due_at"] for row in rows}
     return tuple(found.get(number) for number in range(len(groups)))
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
@@ -18,16 +19,16 @@ from models.command import Command, ReportEvidence
 from models.work import TickRequest, TickResult
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import PILOT_COHORT, Pool, Setting
-from tests.plans import PILOT, make_plan
+from tests.plans import PILOT, make_plan, plan_data
 from tests.worker.process import patiently
 
 HOUR = timedelta(hours=1)
 OTHERS = "update lead set first_contact_at = assigned_at + interval '3 days' where partner_id = any($1)"
 
 
-async def opened(pool: Pool, name: str = "test-plan") -> Setting:
-    """A rollout in real time that watches its pilot."""
-    setting = Setting(pool, make_plan(id=name))
+async def opened(pool: Pool, name: str = "test-plan", *further: dict[str, Any]) -> Setting:
+    """A rollout in real time that watches its pilot, by the base plan and `further` metrics."""
+    setting = Setting(pool, make_plan(id=name, metrics=[*plan_data()["metrics"], *further]))
     setting.clock = clock_at(datetime.now(UTC))
     await setting.register()
     await setting.watch(PILOT_COHORT, tolerance_since=setting.clock.real_start)
@@ -75,9 +76,14 @@ async def watched(pool: Pool, server: WorkflowEnvironment) -> AsyncIterator[Watc
 
 
 @asynccontextmanager
-async def settled(pool: Pool, server: WorkflowEnvironment) -> AsyncIterator[tuple[Mailbox, Watching]]:
+async def settled(
+    pool: Pool, server: WorkflowEnvironment, *further: dict[str, Any]
+) -> AsyncIterator[tuple[Mailbox, Watching]]:
     """A rollout that has been looked at, with nothing left to do for the watch; who ends the watch is the test."""
-    async with workflow_of(server, await opened(pool)) as box, watched(pool, server) as watching_it:
+    async with (
+        workflow_of(server, await opened(pool, "test-plan", *further)) as box,
+        watched(pool, server) as watching_it,
+    ):
         await first(box, ReportEvidence)
         await everything_is_dealt_with(pool)
         yield box, watching_it
@@ -108,6 +114,27 @@ async def due(pool: Pool, at: datetime, leads: int = 10, known: datetime | None 
         at,
         leads,
         known,
+    )
+
+
+ACCEPTANCE: dict[str, Any] = {
+    **{"metric": "lead_acceptance", "window": "28d", "thresholds": [">= 85"], "freshness": "7d"},
+    "minimum_sample": {"partners": 5, "facts": 50},
+}
+"""What a plan says of a guardrail of acceptance."""
+
+
+async def to_be_accepted(pool: Pool, at: datetime, leads: int = 10) -> None:
+    """Each partner of the pilot has leads to be accepted until a moment, and contacted a week after it: assigned and
+    known a day before it."""
+    await pool.execute(
+        "insert into lead (source_system, source_id, partner_id, assigned_at, accept_due_at, contact_due_at, known_at)"
+        " select 'test', partner || '-new-' || number, partner, $2::timestamptz - interval '1 day', $2,"
+        " $2::timestamptz + interval '7 days', $2::timestamptz - interval '1 day'"
+        " from unnest($1::text[]) partner, generate_series(1, $3) number",
+        list(PILOT),
+        at,
+        leads,
     )
 
 
