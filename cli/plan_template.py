@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from models.base import format_duration
+from models.base import format_duration, parse_duration
 from models.metric import CATALOGUE, MetricName, MetricSpec, MetricUse
 from models.plan_metric import WARNED_AHEAD
 from models.plan_rules_quality import ONLY_OF
-from models.quality import AGREED_ANEW, Check
+from models.quality import AGREED_ANEW, DEFAULTS, SIGNED_WITHOUT, Check
 
 _APPROVALS = {
     "A": "",
@@ -170,7 +170,7 @@ def ahead_text(spec: MetricSpec) -> list[str]:
 
 
 def checks_text(spec: MetricSpec, *, by_change: bool = False) -> list[str]:
-    """What a new plan says of the checks of a metric's data, as a line: those that plans from before are silent on.
+    """What a new plan says of the checks of a metric's data, as lines: those that plans from before are silent on.
 
     Args:
         by_change: the metric is judged by its change, which rests on the partners that it is compared with.
@@ -180,7 +180,18 @@ def checks_text(spec: MetricSpec, *, by_change: bool = False) -> list[str]:
         for check, bounds in AGREED_ANEW.items()
         if spec.name in ONLY_OF[check] and (by_change or check is not Check.COMPARED)
     ]
-    return [f"    data_quality: [{', '.join(written)}]"] if written else []
+    written += [_bound_text(check, spec) for check in SIGNED_WITHOUT.get(spec.name, ())]
+    if len(written) < 3:
+        return [f"    data_quality: [{', '.join(written)}]"] if written else []
+    return ["    data_quality:", *(f"      - {one}" for one in written)]
+
+
+def _bound_text(check: Check, spec: MetricSpec) -> str:
+    """What is usual of a check; how old data may be is the metric's own."""
+    if check is Check.FRESHNESS:
+        return f"{{check: freshness, red: {parse_duration(spec.defaults.freshness) / timedelta(days=1):g}}}"
+    amber, red = DEFAULTS[check]
+    return f"{{check: {check.value}, amber: {amber:g}, red: {red:g}}}"
 
 
 def _limits(limits: tuple[str, ...]) -> str:

@@ -8,11 +8,23 @@ from datetime import date, datetime
 from statistics import median
 from types import MappingProxyType
 
+from judgement.projection import written_down
 from judgement.volumes import age
 from models.evidence import CohortReading, PartnerReading
-from models.metric import CATALOGUE, Direction, MetricName, MetricUse, Scale
+from models.metric import CATALOGUE, Block, Direction, MetricName, MetricUse, Scale
 from models.plan_metric import MetricPlan
-from models.quality import DEFAULTS, FLOWS, UNITS, Bounds, Check, Finding, OddMonth, Severity, SourceVolume
+from models.quality import (
+    DEFAULTS,
+    SIGNED_WITHOUT,
+    UNITS,
+    WEEK_BY_WEEK,
+    Bounds,
+    Check,
+    Finding,
+    OddMonth,
+    Severity,
+    SourceVolume,
+)
 
 ABSENT = frozenset({Check.FRESHNESS, Check.COMPLETENESS, Check.COSTS, Check.COHORT, Check.COMPARED})
 """Checks whose red means that facts are not there: *no evidence*. Of the others the facts are there and contradict
@@ -64,7 +76,14 @@ def findings(reading: CohortReading, plan: MetricPlan, baseline: float | None, a
     found += _in_time(reading, plan)
     found += _still_there(reading, plan)
     found += _settled(reading, plan)
-    return tuple(found)
+    return tuple(one for one in found if _agreed(one, plan))
+
+
+def _agreed(one: Finding, plan: MetricPlan) -> bool:
+    """Whether the plan was signed with the check: of one that its metric did not have at first, where it says so."""
+    if one.check not in SIGNED_WITHOUT.get(plan.metric, ()):
+        return True
+    return any(bound.check is one.check and bound.source in (None, *one.sources) for bound in plan.data_quality)
 
 
 def worst(found: Iterable[Finding]) -> Severity:
@@ -159,7 +178,7 @@ def _fresh(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> Iterabl
 
 def _complete(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     for one in reading.quality.sources:
-        if one.partners > 0 and reading.metric in FLOWS:
+        if one.partners > 0 and reading.metric in WEEK_BY_WEEK:
             yield _whole(
                 one, bounds_of(plan, Check.COMPLETENESS, one.source), Check.COMPLETENESS, f"source {one.source}"
             )
@@ -307,11 +326,11 @@ def _in_time(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     late, met = reading.group.parts.get("met_backdated", 0.0), reading.group.numerator or 0.0
     if late <= 0:
         return
-    bounds = bounds_of(plan, Check.BACKDATING)
+    bounds, those = bounds_of(plan, Check.BACKDATING), written_down(reading.metric)
     yield Finding(
         check=Check.BACKDATING,
         severity=_graded(100 * late / max(late, met), bounds),
-        found=f"{late:g} of {met:g} contacts in time were written down more than three days later",
+        found=f"{late:g} of {met:g} {those} in time were written down more than three days later",
         allowed=_allowed(Check.BACKDATING, bounds),
         facts=int(late),
         flattering=True,
@@ -319,6 +338,8 @@ def _in_time(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
 
 
 def _still_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
+    if CATALOGUE[reading.metric].block is Block.TENURE:
+        return  # who leaves is what it counts
     gone = reading.quality.gone
     lost = max(gone.silent, gone.left)
     if lost < SILENT_ENOUGH:

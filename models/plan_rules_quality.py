@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING
 
 from models.metric import MetricName
 from models.plan_rule import Broken, BrokenRule, Rule
-from models.quality import FLOWS, Check
+from models.quality import WEEK_BY_WEEK, Check
 
 if TYPE_CHECKING:
     from models.plan import RolloutPlan
 
 ONLY_OF = MappingProxyType(
     {
-        Check.COMPLETENESS: FLOWS,
+        Check.COMPLETENESS: WEEK_BY_WEEK,
         Check.COSTS: frozenset({MetricName.CONTRIBUTION_MARGIN}),
-        Check.COHORT: FLOWS,
-        Check.COMPARED: FLOWS,
+        Check.COHORT: WEEK_BY_WEEK,
+        Check.COMPARED: WEEK_BY_WEEK,
         Check.PLAUSIBILITY: frozenset({MetricName.CONTRIBUTION_MARGIN}),
-        Check.BACKDATING: frozenset({MetricName.LEAD_FOLLOW_UP_SLA}),
+        Check.BACKDATING: frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.LEAD_ACCEPTANCE}),
         Check.DUPLICATES: frozenset(
-            {MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY, MetricName.MDF_SPEND}
+            {
+                MetricName.LEAD_FOLLOW_UP_SLA,
+                MetricName.LEAD_ACCEPTANCE,
+                MetricName.PIPELINE_VELOCITY,
+                MetricName.MDF_SPEND,
+            }
         ),
     }
 )

@@ -60,7 +60,7 @@ UNITS = MappingProxyType(
         Check.BAND: "spreads from the median of the earlier values",
         Check.IMPROVEMENT: "points above the baseline",
         Check.DUPLICATES: "% of the facts",
-        Check.BACKDATING: "% of the contacts in time",
+        Check.BACKDATING: "% of those in time",
         Check.DRIFT: "% of the partners",
         Check.RESTATEMENT: "points moved",
     }
@@ -91,17 +91,47 @@ DEFAULTS = MappingProxyType(
 """Bounds where the plan is silent."""
 
 AGREED_ANEW = MappingProxyType({Check.COSTS: Bounds(5, 25), Check.COMPARED: Bounds(5, 25)})
-"""What new plans say of checks that older ones know nothing of, where the metric has them."""
+"""What new plans say of checks that older ones know nothing of, where the metric has them. Of those of `SIGNED_WITHOUT`
+it is what is usual."""
 
 
-FLOWS = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY, MetricName.CONTRIBUTION_MARGIN})
-"""Metrics of what happened in a window. The others are states: courses and checks are given out in waves, and a month
-without any is no hole in the data."""
+FLOWS = frozenset(
+    {
+        MetricName.LEAD_FOLLOW_UP_SLA,
+        MetricName.LEAD_ACCEPTANCE,
+        MetricName.PIPELINE_VELOCITY,
+        MetricName.CONTRIBUTION_MARGIN,
+    }
+)
+"""Metrics of what happened in a window, of whose changes a partner's silence is asked as well. The others are states:
+courses and checks are given out in waves, and a month without any is no hole in the data."""
+
+WEEK_BY_WEEK = FLOWS | {MetricName.DISCOUNT_LEAKAGE}
+"""Metrics of which a source tells as much in one week as in another. Leakage reads revenue lines as margin does; how
+its changes are judged was agreed before its lines were counted, so it is no flow."""
 
 
-LIVING_ON = frozenset({MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION})
-"""Metrics whose facts live on: claims are decided and paid, and courses completed, long after the day they are counted
-by, so that a source without a new one may well be telling."""
+LIVING_ON = frozenset(
+    {
+        MetricName.MDF_SPEND,
+        MetricName.ENABLEMENT_COMPLETION,
+        MetricName.CERTIFIED_PARTNERS,
+        MetricName.PARTNER_CHURN,
+    }
+)
+"""Metrics whose facts live on: claims are decided and paid, courses completed and partners confirmed, long after the
+day they are counted by, so that a source without a new one may well be telling."""
+
+
+SIGNED_WITHOUT = MappingProxyType(
+    {
+        MetricName.PARTNER_CHURN: (Check.FRESHNESS,),
+        MetricName.DISCOUNT_LEAKAGE: (Check.FRESHNESS, Check.COMPLETENESS, Check.DRIFT, Check.RESTATEMENT),
+        MetricName.CERTIFIED_PARTNERS: (Check.FRESHNESS, Check.DRIFT, Check.RESTATEMENT),
+    }
+)
+"""Checks that a metric did not have when the first plans named it. They are made where the plan gives them bounds, and
+nowhere else (ADR 0061, 0074); new plans do."""
 
 
 class SourceVolume(Frozen):

@@ -13,16 +13,14 @@ from store.pool import Connection
 from store.quality import Period
 from store.statements import statement
 
+_REVENUE = ("partner_transaction", "transaction_date", "x.known_at", "x.attribution = 'sourced'")
 _OF = MappingProxyType(
     {
         MetricName.LEAD_FOLLOW_UP_SLA: ("lead", "assigned_at", "x.known_at", "true"),
+        MetricName.LEAD_ACCEPTANCE: ("lead", "assigned_at", "x.known_at", "true"),
         MetricName.PIPELINE_VELOCITY: ("opportunity", "closed_at", "greatest(x.known_at, x.closed_known_at)", "true"),
-        MetricName.CONTRIBUTION_MARGIN: (
-            "partner_transaction",
-            "transaction_date",
-            "x.known_at",
-            "x.attribution = 'sourced'",
-        ),
+        MetricName.CONTRIBUTION_MARGIN: _REVENUE,
+        MetricName.DISCOUNT_LEAKAGE: _REVENUE,
     }
 )
 """Where the facts of what flows stand, when one happened, when that became known, and which count: as in `fact_day`."""

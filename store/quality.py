@@ -31,6 +31,10 @@ _TABLES = MappingProxyType(
         MetricName.MDF_SPEND: ("mdf_claim",),
         MetricName.ENABLEMENT_COMPLETION: ("enablement_assignment",),
         MetricName.COMPLIANCE_SCORE: ("compliance_result",),
+        MetricName.PARTNER_CHURN: ("partner",),
+        MetricName.DISCOUNT_LEAKAGE: ("partner_transaction",),
+        MetricName.CERTIFIED_PARTNERS: ("enablement_assignment",),
+        MetricName.LEAD_ACCEPTANCE: ("lead",),
     }
 )
 """The tables of facts behind a metric; the first is counted. Metrics that are not here are checked by their values."""
@@ -40,13 +44,15 @@ _FLOWS = MappingProxyType(
         MetricName.LEAD_FOLLOW_UP_SLA: ("assigned_at", "x.known_at"),
         MetricName.PIPELINE_VELOCITY: ("closed_at", "greatest(x.known_at, x.closed_known_at)"),
         MetricName.CONTRIBUTION_MARGIN: ("transaction_date", "x.known_at"),
+        MetricName.DISCOUNT_LEAKAGE: ("transaction_date", "x.known_at"),
+        MetricName.LEAD_ACCEPTANCE: ("assigned_at", "x.known_at"),
     }
 )
 """When a fact of what flows happened, and when that became known; what is not here is a state."""
 
 
-_LEADS = MetricName.LEAD_FOLLOW_UP_SLA
-"""The metric of which a read of its values says beside them what is checked here."""
+_LEADS = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.LEAD_ACCEPTANCE})
+"""The metrics of leads. A read of the values of the first says beside them what is checked here."""
 
 _TOLD = "unnest($12::text[], $13::text[], $14::timestamptz[])"
 _NOT_TOLD = "(select null::text, null::text, null::timestamptz where false)"
@@ -56,12 +62,18 @@ def _newest(metric: MetricName) -> str:
     """Built of the project's own names only."""
     kind = "newest_of_flow" if metric in _FLOWS else "newest_of_state"
     at, known = _FLOWS.get(metric, ("", ""))
-    sql = statement(f"quality/{kind}").replace(":told", _TOLD if metric is _LEADS else _NOT_TOLD)
+    sql = statement(f"quality/{kind}").replace(":told", _TOLD if metric in _LEADS else _NOT_TOLD)
     return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
 
 
-_TWICE = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY})
-"""The metrics of whose facts some may stand there again."""
+_TWICE = MappingProxyType(
+    {
+        MetricName.LEAD_FOLLOW_UP_SLA: "lead_follow_up_sla",
+        MetricName.LEAD_ACCEPTANCE: "lead_follow_up_sla",
+        MetricName.PIPELINE_VELOCITY: "pipeline_velocity",
+    }
+)
+"""The metrics of whose facts some may stand there again, and the file that finds them."""
 
 
 def _counts(metric: MetricName) -> str:
@@ -69,7 +81,7 @@ def _counts(metric: MetricName) -> str:
     parts = {
         "newest": _newest(metric),
         "restated": statement("quality/restated"),
-        "twice": statement(f"quality/twice/{metric if metric in _TWICE else 'none'}"),
+        "twice": statement(f"quality/twice/{_TWICE.get(metric, 'none')}"),
         "volumes": statement("quality/volumes"),
         "through": data_through(metric).replace("$1", "$4"),
     }
@@ -79,8 +91,15 @@ def _counts(metric: MetricName) -> str:
     return sql
 
 
+_FACTS_OF = MappingProxyType({MetricName.CERTIFIED_PARTNERS: MetricName.ENABLEMENT_COMPLETION})
+"""The metrics whose facts are those of another one. Of churn the partner is the fact."""
+
 _COUNTS = {metric: _counts(metric) for metric in _TABLES}
-_FACTS = {metric: statement(f"quality/facts/{metric}") for metric in _TABLES}
+_FACTS = {
+    metric: statement(f"quality/facts/{_FACTS_OF.get(metric, metric)}")
+    for metric in _TABLES
+    if metric is not MetricName.PARTNER_CHURN
+}
 _MONTHS = statement("quality/months")
 _COMPARISON = statement("quality/comparison")
 
@@ -161,7 +180,7 @@ async def read_quality(
     asked = (start, as_of, as_of - start, as_of - RESTATED_LATELY, list(tables))
     counted = (tables[0], as_of.date(), days, periods)
     rows: dict[str, list[Any]] = defaultdict(list)
-    known = _known(members[1], newest) if metric is _LEADS else ()
+    known = _known(members[1], newest) if metric in _LEADS else ()
     for row in await conn.fetch(_COUNTS[metric], *members, *asked, *counted, *known, timeout=STATEMENT_SECONDS):
         rows[row["what"]].append(row)
     [through] = rows["through"]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 
 from models.metric import MetricName
 from models.quality import LIVING_ON
 from store.pool import Connection
 from store.statements import statement
 
-_SIGNS = {metric: statement(f"quality/signs_of_life/{metric}") for metric in LIVING_ON}
+_SIGNS_OF = MappingProxyType({MetricName.CERTIFIED_PARTNERS: MetricName.ENABLEMENT_COMPLETION})
+"""The metrics whose facts are those of another one."""
+
+_SIGNS = {metric: statement(f"quality/signs_of_life/{_SIGNS_OF.get(metric, metric)}") for metric in LIVING_ON}
 
 
 async def read_signs_of_life(
     conn: Connection, metric: MetricName, groups: Sequence[Collection[str]], as_of: datetime
 ) -> list[dict[str, date]]:
     """Of each group by source the newest day of anything known to have happened to facts of its partners: a decision, a
-    payment, a completion; nothing of a metric whose facts do not live on."""
+    payment, a completion, an import of the list of partners; nothing of a metric whose facts do not live on."""
     found: list[dict[str, date]] = [{} for _ in groups]
     if metric not in _SIGNS:
         return found

@@ -39,7 +39,17 @@ def test_every_number_of_a_metric_is_the_catalogue_s() -> None:
 
 def test_a_new_plan_has_what_plans_from_before_are_silent_on_checked() -> None:
     agreed = {one.metric.value: one.data_quality for one in _with_every_metric().metrics if one.data_quality}
-    assert agreed == {"contribution_margin": (QualityBound(check=Check.COSTS, amber=5, red=25),)}
+    drift, restated = _bound(Check.DRIFT, 15, 50), _bound(Check.RESTATEMENT, 1, 10)
+    assert agreed == {
+        "contribution_margin": (_bound(Check.COSTS, 5, 25),),
+        "partner_churn": (_bound(Check.FRESHNESS, None, 100),),
+        "discount_leakage": (_bound(Check.FRESHNESS, None, 21), _bound(Check.COMPLETENESS, 5, 25), drift, restated),
+        "certified_partners": (_bound(Check.FRESHNESS, None, 45), drift, restated),
+    }
+
+
+def _bound(check: Check, amber: float | None, red: float) -> QualityBound:
+    return QualityBound(check=check, amber=amber, red=red)
 
 
 def test_every_stop_condition_is_the_catalogue_s() -> None:

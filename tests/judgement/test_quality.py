@@ -17,6 +17,7 @@ from models.metric import CATALOGUE, MetricName
 from models.plan_metric import MetricPlan
 from models.quality import (
     DEFAULTS,
+    SIGNED_WITHOUT,
     Bounds,
     Check,
     Counts,
@@ -235,6 +236,46 @@ def test_what_is_agreed_of_one_source_goes_before_what_is_agreed_of_all() -> Non
     assert bounds_of(plan, Check.COMPLETENESS, "erp") == Bounds(30, None)
     assert bounds_of(plan, Check.COMPLETENESS, "crm") == Bounds(1, 2)
     assert bounds_of(plan, Check.DRIFT) == DEFAULTS[Check.DRIFT]
+
+
+LEAKAGE, CHURN = MetricName.DISCOUNT_LEAKAGE, MetricName.PARTNER_CHURN
+NOT_WHOLE = {
+    "sources": (source("erp", missing=200.0, short=2), source("shop", through=date(2025, 1, 1))),
+    "gone": Gone(had=12, silent=9),
+    "restated": Restated(facts=50, before=30.0),
+}
+
+
+def test_a_plan_from_before_a_metric_had_a_check_is_judged_as_it_was_signed() -> None:
+    """Two weeks of lines are missing, a source is silent for a year, nine of twelve partners are too, and the value
+    moved by 20 points: of leakage each is said where the plan gives it bounds, and none where it gives none."""
+    of, plan = with_counts(50.0, LEAKAGE, **NOT_WHOLE), agreed("<= 60", metric=LEAKAGE)
+    assert not {one.check for one in findings(of, plan, None, AS_OF)} & set(SIGNED_WITHOUT[LEAKAGE])
+    for check in SIGNED_WITHOUT[LEAKAGE]:
+        anew = plan.model_copy(update={"data_quality": (bound(check, None, 1),)})
+        found = {one.check for one in findings(of, anew, None, AS_OF) if one.severity is RED}
+        assert found == {check}
+    assert judged(of, plan).untrusted is False
+    assert judged(of, plan.model_copy(update={"data_quality": (bound(Check.DRIFT, None, 1),)})).untrusted is True
+
+
+def test_what_is_agreed_of_one_source_of_such_a_metric_is_said_of_that_one_alone() -> None:
+    of, plan = with_counts(50.0, LEAKAGE, **NOT_WHOLE), agreed("<= 60", metric=LEAKAGE)
+    anew = plan.model_copy(update={"data_quality": (bound(Check.FRESHNESS, None, 1, "shop"),)})
+    assert [one.sources for one in findings(of, anew, None, AS_OF) if one.check is Check.FRESHNESS] == [("shop",)]
+
+
+def test_a_metric_that_is_new_with_its_checks_has_them_where_a_plan_is_silent() -> None:
+    of = with_counts(50.0, MetricName.LEAD_ACCEPTANCE, **NOT_WHOLE)
+    found = findings(of, agreed(metric=MetricName.LEAD_ACCEPTANCE), None, AS_OF)
+    red = {one.check for one in found if one.severity is RED}
+    assert red == {Check.FRESHNESS, Check.COMPLETENESS, Check.DRIFT, Check.RESTATEMENT}
+
+
+def test_who_leaves_is_what_churn_counts_and_no_drift() -> None:
+    of = with_counts(50.0, CHURN, gone=Gone(had=12, left=9))
+    plan = agreed("<= 60", metric=CHURN, data_quality=(bound(Check.DRIFT, 1, 2),))
+    assert [one for one in findings(of, plan, None, AS_OF) if one.check is Check.DRIFT] == []
 
 
 # Verdicts.

@@ -15,9 +15,10 @@ from models.quality import Gone
 from store.completeness import read_cost_volumes, read_own_volumes
 from store.metrics import read_rows
 from store.pool import create_pool
-from store.quality import Raw, Some, read_quality
+from store.quality import Raw, Some, facts_behind, read_quality
 from tests.store.world import Q1, Q1_END, World, at, day
 
+LEAKAGE, ACCEPTANCE = MetricName.DISCOUNT_LEAKAGE, MetricName.LEAD_ACCEPTANCE
 SLA, MARGIN, VELOCITY = MetricName.LEAD_FOLLOW_UP_SLA, MetricName.CONTRIBUTION_MARGIN, MetricName.PIPELINE_VELOCITY
 
 BY_HAND = {
@@ -346,7 +347,70 @@ async def test_metrics_of_states_and_those_added_later_are_counted_without_fail(
 ) -> None:
     await world.add("partner", partner_id="a")
     found = await read_quality(world.conn, metric, (("a",), ()), Q1, days=7, periods=40)
-    assert found is None or [one.gone for one in found.heard] == [Gone(), Gone()]
+    # Of churn the partner is the fact.
+    had = int(metric is MetricName.PARTNER_CHURN)
+    assert found is None or [one.gone for one in found.heard] == [Gone(had=had), Gone()]
+
+
+SHARED = {LEAKAGE: MARGIN, ACCEPTANCE: SLA, MetricName.CERTIFIED_PARTNERS: MetricName.ENABLEMENT_COMPLETION}
+
+
+@pytest.mark.parametrize("metric", SHARED)
+async def test_what_is_counted_of_facts_that_two_metrics_read_is_the_same_of_both(
+    world: World, metric: MetricName
+) -> None:
+    """Leads and revenue of two partners, one of whom has none lately; twins of a lead, and one line said anew."""
+    for number, partner in enumerate("aabab"):
+        sold = {"net_amount": 10, "transaction_date": day(f"2026-0{1 + number % 2}-1{number}")}
+        await world.add("partner_transaction", partner_id=partner, source_id=f"t{number}", **sold)
+        when = at(f"2026-02-1{number}")
+        row: dict[str, Any] = {"assigned_at": when, "created_at": when, "accept_due_at": when, "contact_due_at": when}
+        for source in ("crm", "other", "crm"):
+            await world.add("lead", partner_id=partner, source_system=source, **row)
+    for months in range(1, 4):
+        told = at(f"2025-0{3 * months}-10")
+        await world.add("lead", partner_id="c", assigned_at=told, known_at=told)
+        await world.add("partner_transaction", partner_id="c", net_amount=10, transaction_date=told.date())
+    person = await world.add("person", partner_id="a")
+    course: dict[str, Any] = {"course_id": "basics", "assigned_at": at("2026-01-05"), "due_on": day("2026-03-01")}
+    await world.add("enablement_assignment", partner_id="a", person_id=person, source_id="e", **course)
+    await world.amend("enablement_assignment", "e", "2026-03-30", due_on=day("2026-02-01"))
+    await world.amend("partner_transaction", "t0", "2026-03-30", net_amount=20)
+    groups = (("a", "b", "c"), ("b",))
+    one, other = [await counted(world, name, *groups) for name in (metric, SHARED[metric])]
+    assert one._replace(months=()) == other._replace(months=())
+    assert [some.facts for some in one.twice] == ([10, 4] if metric is ACCEPTANCE else [0, 0])
+    assert [some.facts for some in one.restated] == ([0, 0] if metric is ACCEPTANCE else [1, 0])
+
+
+async def test_what_a_cohort_tells_of_leads_and_revenue_is_the_same_for_all_that_read_them(world: World) -> None:
+    await lead_of(world, "a", "2026-03-30 10:00", "2026-03-30 10:00", "crm")
+    for attribution in ("sourced", "sourced", "influenced"):
+        row: dict[str, Any] = {"net_amount": 1, "transaction_date": day("2026-03-30"), "attribution": attribution}
+        await world.add("partner_transaction", partner_id="a", **row)
+    found = {
+        metric: await read_own_volumes(world.conn, metric, (("a",),), Q1_END.date(), days=7, periods=30)
+        for metric in (LEAKAGE, ACCEPTANCE, MetricName.CERTIFIED_PARTNERS, MetricName.PARTNER_CHURN)
+    }
+    assert [[one.facts for one in of] for [of] in found.values()] == [[2], [1], [], []]
+
+
+async def test_the_facts_behind_leakage_are_the_sales_that_most_was_given_away_of(world: World) -> None:
+    """Given away are 40, of one half of a sale 30 of 60, and 5; a return and a line without a list value are none."""
+    sold: dict[str, Any] = {"transaction_date": day("2026-02-01"), "partner_id": "a"}
+    for name, row in {
+        "most": {"list_amount": 100, "net_amount": 60},
+        "half": {"list_amount": 100, "discount_amount": 60, "net_amount": 40, "credit_share": 0.5},
+        "least": {"list_amount": 100, "net_amount": 95},
+        "list": {"list_amount": 100, "net_amount": 100},
+        "net": {"net_amount": 10},
+        "back": {"list_amount": -100, "net_amount": -20, "kind": "return"},
+    }.items():
+        await world.add("partner_transaction", source_id=name, **sold, **row)
+    found = await facts_behind(world.conn, LEAKAGE, ["a"], Q1, each=5)
+    assert found == {"a": ("transaction most", "transaction half", "transaction least")}
+    # Of churn the partner is the fact, and nothing stands behind it.
+    assert await facts_behind(world.conn, MetricName.PARTNER_CHURN, ["a"], Q1, each=5) == {}
 
 
 async def test_a_group_without_partners_has_nothing(world: World) -> None:

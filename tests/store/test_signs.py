@@ -13,6 +13,7 @@ from store.signs import read_signs_of_life
 from tests.store.world import World, at, day, window
 
 MDF, COMPLETION = MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION
+CERTIFIED, CHURN = MetricName.CERTIFIED_PARTNERS, MetricName.PARTNER_CHURN
 FEBRUARY = window("2026-02-01", "2026-03-01")
 
 
@@ -54,10 +55,39 @@ async def test_the_newest_stage_known_of_an_assignment_counts(world: World, stag
     await world.add(
         "enablement_assignment", person_id="p", partner_id="a", course_id="c", **assigned, **told, **by[stage]
     )
-    newest = [
-        await read_signs_of_life(world.conn, COMPLETION, (("a",),), at(one)) for one in ("2026-02-11", "2026-02-12")
-    ]
-    assert newest == [[{"lms": day("2026-01-01")}], [{"lms": day("2026-02-10")}]]
+    for metric in (COMPLETION, CERTIFIED):
+        newest = [
+            await read_signs_of_life(world.conn, metric, (("a",),), at(one)) for one in ("2026-02-11", "2026-02-12")
+        ]
+        assert newest == [[{"lms": day("2026-01-01")}], [{"lms": day("2026-02-10")}]]
+
+
+async def test_a_list_of_partners_is_heard_of_by_a_change_or_an_import_that_took_every_row(world: World) -> None:
+    """Source `erp` listed its partner on 1 January, changed it on the 20th, and confirmed its list on 10 February; an
+    import of another kind, one with a row rejected, one refused and one of another source say nothing of it."""
+    for partner, source in (("a", "erp"), ("b", "crm")):
+        await world.add("partner", partner_id=partner, source_system=source, known_at=at("2026-01-01"))
+    await world.amend("partner", "a", "2026-01-20", tier="gold")
+    for source, kind, outcome, rejected, moment in (
+        ("erp", "partners", "taken", 0, "2026-02-10"),
+        ("erp", "leads", "taken", 0, "2026-02-11"),
+        ("erp", "partners", "taken", 1, "2026-02-12"),
+        ("erp", "partners", "refused", 0, "2026-02-13"),
+        ("shop", "partners", "taken", 0, "2026-02-14"),
+    ):
+        await world.conn.execute(
+            "insert into intake_run (seconds, kind, source, origin, outcome, why, rows_read, rows_rejected,"
+            " imported_at) values (0, $1, $2, 'file', $3, $4, $5, $5, $6)",
+            *(kind, source, outcome, None if outcome == "taken" else "why", rejected, at(moment)),
+        )
+    found = {
+        moment: await read_signs_of_life(world.conn, CHURN, (("a", "b"), ("b",), ()), at(moment))
+        for moment in ("2026-01-10", "2026-02-09", "2026-03-01")
+    }
+    first = day("2026-01-01")
+    assert found["2026-01-10"] == [{"erp": first, "crm": first}, {"crm": first}, {}]
+    assert found["2026-02-09"][0] == {"erp": day("2026-01-20"), "crm": first}
+    assert found["2026-03-01"] == [{"erp": day("2026-02-10"), "crm": first}, {"crm": first}, {}]
 
 
 async def test_a_source_that_only_pays_what_was_handed_in_long_ago_is_not_silent(world: World) -> None:
