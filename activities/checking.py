@@ -13,7 +13,7 @@ from models.evidence import PartnerReading, Window
 from models.metric import MetricName
 from models.quality import LIVING_ON, Counts, Restated, SourceVolume
 from models.rollout import CohortMembers
-from store.metrics import Newest, read_data_through, read_rows
+from store.metrics import Newest, read_rows
 from store.pool import Connection
 from store.quality import NOT_READ, Heard, Period, Raw, read_quality
 from store.signs import read_signs_of_life
@@ -38,8 +38,6 @@ async def count_quality(
     days, _, periods = periods_of(window.end - window.start)
     groups = [one.partners for one in cohorts]
     raw = await read_quality(conn, metric, groups, window, days=days, periods=periods, newest=newest)
-    if raw is None:
-        return Checked([Counts()] * len(cohorts), await read_data_through(conn, metric, window.end))
     before = await _values_as_told(conn, metric, window, cohorts, raw)
     # Of all partners alike, so that every cohort of the statement shares them.
     volumes, months = _volumes(raw.volumes, window.end - window.start), odd_months(raw.months)

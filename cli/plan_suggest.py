@@ -158,7 +158,7 @@ async def _odd_months(reading: Reading, starts: Sequence[datetime]) -> dict[date
     far = DEFAULTS[Check.PLAUSIBILITY].amber or 0.0
     return {
         one.month: f"the ledger's margin in {one.currency} is {one.value:.1f} %, usual {one.usual:.1f}"
-        for one in odd_months(raw.months if raw else ())
+        for one in odd_months(raw.months)
         if abs(one.value - one.usual) >= far
     }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from models.evidence import CohortReading, GroupValue
-from models.metric import MetricName
+from models.metric import CATALOGUE, MetricName
 
-OF_DEADLINES = {MetricName.LEAD_FOLLOW_UP_SLA: "a contact", MetricName.LEAD_ACCEPTANCE: "an answer"}
+OF_DEADLINES = {name: spec.met_by for name, spec in CATALOGUE.items() if spec.met_by is not None}
 """Metrics whose facts are decided by a deadline at the latest, and what meets it."""
 
 

@@ -123,6 +123,7 @@ LEAD_FOLLOW_UP_SLA = MetricSpec(
     formula="leads first contacted at or before the deadline / (those + late + uncontacted past it)",
     fact="lead decided: met, late or an open breach",
     belongs_by="assignment, which also starts the clock",
+    met_by="a contact",
     reads=("lead",),
     scale=Scale.SHARE,
     counts_misses=True,

@@ -151,6 +151,10 @@ class MetricSpec(Frozen):
     window gives a larger number. `block`: sales, deals and leads happen on a day, and a window is the sum of its days;
     courses, checks and balances are what they are at a moment, whatever the window; who leaves is counted day by day,
     out of all who were partners.
+
+    `facts_of` is the metric of the framework that reads the same facts: they are counted and checked by its lines.
+    `checks_agreed`: plans named it before its facts were checked, so that this is done where a plan gives bounds.
+    `met_by` is what meets a deadline, of a metric whose facts are decided by one at the latest.
     """
 
     name: MetricName
@@ -172,6 +176,9 @@ class MetricSpec(Frozen):
     counts_misses: bool = False
     grows_with_window: bool = False
     block: Block = Block.FLOW
+    facts_of: MetricName | None = None
+    checks_agreed: bool = False
+    met_by: str | None = None
     definition_version: int = 1
 
 

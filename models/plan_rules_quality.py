@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from models.metric import MetricName
+from models.metric import CATALOGUE, MetricName
 from models.plan_rule import Broken, BrokenRule, Rule
-from models.quality import WEEK_BY_WEEK, Check
+from models.quality import TWICE, WEEK_BY_WEEK, Check
 
 if TYPE_CHECKING:
     from models.plan import RolloutPlan
@@ -19,15 +19,10 @@ ONLY_OF = MappingProxyType(
         Check.COHORT: WEEK_BY_WEEK,
         Check.COMPARED: WEEK_BY_WEEK,
         Check.PLAUSIBILITY: frozenset({MetricName.CONTRIBUTION_MARGIN}),
-        Check.BACKDATING: frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.LEAD_ACCEPTANCE}),
-        Check.DUPLICATES: frozenset(
-            {
-                MetricName.LEAD_FOLLOW_UP_SLA,
-                MetricName.LEAD_ACCEPTANCE,
-                MetricName.PIPELINE_VELOCITY,
-                MetricName.MDF_SPEND,
-            }
+        Check.BACKDATING: frozenset(
+            name for name, spec in CATALOGUE.items() if any(part.name == "met_backdated" for part in spec.parts)
         ),
+        Check.DUPLICATES: TWICE | {MetricName.MDF_SPEND},
     }
 )
 """Checks that not every metric has."""

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 from pydantic import Field
 
 from models.base import Frozen, Grown, Instant
-from models.metric_terms import MetricName
+from models.metric import CATALOGUE, Block, MetricName, MetricSpec
 
 
 class Check(StrEnum):
@@ -95,40 +95,42 @@ AGREED_ANEW = MappingProxyType({Check.COSTS: Bounds(5, 25), Check.COMPARED: Boun
 it is what is usual."""
 
 
-FLOWS = frozenset(
-    {
-        MetricName.LEAD_FOLLOW_UP_SLA,
-        MetricName.LEAD_ACCEPTANCE,
-        MetricName.PIPELINE_VELOCITY,
-        MetricName.CONTRIBUTION_MARGIN,
-    }
+def _and_whoever_shares(*names: MetricName) -> frozenset[MetricName]:
+    """Metrics of the framework, with those that read the same facts."""
+    return frozenset(name for name, spec in CATALOGUE.items() if name in names or spec.facts_of in names)
+
+
+WEEK_BY_WEEK = _and_whoever_shares(
+    MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY, MetricName.CONTRIBUTION_MARGIN
 )
-"""Metrics of what happened in a window, of whose changes a partner's silence is asked as well. The others are states:
+"""Metrics of what happened in a window: a source tells as much in one week as in another. The others are states:
 courses and checks are given out in waves, and a month without any is no hole in the data."""
 
-WEEK_BY_WEEK = FLOWS | {MetricName.DISCOUNT_LEAKAGE}
-"""Metrics of which a source tells as much in one week as in another. Leakage reads revenue lines as margin does; how
-its changes are judged was agreed before its lines were counted, so it is no flow."""
+FLOWS = frozenset(name for name in WEEK_BY_WEEK if not CATALOGUE[name].checks_agreed)
+"""Those of whose changes a partner's silence is asked as well. How changes of the others are judged was agreed before
+their facts were counted."""
 
 
-LIVING_ON = frozenset(
-    {
-        MetricName.MDF_SPEND,
-        MetricName.ENABLEMENT_COMPLETION,
-        MetricName.CERTIFIED_PARTNERS,
-        MetricName.PARTNER_CHURN,
-    }
-)
+LIVING_ON = _and_whoever_shares(MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION) | {
+    name for name, spec in CATALOGUE.items() if spec.block is Block.TENURE
+}
 """Metrics whose facts live on: claims are decided and paid, courses completed and partners confirmed, long after the
 day they are counted by, so that a source without a new one may well be telling."""
 
 
+TWICE = _and_whoever_shares(MetricName.LEAD_FOLLOW_UP_SLA, MetricName.PIPELINE_VELOCITY)
+"""Metrics of whose facts some may stand there again, alike in everything."""
+
+
+def _signed_without(spec: MetricSpec) -> tuple[Check, ...]:
+    """Who leaves is what churn counts, and of the list of partners nothing is restated."""
+    volumes = (Check.COMPLETENESS,) if spec.name in WEEK_BY_WEEK else ()
+    moved = () if spec.block is Block.TENURE else (Check.DRIFT, Check.RESTATEMENT)
+    return (Check.FRESHNESS, *volumes, *moved)
+
+
 SIGNED_WITHOUT = MappingProxyType(
-    {
-        MetricName.PARTNER_CHURN: (Check.FRESHNESS,),
-        MetricName.DISCOUNT_LEAKAGE: (Check.FRESHNESS, Check.COMPLETENESS, Check.DRIFT, Check.RESTATEMENT),
-        MetricName.CERTIFIED_PARTNERS: (Check.FRESHNESS, Check.DRIFT, Check.RESTATEMENT),
-    }
+    {name: _signed_without(spec) for name, spec in CATALOGUE.items() if spec.checks_agreed}
 )
 """Checks that a metric did not have when the first plans named it. They are made where the plan gives them bounds, and
 nowhere else (ADR 0061, 0074); new plans do."""

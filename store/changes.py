@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from models.base import Frozen, Instant
-from models.metric import MetricName
+from models.metric import CATALOGUE, MetricName
 from store.pool import Connection
 from store.statements import statement
 
@@ -21,12 +20,9 @@ ROLLOUT = "rollout"
 _READ = statement("watch/read_changes")
 _FORGET = statement("watch/forget_changes")
 _WRITE = statement("watch/write_position")
-_NEXT_DEADLINES = MappingProxyType(
-    {
-        MetricName.LEAD_FOLLOW_UP_SLA: statement("watch/next_deadlines"),
-        MetricName.LEAD_ACCEPTANCE: statement("watch/next_acceptances"),
-    }
-)
+_NEXT_DEADLINES = {
+    name: statement(f"watch/next_deadlines/{name}") for name, spec in CATALOGUE.items() if spec.met_by is not None
+}
 _DUE_SOON = statement("watch/due_soon")
 
 OF_DEADLINES = tuple(_NEXT_DEADLINES)

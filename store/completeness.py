@@ -8,19 +8,21 @@ from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
 
-from models.metric import MetricName
+from models.metric import CATALOGUE, MetricName
 from store.pool import Connection
 from store.quality import Period
 from store.statements import statement
 
-_REVENUE = ("partner_transaction", "transaction_date", "x.known_at", "x.attribution = 'sourced'")
 _OF = MappingProxyType(
     {
         MetricName.LEAD_FOLLOW_UP_SLA: ("lead", "assigned_at", "x.known_at", "true"),
-        MetricName.LEAD_ACCEPTANCE: ("lead", "assigned_at", "x.known_at", "true"),
         MetricName.PIPELINE_VELOCITY: ("opportunity", "closed_at", "greatest(x.known_at, x.closed_known_at)", "true"),
-        MetricName.CONTRIBUTION_MARGIN: _REVENUE,
-        MetricName.DISCOUNT_LEAKAGE: _REVENUE,
+        MetricName.CONTRIBUTION_MARGIN: (
+            "partner_transaction",
+            "transaction_date",
+            "x.known_at",
+            "x.attribution = 'sourced'",
+        ),
     }
 )
 """Where the facts of what flows stand, when one happened, when that became known, and which count: as in `fact_day`."""
@@ -32,7 +34,7 @@ def _own(table: str, at: str, known: str, which: str) -> str:
     return sql.replace(":known", known).replace(":which", which)
 
 
-_OWN = {metric: _own(*of) for metric, of in _OF.items()}
+_OWN = {name: _own(*_OF[own]) for name, spec in CATALOGUE.items() for own in (spec.facts_of or name,) if own in _OF}
 _COSTS = statement("quality/cost_volumes")
 
 

@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from models.evidence import Window
-from models.metric import MetricName
+from models.metric import CATALOGUE, MetricName, MetricSpec
 from models.quality import Gone
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store.metrics import STATEMENT_SECONDS, Newest, data_through
 from store.pool import Connection
-from store.statements import statement
+from store.statements import shared_statement, statement
 
 RESTATED_LATELY = timedelta(days=7)
 """A fact that was restated longer ago has settled; the functions `..._as_told` hold the same."""
@@ -23,7 +23,7 @@ RESTATED_LATELY = timedelta(days=7)
 MONTHS_BEFORE = 13
 """Months before the window that say what a usual month is."""
 
-_TABLES = MappingProxyType(
+_TABLES_OF = MappingProxyType(
     {
         MetricName.LEAD_FOLLOW_UP_SLA: ("lead",),
         MetricName.PIPELINE_VELOCITY: ("opportunity",),
@@ -31,28 +31,31 @@ _TABLES = MappingProxyType(
         MetricName.MDF_SPEND: ("mdf_claim",),
         MetricName.ENABLEMENT_COMPLETION: ("enablement_assignment",),
         MetricName.COMPLIANCE_SCORE: ("compliance_result",),
-        MetricName.PARTNER_CHURN: ("partner",),
-        MetricName.DISCOUNT_LEAKAGE: ("partner_transaction",),
-        MetricName.CERTIFIED_PARTNERS: ("enablement_assignment",),
-        MetricName.LEAD_ACCEPTANCE: ("lead",),
     }
 )
-"""The tables of facts behind a metric; the first is counted. Metrics that are not here are checked by their values."""
+"""The tables of facts behind a metric of the framework; the first is counted."""
+
+
+def _tables(spec: MetricSpec) -> tuple[str, ...]:
+    """Of a further metric those that it reads itself; where it shares none, the first of what it reads."""
+    of = _TABLES_OF.get(spec.facts_of or spec.name, spec.reads[:1])
+    return tuple(table for table in of if table in spec.reads)
+
+
+_TABLES = {name: _tables(spec) for name, spec in CATALOGUE.items()}
 
 _FLOWS = MappingProxyType(
     {
         MetricName.LEAD_FOLLOW_UP_SLA: ("assigned_at", "x.known_at"),
         MetricName.PIPELINE_VELOCITY: ("closed_at", "greatest(x.known_at, x.closed_known_at)"),
         MetricName.CONTRIBUTION_MARGIN: ("transaction_date", "x.known_at"),
-        MetricName.DISCOUNT_LEAKAGE: ("transaction_date", "x.known_at"),
-        MetricName.LEAD_ACCEPTANCE: ("assigned_at", "x.known_at"),
     }
 )
 """When a fact of what flows happened, and when that became known; what is not here is a state."""
 
 
-_LEADS = frozenset({MetricName.LEAD_FOLLOW_UP_SLA, MetricName.LEAD_ACCEPTANCE})
-"""The metrics of leads. A read of the values of the first says beside them what is checked here."""
+_LEADS = frozenset(name for name, tables in _TABLES.items() if tables[0] == "lead")
+"""The metrics of leads. A read of the SLA says beside its values what is checked here."""
 
 _TOLD = "unnest($12::text[], $13::text[], $14::timestamptz[])"
 _NOT_TOLD = "(select null::text, null::text, null::timestamptz where false)"
@@ -60,20 +63,10 @@ _NOT_TOLD = "(select null::text, null::text, null::timestamptz where false)"
 
 def _newest(metric: MetricName) -> str:
     """Built of the project's own names only."""
-    kind = "newest_of_flow" if metric in _FLOWS else "newest_of_state"
-    at, known = _FLOWS.get(metric, ("", ""))
+    flow = _FLOWS.get(CATALOGUE[metric].facts_of or metric)
+    kind, (at, known) = ("newest_of_flow", flow) if flow else ("newest_of_state", ("", ""))
     sql = statement(f"quality/{kind}").replace(":told", _TOLD if metric in _LEADS else _NOT_TOLD)
     return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
-
-
-_TWICE = MappingProxyType(
-    {
-        MetricName.LEAD_FOLLOW_UP_SLA: "lead_follow_up_sla",
-        MetricName.LEAD_ACCEPTANCE: "lead_follow_up_sla",
-        MetricName.PIPELINE_VELOCITY: "pipeline_velocity",
-    }
-)
-"""The metrics of whose facts some may stand there again, and the file that finds them."""
 
 
 def _counts(metric: MetricName) -> str:
@@ -81,7 +74,7 @@ def _counts(metric: MetricName) -> str:
     parts = {
         "newest": _newest(metric),
         "restated": statement("quality/restated"),
-        "twice": statement(f"quality/twice/{_TWICE.get(metric, 'none')}"),
+        "twice": shared_statement("quality/twice", metric) or statement("quality/twice/none"),
         "volumes": statement("quality/volumes"),
         "through": data_through(metric).replace("$1", "$4"),
     }
@@ -91,15 +84,10 @@ def _counts(metric: MetricName) -> str:
     return sql
 
 
-_FACTS_OF = MappingProxyType({MetricName.CERTIFIED_PARTNERS: MetricName.ENABLEMENT_COMPLETION})
-"""The metrics whose facts are those of another one. Of churn the partner is the fact."""
-
 _COUNTS = {metric: _counts(metric) for metric in _TABLES}
-_FACTS = {
-    metric: statement(f"quality/facts/{_FACTS_OF.get(metric, metric)}")
-    for metric in _TABLES
-    if metric is not MetricName.PARTNER_CHURN
-}
+_FACTS = {metric: shared_statement("quality/facts", metric) for metric in _TABLES}
+"""Of churn the partner is the fact, and nothing stands behind it."""
+
 _MONTHS = statement("quality/months")
 _COMPARISON = statement("quality/comparison")
 
@@ -162,8 +150,8 @@ async def read_quality(
     days: int,
     periods: int,
     newest: Mapping[str, Newest] = NOT_READ,
-) -> Raw | None:
-    """Count for many groups of partners at once, as of the end of the window; None for a metric that has no counts.
+) -> Raw:
+    """Count for many groups of partners at once, as of the end of the window.
 
     Args:
         days: length of the periods in which a source's volume is compared.
@@ -171,9 +159,7 @@ async def read_quality(
         newest: what a read of the same window, in the same state of the database, says of partners' leads already. They
             are not looked at again, except for those of whom it does not say enough.
     """
-    tables = _TABLES.get(metric)
-    if tables is None:
-        return None
+    tables = _TABLES[metric]
     pairs = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
     members = [number for number, _ in pairs], [partner for _, partner in pairs]
     start, as_of = window.start, window.end
@@ -260,9 +246,10 @@ async def facts_behind(
     conn: Connection, metric: MetricName, partners: Sequence[str], window: Window, *, each: int
 ) -> dict[str, tuple[str, ...]]:
     """By partner the facts that count most against the metric, at most `each`: leads, deals, claims by their ids."""
-    if metric not in _FACTS or not partners:
+    sql = _FACTS[metric]
+    if sql is None or not partners:
         return {}
     found: dict[str, list[str]] = defaultdict(list)
-    for row in await conn.fetch(_FACTS[metric], list(partners), window.start, window.end, each):
+    for row in await conn.fetch(sql, list(partners), window.start, window.end, each):
         found[row["partner_id"]].append(row["fact"])
     return {partner: tuple(facts) for partner, facts in found.items()}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from types import MappingProxyType
 
 from models.metric import MetricName
 from models.quality import LIVING_ON
 from store.pool import Connection
-from store.statements import statement
+from store.statements import shared_statement
 
-_SIGNS_OF = MappingProxyType({MetricName.CERTIFIED_PARTNERS: MetricName.ENABLEMENT_COMPLETION})
-"""The metrics whose facts are those of another one."""
-
-_SIGNS = {metric: statement(f"quality/signs_of_life/{_SIGNS_OF.get(metric, metric)}") for metric in LIVING_ON}
+_SIGNS = {metric: shared_statement("quality/signs_of_life", metric) for metric in LIVING_ON}
 
 
 async def read_signs_of_life(
@@ -23,10 +19,11 @@ async def read_signs_of_life(
     """Of each group by source the newest day of anything known to have happened to facts of its partners: a decision, a
     payment, a completion, an import of the list of partners; nothing of a metric whose facts do not live on."""
     found: list[dict[str, date]] = [{} for _ in groups]
-    if metric not in _SIGNS:
+    sql = _SIGNS.get(metric)
+    if sql is None:
         return found
     pairs = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
     members = [number for number, _ in pairs], [partner for _, partner in pairs]
-    for row in await conn.fetch(_SIGNS[metric], *members, as_of):
+    for row in await conn.fetch(sql, *members, as_of):
         found[row["group_no"]][row["source_system"]] = row["through"]
     return found

@@ -173,6 +173,30 @@ def test_new_and_validate_work_in_a_pipe(folder: Path) -> None:
     assert not (folder / "-").exists()
 
 
+def test_a_plan_may_name_acceptance_which_is_shown_with_its_limits(folder: Path) -> None:
+    text = (folder / "good.yaml").read_text(encoding="utf-8")
+    line = json.dumps(
+        {"metric": "lead_acceptance", "window": "28d", "thresholds": [">= 83"], "freshness": "7d"}
+        | {"minimum_sample": {"partners": 5, "facts": 50}}
+    )
+    before, cohorts, after = text.partition("\nmetrics:\n")
+    (folder / "good.yaml").write_text(f"{before}{cohorts}- {line}\n{after}", encoding="utf-8")
+    assert quickly(folder, "validate", "good.yaml").code == OK
+    shown = quickly(folder, "show", "good.yaml")
+    assert shown.code == OK
+    assert "Lead acceptance" in shown.out
+    assert ">= 83" in shown.out
+    # It is no metric of breaches that can be seen coming, nor one of money.
+    for field, told in (
+        ('"warn_ahead": "8h"', "warn_ahead"),
+        ('"data_quality": [{"check": "costs", "red": 25}]', "costs is not checked of lead_acceptance"),
+    ):
+        (folder / "bad.yaml").write_text(f"{before}{cohorts}- {line[:-1]}, {field}}}\n{after}", encoding="utf-8")
+        refused = quickly(folder, "validate", "bad.yaml")
+        assert refused.code == BAD_INPUT
+        assert told in refused.err
+
+
 def test_schema_prints_the_published_schema(folder: Path) -> None:
     told = rollouts(folder, "schema")
     assert (told.code, told.err) == (OK, "")

@@ -43,9 +43,7 @@ ROLLED_UP = """
 
 
 async def counted(world: World, metric: MetricName, *groups: tuple[str, ...]) -> Raw:
-    found = await read_quality(world.conn, metric, groups, Q1, days=7, periods=40)
-    assert found is not None
-    return found
+    return await read_quality(world.conn, metric, groups, Q1, days=7, periods=40)
 
 
 # Volumes: a roll-up that cannot disagree with its facts.
@@ -349,7 +347,7 @@ async def test_metrics_of_states_and_those_added_later_are_counted_without_fail(
     found = await read_quality(world.conn, metric, (("a",), ()), Q1, days=7, periods=40)
     # Of churn the partner is the fact.
     had = int(metric is MetricName.PARTNER_CHURN)
-    assert found is None or [one.gone for one in found.heard] == [Gone(had=had), Gone()]
+    assert [one.gone for one in found.heard] == [Gone(had=had), Gone()]
 
 
 SHARED = {LEAKAGE: MARGIN, ACCEPTANCE: SLA, MetricName.CERTIFIED_PARTNERS: MetricName.ENABLEMENT_COMPLETION}
@@ -398,14 +396,15 @@ async def test_what_a_cohort_tells_of_leads_and_revenue_is_the_same_for_all_that
 async def test_the_facts_behind_leakage_are_the_sales_that_most_was_given_away_of(world: World) -> None:
     """Given away are 40, of one half of a sale 30 of 60, and 5; a return and a line without a list value are none."""
     sold: dict[str, Any] = {"transaction_date": day("2026-02-01"), "partner_id": "a"}
-    for name, row in {
+    lines: dict[str, dict[str, Any]] = {
         "most": {"list_amount": 100, "net_amount": 60},
         "half": {"list_amount": 100, "discount_amount": 60, "net_amount": 40, "credit_share": 0.5},
         "least": {"list_amount": 100, "net_amount": 95},
         "list": {"list_amount": 100, "net_amount": 100},
         "net": {"net_amount": 10},
         "back": {"list_amount": -100, "net_amount": -20, "kind": "return"},
-    }.items():
+    }
+    for name, row in lines.items():
         await world.add("partner_transaction", source_id=name, **sold, **row)
     found = await facts_behind(world.conn, LEAKAGE, ["a"], Q1, each=5)
     assert found == {"a": ("transaction most", "transaction half", "transaction least")}
