@@ -6,12 +6,16 @@ import asyncio
 import ctypes
 import inspect
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+import worker.main
+from tests.worker.process import PATIENCE
 from worker.giving_back import giving_back, trim
 from worker.running import beside
+from worker.settings import load_settings
 
 
 async def test_it_is_given_back_again_and_again_until_the_worker_ends() -> None:
@@ -28,6 +32,33 @@ async def test_it_is_given_back_again_and_again_until_the_worker_ends() -> None:
     async with beside(work):
         await asyncio.wait_for(often.wait(), 60)
     assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
+
+
+async def test_a_worker_gives_back_while_it_works(
+    settings: dict[str, str], own_environment: pytest.MonkeyPatch, own_logging: None
+) -> None:
+    for name, value in settings.items():
+        own_environment.setenv(name, value)
+    given: list[object] = []
+    stop = asyncio.Event()
+
+    async def noticed(give: Callable[[], object] | None) -> None:
+        given.append(give)
+        try:
+            stop.set()
+            await asyncio.Event().wait()
+        finally:
+            given.append("ended")
+
+    def ours() -> None:
+        """In place of what the C library has for it."""
+
+    own_environment.setattr(worker.main, "trim", lambda: ours)
+    own_environment.setattr(worker.main, "giving_back", noticed)
+    async with asyncio.timeout(PATIENCE):
+        # Where it does not give back, nothing stops it.
+        assert await worker.main.run_worker(load_settings(), stop=stop) == 0
+    assert given == [ours, "ended"]
 
 
 async def test_where_nothing_can_be_given_back_it_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
