@@ -37,6 +37,7 @@ from workflows.marks import (
 )
 
 LOCAL = "core_local_activity"
+_LOOKING = ("look_at_metrics", "fetch_metrics", "assess_thresholds")
 
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(path.name.removesuffix(".json.gz") for path in HISTORIES.glob("*.json.gz"))
@@ -69,6 +70,7 @@ def test_every_path_is_recorded() -> None:
     fewer = {name for name in RECORDED if FEWER in _named(name)}
     assert fewer == {name for name in RECORDED if name.startswith("fewer_")}
     assert fewer >= {"fewer_completed", "fewer_stopped", "fewer_pause", "fewer_words", "fewer_signed", "fewer_runs_2"}
+    assert "fewer_apart" in fewer
     assert {mark for name in fewer for mark in _named(name)} == {FEWER}
     first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
     here = {"here_forged_words", "here_breach_pause_resume", "here_automatic_stop"}
@@ -190,6 +192,26 @@ async def test_a_rollout_that_ended_without_exporting_does_not_replay() -> None:
     exports[-1]["activityType"]["name"] = "record_decisions"
     with pytest.raises(NondeterminismError):
         await _replay("closing_stopped", history)
+
+
+def test_a_look_that_has_failed_is_done_in_two_parts_until_they_have_worked() -> None:
+    looks = [name for one in _read("fewer_apart")["events"] if (name := _scheduled(one)) in _LOOKING]
+    baselines, together, *apart = looks
+    assert (baselines, together) == ("fetch_metrics", "look_at_metrics")
+    assert apart == ["fetch_metrics"] * (len(apart) - 2) + ["assess_thresholds", "look_at_metrics"]
+    assert len(apart) > 2
+
+
+@pytest.mark.parametrize(
+    ("was", "became"), [("fetch_metrics", "look_at_metrics"), ("look_at_metrics", "fetch_metrics")]
+)
+async def test_a_look_that_was_done_otherwise_after_one_had_failed_does_not_replay(was: str, became: str) -> None:
+    """In one step though it had failed, or in two though they had worked since."""
+    history = _read("fewer_apart")
+    asked = [one["activityTaskScheduledEventAttributes"] for one in history["events"] if _scheduled(one) == was]
+    asked[-1]["activityType"]["name"] = became
+    with pytest.raises(NondeterminismError):
+        await _replay("fewer_apart", history)
 
 
 @pytest.mark.parametrize(

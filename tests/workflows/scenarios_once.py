@@ -1,4 +1,5 @@
-"""The path of a rollout that hears day by day that nothing has changed, and then nothing more."""
+"""The paths of a rollout that hears day by day that nothing has changed, and then nothing more, and of one whose look
+fails."""
 
 from __future__ import annotations
 
@@ -9,11 +10,16 @@ from datetime import timedelta
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from models.command import DailyWord
+from models.command import DailyWord, Verb
+from models.log import Outcome
 from models.names import WATCH_ID
 from models.rollout import HoldKind, Status
 from tests.workflows.live import Live
 from tests.workflows.scenarios import Pool, Scenario, patient_plan, pilot_enrolled, soon, stop_now, to_pilot
+
+TOGETHER = "look_at_metrics"
+APART = ("fetch_metrics", "assess_thresholds")
+MINUTE = timedelta(minutes=1)
 
 
 async def once_words(live: Live, pool: Pool) -> None:
@@ -47,4 +53,40 @@ def _since_the_first_short_word(events: Sequence[HistoryEvent]) -> Sequence[Hist
     return events[next(at for at, event in enumerate(events) if is_short_word(event)) :]
 
 
-ONCE: dict[str, Scenario] = {"once_words": Scenario(once_words, patient_plan)}
+async def fewer_apart(live: Live, pool: Pool) -> None:
+    """A look that could keep nothing is done in its two parts from then on; once they have worked, the next look is one
+    step again."""
+    await to_pilot(live)
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
+    assert (await live.ask(Verb.PAUSE, "sponsor")).outcome is Outcome.APPLIED
+    before = len(await _looks(live))
+    await pool.execute("alter table evidence rename to away")
+    # Nothing comes of it before there was a look.
+    await live.signal(Verb.RESUME, "sponsor")
+    for _ in range(20):
+        if APART[0] in (await _looks(live))[before:]:
+            break
+        await live.env.sleep(MINUTE)
+    await pool.execute("alter table away rename to evidence")
+    await live.until_status(Status.RUNNING)
+    await live.days(2)
+    names = (await _looks(live))[before:]
+    first, judged = names.index(APART[0]), names.index(APART[1])
+    assert set(names[:first]) == {TOGETHER}
+    assert set(names[first:judged]) == {APART[0]}, "as often as it had to be tried, and nothing else in between"
+    assert len(names) > judged + 1
+    assert set(names[judged + 1 :]) == {TOGETHER}
+    await stop_now(live)
+
+
+async def _looks(live: Live) -> list[str]:
+    """The activities by which it has looked at its numbers, in the order in which they were asked for."""
+    events = (await live.handle.fetch_history()).events
+    names = [one.activity_task_scheduled_event_attributes.activity_type.name for one in events]
+    return [name for name in names if name in (TOGETHER, *APART)]
+
+
+ONCE: dict[str, Scenario] = {
+    "once_words": Scenario(once_words, patient_plan),
+    "fewer_apart": Scenario(fewer_apart, patient_plan),
+}
