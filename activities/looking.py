@@ -282,7 +282,8 @@ async def _sums(conn: Connection, task: Task, measured: Measured, changes: Stret
     if not changes.matured:
         return None
     rollout = task.rollout
-    before = await frozen_rows(conn, rollout.key, rollout.standing.baselines)
+    metrics = {one.metric for one in changes.matured}
+    before = await frozen_rows(conn, rollout.key, rollout.standing.baselines, metrics)
     return sums_of(measured, before, changes.beside)
 
 

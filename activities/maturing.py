@@ -83,7 +83,9 @@ def sums_of(measured: Measured, before: Rows, beside: CohortMembers | None) -> S
     return Sums(before, since, frozenset(beside.partners) if beside else ())
 
 
-async def frozen_rows(conn: Connection, key: RolloutKey, baselines: Sequence[Baseline]) -> Rows:
-    """The rows of frozen baselines, whatever metric they are of; none where there are no baselines. Raises like
+async def frozen_rows(
+    conn: Connection, key: RolloutKey, baselines: Sequence[Baseline], metrics: Collection[MetricName] | None = None
+) -> Rows:
+    """The rows of frozen baselines; none where there are no baselines. Arguments and errors are those of
     `frozen.frozen_rows`."""
-    return await frozen.frozen_rows(conn, key, baselines[0].evidence_digest) if baselines else {}
+    return await frozen.frozen_rows(conn, key, baselines[0].evidence_digest, metrics) if baselines else {}

@@ -48,7 +48,8 @@ async def weigh(
     """
     snapshot = measured.snapshot
     beside = await _beside(conn, key, plan, snapshot)
-    before = await frozen_rows(conn, key, baselines)
+    metrics = {one.metric for one in snapshot.readings} | {one.metric for one in snapshot.changes}
+    before = await frozen_rows(conn, key, baselines, metrics)
     behind = Behind(rows_of(measured.rows), before, beside.partners if beside and snapshot.comparison else ())
     assessment = assess(plan, snapshot, baselines, past, behind, sums_of(measured, before, beside))
     readings = {(one.cohort, one.metric): one for one in snapshot.readings}

@@ -97,21 +97,63 @@ async def test_baselines_that_have_just_been_measured_are_not_read_again(
         monkeypatch.delattr(module, "read_measured")
     found = await metrics.assess_thresholds(setting.assessing(digest, not_before=START, baselines_from=before.digest))
     assert found.items[0].baseline is not None
-    assert (setting.key, before.digest) in frozen._rows
+    assert (setting.key, before.digest) in frozen._packed
 
 
-async def test_the_rows_behind_baselines_are_read_once_and_not_remembered_without_end(
+async def test_the_rows_behind_baselines_are_read_once_and_opened_for_the_metrics_that_are_asked_for(
     setting: Setting, metrics: WholeMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frozen, "REMEMBERED", 30)
-    frozen._rows.clear()
-    for day in range(4):
-        found = await metrics.fetch_metrics(setting.fetching(START - day * DAY))
+    read = await _rows_of_days(setting, metrics, 4)
+    assert list(frozen._packed) == list(read)
+    assert not frozen._open
+    # Twelve partners of two metrics: there is room for one of the two.
+    monkeypatch.setattr(frozen, "OPEN", 20)
+    monkeypatch.delattr(frozen, "read_measured")
+    for at_once in (frozen.AT_ONCE, 0):  # also beside other things
+        monkeypatch.setattr(frozen, "AT_ONCE", at_once)
+        frozen._open.clear()
+        for name, rows in read.items():
+            assert list(map(len, rows.values())) == [12, 12]
+            (first, second) = rows
+            async with setting.pool.acquire() as conn:
+                assert await frozen.frozen_rows(conn, *name) == rows
+                assert list(frozen._open) == [(name, second[1])]
+                again = [await frozen.frozen_rows(conn, *name, {first[1]}) for _ in range(2)]
+                assert again == [{first: rows[first]}] * 2
+            assert again[0][first] is again[1][first]
+            assert list(frozen._open) == [(name, first[1])]
+
+
+async def test_packed_rows_are_not_remembered_without_end(
+    setting: Setting, metrics: WholeMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _rows_of_days(setting, metrics, 2)
+    room = _size()
+    monkeypatch.setattr(frozen, "PACKED", room)
+    read = await _rows_of_days(setting, metrics, 5)
+    kept = list(frozen._packed)
+    assert 0 < _size() <= room
+    assert kept == list(read)[-len(kept) :], "the last ones"
+    monkeypatch.setattr(frozen, "PACKED", 0)
+    read = await _rows_of_days(setting, metrics, 2)
+    assert list(frozen._packed) == list(read)[-1:]
+
+
+async def _rows_of_days(setting: Setting, metrics: WholeMetrics, days: int) -> dict[frozen.Named, frozen.Rows]:
+    """The rows of so many snapshots as they are read from the store, in the order in which they were asked for."""
+    frozen._packed.clear()
+    frozen._open.clear()
+    found = {}
+    for day in range(days):
+        brief = await metrics.fetch_metrics(setting.fetching(START - day * DAY))
         async with setting.pool.acquire() as conn:
-            snapshot = await read_snapshot(conn, setting.key, found.digest)
+            snapshot = await read_snapshot(conn, setting.key, brief.digest)
             assert snapshot is not None
-            rows = [await maturing.frozen_rows(conn, setting.key, baselines_of(snapshot)) for _ in range(2)]
-        # Twelve partners of two metrics: the rows of two such snapshots are more than there is room for.
-        assert rows[0] is rows[1]
-        assert [len(one) for one in rows[0].values()] == [12, 12]
-        assert [digest for _, digest in frozen._rows] == [found.digest]
+            rows = await maturing.frozen_rows(conn, setting.key, baselines_of(snapshot))
+        found[setting.key, brief.digest] = rows
+    return found
+
+
+def _size() -> int:
+    """Bytes of all that is packed."""
+    return sum(len(data) for one in frozen._packed.values() for data in one.parts.values())
