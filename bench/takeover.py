@@ -9,9 +9,10 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TimeoutType
+from temporalio.api.history.v1 import HistoryEvent
 
-from bench.figures import Bar, Comparison, Findings, Profile
+from bench.figures import Bar, Comparison, Findings, Profile, plain
 from bench.ground import Ground, until
 from bench.rollouts import Gated, gated, world
 from bench.workers import WorkerProcess, worker_process
@@ -23,7 +24,9 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 AGAINST = "the same after a graceful stop"
 PATIENCE = 180.0
-_LOST = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+_TIMED_OUT = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+_QUEUED = TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
+_LOST = TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE
 _SERVED = "select count(distinct rollout_id) from enrolment where rollout_id = any ($1)"
 
 
@@ -34,15 +37,19 @@ class Takeover(NamedTuple):
         up: seconds from the order to end until the new worker was up.
         served: the same, until it had served all.
         left: approvals it had to serve.
+        queued: workflow tasks that lay in the old worker's own queue, until their time there was over.
         lost: workflow tasks that the old worker had been given, and that had to time out first.
         retried: activities that the old worker had begun, and that had to time out first.
+        work: CPU seconds of the new worker since it was up.
     """
 
     up: float
     served: float
     left: int
+    queued: int
     lost: int
     retried: int
+    work: float
 
 
 async def run(ground: Ground) -> Findings:
@@ -72,8 +79,10 @@ async def run(ground: Ground) -> Findings:
 def _profile(killed: Takeover, stopped: Takeover) -> Profile:
     rows = (
         ("approvals left to the new worker", str(killed.left), str(stopped.left)),
+        ("workflow tasks in the old one's own queue, timed out", str(killed.queued), str(stopped.queued)),
         ("workflow tasks given to the old one, timed out", str(killed.lost), str(stopped.lost)),
         ("activities begun by the old one, timed out", str(killed.retried), str(stopped.retried)),
+        ("the new one's own work until all were served, s of CPU", plain(killed.work), plain(stopped.work)),
     )
     return Profile(title="what the new worker had to wait for", columns=("", "killed", "stopped"), rows=rows)
 
@@ -94,17 +103,24 @@ async def _take_over(ground: Ground, count: int, *, kill: bool) -> Takeover:
             else:
                 await _approve(gateway, rollouts)
                 began = await _end(old, kill=kill)
-        async with worker_process(ground, server, dsn):
-            up = time.perf_counter() - began
+        async with worker_process(ground, server, dsn) as new:
+            up, work = time.perf_counter() - began, new.cpu
             left = count - await _served(pool, rollouts)
             await until(partial(_all_served, pool, rollouts), within=PATIENCE)
-            served = time.perf_counter() - began
-        histories = [(await gateway.handle(one.plan.id).fetch_history()).events for one in rollouts]
-    lost = sum(event.event_type == _LOST for events in histories for event in events)
-    retried = sum(event.activity_task_started_event_attributes.attempt > 1 for events in histories for event in events)
-    found = Takeover(up, served, left, lost, retried)
+            served, work = time.perf_counter() - began, new.cpu - work
+            # Before it ends: what it then has in its own queue times out as well.
+            histories = [(await gateway.handle(one.plan.id).fetch_history()).events for one in rollouts]
+    events = [event for history in histories for event in history]
+    queued, lost = (sum(_timed_out(event) == how for event in events) for how in (_QUEUED, _LOST))
+    retried = sum(event.activity_task_started_event_attributes.attempt > 1 for event in events)
+    found = Takeover(up, served, left, queued, lost, retried, work)
     ground.tell(f"the new worker was up after {found.up:.1f} s; all were served after {found.served:.1f} s")
     return found
+
+
+def _timed_out(event: HistoryEvent) -> TimeoutType.ValueType | None:
+    """How a workflow task timed out; None for any other event."""
+    return event.workflow_task_timed_out_event_attributes.timeout_type if event.event_type == _TIMED_OUT else None
 
 
 async def _approve(gateway: Gateway, rollouts: Sequence[Gated]) -> None:

@@ -1,11 +1,9 @@
-"""`python -m bench.unsandboxed`: our worker without the workflow sandbox, only to know what the sandbox costs.
+"""Our worker without the workflow sandbox, only to know what the sandbox costs.
 
 The worker has no setting for that, and must not have one.
 """
 
 from __future__ import annotations
-
-import runpy
 
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
@@ -20,11 +18,6 @@ def unsandboxed_plugin() -> SimplePlugin:
     return plugin
 
 
-def _unsandboxed(_: WorkflowRunner | None) -> WorkflowRunner:
+def unsandboxed(_: WorkflowRunner | None) -> WorkflowRunner:
+    """In place of what the product's plugin looks its runner up by."""
     return UnsandboxedWorkflowRunner()
-
-
-if __name__ == "__main__":
-    # Where the plugin looks its runner up, whoever makes one.
-    worker.plugin._sandboxed = _unsandboxed
-    runpy.run_module("worker", run_name="__main__")

@@ -70,13 +70,17 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker_process(
-    ground: Ground, server: EmbeddedTemporal, dsn: str, module: str = "worker"
+    ground: Ground, server: EmbeddedTemporal, dsn: str, module: str = "worker", *arguments: str
 ) -> AsyncIterator[WorkerProcess]:
-    """A worker on these servers, up; it ends with the block if it has not before."""
+    """A worker on these servers, up; it ends with the block if it has not before.
+
+    Args:
+        module: what is run with these arguments.
+    """
     log = ground.directory / f"worker-{next(_numbers)}.log"
     # -P: a folder named worker where the command is typed is not ours. Only bench itself is found from where it lies.
     found = environment(server, dsn) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    worker = WorkerProcess(spawn([sys.executable, "-P", "-m", module], log, env=found), log)
+    worker = WorkerProcess(spawn([sys.executable, "-P", "-m", module, *arguments], log, env=found), log)
     try:
         await worker.up()
         yield worker
