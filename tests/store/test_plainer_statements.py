@@ -1,4 +1,4 @@
-"""MDF and enablement, which are read with as little work as possible, are what the plainer statements say."""
+"""MDF, enablement and margin, which are read with as little work as possible, are what the plainer statements say."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from store.world import WorldSpec, generate_world, roster
 from tests.store.test_sla_reference import shown
 
 MDF, ENABLEMENT = MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION
+MARGIN = MetricName.CONTRIBUTION_MARGIN
 SPEC = WorldSpec(start=date(2025, 1, 1), months=8, partners=18)
 PARTNERS = tuple(one.partner_id for one in roster(SPEC))
 ENDS = datetime(2025, 8, 1, tzinfo=UTC)
@@ -55,7 +56,28 @@ COURSE_TROUBLE = (
     "update enablement_assignment set valid_until = null where {every 2}",
     "update enablement_assignment set course_version = 1 + abs(hashtext(source_id)) % 5, {amended} where {every 3}",
 )
-
+MARGIN_TROUBLE = (
+    "update partner_transaction set known_at = known_at + interval '25 days' where {every 9}",
+    "update partner_transaction set credit_share = 0.5, {amended} where {every 3}",
+    "update partner_transaction set attribution = 'influenced' where {every 7}",
+    "update partner_transaction set currency = case when hashtext(source_id) % 3 = 0 then 'XTS' else 'EUR' end"
+    " where {every 8}",
+    # Of others than the first partner: half too much, just enough and not enough.
+    "insert into partner_transaction (source_system, source_id, transaction_id, partner_id, credit_share, attribution,"
+    " kind, transaction_date, net_amount, currency, known_at)"
+    " select source_system, source_id || '/2', transaction_id, other.partner_id,"
+    " (array[1, 0.5, 0.500001, 0.500002])[1 + abs(hashtext(source_id)) % 4], case when hashtext(source_id) % 5 = 0"
+    " then 'influenced' else 'sourced' end, kind, transaction_date, net_amount, currency, known_at"
+    " from partner_transaction t cross join lateral (select partner_id from partner p"
+    " where p.partner_id <> t.partner_id order by md5(p.partner_id || t.source_id) limit 1) as other where {every 6}"
+    " on conflict do nothing",
+    "update partner_cost set attribution = 'influenced' where {every 7}",
+    "update partner_cost set credit_share = 0.3, currency = 'EUR', {amended} where {every 5}",
+    "update partner_cost set currency = 'XTS' where {every 40}",
+    "update mdf_claim set currency = 'EUR' where {every 4}",
+    "delete from partner_cost where kind = 'rebate' and hashtext(partner_id || $1) % 3 = 0",
+    "delete from rebate_run where {every 2}",
+)
 
 _EVERY = re.compile(r"\{every (\d+)\}")
 
@@ -124,3 +146,12 @@ async def test_enablement_is_what_the_plainer_statement_says_whatever_versions_a
 ) -> None:
     sums = await compared(facts, ENABLEMENT, "enablement", COURSE_TROUBLE, seed)
     assert all(sums[part] for part in ("completed", "expired", "overdue")), sums
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_margin_is_to_the_last_digit_what_the_plainer_statement_says(
+    facts: asyncpg.Connection, seed: int
+) -> None:
+    sums = await compared(facts, MARGIN, "margin", MARGIN_TROUBLE, seed)
+    met = ("returned", "influenced_revenue", "partner_payments", "support_cost", "mdf", "missing_fx", "over_credited")
+    assert all(sums[part] for part in (*met, "accruals_open")), sums

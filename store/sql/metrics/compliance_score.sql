@@ -19,17 +19,22 @@ in_force as (
     ) as newest, asked
     where newest.retired_on is null or newest.retired_on > asked.moment
 ),
-applicable as (
-    select p.partner_id, c.check_id, c.weight, c.critical
+-- Looked for once, not once a check.
+active as materialized (
+    select p.partner_id, p.type, p.tier, p.region
     from partner_as_of($5) p
     cross join asked
+    where p.partner_id = any ($2)
+      and (p.active_from is null or p.active_from <= asked.moment)
+      and (p.active_to is null or p.active_to > asked.moment)
+),
+applicable as (
+    select p.partner_id, c.check_id, c.weight, c.critical
+    from active p
     join in_force c
         on (c.types is null or p.type = any (c.types))
        and (c.tiers is null or p.tier = any (c.tiers))
        and (c.regions is null or p.region = any (c.regions))
-    where p.partner_id = any ($2)
-      and (p.active_from is null or p.active_from <= asked.moment)
-      and (p.active_to is null or p.active_to > asked.moment)
 ),
 -- The last result stands, whatever it says: a newer inconclusive one does not bring an older pass back.
 latest as (

@@ -30,7 +30,7 @@ credited as (
         select t.source_system, t.transaction_id, t.credit_share
         from partner_transaction t
         where t.source_system = any (array(select distinct source_system from revenue))
-          and t.transaction_id = any (array(select transaction_id from revenue where attribution = 'sourced'))
+          and t.transaction_id = any (array(select transaction_id from revenue where attribution = 'sourced' order by 1))
           and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
         union all
         select t.source_system, t.transaction_id, t.credit_share
@@ -38,8 +38,11 @@ credited as (
         where t.superseded_at > $5
           and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
     ) as known
-    group by source_system, transaction_id
-    having sum(credit_share) > 1.000001
+    group by transaction_id, source_system
+    -- Nearly every line has the whole credit of a transaction that has no other: for those nothing is summed.
+    having count(*) > 1
+       and count(*) filter (where credit_share = 1) + coalesce(sum(credit_share) filter (where credit_share <> 1), 0)
+           > 1.000001
 ),
 over_credited as (
     select r.partner_id, count(*) as lines
@@ -48,11 +51,17 @@ over_credited as (
     where r.attribution = 'sourced'
     group by r.partner_id
 ),
+-- What a line counts as: cost of influenced business as nothing, but its rate may be missing.
 line as (
-    select partner_id, 'revenue' as kind, attribution, amount, currency, day from revenue
+    select partner_id,
+           case when attribution <> 'sourced' then 'influenced' when amount < 0 then 'returned' else 'revenue' end as part,
+           amount, currency, day
+    from revenue
     union all
     -- A rebate belongs to the month that earned it, evenly over its days, whenever it is booked.
-    select c.partner_id, c.kind, c.attribution,
+    select c.partner_id,
+           case when c.attribution <> 'sourced' then 'nothing'
+                when c.kind in ('commission', 'rebate', 'spiff') then 'payments' else c.kind end,
            case when c.kind = 'rebate'
                 then c.amount * c.credit_share
                     * extract(epoch from least(bounds.ends, earned.ends) - greatest(bounds.starts, earned.starts))
@@ -71,21 +80,25 @@ line as (
       and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) < $4 at time zone 'UTC'
       and (case when c.kind = 'rebate' then earned.ends > bounds.starts else c.recognised_on >= bounds.starts end)
     union all
-    select m.partner_id, 'mdf', 'sourced', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date
+    select m.partner_id, 'mdf', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date
     from mdf_claim_as_of($5) m
     where m.partner_id = any ($2) and m.paid_at >= $3 and m.paid_at < $4
       and greatest(m.paid_at, m.paid_known_at) <= $5
 ),
--- By currency and month: a sum times its rate is the sum of what is changed one by one, at far less work.
+-- By currency and month: a sum times its rate is the sum of what is changed one by one, at far less work. What needs no
+-- rate needs no month.
 added as (
-    select partner_id, kind, attribution, currency, date_trunc('month', day)::date as month,
-           count(*) as lines, sum(amount) as amount, sum(case when amount < 0 then amount end) as taken_back
+    select partner_id, part, currency, month.first as month,
+           count(*)::int as lines, sum(amount) as amount
     from line
-    group by partner_id, kind, attribution, currency, month
+    cross join lateral (
+        select case when currency <> (select currency from reporting_currency)
+                    then date_trunc('month', day::timestamp)::date end as first
+    ) as month
+    group by partner_id, part, currency, month.first
 ),
 converted as (
-    select a.partner_id, a.kind, a.attribution, a.lines, a.amount * factor.rate as amount,
-           a.taken_back * factor.rate as taken_back
+    select a.partner_id, a.part, a.lines, a.amount * factor.rate as amount
     from added a
     left join rate on rate.currency = a.currency and rate.month = a.month
     cross join lateral (
@@ -95,18 +108,17 @@ converted as (
 summed as (
     select
         partner_id,
-        coalesce(sum(lines) filter (where kind = 'revenue' and attribution = 'sourced'), 0)::bigint as lines,
-        coalesce(sum(lines) filter (where kind <> 'revenue' and attribution = 'sourced'), 0)::bigint as cost_lines,
-        coalesce(sum(lines) filter (where amount is null), 0)::bigint as missing_fx,
-        coalesce(sum(amount) filter (where kind = 'revenue' and attribution = 'sourced'), 0) as revenue,
-        coalesce(sum(amount) filter (where kind = 'revenue' and attribution = 'influenced'), 0) as influenced,
-        coalesce(sum(amount) filter (where kind = 'product' and attribution = 'sourced'), 0) as product,
-        coalesce(sum(amount) filter (where kind = 'freight' and attribution = 'sourced'), 0) as freight,
-        coalesce(sum(amount) filter (
-            where kind in ('commission', 'rebate', 'spiff') and attribution = 'sourced'), 0) as payments,
-        coalesce(sum(amount) filter (where kind = 'support' and attribution = 'sourced'), 0) as support,
-        coalesce(sum(amount) filter (where kind = 'mdf'), 0) as mdf,
-        coalesce(-sum(taken_back) filter (where kind = 'revenue' and attribution = 'sourced'), 0) as returned
+        coalesce(sum(lines) filter (where part in ('revenue', 'returned')), 0) as lines,
+        coalesce(sum(lines) filter (where part not in ('revenue', 'returned', 'influenced', 'nothing')), 0) as cost_lines,
+        coalesce(sum(lines) filter (where amount is null), 0) as missing_fx,
+        coalesce(sum(amount) filter (where part in ('revenue', 'returned')), 0) as revenue,
+        coalesce(sum(amount) filter (where part = 'influenced'), 0) as influenced,
+        coalesce(sum(amount) filter (where part = 'product'), 0) as product,
+        coalesce(sum(amount) filter (where part = 'freight'), 0) as freight,
+        coalesce(sum(amount) filter (where part = 'payments'), 0) as payments,
+        coalesce(sum(amount) filter (where part = 'support'), 0) as support,
+        coalesce(sum(amount) filter (where part = 'mdf'), 0) as mdf,
+        coalesce(-sum(amount) filter (where part = 'returned'), 0) as returned
     from converted
     group by partner_id
 ),
@@ -139,9 +151,11 @@ select
     s.missing_fx,
     coalesce(o.lines, 0) as over_credited,
     -- To a partner of whom no rebate is known nothing is owed.
-    case when open_months.months > 0 and exists (
-        select from partner_cost_as_of($5) c
+    -- Asked by partner, with a limit: whether any exists is otherwise answered from everybody's rebates.
+    case when open_months.months > 0 and (
+        select true from partner_cost_as_of($5) c
         where c.partner_id = s.partner_id and c.kind = 'rebate'
+        limit 1
     ) then open_months.months else 0 end as accruals_open
 from member m
 join summed s using (partner_id)
