@@ -84,7 +84,9 @@ class Duck:
         self._duck.close()
 
     async def take(self, connection: asyncpg.Connection[asyncpg.Record]) -> int:
-        """Write the database's facts, and what they said before, as Parquet. Returns how many bytes that is."""
+        """Write the database's facts, and what they said before, as Parquet, where that has not been done yet. Returns
+        how many bytes that is.
+        """
         for table in FACTS:
             for place in (table, f"superseded.{table}"):
                 await self._take(connection, place)
@@ -95,7 +97,9 @@ class Duck:
         return sum(file.stat().st_size for file in self._directory.glob("*.parquet"))
 
     async def _take(self, connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
-        text, name = self._directory / "rows.csv", place.replace(".", "_")
+        text, begun, name = self._directory / "rows.csv", self._directory / "begun", place.replace(".", "_")
+        if self._file(name).exists():
+            return
         columns = [(row["name"], row["type"]) for row in await connection.fetch(_COLUMNS, place)]
         lists = {column for column, type_ in columns if type_.endswith("[]")}
         chosen = ", ".join(f"array_to_json({one}) as {one}" if one in lists else one for one, _ in columns)
@@ -104,8 +108,9 @@ class Duck:
         kept = ", ".join(f"from_json({one}, '[\"varchar\"]') as {one}" if one in lists else one for one, _ in columns)
         self._duck.execute(
             f"copy (select {kept} from read_csv('{text}', header = false, nullstr = '\\N', columns = {{{types}}}, "  # noqa: S608
-            f"auto_detect = false, quote = '\"', escape = '\"')) to '{self._file(name)}' (format parquet)"
+            f"auto_detect = false, quote = '\"', escape = '\"')) to '{begun}' (format parquet)"
         )
+        begun.rename(self._file(name))
         text.unlink()
 
     def _as_of(self, table: str) -> None:

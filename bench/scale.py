@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
 from bench.duck import Duck
 from bench.figures import Bar, Comparison, Findings
 from bench.ground import Ground
+from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
 from store.metrics import planned, statement
+from store.migrate import migrate
 from store.pool import prepare_connection
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 AS_OF = datetime(2025, 12, 30, tzinfo=UTC)
 WINDOW = Window(start=AS_OF - timedelta(days=90), end=AS_OF)
-EVERY = 5
-"""Of so many partners one is in the cohort."""
+KEPT = "BENCH_SCALE_DATA"
+"""Variable for a directory where the data are made once and found by later runs, a server's and Parquet files; without
+it they end with the run. They are made anew when what makes them says something else."""
 
 METRICS = (
     MetricName.CONTRIBUTION_MARGIN,
@@ -37,7 +43,10 @@ METRICS = (
     MetricName.LEAD_FOLLOW_UP_SLA,
 )
 DUCKDB = "DuckDB over the same rows as Parquet, by the same statements in its dialect"
-FEWER = "ourselves, where there are a tenth of the facts"
+# Two ways in which facts are ten times as many. In the first nothing stays the same: each partner read has ten times as
+# many in the window. In the second what is read does, and lies in tables ten times as large.
+SPARSER = "ourselves, where the same partners have a tenth of the facts"
+SMALLER = "ourselves, where there are a tenth of the partners, each with as many facts"
 _SQL = Path(__file__).parent / "sql" / "scale"
 
 # Rows are made in the order in which facts come in, and indexed afterwards: millions one by one would take an hour.
@@ -50,42 +59,99 @@ _LARGE = ("lead", "partner_transaction", "partner_cost", "opportunity", "enablem
 Seconds: TypeAlias = defaultdict[MetricName, list[float]]
 
 
+class Sizes(NamedTuple):
+    """What a database has: partners, and so many leads and as many transactions."""
+
+    partners: int
+    facts: int
+
+
 async def run(ground: Ground) -> Findings:
-    """Both read all rows of the cohort, in turn; before that, each must have found what the other did."""
-    partners, facts, rounds = (2_000, 20_000, 1) if ground.quick else (100_000, 10_000_000, 3)
-    fewer, whole = await _facts(ground, partners, facts // 10), await _facts(ground, partners, facts)
-    duck = Duck(ground.directory / "parquet")
-    ours, theirs, before = Seconds(list), Seconds(list), Seconds(list)
-    try:
-        size = await duck.take(whole)
-        ground.tell(f"the same rows as Parquet, {size / 2**20:,.0f} MiB")
-        cohort = [row["partner_id"] for row in await whole.fetch("select partner_id from partner order by 1")][::EVERY]
-        duck.ask_about(cohort)
-        for metric in METRICS:
-            await _same(whole, duck, metric, cohort)
-        ground.tell("both find the same")
-        for _ in range(rounds):
+    """All read all rows of a cohort, in turn; before that, DuckDB must have found what we did.
+
+    The cohort is one of five partners; where the tables are ten times as large, four and forty of a hundred.
+    """
+    size, rounds = (Sizes(2_000, 20_000), 1) if ground.quick else (Sizes(100_000, 10_000_000), 3)
+    async with _server(ground) as server:
+        whole = await _facts(ground, server, size)
+        sparser = await _facts(ground, server, Sizes(size.partners, size.facts // 10))
+        smaller = await _facts(ground, server, Sizes(size.partners // 10, size.facts // 10))
+        duck = Duck(server.data_dir.parent / _name(size))
+        ours, theirs, sparsely = Seconds(list), Seconds(list), Seconds(list)
+        part, of_fewer = Seconds(list), Seconds(list)
+        try:
+            took = await duck.take(whole)
+            ground.tell(f"the same rows as Parquet, {took / 2**20:,.0f} MiB")
+            cohort = await _cohort(whole, range(0, 100, 5))
+            few, as_few = await _cohort(whole, range(4)), await _cohort(smaller, range(40))
+            duck.ask_about(cohort)
             for metric in METRICS:
-                ours[metric].append(await _read(whole, metric, cohort))
-                theirs[metric].append(_read_duck(duck, metric))
-                before[metric].append(await _read(fewer, metric, cohort))
+                await _same(whole, duck, metric, cohort)
+            ground.tell("both find the same")
+            for _ in range(rounds):
+                for metric in METRICS:
+                    ours[metric].append(await _read(whole, metric, cohort))
+                    theirs[metric].append(_read_duck(duck, metric))
+                    sparsely[metric].append(await _read(sparser, metric, cohort))
+                    part[metric].append(await _read(whole, metric, few))
+                    of_fewer[metric].append(await _read(smaller, metric, as_few))
+        finally:
+            duck.close()
+            for connection in (whole, sparser, smaller):
+                await connection.close()
+    note = "{:,} of {:,} partners, 90 days, {:,} leads and as many transactions"
+    large = note.format(len(cohort), *size)
+    return Findings(
+        comparisons=(
+            *_against(DUCKDB, ours, theirs, 1, large),
+            *_against(SPARSER, ours, sparsely, 2, large),
+            *_against(SMALLER, part, of_fewer, 2, note.format(len(few), *size)),
+        )
+    )
+
+
+@asynccontextmanager
+async def _server(ground: Ground) -> AsyncIterator[EmbeddedPostgres]:
+    """A server of this bench's own, whose data end with the run unless they are to be kept. It is set as `rollouts up`
+    sets it, but for a power cut's sake: data that can be made again are made sooner so, and reading writes nothing."""
+    kept = os.environ.get(KEPT)
+    async with EmbeddedPostgres((Path(kept) if kept else ground.directory / "scale") / "postgres", fast=True) as server:
+        yield server
+
+
+async def _facts(ground: Ground, server: EmbeddedPostgres, size: Sizes) -> Connection:
+    """A connection to a database with so many leads and transactions, and the other facts in proportion."""
+    name = _name(size)
+    admin = await asyncpg.connect(server.dsn_for("postgres"))
+    try:
+        if not await admin.fetchval("select true from pg_database where datname = $1", name):
+            # Named when it is whole: a run that was cut short leaves nothing that looks so.
+            await admin.execute(f"drop database if exists {name}_begun")
+            await admin.execute(f"create database {name}_begun")
+            await _make(ground, server.dsn_for(f"{name}_begun"), size)
+            await admin.execute(f"alter database {name}_begun rename to {name}")
     finally:
-        duck.close()
-        await fewer.close()
-        await whole.close()
-    note = f"{len(cohort):,} of {partners:,} partners, 90 days, {facts:,} leads and as many transactions"
-    return Findings(comparisons=(*_against(DUCKDB, ours, theirs, 1, note), *_against(FEWER, ours, before, 2, note)))
-
-
-async def _facts(ground: Ground, partners: int, facts: int) -> Connection:
-    """A connection to a database of its own with so many leads and transactions, and the other facts in proportion."""
-    connection = await asyncpg.connect(await ground.database(), server_settings={"timezone": "UTC"})
+        await admin.close()
+    # What has changed since, of kept ones.
+    await migrate(server.dsn_for(name))
+    connection = await asyncpg.connect(server.dsn_for(name), server_settings={"timezone": "UTC"})
     await prepare_connection(connection)
+    return connection
+
+
+def _name(size: Sizes) -> str:
+    made_by = sha256((_sql("world") + _sql("amend")).encode()).hexdigest()[:8]
+    return f"scale_{size.partners}_{size.facts}_{made_by}"
+
+
+async def _make(ground: Ground, dsn: str, size: Sizes) -> None:
+    await migrate(dsn)
+    connection = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
     began = time.perf_counter()
     indexes = await connection.fetch(_INDEXES, _LARGE)
     for index in indexes:
         await connection.execute(f"drop index {index['name']}")
-    await connection.execute(f"set scale.partners = {partners}; set scale.facts = {facts}")
+    await connection.execute(f"set scale.partners = {size.partners}; set scale.facts = {size.facts}")
     # No trigger runs, of references, of the journal, of counts: what they keep, nobody reads here.
     await connection.execute("set session_replication_role = replica; set work_mem = '256MB'")
     await connection.execute(_sql("world"), timeout=3600)
@@ -95,8 +161,14 @@ async def _facts(ground: Ground, partners: int, facts: int) -> Connection:
         await connection.execute(index["made_by"], timeout=3600)
     await connection.execute("reset all; set timezone = 'UTC'")
     await connection.execute("vacuum analyze", timeout=3600)
-    ground.tell(f"{facts:,} leads, as many transactions and the rest, made in {time.perf_counter() - began:.0f} s")
-    return connection
+    await connection.close()
+    ground.tell(f"{size.facts:,} leads, as many transactions and the rest, made in {time.perf_counter() - began:.0f} s")
+
+
+async def _cohort(connection: Connection, of_a_hundred: range) -> list[str]:
+    """These of each hundred partners; which of them have funds and rebates depends on the last two digits."""
+    ids = await connection.fetch("select partner_id from partner order by 1")
+    return [row["partner_id"] for number, row in enumerate(ids) if number % 100 in of_a_hundred]
 
 
 def _sql(name: str) -> str:
