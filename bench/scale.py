@@ -22,9 +22,10 @@ from bench.ground import Ground
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import planned, statement
+from store.metrics import one_state, planned, same_state, statement
 from store.migrate import migrate
-from store.pool import prepare_connection
+from store.pool import Connection as Conn
+from store.pool import prepare_connection, shared
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -74,11 +75,13 @@ async def run(ground: Ground) -> Findings:
     size, rounds = (Sizes(2_000, 20_000), 1) if ground.quick else (Sizes(100_000, 10_000_000), 3)
     async with _server(ground) as server:
         whole = await _facts(ground, server, size)
+        beside = await _connected(server, size)
         sparser = await _facts(ground, server, Sizes(size.partners, size.facts // 10))
         smaller = await _facts(ground, server, Sizes(size.partners // 10, size.facts // 10))
         duck = Duck(server.data_dir.parent / _name(size))
         ours, theirs, sparsely = Seconds(list), Seconds(list), Seconds(list)
         part, of_fewer = Seconds(list), Seconds(list)
+        by_two = list[float]()
         try:
             took = await duck.take(whole)
             ground.tell(f"the same rows as Parquet, {took / 2**20:,.0f} MiB")
@@ -89,6 +92,7 @@ async def run(ground: Ground) -> Findings:
                 await _same(whole, duck, metric, cohort)
             ground.tell("both find the same")
             for _ in range(rounds):
+                by_two.append(await _read_by_two(whole, beside, cohort))
                 for metric in METRICS:
                     ours[metric].append(await _read(whole, metric, cohort))
                     theirs[metric].append(_read_duck(duck, metric))
@@ -97,13 +101,14 @@ async def run(ground: Ground) -> Findings:
                     of_fewer[metric].append(await _read(smaller, metric, as_few))
         finally:
             duck.close()
-            for connection in (whole, sparser, smaller):
+            for connection in (whole, beside, sparser, smaller):
                 await connection.close()
     note = "{:,} of {:,} partners, 90 days, {:,} leads and as many transactions"
     large = note.format(len(cohort), *size)
     return Findings(
         comparisons=(
             *_against(DUCKDB, ours, theirs, 1, large),
+            _compared("all six, by two connections as a look", by_two, _together(theirs), DUCKDB, 1, large),
             *_against(SPARSER, ours, sparsely, 2, large),
             *_against(SMALLER, part, of_fewer, 2, note.format(len(few), *size)),
         )
@@ -134,7 +139,11 @@ async def _facts(ground: Ground, server: EmbeddedPostgres, size: Sizes) -> Conne
         await admin.close()
     # What has changed since, of kept ones.
     await migrate(server.dsn_for(name))
-    connection = await asyncpg.connect(server.dsn_for(name), server_settings={"timezone": "UTC"})
+    return await _connected(server, size)
+
+
+async def _connected(server: EmbeddedPostgres, size: Sizes) -> Connection:
+    connection = await asyncpg.connect(server.dsn_for(_name(size)), server_settings={"timezone": "UTC"})
     await prepare_connection(connection)
     return connection
 
@@ -177,15 +186,27 @@ def _sql(name: str) -> str:
 
 async def _rows(connection: Connection, metric: MetricName, cohort: Sequence[str]) -> list[asyncpg.Record]:
     async with connection.transaction(isolation="repeatable_read", readonly=True), planned(connection):
-        found: list[asyncpg.Record] = await connection.fetch(
-            statement(metric), [0] * len(cohort), cohort, WINDOW.start, WINDOW.end, AS_OF, timeout=600
-        )
+        return await _fetch(connection, metric, cohort)
+
+
+async def _fetch(connection: Conn, metric: MetricName, cohort: Sequence[str]) -> list[asyncpg.Record]:
+    found: list[asyncpg.Record] = await connection.fetch(
+        statement(metric), [0] * len(cohort), cohort, WINDOW.start, WINDOW.end, AS_OF, timeout=600
+    )
     return found
 
 
 async def _read(connection: Connection, metric: MetricName, cohort: Sequence[str]) -> float:
     began = time.perf_counter()
     await _rows(connection, metric, cohort)
+    return time.perf_counter() - began
+
+
+async def _read_by_two(connection: Connection, other: Connection, cohort: Sequence[str]) -> float:
+    """All six from one state, each by whichever has nothing to do."""
+    began = time.perf_counter()
+    async with one_state(connection), same_state(connection, other):
+        await shared((connection, other), METRICS, lambda by, metric: _fetch(by, metric, cohort))
     return time.perf_counter() - began
 
 
@@ -220,21 +241,23 @@ def _against(
     name: str, ours: Mapping[MetricName, list[float]], theirs: Mapping[MetricName, list[float]], times: float, note: str
 ) -> tuple[Comparison, ...]:
     """Metric by metric and all six; the bar is what the other takes, so many times."""
+    each = (_compared(metric.value, ours[metric], theirs[metric], name, None, "") for metric in METRICS)
+    return (*each, _compared("all six", _together(ours), _together(theirs), name, times, note))
 
-    def compare(what: str, mine: Sequence[float], other: Sequence[float], bar: bool) -> Comparison:
-        limit = Bar(limit=1000 * times * median(other), unit="ms") if bar else None
-        return Comparison(
-            what=what,
-            unit="ms",
-            ours=tuple(1000 * one for one in mine),
-            against=name,
-            theirs=tuple(1000 * one for one in other),
-            bar=limit,
-            note=note if bar else "",
-        )
 
-    def together(side: Mapping[MetricName, list[float]]) -> list[float]:
-        return [sum(one) for one in zip(*side.values(), strict=True)]
+def _together(side: Mapping[MetricName, list[float]]) -> list[float]:
+    return [sum(one) for one in zip(*side.values(), strict=True)]
 
-    each = (compare(metric.value, ours[metric], theirs[metric], False) for metric in METRICS)
-    return (*each, compare("all six", together(ours), together(theirs), True))
+
+def _compared(
+    what: str, mine: Sequence[float], other: Sequence[float], name: str, times: float | None, note: str
+) -> Comparison:
+    return Comparison(
+        what=what,
+        unit="ms",
+        ours=tuple(1000 * one for one in mine),
+        against=name,
+        theirs=tuple(1000 * one for one in other),
+        bar=Bar(limit=1000 * times * median(other), unit="ms") if times else None,
+        note=note,
+    )
