@@ -126,6 +126,28 @@ async def test_the_last_close_of_a_reopened_deal_counts(world: World) -> None:
     assert (last.value, last.parts["won_value"], last.n_facts) == (pytest.approx(5.0), 300, 1)
 
 
+async def test_a_close_that_was_undone_does_not_count_though_the_row_of_the_deal_still_says_it(world: World) -> None:
+    """The list of reopenings came; the deals themselves have not been exported anew."""
+    reopened = await deal(world, "won", 100, 10, closed="2026-02-20")
+    undone: dict[str, Any] = {"closed_at": at("2026-02-20"), "outcome": "won", "amount": 100}
+    await world.add(
+        "opportunity_reopening",
+        opportunity_id=reopened,
+        reopened_at=at("2026-03-01"),
+        reopened_known_at=at("2026-03-02"),
+        known_at=at("2026-02-20"),
+        **undone,
+    )
+    await deal(world, "won", 100, 10, closed="2026-02-20", partner="other")
+    before, after = at("2026-03-01"), at("2026-03-02")
+    assert (await world.value(VELOCITY, "a", as_of=before)).value == pytest.approx(10.0)
+    value = await world.value(VELOCITY, "a", as_of=after)
+    assert (value.value, value.reason, value.parts["open"]) == (None, "no_closed_deals", 1)
+    # Closed again at a later moment, it counts again; at the moment it was opened again, too.
+    await world.conn.execute("update opportunity set closed_at = '2026-03-01Z' where source_id = $1", reopened)
+    assert (await world.value(VELOCITY, "a", as_of=after)).parts["won"] == 1
+
+
 async def test_a_close_counts_only_from_when_it_is_known(world: World) -> None:
     await deal(world, "won", 100, 10, closed_known_at=at("2026-04-03"))
     await deal(world, "won", 100, 10, known_at=at("2026-04-05"))

@@ -20,6 +20,13 @@ undone as (
       and greatest(r.reopened_at, r.reopened_known_at) > $5
     order by r.source_system, r.opportunity_id, r.closed_at desc
 ),
+-- When it is known to have been opened again: a close before that does not stand, although its row may still say it.
+reopened as (
+    select r.source_system, r.opportunity_id, max(r.reopened_at) as at
+    from opportunity_reopening_as_of($5) r
+    where greatest(r.reopened_at, r.reopened_known_at) <= $5
+    group by r.source_system, r.opportunity_id
+),
 -- The last close known, where the deal has not been reopened since.
 seen as (
     select
@@ -30,8 +37,10 @@ seen as (
         case when last.known then o.amount else earlier.amount end as amount
     from opportunity_as_of($5) o
     left join undone earlier on earlier.source_system = o.source_system and earlier.opportunity_id = o.source_id
+    left join reopened again on again.source_system = o.source_system and again.opportunity_id = o.source_id
     cross join lateral (
-        select coalesce(greatest(o.closed_at, o.closed_known_at) <= $5, false) as known
+        select coalesce(greatest(o.closed_at, o.closed_known_at) <= $5, false)
+            and coalesce(again.at <= o.closed_at, true) as known
     ) as last
     where o.partner_id = any ($2)
 ),
