@@ -154,6 +154,19 @@ async def test_a_revoked_or_not_yet_known_waiver_does_not_count(world: World) ->
     assert [await score(world, moment) for moment in moments] == [0, 100, 100, 0]
 
 
+async def test_what_does_not_apply_is_not_passed_by_a_waiver(world: World) -> None:
+    await check(world, "insurance")
+    await check(world, "audit")
+    await result(world, "insurance", "not_applicable", valid_until=day("2026-02-28"))
+    await result(world, "audit", "fail")
+    await waiver(world, "insurance", "2026-01-01", "2026-12-31")
+    # 0 of 7; were the waiver a pass it would read 50. Once nobody knows any more whether it applies, it is waived.
+    reading = await world.reading(SCORE, "a", as_of=at("2026-02-28"))
+    assert (reading.numerator, reading.parts["weight_applicable"], reading.parts["waived"]) == (0, 7, 0)
+    reading = await world.reading(SCORE, "a", as_of=at("2026-03-01"))
+    assert (reading.numerator, reading.parts["weight_applicable"], reading.parts["waived"]) == (50, 14, 1)
+
+
 async def test_a_waiver_must_end(world: World) -> None:
     with pytest.raises(asyncpg.NotNullViolationError):
         await world.add(
@@ -199,6 +212,29 @@ async def test_changed_weights_are_a_new_version_and_history_is_not_recomputed(w
     await world.add("partner", partner_id="new")
     for moment, applicable in (("2026-01-31", 20), ("2026-02-01", 40)):
         assert (await world.reading(SCORE, "new", as_of=at(moment))).parts["weight_applicable"] == applicable
+
+
+async def test_an_expired_result_leaves_no_weight_of_its_version_behind(world: World) -> None:
+    await check(world, "audit", weight=2)
+    await check(world, "other", weight=8)
+    await check(world, "audit", "critical", weight=10, version=2, effective_from=day("2026-02-01"))
+    await result(world, "other")
+    await result(world, "audit", valid_until=day("2026-02-28"))
+    assert await score(world, "2026-02-28") == 100
+    # Missing from then on: 8 of 18 assessed, where the check is critical by now. By the old weight 8 of 10 would do.
+    reading = await world.reading(SCORE, "a", as_of=at("2026-03-01"))
+    assert (reading.numerator, reading.parts["weight_applicable"]) == (None, 18)
+    assert (reading.parts["expired"], reading.parts["critical_unassessed"]) == (1, 1)
+
+
+async def test_a_failure_under_a_version_not_known_yet_does_not_bring_the_older_pass_back(world: World) -> None:
+    await check(world, "audit", weight=7)
+    await check(world, "audit", weight=30, version=2, effective_from=day("2026-02-01"), known_at=at("2026-03-20"))
+    await result(world, "audit", "pass")
+    await result(world, "audit", "fail", on="2026-02-10", version=2)
+    for moment, weight in (("2026-03-01", 7), ("2026-03-20", 30)):
+        reading = await world.reading(SCORE, "a", as_of=at(moment))
+        assert (reading.numerator, reading.parts["weight_applicable"]) == (0, weight), moment
 
 
 async def test_critical_failures_are_listed(world: World) -> None:

@@ -42,11 +42,20 @@ latest as (
         r.partner_id, r.check_id, r.outcome, r.assessed_at, c.weight, c.critical,
         case r.outcome when 'pass' then 1 when 'fail' then 0 else r.value end as value,
         -- The last day is inclusive: the result expires at the midnight after it, and after the grace days.
-        (coalesce(r.valid_until, (r.assessed_at at time zone 'UTC')::date + c.validity_days) + c.grace_days + 1)
-            <= asked.moment as expired
+        coalesce(
+            (coalesce(r.valid_until, (r.assessed_at at time zone 'UTC')::date + made.validity_days) + made.grace_days + 1)
+                <= asked.moment,
+            false
+        ) as expired
     from compliance_result_as_of($5) r
     cross join asked
-    join compliance_check_as_of($5) c on c.check_id = r.check_id and c.version = r.version
+    -- Of a version that nobody knows yet there is a result all the same, judged by the version in force.
+    left join compliance_check_as_of($5) c on c.check_id = r.check_id and c.version = r.version
+    left join in_force on in_force.check_id = r.check_id
+    cross join lateral (
+        select case when c.check_id is null then in_force.validity_days else c.validity_days end as validity_days,
+               coalesce(c.grace_days, in_force.grace_days) as grace_days
+    ) as made
     where r.partner_id = any ($2) and r.assessed_at <= $5
     order by r.partner_id, r.check_id, r.assessed_at desc, r.known_at desc, r.source_id desc
 ),
@@ -60,14 +69,16 @@ in_waiver as (
 judged as (
     select
         a.partner_id, l.value, l.outcome, l.assessed_at,
-        coalesce(l.critical, a.critical) as critical,
-        -- A result keeps the weight of the version it was made under.
-        coalesce(l.weight, a.weight) as weight,
+        -- A result keeps the weight of the version it was made under, for as long as it counts.
+        case when l.expired then a.critical else coalesce(l.critical, a.critical) end as critical,
+        case when l.expired then a.weight else coalesce(l.weight, a.weight) end as weight,
         case
+            -- What does not apply needs no waiver, and is not passed by one.
+            when l.outcome = 'not_applicable' and not l.expired then l.outcome
             when w.check_id is not null then 'waived'
             when l.check_id is null then 'not_assessed'
             when l.expired then 'expired'
-            when l.outcome in ('not_applicable', 'inconclusive') then l.outcome
+            when l.outcome = 'inconclusive' then l.outcome
             else 'assessed'
         end as state
     from applicable a
