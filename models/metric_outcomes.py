@@ -43,7 +43,7 @@ CONTRIBUTION_MARGIN = MetricSpec(
         part("contribution", MONEY, "the numerator, also where there is no margin"),
         part("returned", MONEY, "returns and credits, which net revenue is less already"),
         part("influenced_revenue", MONEY, "revenue a partner influenced but did not source: in neither sum"),
-        part("cost_lines", COUNT, "cost lines behind the cost"),
+        part("cost_lines", COUNT, "cost lines behind the cost; MDF has claims, not lines"),
         part("missing_fx", COUNT, "amounts without a rate for their month"),
         part("over_credited", COUNT, "revenue lines whose shares add up to more than one"),
         part("accruals_open", COUNT, "months of the window whose rebate run is not closed", of_group=True),

@@ -50,7 +50,7 @@ async def test_all_variable_cost_is_subtracted_and_every_part_is_kept(world: Wor
         "support_cost": 15,
         "mdf": 25,
         "contribution": 340,
-        "cost_lines": 7,
+        "cost_lines": 6,
         "accruals_open": 3,
         # Less product cost only: 1000 - 500. Less what partners are paid, too: 1000 - 500 - 100 - 25.
         "cm1": 50.0,
@@ -97,6 +97,24 @@ async def test_revenue_without_any_cost_is_a_missing_feed_not_a_full_margin(worl
     await sale(world, 100)
     value = await world.value(MARGIN)
     assert (value.value, value.reason) == (None, "no_cost_data")
+
+
+async def test_development_funds_paid_do_not_stand_in_for_a_cost_feed_that_is_missing(world: World) -> None:
+    await sale(world, 100)
+    paid: dict[str, Any] = {"claimed_amount": 3, "paid_amount": 3, "paid_at": at("2026-02-10")}
+    await world.add("mdf_claim", partner_id="a", submitted_at=at("2026-01-10"), **paid)
+    # 3 of 100 would read 97 %, of a partner whose goods cost something that nobody has sent.
+    value = await world.value(MARGIN)
+    assert (value.value, value.reason, value.parts["mdf"]) == (None, "no_cost_data", 3)
+
+
+async def test_a_line_dated_ahead_has_not_happened(world: World) -> None:
+    for on in ("2026-03-10", "2026-03-11"):
+        await sale(world, 100, on)
+        await cost(world, 50, on)
+    # On the tenth at noon, over a window that ends later: what is dated tomorrow is still to come.
+    value = await world.value(MARGIN, as_of=at("2026-03-10 12:00"))
+    assert (value.denominator, value.parts["product_cost"]) == (100, 50)
 
 
 async def test_a_rebate_belongs_to_the_month_that_earned_it(world: World) -> None:
@@ -259,6 +277,14 @@ async def test_influenced_revenue_and_cost_are_kept_apart(world: World) -> None:
     await cost(world, 100, attribution="influenced")
     value = await world.value(MARGIN)
     assert (value.value, value.n_facts, value.parts["influenced_revenue"]) == (25.0, 1, 900)
+
+
+async def test_influenced_cost_is_in_no_sum_and_needs_no_rate(world: World) -> None:
+    await sale(world, 100)
+    await cost(world, 75)
+    await cost(world, 100, attribution="influenced", currency="JPY")
+    value = await world.value(MARGIN)
+    assert (value.value, value.parts["missing_fx"]) == (25.0, 0)
 
 
 async def test_development_funds_as_a_percent_of_sourced_revenue_follow_from_two_parts(world: World) -> None:

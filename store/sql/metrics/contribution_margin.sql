@@ -20,6 +20,7 @@ revenue as (
     where t.partner_id = any ($2)
       and t.transaction_date >= $3::timestamptz at time zone 'UTC'
       and t.transaction_date < $4::timestamptz at time zone 'UTC'
+      and t.transaction_date <= $5::timestamptz at time zone 'UTC'
 ),
 -- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody. Both halves
 -- of the table as of a moment stand here by themselves: of the first a list of keys is quickest, of the second the
@@ -51,7 +52,7 @@ over_credited as (
     where r.attribution = 'sourced'
     group by r.partner_id
 ),
--- What a line counts as: cost of influenced business as nothing, but its rate may be missing.
+-- What a line counts as. Cost of influenced business is in no sum, and needs no rate.
 line as (
     select partner_id,
            case when attribution <> 'sourced' then 'influenced' when amount < 0 then 'returned' else 'revenue' end as part,
@@ -60,8 +61,7 @@ line as (
     union all
     -- A rebate belongs to the month that earned it, evenly over its days, whenever it is booked.
     select c.partner_id,
-           case when c.attribution <> 'sourced' then 'nothing'
-                when c.kind in ('commission', 'rebate', 'spiff') then 'payments' else c.kind end,
+           case when c.kind in ('commission', 'rebate', 'spiff') then 'payments' else c.kind end,
            case when c.kind = 'rebate'
                 then c.amount * c.credit_share
                     * extract(epoch from least(bounds.ends, earned.ends) - greatest(bounds.starts, earned.starts))
@@ -73,12 +73,13 @@ line as (
     cross join lateral (
         select c.earned_period::timestamp as starts, c.earned_period::timestamp + interval '1 month' as ends
     ) as earned
-    where c.partner_id = any ($2)
+    where c.partner_id = any ($2) and c.attribution = 'sourced'
       -- What the index is made of: a month of rebates may have begun before the window does.
       and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end)
           >= ($3 at time zone 'UTC') - interval '31 days'
       and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) < $4 at time zone 'UTC'
       and (case when c.kind = 'rebate' then earned.ends > bounds.starts else c.recognised_on >= bounds.starts end)
+      and (c.kind = 'rebate' or c.recognised_on <= $5 at time zone 'UTC')
     union all
     select m.partner_id, 'mdf', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date
     from mdf_claim_as_of($5) m
@@ -109,7 +110,7 @@ summed as (
     select
         partner_id,
         coalesce(sum(lines) filter (where part in ('revenue', 'returned')), 0) as lines,
-        coalesce(sum(lines) filter (where part not in ('revenue', 'returned', 'influenced', 'nothing')), 0) as cost_lines,
+        coalesce(sum(lines) filter (where part not in ('revenue', 'returned', 'influenced', 'mdf')), 0) as cost_lines,
         coalesce(sum(lines) filter (where amount is null), 0) as missing_fx,
         coalesce(sum(amount) filter (where part in ('revenue', 'returned')), 0) as revenue,
         coalesce(sum(amount) filter (where part = 'influenced'), 0) as influenced,
