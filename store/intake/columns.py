@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from store.intake.copytext import NULL, special, token
 from store.intake.kinds import FieldType
 from store.intake.rows import Field, instant
-from store.intake.values import Value
+from store.intake.values import FIRST_YEAR, NAME_LENGTH, Value
 
 _TIMES: Final = (FieldType.INSTANT, FieldType.DATE, FieldType.MONTH)
 
@@ -103,7 +103,9 @@ def read_column(field: Field, cells: _Cells, size: int) -> Column:
         return _told(field, found, {one: _read(field, one) for one in different})
     found = cells[field.places[0]]
     different = set(found)
-    quick = _QUICK.get(field.spec.type) if field.plain else None
+    quick = _names if field.spec.is_name else _QUICK.get(field.spec.type)
+    if not field.plain:
+        quick = None
     if quick is None:
         return _told(field, found, {cell: _read(field, (cell,)) for cell in different})
     empty = different & field.plain
@@ -154,6 +156,8 @@ def _moments(cells: Sequence[str]) -> Column:
         ValueError, OverflowError: one is something else.
     """
     found = list(map(datetime.fromisoformat, cells))
+    if found and min(cells) < str(FIRST_YEAR):
+        raise ValueError
     if any(moment.tzinfo is None for moment in found):
         raise ValueError
     found = [moment.astimezone(UTC) for moment in found]
@@ -161,6 +165,18 @@ def _moments(cells: Sequence[str]) -> Column:
     if {cell[4:17:3] for cell in cells} <= {"--T::", "-- ::"} and {cell[19:] for cell in cells} <= {"Z", "+00:00"}:
         return Column(cells, found)
     return Column([one.isoformat() for one in found], found)
+
+
+def _names(cells: Sequence[str]) -> Column:
+    """Plain texts that facts are found by, all of them.
+
+    Raises:
+        ValueError: one is no text, is too long, or may hold what nobody sees.
+    """
+    whole = "".join(cells)
+    if not whole.isprintable() or (len(whole) > NAME_LENGTH and max(map(len, cells)) > NAME_LENGTH):
+        raise ValueError
+    return _texts(cells)
 
 
 def _texts(cells: Sequence[str]) -> Column:

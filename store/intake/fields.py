@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from models.base import Frozen
 
@@ -26,6 +27,10 @@ class FieldType(StrEnum):
     HOLIDAYS = "a country such as DE, or a part of one such as DE-BY"
 
 
+_NAMES: Final = frozenset({"class", "invoice_ref", "policy_version", "region", "role", "stage", "tier", "type"})
+"""What others are sorted and looked up by, beside all that ends in `_id`."""
+
+
 class FieldSpec(Frozen):
     """One field. `required`: no row without it. `default`: what an empty cell becomes.
 
@@ -38,6 +43,11 @@ class FieldSpec(Frozen):
     default: str | None = None
     allowed: tuple[str, ...] = ()
     true_where: tuple[str, str] | None = None
+
+    @property
+    def is_name(self) -> bool:
+        """Whether facts are found by it, so that it is short and nothing in it is unseen."""
+        return self.type is FieldType.TEXT and not self.allowed and (self.name.endswith("_id") or self.name in _NAMES)
 
     @property
     def is_time(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache, partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from models.base import Frozen
@@ -17,12 +18,23 @@ from store.intake.kinds import FieldSpec, FieldType
 
 Value: TypeAlias = "str | int | bool | Decimal | date | datetime | list[str] | None"
 Reader: TypeAlias = Callable[[str], Value]
+Day = TypeVar("Day", date, datetime)
 
 _MONEY_LIMIT: Final = Decimal(10) ** 14
 _HALF_A_STEP: Final = Decimal("0.00005")
 """An amount this close below the limit would be rounded up to it."""
 
+NAME_LENGTH: Final = 200
+"""Characters of a name at most."""
+
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]").search
+FIRST_YEAR: Final = 1900
+"""Before that nothing is told of that anybody means: 0026 is 2026 cut short."""
+
 _INTEGER_LIMIT: Final = 2**31
+_DAYS_LIMIT: Final = 1_000_000
+"""More than that after a day there may be no day, and whoever adds them up would not get to read any other fact."""
+
 _DIGITS: Final = 40
 """More digits before or after the decimal point than that no amount, rate or weight has; the database counts them."""
 _BOOLEANS: Final = {"true": True, "yes": True, "t": True, "y": True, "1": True} | {
@@ -66,12 +78,12 @@ def reader(spec: FieldSpec, rules: ReadingRules, time_format: str | None = None)
     Recent results are remembered: dates, amounts and names repeat a lot in one file.
     """
     types: dict[FieldType, Reader] = {
-        FieldType.TEXT: partial(_text, allowed=spec.allowed),
+        FieldType.TEXT: _name if spec.is_name else partial(_text, allowed=spec.allowed),
         FieldType.TEXTS: lambda text: [part.strip() for part in _text(text).split(";") if part.strip()],
         FieldType.MONEY: partial(_number, rules=rules, limit=_MONEY_LIMIT),
         FieldType.NUMBER: partial(_number, rules=rules),
         FieldType.SHARE: partial(_share, rules=rules),
-        FieldType.INTEGER: _integer,
+        FieldType.INTEGER: partial(_integer, most=_DAYS_LIMIT if spec.name.endswith("_days") else _INTEGER_LIMIT - 1),
         FieldType.BOOLEAN: _boolean,
         FieldType.DATE: partial(_date, time_format=time_format),
         FieldType.MONTH: partial(_month, time_format=time_format),
@@ -109,8 +121,28 @@ def _text(text: str, allowed: tuple[str, ...] = ()) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    """As events have them: what is longer PostgreSQL may not find again, and what nobody sees nobody can tell apart."""
+    _text(text)
+    if len(text) > NAME_LENGTH:
+        raise ValueError(f"found {text[:40]!r} and {len(text) - 40} more; allowed: at most {NAME_LENGTH} characters")
+    odd = _UNSEEN(text)
+    if odd:
+        raise ValueError(f"found {text!r}; allowed: no {odd[0]!a}, which nobody sees")
+    return text
+
+
 def _number(text: str, rules: ReadingRules, limit: Decimal | None = None) -> Decimal:
-    plain = text.replace(rules.thousands, "") if rules.thousands else text
+    plain = text
+    if rules.thousands and rules.thousands in text:
+        whole, _, rest = text.partition(rules.decimal)
+        first, *groups = whole.lstrip("+-").split(rules.thousands)
+        # 12.50 where a point parts thousands is no 1250: whoever wrote it meant something else.
+        if rules.thousands in rest or not first or len(groups[-1]) != 3 or {2, 3} < {2, 3, *map(len, groups)}:
+            raise ValueError(f"found {text!r}; allowed: {rules.thousands!r} between groups of three digits alone")
+        plain = text.replace(rules.thousands, "")
+    if not plain.isascii():
+        raise _UnexplainedError
     if rules.decimal != ".":
         if "." in plain:
             raise _UnexplainedError
@@ -135,8 +167,8 @@ def _share(text: str, rules: ReadingRules) -> Decimal:
     return number
 
 
-def _integer(text: str) -> int:
-    if not text.lstrip("+-").isdecimal():
+def _integer(text: str, most: int) -> int:
+    if not (text.isascii() and text.lstrip("+-").isdecimal()):
         raise _UnexplainedError
     try:
         number = int(text)
@@ -144,6 +176,8 @@ def _integer(text: str) -> int:
         raise _UnexplainedError from error
     if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
         raise _UnexplainedError
+    if number > most:
+        raise ValueError(f"found {text!r}; allowed: at most {most}")
     return number
 
 
@@ -156,9 +190,16 @@ def _boolean(text: str) -> bool:
 
 def _date(text: str, time_format: str | None) -> date:
     try:
-        return date.fromisoformat(text) if time_format is None else _naive(text, time_format).date()
+        day = date.fromisoformat(text) if time_format is None else _naive(text, time_format).date()
     except ValueError as error:
         raise _UnexplainedError from error
+    return _meant(text, day)
+
+
+def _meant(text: str, day: Day) -> Day:
+    if day.year < FIRST_YEAR:
+        raise ValueError(f"found {text!r}; allowed: years from {FIRST_YEAR} on")
+    return day
 
 
 def _month(text: str, time_format: str | None) -> date:
@@ -178,10 +219,12 @@ def _instant_reader(rules: ReadingRules, time_format: str | None) -> Reader:
     def read(text: str) -> datetime:
         try:
             moment = _naive(text, time_format)
-            if moment.tzinfo is not None:
-                return moment.astimezone(UTC)
+            in_utc = None if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise _UnexplainedError from error
+        _meant(text, moment)
+        if in_utc is not None:
+            return in_utc
         if zone is None:
             raise ValueError(f"found {text!r}, which has no offset; give the mapping a time_zone")
         try:

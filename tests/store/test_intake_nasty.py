@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import psutil
 import pytest
 
+from models.metric import MetricName
 from store.intake import FactKind, ImportReport, IntakeError, MappingRefused, import_file, parse_mapping
-from tests.store.desk import LEAD_HEADER, LEADS, PARTNERS, SALE_HEADER, SALES, Desk, tally
+from store.metrics import read_metric
+from store.pool import prepare_connection
+from tests.store.desk import LEAD_HEADER, LEADS, NOON, PARTNERS, SALE_HEADER, SALES, Desk, tally
+from tests.store.world import window
 
 NAMES = "kind: partners\nsource_system: crm\nfields: {source_id: Id, name: Name}\nknown: {at: 2025-01-01T00:00:00Z}\n"
 
@@ -237,3 +241,85 @@ async def test_an_import_leaves_the_clock_alone(desk: Desk) -> None:
     finally:
         await desk.conn.execute("alter role current_user reset timezone")
     assert await desk.conn.fetchval("select assigned_at from lead") == datetime(2025, 2, 1, 10, tzinfo=UTC)
+
+
+NUMBERED = """\
+kind: transactions
+source_system: erp
+csv: {delimiter: ";", decimal: ",", thousands: "."}
+fields:
+  source_id: Id
+  partner_id: Partner
+  kind: {constant: sale}
+  transaction_date: Day
+  net_amount: Net
+  currency: {constant: EUR}
+"""
+
+
+@pytest.mark.parametrize("net", ["12.50", "1.2.3,5", "1,234.50", "1.234.5", ".123", "1,5.000", "1..234", "1.2345"])
+async def test_an_amount_written_for_other_separators_is_not_read_as_another_amount(desk: Desk, net: str) -> None:
+    await desk.partners("p1")
+    report = await desk.load(NUMBERED, f"Id;Partner;Day;Net\na;p1;2026-01-15;{net}\nb;p1;2026-01-15;-0\n")
+    said = f"line 2, Net: found '{net}'; allowed: '.' between groups of three digits alone"
+    assert (report.inserted, report.first_reasons) == (1, (said,))
+
+
+@pytest.mark.parametrize("net", ["1.234.567,5", "12.34.567,5", "+1.234", "1234567,5"])
+async def test_amounts_in_groups_are_read_as_such(desk: Desk, net: str) -> None:
+    await desk.partners("p1")
+    report = await desk.load(NUMBERED, f"Id;Partner;Day;Net\na;p1;2026-01-15;{net}\n")
+    amount = await desk.conn.fetchval("select net_amount from partner_transaction")
+    assert report.inserted == 1
+    assert amount == Decimal("1234567.5") if "567" in net else 1234
+
+
+async def test_years_cut_short_and_digits_of_other_scripts_are_set_aside(desk: Desk) -> None:
+    await desk.partners("p1")
+    rows = ["0026-01-15;1", "2026-01-15;\u0663", "\uff12\uff10\uff12\uff16-01-15;1", "1899-12-31;1", "1900-01-01;1"]
+    report = await desk.load(
+        NUMBERED, "Id;Partner;Day;Net\n" + "".join(f"{line};p1;{row}\n" for line, row in enumerate(rows, 2))
+    )
+    assert (report.inserted, report.rejected) == (1, 4)
+    assert report.first_reasons[0] == "line 2, Day: found '0026-01-15'; allowed: years from 1900 on"
+    leads = [f"a,p1,{at},,,," for at in ("0026-02-01T10:00Z", "1899-12-31T23:59Z", "1900-01-01T00:00+05:00")]
+    for some in (leads, leads[:1]):  # many cells are read at once, unless one is odd
+        report = await desk.load(LEADS, LEAD_HEADER + "\n".join(some) + "\n")
+        assert report.first_reasons[0] == "line 2, Assigned: found '0026-02-01T10:00Z'; allowed: years from 1900 on"
+
+
+async def test_a_name_that_no_index_holds_or_nobody_sees_is_set_aside(desk: Desk) -> None:
+    """Of letters that do not repeat: what can be packed has room in an index at any length."""
+    endless = "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))
+    rows = [endless, endless[:201], endless[:200], "a\x1b[2Jb", "a\ufeffb", '"a\nb"', "a b", "株式会社"]
+    report = await bring(desk, ("Id,Name\n" + "".join(f"{one},One\n" for one in rows)).encode())
+    assert (report.inserted, report.rejected) == (3, 5)
+    assert (
+        report.first_reasons[0] == f"line 2, Id: found {endless[:40]!r} and 2960 more; allowed: at most 200 characters"
+    )
+    assert report.first_reasons[2] == r"line 5, Id: found 'a\x1b[2Jb'; allowed: no '\x1b', which nobody sees"
+    # What people are called may be as long as it is.
+    assert (await bring(desk, f"Id,Name\np9,{endless}\n".encode())).inserted == 1
+
+
+async def test_days_without_end_do_not_take_every_other_reading_along(desk: Desk) -> None:
+    mapping = """\
+kind: compliance-checks
+source_system: grc
+fields: {source_id: Id, check_id: Id, version: {constant: "1"}, severity: {constant: high}, weight: {constant: "1"},
+         validity_days: Days, effective_from: {constant: 2025-01-01}}
+"""
+    report = await desk.load(mapping, "Id,Days\na,2000000000\nb,1000000\n")
+    assert report.first_reasons == ("line 2, Days: found '2000000000'; allowed: at most 1000000",)
+    await desk.partners("p1")
+    await desk.load(
+        "kind: compliance-results\nsource_system: grc\nfields: {source_id: Id, partner_id: Partner, check_id: Check,"
+        ' version: {constant: "1"}, outcome: {constant: pass}, assessed_at: {constant: 2025-01-01T00:00Z}}\n',
+        "Id,Partner,Check\nr,p1,b\n",
+    )
+    during = window("2025-01-01", "2025-04-01")
+    await prepare_connection(desk.conn)
+    read = await read_metric(
+        desk.conn, MetricName.COMPLIANCE_SCORE, partner_ids=("p1",), window=during, as_of=NOON + timedelta(days=9)
+    )
+    assert [row.numerator for row in read.rows] == [100]
