@@ -14,6 +14,7 @@ from store.intake.copytext import text_of, token
 from store.intake.kinds import FactKind, FieldType, KindSpec
 from store.intake.reach import Reach, events_of
 from store.intake.rows import FactReader, Problem
+from store.intake.rules import in_words
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -61,6 +62,9 @@ class Staging:
         self.columns = facts.columns
         self._labels = facts.labels
         self._moment = facts.imported_at
+        self._dated = "known_at" in facts.mapping.fields
+        """Whether each row says by itself when it became known."""
+
         self.constraints: list[asyncpg.Record] = []
 
     async def create(self) -> None:
@@ -116,6 +120,8 @@ class Staging:
                 await self._reject_taken(constraint)
             elif constraint["type"] == "c" and broken:
                 await self._reject_checked(constraint)
+        if self._dated:
+            await self._reject_overtaken()
         if self._spec.kind is FactKind.TRANSACTIONS:
             await self._run(_OVERCREDITED)
         # A row that refers to another of the same file goes when that one went: repeat until nothing does.
@@ -175,8 +181,7 @@ class Staging:
 
     async def _update(self) -> int:
         """Rows that say something else than before."""
-        kept = {*_NATURAL_KEY, "known_at", *(f"{stem}_known_at" for stem in self._spec.changes), *self._key}
-        facts = [name for name in self.columns if name not in kept]
+        facts = self._told
         settings = [f"{name} = s.{name}" for name in facts]
         settings += [
             f"{stem}_known_at = case when old.{stem}_at is distinct from s.{stem}_at"
@@ -192,6 +197,35 @@ class Staging:
             from intake_staged s
             where s.source_system = old.source_system and s.source_id = old.source_id
               and ({before}) is distinct from ({after})
+              {f"and not ({self._repeats('old')})" if self._dated else ""}
+        """)  # noqa: S608
+
+    @property
+    def _told(self) -> list[str]:
+        """The columns that say what a fact is, without its names and when what became known."""
+        kept = {*_NATURAL_KEY, "known_at", *(f"{stem}_known_at" for stem in self._spec.changes), *self._key}
+        return [name for name in self.columns if name not in kept]
+
+    def _repeats(self, fact: str) -> str:
+        """A row that its file dates says what the stored one said at that time, before it was amended."""
+        said, says = (", ".join(f"{side}.{name}" for name in self._told) for side in ("v", "s"))
+        return f"""s.known_at < {fact}.amended_at and exists (
+            select from superseded.{self._spec.table} v
+            where v.source_system = s.source_system and v.source_id = s.source_id
+              and coalesce(v.amended_at, v.known_at) <= s.known_at and v.superseded_at > s.known_at
+              and ({said}) is not distinct from ({says})
+        )"""  # noqa: S608
+
+    async def _reject_overtaken(self) -> None:
+        """Rows that are older than what corrected the fact since, and not what it said before: taken now, they would
+        stand in the place of what is newer."""
+        await self._set_aside(f"""
+            delete from intake_staged s using {self._spec.table} t
+            where t.source_system = s.source_system and t.source_id = s.source_id
+              and s.known_at > t.known_at and s.known_at < t.amended_at and not ({self._repeats("t")})
+            returning s.line, 'known_at' as field,
+                      format('found %L; allowed: no earlier than %L, when the fact as it stands became known',
+                             s.known_at, t.amended_at) as reason
         """)  # noqa: S608
 
     async def _insert(self, known: int) -> int:
@@ -254,11 +288,11 @@ class Staging:
         found = ", ".join(
             f"format('%s %s', '{name}', coalesce(quote_literal(s.{name}::text), 'empty'))" for name in columns
         )
+        allowed = _quoted("; allowed: " + in_words(constraint["expression"]))
         await self._set_aside(f"""
             delete from intake_staged s where ({constraint["expression"]}) is false
             returning s.line, {_quoted(_named(columns))} as field,
-                      'found ' || concat_ws(', ', {found}) || '; allowed: ' || {_quoted(constraint["expression"])}
-                      as reason
+                      'found ' || concat_ws(', ', {found}) || {allowed} as reason
         """)  # noqa: S608
 
     async def _reject_unknown(self, constraint: asyncpg.Record) -> int:

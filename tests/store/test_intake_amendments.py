@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -100,3 +101,38 @@ async def test_influence_does_not_use_up_the_credit_of_a_deal(desk: Desk) -> Non
     assert tally(await desk.load(mapping, header + "".join(rows))) == (2, 0, 0, 0, 0)
     report = await desk.load(mapping, header + "7;1;p3;0,1;S;31.12.2024;10;sourced\n")
     assert report.first_reasons == ("line 2, Share: the shares of transaction '7-1' add up to 1.1; allowed: at most 1",)
+
+
+DATED = """\
+kind: partners
+source_system: crm
+fields: {source_id: Id, name: Name, tier: Tier, known_at: Known}
+"""
+
+
+async def dated(desk: Desk, tier: str, known: str, **how: Any) -> tuple[int, int, int, int, int]:
+    return tally(await desk.load(DATED, f"Id,Name,Tier,Known\np1,One,{tier},{known}T00:00Z\n", **how))
+
+
+async def tiers(desk: Desk) -> list[str]:
+    moments = [datetime(2025, 1, day, tzinfo=UTC) for day in (5, 6, 7, 8)]
+    return [await desk.conn.fetchval("select tier from partner_as_of($1)", moment) for moment in moments]
+
+
+async def test_a_file_that_came_late_does_not_take_back_what_corrected_it(desk: Desk) -> None:
+    """Gold on the fifth, silver from the seventh; then the files of the fifth and of the sixth come again."""
+    assert await dated(desk, "gold", "2025-01-05") == (1, 0, 0, 0, 0)
+    assert await dated(desk, "silver", "2025-01-07") == (0, 1, 0, 0, 0)
+    stands = ["gold", "gold", "silver", "silver"]
+    assert await dated(desk, "gold", "2025-01-05") == (0, 0, 1, 0, 0)
+    assert await dated(desk, "gold", "2025-01-06") == (0, 0, 1, 0, 0)
+    assert await tiers(desk) == stands
+    assert await dated(desk, "bronze", "2025-01-06") == (0, 0, 0, 0, 1)
+    assert desk.rejects()[0]["reject_reason"] == (
+        "found '2025-01-06 00:00:00+00'; allowed: no earlier than '2025-01-07 00:00:00+00', when the fact as it stands"
+        " became known"
+    )
+    assert await tiers(desk) == stands
+    # What is newer still amends it.
+    assert await dated(desk, "iron", "2025-01-08") == (0, 1, 0, 0, 0)
+    assert await tiers(desk) == ["gold", "gold", "silver", "iron"]

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from store.intake.kinds import KINDS, FactKind, FieldType
+from store.intake.rules import in_words
 
 COLUMNS = """
     select a.attname as name, coalesce(t.typname, format_type(a.atttypid, null)) as domain,
@@ -69,6 +70,25 @@ async def test_allowed_texts_are_those_of_the_table(facts_pool: asyncpg.Pool, ki
         if match:
             found[match[1]] = set(re.findall(r"'(\w+)'::text", match[2]))
     assert found == {field.name: set(field.allowed) for field in spec.fields if field.allowed}
+
+
+RULES = "select pg_get_expr(conbin, conrelid) from pg_constraint where conrelid = $1::text::regclass and contype = 'c'"
+
+
+@pytest.mark.parametrize("kind", FactKind)
+async def test_what_a_table_asks_of_its_rows_is_told_in_words(facts_pool: asyncpg.Pool, kind: FactKind) -> None:
+    for (expression,) in await facts_pool.fetch(RULES, KINDS[kind].table):
+        # Texts of a list are told when the cell is read.
+        if " = ANY (ARRAY[" not in expression:
+            assert not re.search(r"::|NULL|CASE|COALESCE|<> ''|\n", in_words(expression)), expression
+
+
+def test_rules_are_told_by_their_fields() -> None:
+    sales = "\nCASE kind\n    WHEN 'sale'::text THEN ((net_amount)::numeric >= (0)::numeric)\n    ELSE (x)\nEND"
+    assert in_words(sales) == "sales of 0 or more, returns and credits of 0 or less"
+    assert in_words("((closed_at IS NULL) = (outcome IS NULL))") == "closed_at and outcome, or neither"
+    assert in_words("((rate > (0)::numeric) AND (rate < 'Infinity'::numeric))") == "rate > 0 and rate < 'Infinity'"
+    assert in_words("other(than, that)") == "other(than, that)"
 
 
 async def test_every_table_of_facts_can_be_imported(facts_pool: asyncpg.Pool) -> None:
