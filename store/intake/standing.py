@@ -36,6 +36,10 @@ FEEDS: Final = MappingProxyType(
 )
 """The metric whose usual freshness bounds a kind. Kinds that come only now and then have no bound."""
 
+_MONTHLY: Final = frozenset({FactKind.FX_RATES, FactKind.REBATE_RUNS})
+_MONTH: Final = timedelta(days=31)
+"""What comes once a month is as old as that just before the next one comes."""
+
 
 class Standing(Frozen):
     """One kind of facts of one source.
@@ -84,7 +88,7 @@ def bound_of(kind: FactKind) -> timedelta | None:
     if kind not in FEEDS:
         return None
     usual: timedelta = parse_duration(CATALOGUE[FEEDS[kind]].defaults.freshness)
-    return usual
+    return usual + (_MONTH if kind in _MONTHLY else timedelta(0))
 
 
 def _standing(row: Any, kind: FactKind, now: datetime, told: timedelta | None) -> Standing:

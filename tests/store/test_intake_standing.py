@@ -48,6 +48,41 @@ async def test_a_source_is_late_beyond_its_bound_and_amber_from_half_of_it(desk:
     assert (usual.bound, usual.late) == (bound_of(FactKind.LEADS), True)
 
 
+RATES = """\
+kind: fx-rates
+source_system: bank
+fields: {source_id: Month, currency: {constant: EUR}, reporting_currency: {constant: USD}, month: Month, rate: Rate}
+"""
+
+
+async def test_what_comes_once_a_month_is_late_once_the_next_one_is(desk: Desk) -> None:
+    """February's rate is all there is to know on the last of February; from the fourth week of March on March's is missing."""
+    await desk.load(RATES, "Month,Rate\n2025-02,1.1\n")
+    for now, late in (("2025-02-28", False), ("2025-03-24", False), ("2025-03-26", True)):
+        found = (await standing(desk, datetime.fromisoformat(f"{now}T00:00Z")))[FactKind.FX_RATES]
+        assert (found.through, found.late) == (datetime(2025, 2, 1, tzinfo=UTC), late), now
+
+
+async def test_one_of_two_sources_that_stopped_is_late_by_itself(desk: Desk) -> None:
+    await desk.partners("p1")
+    await desk.load(LEADS, LEAD)
+    await desk.load(LEADS.replace("crm", "portal"), LEAD_HEADER + "a,p1,2025-03-01T11:00Z,,,,\n")
+    await prepare_connection(desk.conn)
+    found = await read_standing(desk.conn, NOON + timedelta(hours=1))
+    leads = {one.source: (one.late, one.lag) for one in found if one.kind is FactKind.LEADS}
+    assert leads == {"crm": (True, WEEK + timedelta(hours=1)), "portal": (False, timedelta(hours=2))}
+
+
+async def test_a_source_of_nothing_but_rejects_has_no_facts_and_is_late(desk: Desk) -> None:
+    await desk.partners("p1")
+    await desk.load(LEADS, LEAD_HEADER + "a,ghost,2025-02-22T12:00Z,,,,\n")
+    found = (await standing(desk))[FactKind.LEADS]
+    assert (found.facts, found.rejected, found.through, found.late) == (0, 1, None, True)
+    await desk.load(LEADS, LEAD_HEADER)
+    found = (await standing(desk))[FactKind.LEADS]
+    assert (found.facts, found.rejected, found.through, found.late) == (0, 0, None, True)
+
+
 async def test_a_kind_without_events_is_never_late(desk: Desk) -> None:
     await desk.load(PARTNERS, "Id,Name,Parent,Tier\np1,One,,\n")
     found = (await standing(desk, NOON + 9999 * WEEK, bound=WEEK))[FactKind.PARTNERS]
