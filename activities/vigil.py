@@ -16,6 +16,7 @@ from activities.agenda import EVERYTHING, Agenda, Metrics, both
 from activities.errors import borrowed
 from activities.looking import Looker, Seen
 from activities.waiting import Waiting
+from models.clock import END
 from models.metric import MetricName
 from models.names import shard_of
 from models.work import RolloutKey
@@ -261,7 +262,8 @@ class Vigil:
                 conn, [(entry.partners, entry.clock.programme(since)) for entry in entries], metric
             )
         for entry, passes in zip(entries, passing, strict=True):
-            self._at(entry, "deadline", passes + MOMENT if passes else None, since, metric)
+            # 9999-12-31 is how many systems write that something is never due: there is no moment after it.
+            self._at(entry, "deadline", min(passes, END) + MOMENT if passes else None, since, metric)
             if metric is SLA:
                 self._at(entry, "warning", entry.clock.programme(since) + WARN if passes else None, since, metric)
 

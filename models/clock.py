@@ -42,8 +42,11 @@ class ProgrammeClock(Frozen):
             return END
 
     def real(self, programme: datetime) -> datetime:
-        """The real moment at which the programme clock will show `programme`."""
-        return self.real_start + (programme - self.programme_start) / self.speed
+        """The real moment at which the programme clock will show `programme`; `END` where the calendar has none."""
+        try:
+            return self.real_start + (programme - self.programme_start) / self.speed
+        except OverflowError:
+            return END
 
     def real_wait(self, now: datetime, due: datetime) -> timedelta:
         """How long to wait, from programme time `now`, until programme time `due`.

@@ -71,6 +71,19 @@ async def test_a_deadline_that_passes_breaches_though_no_fact_comes(
     assert [type(one) for one in (await box.words())] == [ReportEvidence, ReportBreach]
 
 
+async def test_leads_that_are_never_due_keep_the_watch_from_nothing(facts: Pool, dev_server: WorkflowEnvironment) -> None:
+    """As systems write it whose last moment is that of the calendar: there is none after it."""
+    async with settled(facts, dev_server) as (box, _):
+        await facts.execute(
+            "insert into lead (source_system, source_id, partner_id, assigned_at, contact_due_at, known_at)"
+            " values ('test', 'never', $1, now(), '9999-12-31 23:59:59.999999Z', now())",
+            PILOT[0],
+        )
+        await everything_is_dealt_with(facts)
+        await late(facts)
+        assert isinstance(await first(box, ReportBreach), ReportBreach)
+
+
 async def test_a_rollout_that_opens_is_looked_at_at_once(facts: Pool, dev_server: WorkflowEnvironment) -> None:
     async with watched(facts, dev_server):
         await patiently(lambda: listener(facts), lambda: "nobody listens")
