@@ -71,7 +71,9 @@ async def test_a_deadline_that_passes_breaches_though_no_fact_comes(
     assert [type(one) for one in (await box.words())] == [ReportEvidence, ReportBreach]
 
 
-async def test_leads_that_are_never_due_keep_the_watch_from_nothing(facts: Pool, dev_server: WorkflowEnvironment) -> None:
+async def test_leads_that_are_never_due_keep_the_watch_from_nothing(
+    facts: Pool, dev_server: WorkflowEnvironment
+) -> None:
     """As systems write it whose last moment is that of the calendar: there is none after it."""
     async with settled(facts, dev_server) as (box, _):
         await facts.execute(

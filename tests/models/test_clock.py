@@ -101,7 +101,9 @@ def test_a_fast_clock_that_was_forgotten_stands_still_instead_of_failing(passed:
 
 
 def test_a_moment_at_the_end_of_the_calendar_is_one_on_a_clock_that_stands_before_real_time() -> None:
-    clock = ProgrammeClock(real_start=datetime(2026, 1, 1, tzinfo=UTC), programme_start=datetime(2025, 1, 1, tzinfo=UTC))
+    clock = ProgrammeClock(
+        real_start=datetime(2026, 1, 1, tzinfo=UTC), programme_start=datetime(2025, 1, 1, tzinfo=UTC)
+    )
     assert clock.real(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)) == END
     assert clock.real(datetime(2025, 1, 2, tzinfo=UTC)) == datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -56,7 +56,7 @@ fields: {source_id: Month, currency: {constant: EUR}, reporting_currency: {const
 
 
 async def test_what_comes_once_a_month_is_late_once_the_next_one_is(desk: Desk) -> None:
-    """February's rate is all there is to know on the last of February; from the fourth week of March on March's is missing."""
+    """February's rate is all there is to know at its end; from the fourth week of March on March's is missing."""
     await desk.load(RATES, "Month,Rate\n2025-02,1.1\n")
     for now, late in (("2025-02-28", False), ("2025-03-24", False), ("2025-03-26", True)):
         found = (await standing(desk, datetime.fromisoformat(f"{now}T00:00Z")))[FactKind.FX_RATES]
