@@ -1,55 +1,6 @@
 -- The SLA and the leads behind it, written for the eye rather than for speed: each lead's state, counted by state, and
--- percentiles of the hours themselves. What store/metrics.py reads is compared with it.
-with member as (
-    select * from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
-),
-lead_state as (
-    select
-        l.partner_id,
-        l.source_id as lead_id,
-        l.assigned_at,
-        l.contact_due_at as due_at,
-        case
-            when seen.excluded then 'excluded_' || l.excluded_reason
-            when l.contact_due_at is null then 'excluded_no_sla'
-            when seen.contact_at < l.assigned_at then 'invalid'
-            when seen.contact_at <= l.contact_due_at then 'met'
-            when seen.contact_at is not null then 'late'
-            when seen.reassigned_at <= l.contact_due_at then 'excluded_reassigned'
-            when l.rejected_at <= l.contact_due_at and greatest(l.rejected_at, l.rejected_known_at) <= $5
-            then 'excluded_rejected'
-            when l.contact_due_at < $5 then 'open_breach'
-            else 'pending'
-        end as state,
-        seen.excluded and l.excluded_at > l.contact_due_at as excluded_after_due,
-        seen.contact_at,
-        extract(epoch from seen.contact_at - l.assigned_at) / 3600 as contact_hours,
-        coalesce(l.first_contact_known_at > greatest(l.first_contact_at + interval '3 days', l.known_at), false)
-            as backdated,
-        l.contact_due_at >= $5 as early,
-        l.contact_due_at < $5 and l.contact_due_at >= $5 - interval '1 day' as recent
-    from lead_as_of($5::timestamptz) l
-    cross join lateral (
-        select
-            case when greatest(l.reassigned_at, l.reassigned_known_at) <= $5 then l.reassigned_at end
-                as reassigned_at,
-            coalesce(greatest(l.excluded_at, l.excluded_known_at) <= $5, false) as excluded
-    ) as change
-    cross join lateral (
-        select
-            change.reassigned_at,
-            change.excluded,
-            case
-                when greatest(l.first_contact_at, l.first_contact_known_at) <= $5
-                     and (change.reassigned_at is null or l.first_contact_at <= change.reassigned_at)
-                then l.first_contact_at
-            end as contact_at
-    ) as seen
-    where l.partner_id = any ($2::text[])
-      and l.assigned_at >= $3::timestamptz
-      and l.assigned_at < $4::timestamptz
-      and l.assigned_at <= $5
-)
+-- percentiles of the hours themselves. What store/metrics.py reads is compared with it. Follows
+-- bench/sql/scale/lead_states.sql.
 , reading as (
 with timed as (
     select distinct on (partner_id, assigned_at, source_id, first_contact_at)
@@ -64,7 +15,8 @@ with timed as (
 tally as (
     select
         s.partner_id, s.state, s.excluded_after_due, s.backdated, s.early, s.recent,
-        count(*) as leads, array_agg(s.contact_hours) as contact_hours, array_agg(timed.hours) as business_hours
+        count(*) as leads, array_agg(extract(epoch from s.contact_at - s.assigned_at) / 3600) as contact_hours,
+        array_agg(timed.hours) as business_hours
     from lead_state s
     left join timed
         on timed.partner_id = s.partner_id and timed.assigned_at = s.assigned_at and timed.source_id = s.lead_id
