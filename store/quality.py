@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -57,15 +57,16 @@ _FLOWS = MappingProxyType(
 _LEADS = frozenset(name for name, tables in _TABLES.items() if tables[0] == "lead")
 """The metrics of leads. A read of the SLA says beside its values what is checked here."""
 
-_TOLD = "unnest($12::text[], $13::text[], $14::timestamptz[])"
-_NOT_TOLD = "(select null::text, null::text, null::timestamptz where false)"
+_MEMBERS = "$1::int[], $2::text[]"
+_NOT_TOLD_OF = "$12::int[], $13::text[]"
+"""The members of whom no read of values has said which fact is the newest."""
 
 
 def _newest(metric: MetricName) -> str:
     """Built of the project's own names only."""
     flow = _FLOWS.get(CATALOGUE[metric].facts_of or metric)
     kind, (at, known) = ("newest_of_flow", flow) if flow else ("newest_of_state", ("", ""))
-    sql = statement(f"quality/{kind}").replace(":told", _TOLD if metric in _LEADS else _NOT_TOLD)
+    sql = statement(f"quality/{kind}").replace(":members", _NOT_TOLD_OF if metric in _LEADS else _MEMBERS)
     return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
 
 
@@ -73,6 +74,7 @@ def _counts(metric: MetricName) -> str:
     """One statement of all that is counted: each that is asked by itself is waited for by itself."""
     parts = {
         "newest": _newest(metric),
+        "left": statement("quality/left"),
         "restated": statement("quality/restated"),
         "twice": shared_statement("quality/twice", metric) or statement("quality/twice/none"),
         "volumes": statement("quality/volumes"),
@@ -166,27 +168,36 @@ async def read_quality(
     asked = (start, as_of, as_of - start, as_of - RESTATED_LATELY, list(tables))
     counted = (tables[0], as_of.date(), days, periods)
     rows: dict[str, list[Any]] = defaultdict(list)
-    known = _known(members[1], newest) if metric in _LEADS else ()
-    for row in await conn.fetch(_COUNTS[metric], *members, *asked, *counted, *known, timeout=STATEMENT_SECONDS):
+    told = newest if metric in _LEADS else NOT_READ
+    left_open = _left_open(pairs, told) if metric in _LEADS else ()
+    for row in await conn.fetch(_COUNTS[metric], *members, *asked, *counted, *left_open, timeout=STATEMENT_SECONDS):
         rows[row["what"]].append(row)
     [through] = rows["through"]
     return Raw(
         volumes=_volumes(rows["volumes"]),
         months=await _months(conn, window) if metric is MetricName.CONTRIBUTION_MARGIN else (),
-        heard=_heard(rows["newest"], len(groups)),
+        heard=[
+            _heard(
+                [row for row in rows["newest"] if row["group_no"] == number],
+                [told[partner] for partner in dict.fromkeys(group) if partner in told],
+                sum(int(row["numbers"][0]) for row in rows["left"] if row["group_no"] == number),
+            )
+            for number, group in enumerate(groups)
+        ],
         twice=_some(rows["twice"], len(groups)),
         restated=_some(rows["restated"], len(groups)),
         through=through["moment"],
     )
 
 
-def _known(
-    partners: Sequence[str], newest: Mapping[str, Newest]
-) -> tuple[list[str], list[str], list[datetime], list[str]]:
-    """Partners of whom it is known, from which source, and when; and those of whom facts may stand there twice."""
-    known = [(partner, one.source, one.at) for partner, one in newest.items() if one.source is not None]
-    twice = [partner for partner in dict.fromkeys(partners) if partner not in newest or newest[partner].alike]
-    return [one[0] for one in known], [one[1] for one in known], [one[2] for one in known], twice
+def _left_open(
+    members: Sequence[tuple[int, str]], told: Mapping[str, Newest]
+) -> tuple[list[int], list[str], list[str]]:
+    """Of which members, by number of group and partner, it is still to be asked which fact is the newest; and of whom
+    facts may stand there twice."""
+    open_ = [(number, one) for number, one in members if one not in told or told[one].source is None]
+    twice = [one for one in dict.fromkeys(one for _, one in members) if one not in told or told[one].alike]
+    return [number for number, _ in open_], [one for _, one in open_], twice
 
 
 async def comparison_cohort(
@@ -216,22 +227,25 @@ async def _months(conn: Connection, window: Window) -> tuple[LedgerMonth, ...]:
     return tuple(LedgerMonth(*row.values()) for row in rows)
 
 
-def _heard(rows: Sequence[Any], groups: int) -> tuple[Heard, ...]:
-    by_group: list[list[Any]] = [[] for _ in range(groups)]
-    for row in rows:
-        by_group[row["group_no"]].append(row)
-    return tuple(map(_heard_of, by_group))
-
-
-def _heard_of(rows: Sequence[Any]) -> Heard:
-    sources = {row["source"]: [*map(int, row["numbers"])] for row in rows}
+def _heard(rows: Sequence[Any], told: Sequence[Newest], left: int) -> Heard:
+    """What was counted of some of a group, and what had been told of the others: all of them were heard of in the
+    window."""
+    partners, through = defaultdict[str, int](int), dict[str, date]()
+    numbers = [[*map(int, row["numbers"])] for row in rows]
+    days = [(row["source"], of, row["day"]) for row, (of, _, _) in zip(rows, numbers, strict=True)]
+    known = [(one.source, 1, one.at.astimezone(UTC).date()) for one in told]
+    for source, of, day in (*days, *known):
+        if source:
+            partners[source] += of
+            through[source] = max(day, through.get(source, day))
+    silent = sum(silent for _, _, silent in numbers)
     return Heard(
-        partners={source: numbers[0] for source, numbers in sources.items() if source},
-        through={row["source"]: row["day"] for row in rows if row["source"]},
+        partners=partners,
+        through=through,
         gone=Gone(
-            had=sum(heard + silent for _, heard, silent, _ in sources.values()),
-            silent=sum(silent for _, _, silent, _ in sources.values()),
-            left=sum(left for _, _, _, left in sources.values()),
+            had=sum(heard for _, heard, _ in numbers) + silent + sum(one.source is not None for one in told),
+            silent=silent,
+            left=left,
             names=tuple(sorted({name for row in rows for name in row["names"] or ()})[:5]),
         ),
     )

@@ -14,7 +14,6 @@ counted as (
         count(*) filter (where state = 'excluded_recalled') as excluded_recalled,
         count(*) filter (where state = 'excluded_duplicate') as excluded_duplicate,
         count(*) filter (where state = 'excluded_junk') as excluded_junk,
-        count(*) filter (where state like 'excluded%') as excluded,
         count(*) filter (where excluded_after_due) as excluded_after_due,
         count(*) filter (where state = 'met' and backdated) as met_backdated,
         count(*) filter (where state = 'met' and early) as met_early,
@@ -23,7 +22,7 @@ counted as (
     group by partner_id
 ),
 sorted as (
-    select group_no, array_agg(seconds order by seconds) as seconds
+    select group_no, array_sort(array_agg(seconds)) as seconds
     from (
         select m.group_no, unnest(t.contact_seconds) as seconds
         from member m
@@ -92,7 +91,11 @@ reading as (
         coalesce(c.excluded_recalled, 0) as excluded_recalled,
         coalesce(c.excluded_duplicate, 0) as excluded_duplicate,
         coalesce(c.excluded_junk, 0) as excluded_junk,
-        coalesce(c.excluded, 0) as excluded,
+        coalesce(
+            c.excluded_no_sla + c.excluded_reassigned + c.excluded_rejected + c.excluded_recalled + c.excluded_duplicate
+                + c.excluded_junk,
+            0
+        ) as excluded,
         coalesce(c.excluded_after_due, 0) as excluded_after_due,
         coalesce(c.met_backdated, 0) as met_backdated,
         coalesce(t.met_early, 0) + coalesce(c.met_early, 0) as met_early,
@@ -108,10 +111,10 @@ reading as (
     left join business using (group_no)
     cross join lateral (
         select
-            coalesce(t.met, 0) + coalesce(c.met, 0) as met,
+            coalesce(cardinality(t.contact_seconds), 0) + coalesce(c.met, 0) as met,
             coalesce(c.late, 0) as late,
             coalesce(c.open_breach, 0) as open_breach
     ) as all_of
     -- Of some partners nothing was known yet as it stands now, and nothing before.
-    where t.met > 0 or c.partner_id is not null
+    where t.contact_seconds is not null or c.partner_id is not null
 )

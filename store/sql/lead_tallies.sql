@@ -20,40 +20,45 @@ timed as (
       and stands_since <= $5::timestamptz
     order by partner_id, assigned_at, source_id, first_contact_at, stands_since desc
 ),
+-- Of how many sources leads are at all: mostly of one, and then nobody needs to ask each lead.
+source as (
+    select min(source_system) as first, max(source_system) as last, min(source_system) <> max(source_system) as several
+    from lead
+),
 tally as (
     select
         partner_id,
-        count(*) filter (where plain) as met,
-        count(*) filter (where plain and contact_due_at >= $5) as met_early,
-        -- Lists, because percentiles are the whole group's.
+        count(*) filter (where contact_due_at >= $5 and plain) as met_early,
+        -- Of each that was met. Lists, because percentiles are the whole group's.
         array_agg(date_part('epoch', first_contact_at - assigned_at)) filter (where plain) as contact_seconds,
         -- To be looked up among what took business time; of partners without a calendar there is nothing.
         array_agg(row(source_id, assigned_at, first_contact_at))
-            filter (where plain and (select exists (select from timed))) as contacted,
+            filter (where (select exists (select from timed)) and plain) as contacted,
         array_agg(
             row(source_id, assigned_at, contact_due_at, first_contact_at, first_contact_known_at, reassigned_at,
                 reassigned_known_at, rejected_at, rejected_known_at, excluded_at, excluded_known_at, excluded_reason,
                 known_at)
-        ) filter (where stands and not plain) as others,
+        ) filter (where not plain and (amended_at is null or amended_at <= $5)) as others,
         -- For the checks of the data: of which day the newest lead is, from which sources leads came, and whether some
         -- were assigned at the same instant. Of leads as they stand, amended since the moment or not.
         max(assigned_at) as told_at,
-        min(source_system) as first_source,
-        max(source_system) as last_source,
+        min(source_system) filter (where (select several from source)) as first_source,
+        max(source_system) filter (where (select several from source)) as last_source,
         count(*) > count(distinct assigned_at) as alike
     from (
         select
-            l.*,
-            l.amended_at is null or l.amended_at <= $5 as stands,
-            -- Met, as lead_states.sql says it, and not backdated.
+            l.partner_id, l.source_system, l.source_id, l.assigned_at, l.contact_due_at, l.first_contact_at,
+            l.first_contact_known_at, l.reassigned_at, l.reassigned_known_at, l.rejected_at, l.rejected_known_at,
+            l.excluded_at, l.excluded_known_at, l.excluded_reason, l.known_at, l.amended_at,
+            -- Met, as lead_states.sql says it, and not backdated. As migration 0028 has it, so that the index says it.
             coalesce(
-                l.first_contact_at between l.assigned_at and l.contact_due_at
-                and greatest(l.first_contact_at, l.first_contact_known_at, l.amended_at) <= $5
-                and l.excluded_at is null
-                and l.reassigned_at is null
-                and coalesce(
-                    l.first_contact_known_at <= greatest(l.first_contact_at + interval '72 hours', l.known_at), true
-                ),
+                case
+                    when l.first_contact_at >= l.assigned_at and l.first_contact_at <= l.contact_due_at
+                         and l.excluded_at is null and l.reassigned_at is null
+                         and (l.first_contact_known_at is null or l.first_contact_known_at <= l.known_at
+                              or l.first_contact_known_at - l.first_contact_at <= interval '72 hours')
+                    then greatest(l.first_contact_at, l.first_contact_known_at, l.known_at, l.amended_at)
+                end <= $5,
                 false
             ) as plain
         from :told l

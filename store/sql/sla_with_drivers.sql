@@ -2,8 +2,11 @@
 -- and what the checks of the data want to know of the partner's leads (told, alike). Follows lead_tallies.sql,
 -- lead_states.sql, lead_readings.sql and lead_ranks.sql; $6 how many rows of a group at most.
 select reading.*, behind.lead_ids, behind.due_ats, behind.states, behind.ranks,
-       t.told_at, case when t.first_source = t.last_source then t.first_source end as told_by, t.alike
+       t.told_at,
+       case when not source.several then source.first when t.first_source = t.last_source then t.first_source end as told_by,
+       t.alike
 from reading
+cross join source
 left join tally t using (partner_id)
 left join (
     select group_no, partner_id, array_agg(lead_id order by rank) as lead_ids, array_agg(due_at order by rank) as due_ats,

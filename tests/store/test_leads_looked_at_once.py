@@ -10,7 +10,7 @@ import pytest
 
 from models.evidence import Window
 from models.metric import MetricName
-from store.metrics import FEW, one_state, planned, read_sla
+from store.metrics import FEW, one_state, planned, read_sla, statement
 from store.quality import read_quality
 from tests.store.leads import BEGINS, ENDS, PARTNERS, fill
 from tests.store.world import World
@@ -53,6 +53,36 @@ async def test_the_checks_find_what_they_find_by_themselves(world: World, seed: 
         found |= {"twice" for one in alone.twice if one.facts} | {"silent" for one in alone.heard if one.gone.silent}
     assert known >= {("test", False), ("test", True), (None, True)}
     assert "twice" in found
+
+
+async def test_whose_leads_come_from_one_source_is_known_however_many_sources_there_are(world: World) -> None:
+    """Of one alone, the first or the last of several by name, one between them, or of two."""
+    window = Window(start=BEGINS, end=ENDS)
+    told = {"a": ("m",), "b": ("m", "m"), "c": ("m", "z"), "d": ("z",), "e": ("k",)}
+    for partner in told:
+        await world.add("partner", partner_id=partner)
+    for several in (False, True):
+        for partner, sources in told.items():
+            for source in sources if several else ("m",):
+                await world.add(
+                    "lead", partner_id=partner, assigned_at=BEGINS + timedelta(days=3), source_system=source
+                )
+        async with world.conn.transaction(), planned(world.conn):
+            newest = (await read_sla(world.conn, [tuple(told)], window=window, as_of=ENDS)).newest
+        one = {"a": "m", "b": "m", "c": None, "d": None, "e": None} if several else dict.fromkeys(told, "m")
+        assert {partner: of.source for partner, of in newest.items()} == one
+
+
+async def test_the_index_says_whether_a_lead_was_met(world: World) -> None:
+    """What the statement asks is to the letter what the index holds: worked out once, when a lead is written."""
+    await world.conn.execute("set local enable_seqscan = off; set local enable_bitmapscan = off")
+    asked = "explain (verbose) " + statement(SLA)
+    rows = await world.conn.fetch(asked, [0], ["a"], BEGINS, ENDS, ENDS)
+    plan = "\n".join(row[0] for row in rows)
+    assert "Index Only Scan using lead_by_partner" in plan
+    # What an index holds is shown in parentheses of its own; what is worked out is not.
+    assert "((CASE WHEN" in plan
+    assert "COALESCE((CASE" not in plan
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -1,32 +1,24 @@
 -- Of each group and source: the partners whose newest fact known came from it, the newest day it tells of, and how many
 -- of those were heard of in the window. silent are the ones who were not, though they were in each of the three windows
--- before. $1 group numbers, $2 partner ids beside them, $3 window start, $4 as of, $5 length of a window. Nobody is
--- asked about again of whom :told says when the newest fact of the window was, and from which source.
+-- before. :members are group numbers and partner ids beside them, $3 window start, $4 as of, $5 length of a window.
 -- :table holds the facts, :at says when they happened, :known when that became known; store/quality.py fills all of them in.
 select m.group_no, newest.source_system, count(newest.source_system) as partners,
        max(newest.at)::date as through,
        count(*) filter (where newest.at >= asked.starts) as heard,
        count(*) filter (where silent.here) as silent,
-       count(*) filter (where p.active_to <= asked.as_of at time zone 'UTC') as "left",
        (array_agg(m.partner_id order by m.partner_id) filter (where silent.here))[1:5] as names
-from unnest($1::int[], $2::text[]) as m (group_no, partner_id)
+from unnest(:members) as m (group_no, partner_id)
 cross join (
     select $3::timestamptz as starts, $4::timestamptz as as_of, $5::interval as length
 ) as asked
-join partner p using (partner_id)
-left join :told as told (partner_id, source_system, at) using (partner_id)
 left join lateral (
     select x.source_system, x.:at as at
     from :table x
     where x.partner_id = m.partner_id and :known <= asked.as_of
       and x.:at >= asked.starts - 3 * asked.length and x.:at < asked.as_of
-      and told.at is null
     order by x.:at desc
     limit 1
-) as found on true
-cross join lateral (
-    select coalesce(told.source_system, found.source_system) as source_system, coalesce(told.at, found.at) as at
-) as newest
+) as newest on true
 cross join lateral (
     select newest.at < asked.starts and not exists (
         select from generate_series(1, 3) as back

@@ -2,10 +2,8 @@
 -- day from which on it tells. :table holds the facts; store/quality.py fills it in.
 select m.group_no, newest.source_system, count(newest.source_system) as partners,
        max(newest.at)::date as through,
-       count(newest.source_system) as heard, 0::bigint as silent,
-       count(*) filter (where p.active_to <= $4::timestamptz at time zone 'UTC') as "left", null::text[] as names
-from unnest($1::int[], $2::text[]) as m (group_no, partner_id)
-join partner p using (partner_id)
+       count(newest.source_system) as heard, 0::bigint as silent, null::text[] as names
+from unnest(:members) as m (group_no, partner_id)
 left join lateral (
     select f.source_system, f.known_at as at
     from :table f

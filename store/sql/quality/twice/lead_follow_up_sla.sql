@@ -1,10 +1,10 @@
 -- Of each group the leads of the window that stand there again: created and assigned at the same instant, of one
--- class and due at one time. $1 group numbers, $2 partner ids beside them, $3 window start, $4 as of, $15 the partners
+-- class and due at one time. $1 group numbers, $2 partner ids beside them, $3 window start, $4 as of, $14 the partners
 -- among whose leads there may be some.
 with suspect as materialized (
     select l.partner_id, l.assigned_at
     from lead l
-    where l.partner_id = any ($15::text[]) and l.assigned_at >= $3::timestamptz and l.assigned_at < $4::timestamptz
+    where l.partner_id = any ($14::text[]) and l.assigned_at >= $3::timestamptz and l.assigned_at < $4::timestamptz
       and l.known_at <= $4 and l.excluded_at is null
     group by l.partner_id, l.assigned_at
     having count(*) > 1
