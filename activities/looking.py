@@ -30,11 +30,12 @@ from models.metric import MetricName
 from models.names import rollout_workflow_id
 from models.vouching import proof_of
 from models.work import RolloutKey
-from store import enrolments, evidence, marks, rollouts, seeds
+from store import enrolments, evidence, marks, seeds
 from store.evidence import Before, BeforeAsked, Judgement, Measured
 from store.marks import WatchMark
 from store.pool import Connection, Pool
 from store.rollouts import StoredRollout
+from store.watched import Watched
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,7 @@ class Looker:
         self._pool = pool
         self._client = client
         self._seeds: dict[RolloutKey, bytes | None] = {}
+        self._watched = Watched()
 
     async def look(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> tuple[Seen, ...]:
         """Measure, judge, keep, tell, remember, warn; in this order, so that a crash in between repeats a word, under
@@ -135,7 +137,7 @@ class Looker:
         halting, others, words = list[_Judged](), list[_Judged](), list[asyncio.Task[_Told]]()
         try:
             async with borrowed(self._pool) as conn:
-                found = await rollouts.read_watched(conn, list(due))
+                found = await self._watched.read(conn, list(due))
                 seen = {one.key: mark for one, mark in found}
                 tasks = [
                     Task(one, one.clock.programme(real_now), due[one.key])
@@ -209,7 +211,7 @@ class Looker:
         """A warning is no reason for a look to fail: the next look warns as well."""
         try:
             async with borrowed(self._pool) as conn:
-                await warn_ahead(conn, [(one.task.rollout, one.measured.snapshot, one.assessment) for one in judged])
+                await warn_ahead(conn, [(one.task.rollout, one.measured, one.assessment) for one in judged])
         except Exception as problem:
             log.warning("nobody_warned", problem=str(problem)[:300])
 

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from judgement.projection import with_missed
 from judgement.thresholds import judge
 from models.calendar import BusinessClock, NeverOpensError
-from models.evidence import Assessment, CohortReading, MetricAssessment, Snapshot
+from models.evidence import Assessment, CohortReading, MetricAssessment
 from models.metric import CATALOGUE, MetricName
 from models.plan_metric import MetricPlan
-from models.rollout import CohortMembers, Notice
+from models.rollout import Notice
 from store import notices
 from store.calendars.book import CalendarBook
 from store.changes import DueSoon, Stretch, due_soon
+from store.evidence import Measured
 from store.pool import Connection
 from store.rollouts import StoredRollout
 
@@ -26,15 +27,15 @@ SLOWEST = 10
 """And so many times what a plan looks ahead by: hours of business are more than a tenth of a week."""
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
-Look = tuple[StoredRollout, Snapshot, Assessment]
+Look = tuple[StoredRollout, Measured, Assessment]
 
 
 class _Case(NamedTuple):
-    """A cohort whose SLA is within its limit now."""
+    """A cohort whose SLA is within its limit now, and those of it of whom leads are pending."""
 
     rollout: StoredRollout
     plan: MetricPlan
-    cohort: CohortMembers
+    pending: tuple[str, ...]
     reading: CohortReading
     item: MetricAssessment
 
@@ -44,7 +45,7 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
 
     Key: rollout, cohort and programme day, so that a day of close calls is one letter.
     """
-    cases = [case for look in looks for case in _cases(*look)]
+    cases = [case for look in looks for case in _cases(*look) if _may_breach(case)]
     if not cases:
         return 0
     due = await due_soon(conn, await _stretches(conn, cases))
@@ -58,16 +59,28 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
     return queued
 
 
-def _cases(rollout: StoredRollout, snapshot: Snapshot, assessment: Assessment) -> Iterator[_Case]:
+def _cases(rollout: StoredRollout, measured: Measured, assessment: Assessment) -> Iterator[_Case]:
     plan = rollout.plan.metric(SLA)
     if plan is None or not plan.can_warn_ahead:
         return
-    cohorts = {cohort.name: cohort for cohort in rollout.standing.watched}
+    rows = {one.cohort: one.partners for one in measured.rows if one.metric is SLA}
     items = {item.cohort: item for item in assessment.items if item.metric is SLA}
-    for reading in snapshot.readings:
+    for reading in measured.snapshot.readings:
         item = items.get(reading.cohort)
         if reading.metric is SLA and item is not None and item.data_current and not item.beyond_threshold:
-            yield _Case(rollout, plan, cohorts[reading.cohort], reading, item)
+            pending = tuple(one.partner_id for one in rows[reading.cohort] if one.parts["pending"])
+            yield _Case(rollout, plan, pending, reading, item)
+
+
+def _may_breach(case: _Case) -> bool:
+    """Whether it is worth asking which leads are due soon. They are among those that were pending when the SLA was
+    read, and each that is missed takes it lower: where it holds without all of those, it holds without some of them.
+    It is asked where a limit is an upper one, which it may come to keep as it falls. Whoever was assigned since then is
+    pending for the next look."""
+    if not all(limit.at_least for limit in case.plan.thresholds):
+        return True
+    pending = int(case.reading.group.parts.get("pending", 0.0))
+    return pending > 0 and _breached(case, with_missed(case.reading, pending))
 
 
 async def _stretches(conn: Connection, cases: Sequence[_Case]) -> list[Stretch]:
@@ -91,12 +104,12 @@ class _Reaches:
     async def read(cls, conn: Connection, now: datetime, cases: Sequence[_Case]) -> _Reaches:
         book = CalendarBook(conn, now)
         farthest = max(case.plan.warn_ahead for case in cases)
-        partners = {partner for case in cases for partner in case.cohort.partners}
+        partners = {partner for case in cases for partner in case.pending}
         await book.read(partners, now, now + LOOKED_UP + SLOWEST * farthest)
         return cls(book, now)
 
     def stretch(self, case: _Case) -> Stretch:
-        until = {one: self._until(self._book.calendar_id(one), case.plan.warn_ahead) for one in case.cohort.partners}
+        until = {one: self._until(self._book.calendar_id(one), case.plan.warn_ahead) for one in case.pending}
         return Stretch(until, case.reading.window.start, self._now)
 
     def _until(self, calendar: str | None, ahead: timedelta) -> datetime:
@@ -114,7 +127,7 @@ def _reached(clock: BusinessClock, now: datetime, ahead: timedelta) -> datetime:
 
 def _breached(case: _Case, missed: CohortReading) -> bool:
     baselines = case.rollout.standing.baselines
-    frozen = next((one for one in baselines if (one.cohort, one.metric) == (case.cohort.name, SLA)), None)
+    frozen = next((one for one in baselines if (one.cohort, one.metric) == (case.reading.cohort, SLA)), None)
     return judge(missed, case.plan, frozen, (), missed.window.end).beyond_threshold
 
 
@@ -128,17 +141,17 @@ def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
     title, limits = CATALOGUE[SLA].title, " and ".join(map(str, case.plan.thresholds))
     stands = "no lead is decided yet" if case.item.value is None else f"it stands at {case.item.value:.1f} %"
     body = (
-        f"{title} of {case.cohort.name}: {stands}, agreed {limits}.\n"
+        f"{title} of {case.reading.cohort}: {stands}, agreed {limits}.\n"
         f"{due.leads} leads without a contact are due within {_hours(case.plan.warn_ahead)}, the first at "
         f"{due.first_due_at:%Y-%m-%d %H:%M} UTC. If nobody contacts them it falls to {missed.group.value:.1f} %, "
         "beyond what is agreed.\n"
         f"Partners: {', '.join(due.partners)}"
     )
     return Notice(
-        notice_id=f"{key.rollout_id}/{key.chain_id}/warning/{case.cohort.name}/{SLA.value}/{now:%Y-%m-%d}",
+        notice_id=f"{key.rollout_id}/{key.chain_id}/warning/{case.reading.cohort}/{SLA.value}/{now:%Y-%m-%d}",
         kind="warning",
         roles=(CATALOGUE[SLA].owner_role,),
-        subject=f"{plan.title}: {title} of {case.cohort.name} is about to breach",
+        subject=f"{plan.title}: {title} of {case.reading.cohort} is about to breach",
         body=body,
         programme_at=now,
         cause="about to breach",

@@ -23,7 +23,6 @@ from models.work import OpenRequest, RolloutKey, Standing, StandingBrief
 from store import frozen
 from store.enrolments import NotFrozen
 from store.evidence import Measured, Past, Stored, past_of, read_measured
-from store.marks import WatchMark, mark_of
 from store.pool import Connection
 from store.statements import statement
 
@@ -32,9 +31,10 @@ _SUPERSEDE = statement("rollouts/supersede")
 _AS_IT_WAS = statement("rollouts/keep_standing")
 _STANDING = statement("rollouts/update_standing")
 _BRIEF = statement("rollouts/update_brief")
-_STORED = statement("rollouts/stored")
+COLUMNS = statement("rollouts/stored_columns")
+"""What `stored_of` reads of a row `r` besides the rollout's names, one column after the other."""
+_STORED = f"select r.rollout_id, r.chain_id,\n{COLUMNS}from rollout r\n"
 _THESE = _STORED + statement("rollouts/these")
-_WATCHED = statement("watch/with_marks").replace(":stored", f"\n{_THESE}")
 _TO_JUDGE = statement("rollouts/to_judge")
 
 _KNOWN = 1000
@@ -132,15 +132,7 @@ async def _stored_plan(conn: Connection, key: RolloutKey) -> str | None:
 
 async def read_rollouts(conn: Connection, keys: Sequence[RolloutKey]) -> tuple[StoredRollout, ...]:
     """These chains of rollouts, in no particular order."""
-    return tuple(map(_stored, await conn.fetch(_THESE, *_named(keys))))
-
-
-async def read_watched(
-    conn: Connection, keys: Sequence[RolloutKey]
-) -> tuple[tuple[StoredRollout, WatchMark | None], ...]:
-    """These chains of rollouts, each with what the watch saw of it last."""
-    rows = await conn.fetch(_WATCHED, *_named(keys))
-    return tuple((_stored(row), mark_of(row)) for row in rows)
+    return tuple(map(stored_of, await conn.fetch(_THESE, *_named(keys))))
 
 
 def _named(keys: Sequence[RolloutKey]) -> tuple[list[str], list[str]]:
@@ -149,7 +141,7 @@ def _named(keys: Sequence[RolloutKey]) -> tuple[list[str], list[str]]:
 
 async def list_rollouts(conn: Connection) -> tuple[StoredRollout, ...]:
     """Every rollout, the newest first."""
-    return tuple(map(_stored, await conn.fetch(_STORED + "order by r.opened_at desc, r.chain_id")))
+    return tuple(map(stored_of, await conn.fetch(_STORED + "order by r.opened_at desc, r.chain_id")))
 
 
 async def update_standing(conn: Connection, key: RolloutKey, standing: Standing, sequence: int) -> None:
@@ -302,7 +294,8 @@ async def read_delegations(conn: Connection, key: RolloutKey) -> tuple[Delegatio
     )
 
 
-def _stored(row: Any) -> StoredRollout:
+def stored_of(row: Any) -> StoredRollout:
+    """The rollout that a row with `COLUMNS` and its names holds."""
     standing = Standing(
         phase=row["phase"],
         wave=row["wave"],

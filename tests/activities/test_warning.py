@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
 
 import asyncpg
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities import warning
 from activities.delivery import Delivery
 from activities.watching import WatchActivities
 from models.command import ReportEvidence
 from models.work import TickRequest
+from store import changes
+from store.changes import DueSoon, Stretch
+from store.pool import Connection
 from tests.activities.mailbox import workflow_of
 from tests.activities.setting import PILOT_COHORT, Pool, Setting
 from tests.activities.stays import (
@@ -24,7 +28,7 @@ from tests.activities.stays import (
     watched,
 )
 from tests.facts import seed_facts
-from tests.plans import make_plan, plan_data
+from tests.plans import PILOT, make_plan, plan_data
 from tests.worker.process import patiently
 
 
@@ -56,6 +60,28 @@ async def test_a_few_leads_that_are_due_are_no_reason_to_warn(facts: Pool, dev_s
         await first(box, ReportEvidence)
         await everything_is_dealt_with(facts)
     assert await facts.fetchval("select count(*) from notice") == 0
+
+
+@pytest.mark.parametrize(("leads", "asked"), [(1, 0), (10, 1)])
+async def test_which_leads_are_due_is_asked_where_the_pending_ones_could_tip_the_limit(
+    facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, leads: int, asked: int
+) -> None:
+    """Nothing of those who have none pending: with 12 or 120 of them the SLA would be 96 or 73 percent."""
+    stretches = list[Stretch]()
+
+    async def due_soon(conn: Connection, some: Sequence[Stretch]) -> tuple[DueSoon | None, ...]:
+        stretches.extend(some)
+        return await changes.due_soon(conn, some)
+
+    monkeypatch.setattr(warning, "due_soon", due_soon)
+    setting = await opened(facts)
+    await due(facts, datetime.now(UTC) + 2 * HOUR, leads=leads)
+    await facts.execute("delete from lead where source_id like '%-due-%' and partner_id <> all ($1)", PILOT[:7])
+    async with workflow_of(dev_server, setting):
+        watch = WatchActivities(facts, dev_server.client, Delivery(facts, ()))
+        result = await watch.evaluate_open_rollouts(TickRequest(real_now=datetime.now(UTC), slowest=HOUR))
+    assert (result.evaluated, result.failed, len(stretches)) == (1, 0, asked)
+    assert all(set(one.until) == set(PILOT[:7]) for one in stretches)
 
 
 CALENDAR = """

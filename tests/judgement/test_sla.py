@@ -210,6 +210,17 @@ def test_a_breach_is_certain_exactly_when_no_end_of_the_open_leads_is_within_the
     assert (item.verdict is MET) is (not beyond and decided >= least)
 
 
+@given(*[st.integers(0, 80)] * 5, st.integers(1, 60), st.sampled_from(((">= 85",), ("> -5%",), (">= -2pp", ">= 60"))))
+def test_what_holds_without_all_pending_leads_holds_without_some(
+    met: int, missed: int, pending: int, soon: int, recent: int, least: int, thresholds: tuple[str, ...]
+) -> None:
+    """So that of whom it does nobody needs to know which of them are due soon."""
+    found = leads(met, missed, pending=float(pending), open_breach_recent=float(min(recent, missed)))
+    plan = agreed(*thresholds, use=MetricUse.GUARDRAIL, minimum_sample=MinimumSample(partners=1, facts=least))
+    some, every = (judged(with_missed(found, one), plan, baseline(90.0)) for one in (min(soon, pending), pending))
+    assert every.beyond_threshold or not some.beyond_threshold
+
+
 def fields(item: MetricAssessment) -> dict[str, Any]:
     return item.model_dump(mode="json", exclude={"reasons", "warning"})
 
