@@ -283,7 +283,7 @@ class BeforeAsked(NamedTuple):
 async def looks_before(
     conn: Connection, asked: Sequence[BeforeAsked], metrics: Collection[MetricName]
 ) -> dict[RolloutKey, Before]:
-    """The earlier looks of rollouts, each as it was judged by itself, and `earlier_values` of these metrics."""
+    """The earlier looks of rollouts at these metrics, each as it was judged by itself, and `earlier_values`."""
     found: dict[RolloutKey, Before] = {one.key: Before(defaultdict(list), {}) for one in asked}
     columns = _columns([(one.key.rollout_id, one.key.chain_id, *one[1:]) for one in asked], 5)
     for row in await conn.fetch(_BEFORE, *columns, [metric.value for metric in metrics]):

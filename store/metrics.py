@@ -50,24 +50,22 @@ STATEMENT_SECONDS = 60.0
 # saves; grouping by partner needs less memory than the planner fears. Joins of facts as of a moment look smaller to it
 # than they are; looking up one row at a time is then what it chooses, and what never ends.
 _READING = """
-select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
-       set_config('work_mem', '64MB', true), set_config('hash_mem_multiplier', '8', true),
-       set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)
+set local plan_cache_mode = force_custom_plan; set local jit = off; set local work_mem = '64MB';
+set local hash_mem_multiplier = 8; set local enable_nestloop = off; set local enable_mergejoin = off
 """
 _AS_BEFORE = """
-select set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true),
-       set_config('max_parallel_workers_per_gather', null, true)
+set local enable_nestloop = on; set local enable_mergejoin = on; set local max_parallel_workers_per_gather to default
 """
 
 FEW = 2_000
 """Partners up to which nobody helps with a read: helpers would go through whole tables where an index has the facts, at
 twice the work, and everybody else on the machine would wait for that."""
-_ALONE = "select set_config('max_parallel_workers_per_gather', '0', true)"
+_ALONE = "set local max_parallel_workers_per_gather = 0"
 
 SO_FEW = 200
 """Partners up to which a session plans each statement once: to plan one anew takes up to as long as to read the facts
 of so few, and a plan made for whoever may be asked for finds them by the same indexes."""
-_PLANNED_ONCE = "select set_config('plan_cache_mode', 'force_generic_plan', true)"
+_PLANNED_ONCE = "set local plan_cache_mode = force_generic_plan"
 
 _OF_A_READING = ("partner_id", "numerator", "denominator", "facts")
 _OF_LEADS = ("lead_ids", "due_ats", "states", "ranks", "told_at", "told_by", "alike")

@@ -53,6 +53,8 @@ async def create_pool(
         max_size=max_size,
         # A watch that had nothing to do for minutes must not prepare everything anew when something happens.
         max_cached_statement_lifetime=0,
+        # Nor each time anew what is long: of the metrics' statements some are, and those are the dearest to plan.
+        max_cacheable_statement_size=0,
         command_timeout=command_timeout,
         init=prepare_connection,
         reset=_leave_as_it_is,
