@@ -70,7 +70,7 @@ DISCOUNT_LEAKAGE = MetricSpec(
     framework=False,
     parts=(
         part("list_value", MONEY, "the denominator: list value of sales less that of returns"),
-        part("discount", MONEY, "the numerator: list value less net amount"),
+        part("discount", MONEY, "the numerator: as the source says it, or else list value less net amount"),
         part("lines", COUNT, "sales and returns with a list value"),
         part("lines_without_list", COUNT, "left out: lines of which the net amount alone is known"),
         part("discounted_lines", COUNT, "sales below list"),

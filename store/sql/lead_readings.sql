@@ -22,7 +22,7 @@ counted as (
     group by partner_id
 ),
 sorted as (
-    select group_no, array_sort(array_agg(seconds)) as seconds
+    select group_no, array_agg(seconds order by seconds) as seconds
     from (
         select m.group_no, unnest(t.contact_seconds) as seconds
         from member m

@@ -22,6 +22,7 @@ revenue as (
     where t.partner_id = any ($2)
       and t.transaction_date >= $3::timestamptz at time zone 'UTC'
       and t.transaction_date < $4::timestamptz at time zone 'UTC'
+      and t.transaction_date <= $5::timestamptz at time zone 'UTC'
 ),
 -- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody. Both halves
 -- of the table as of a moment stand here by themselves: of the first a list of keys is quickest, of the second the
@@ -66,12 +67,13 @@ line as (
     cross join lateral (
         select c.earned_period::timestamp as starts, c.earned_period::timestamp + interval '1 month' as ends
     ) as earned
-    where c.partner_id = any ($2)
+    where c.partner_id = any ($2) and c.attribution = 'sourced'
       -- What the index is made of: a month of rebates may have begun before the window does.
       and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end)
           >= ($3 at time zone 'UTC') - interval '31 days'
       and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) < $4 at time zone 'UTC'
       and (case when c.kind = 'rebate' then earned.ends > bounds.starts else c.recognised_on >= bounds.starts end)
+      and (c.kind = 'rebate' or c.recognised_on <= $5 at time zone 'UTC')
     union all
     select m.partner_id, 'mdf', 'sourced', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date
     from mdf_claim_as_of($5) m
@@ -98,7 +100,7 @@ summed as (
     select
         partner_id,
         coalesce(sum(lines) filter (where kind = 'revenue' and attribution = 'sourced'), 0)::bigint as lines,
-        coalesce(sum(lines) filter (where kind <> 'revenue' and attribution = 'sourced'), 0)::bigint as cost_lines,
+        coalesce(sum(lines) filter (where kind not in ('revenue', 'mdf')), 0)::bigint as cost_lines,
         coalesce(sum(lines) filter (where amount is null), 0)::bigint as missing_fx,
         coalesce(sum(amount) filter (where kind = 'revenue' and attribution = 'sourced'), 0) as revenue,
         coalesce(sum(amount) filter (where kind = 'revenue' and attribution = 'influenced'), 0) as influenced,
