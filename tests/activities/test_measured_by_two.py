@@ -44,6 +44,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, before: Any = None) -> list[Connectio
     async def helped(conn: Connection, other: Connection, *rest: Any) -> AsyncIterator[None]:
         helpers.append(other)
         if before is not None:
+            await conn.execute("select 1")  # a state is that of the first statement that reads
             await before()
         async with same_state(conn, other, *rest):
             yield
