@@ -20,7 +20,7 @@ _WORDS: Final = tuple(
         (r"\((\w+ [<>]=? \w+)\)", r"\1"),
         (r"\(\((\w+ [<>]=? \w+)\) AND \((\w+ [<>]=? '?\w+'?)\)\)", r"\1 and \2"),
         (r"CASE kind WHEN 'sale' THEN .*", "sales of 0 or more, returns and credits of 0 or less"),
-        (r"are_hours\(.*", "hours that do not overlap"),
+        (r"are_hours\(.*", "hours on at least one day, such as 09:00-17:30"),
     )
 )
 

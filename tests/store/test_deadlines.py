@@ -391,7 +391,7 @@ async def test_a_pause_taken_in_beside_an_import_of_its_lead_is_not_lost(desk: D
         (CALENDARS, "x,Europe/Berlin,DE,09:00-09:00", "'09:00-09:00' is empty; all day is 00:00-24:00"),
         (CALENDARS, "x,Europe/Berlin,DE,9-17", "'9-17' is no opening hour; write for example 09:00-17:30"),
         (CALENDARS, "x,Europe/Berlin,DE,09:00-12:00;11:00-13:00", "09:00-12:00 and 11:00-13:00 overlap"),
-        (CALENDARS, "x,Europe/Berlin,DE,", "are_hours"),
+        (CALENDARS, "x,Europe/Berlin,DE,", "allowed: hours on at least one day, such as 09:00-17:30"),
         (HOLIDAYS, "nowhere,2025-01-01,", "found 'nowhere'; no such business calendar is known"),
         (POLICIES, "v,*,2025-01-01,NaN,1,,,", "found 'NaN'; allowed: a whole number"),
         (POLICIES, "v,*,2025-01-01,Infinity,1,,,", "found 'Infinity'; allowed: a whole number"),
