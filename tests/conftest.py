@@ -23,7 +23,27 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from store.intake import ImportReport
 from store.pool import create_pool
+from tests.limits import (
+    pytest_configure,
+    pytest_runtest_call,
+    pytest_runtest_protocol,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+    pytest_sessionfinish,
+    pytest_timeout_set_timer,
+)
 from tests.real_data import OF_CASES, OF_RESELLERS, load
+
+# pytest finds hooks here alone.
+__all__ = [
+    "pytest_configure",
+    "pytest_runtest_call",
+    "pytest_runtest_protocol",
+    "pytest_runtest_setup",
+    "pytest_runtest_teardown",
+    "pytest_sessionfinish",
+    "pytest_timeout_set_timer",
+]
 
 # Whoever runs tests side by side tells each process how wide the terminal is: the program would fold its lines to that.
 os.environ.pop("COLUMNS", None)
