@@ -20,7 +20,7 @@ from models.work import TickRequest, TickResult
 from tests.activities.mailbox import Mailbox, workflow_of
 from tests.activities.setting import PILOT_COHORT, Pool, Setting
 from tests.plans import PILOT, make_plan, plan_data
-from tests.worker.process import patiently
+from tests.worker.process import PATIENCE, limited, patiently
 
 HOUR = timedelta(hours=1)
 OTHERS = "update lead set first_contact_at = assigned_at + interval '3 days' where partner_id = any($1)"
@@ -44,13 +44,15 @@ class Watching:
 
     async def ends(self) -> TickResult:
         self.env.worker_shutdown()
-        return await self.task
+        async with limited(PATIENCE, lambda: f"the watch does not end its stay: {self.task!r}"):
+            return await self.task
 
     async def dies(self) -> None:
         """Without a chance to write anything down."""
         self.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await self.task
+            async with limited(PATIENCE, lambda: f"the watch does not die: {self.task!r}"):
+                await self.task
 
 
 def stay(

@@ -30,7 +30,7 @@ from tests.activities.setting import Pool
 from tests.activities.stays import everything_is_dealt_with, first, late, opened
 from tests.conftest import QUIET
 from tests.facts import seed_facts
-from tests.workflows.process import Site, site, terminate
+from tests.workflows.process import USUAL, Site, site, terminate
 from worker.plugin import rollouts_plugin
 from worker.serving import serving
 
@@ -161,7 +161,7 @@ async def test_a_breach_that_comes_while_the_watchs_worker_is_dead_is_told_by_th
 ) -> None:
     async with connected(dsn) as pool:
         setting = await opened(pool)
-        async with site(temporal_server, dsn) as here, workflow_of(dev_server, setting) as box:
+        async with site(temporal_server, dsn, within=USUAL) as here, workflow_of(dev_server, setting) as box:
             await first(box, ReportEvidence)
             await everything_is_dealt_with(pool)
             await _dies_in_its_sleep(here)

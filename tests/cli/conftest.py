@@ -115,8 +115,13 @@ class Terminal:
     def _run(self, words: tuple[str, ...], variables: dict[str, str]) -> Told:
         out, err = io.StringIO(), io.StringIO()
         surroundings = mock.patch.dict(os.environ, self.environment(**variables), clear=True)
-        with _alone, surroundings, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(list(words))
+        # A command that somebody has been broken off waiting for goes on in its thread.
+        assert _alone.acquire(timeout=PATIENCE), f"another command does not end, so {words} cannot be typed"
+        try:
+            with surroundings, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = run(list(words))
+        finally:
+            _alone.release()
         return Told(code, out.getvalue(), err.getvalue())
 
     async def piped(self, *words: str) -> Piped:

@@ -19,6 +19,7 @@ from console.settings import ConsoleSettings, listen
 from console.signing import Signer
 from console.site import Site, dev_site
 from tests.console.role import as_console
+from tests.worker.process import PATIENCE, limited
 
 NOWHERE = "127.0.0.1:1"
 """Where no Temporal is."""
@@ -100,7 +101,8 @@ async def serving_on(
         yield site
     finally:
         stop.set()
-        await running
+        async with limited(PATIENCE, lambda: f"the service does not end: {running!r}"):
+            await running
 
 
 @asynccontextmanager

@@ -28,14 +28,27 @@ T = TypeVar("T")
 
 
 async def patiently(look: Callable[[], Awaitable[T | None]], what: Callable[[], str] = lambda: "nothing came") -> T:
-    """What `look` finds, as soon as it finds something."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        found = await look()
-        if found is not None:
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError(what())
+    """What `look` finds, as soon as it finds something; a look that never ends is not waited for either."""
+    async with limited(PATIENCE, what):
+        while True:
+            found = await look()
+            if found is not None:
+                return found
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def limited(seconds: float, what: Callable[[], str]) -> AsyncIterator[None]:
+    """Fail, with words, where something takes longer than so many seconds."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except Exception as problem:
+        # Some clients make an error of their own of being cancelled.
+        if limit.expired():
+            raise AssertionError(what()) from problem
+        raise
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -113,17 +126,18 @@ async def started(
 async def http(method: str, address: str, path: str) -> tuple[int, str]:
     """Ask a server the way a probe does."""
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        # In two pieces, as it may arrive.
-        writer.write(f"{method} {path} HTTP/1.1\r\n".encode())
-        await writer.drain()
-        writer.write(b"Host: worker\r\nAccept: */*\r\nConnection: close\r\n\r\n")
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-        return int(head.split(b" ")[1]), body.decode()
-    finally:
-        writer.close()
-        await writer.wait_closed()
+    async with limited(PATIENCE, lambda: f"{address} does not answer {path}"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            # In two pieces, as it may arrive.
+            writer.write(f"{method} {path} HTTP/1.1\r\n".encode())
+            await writer.drain()
+            writer.write(b"Host: worker\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            return int(head.split(b" ")[1]), body.decode()
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
 
 class Gate:

@@ -57,6 +57,10 @@ async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
 async def own_database(own_postgres: EmbeddedPostgres) -> str:
     """The dsn of a database of this test's own on that server, with facts: the watch sees no other test's rollouts."""
     name = f"own_{next(_numbers)}"
+    if own_postgres.process is None:
+        # Whoever stopped it was broken off, or somebody took its port meanwhile and may have it still.
+        own_postgres.port = None
+        await own_postgres.start()
     conn = await asyncpg.connect(own_postgres.dsn_for("postgres"))
     try:
         await conn.execute(f"create database {name} template {DATABASE}")

@@ -29,12 +29,15 @@ from models.plan import RolloutPlan
 from models.rollout import RolloutView, Status
 from models.work import RolloutInput, RolloutResult
 from tests.plans import make_plan, plan_data
-from tests.worker.process import PATIENCE, environment, patiently
+from tests.worker.process import PATIENCE, environment, limited, patiently
 from tests.workflows.live import DAY, START, Live
 from worker.plugin import rollouts_plugin
 
-LONG = 280.0
-"""Seconds that the longest tests have, somewhat less than pytest gives them."""
+USUAL, LONG = 200.0, 250.0
+"""Seconds that tests have which pytest gives the usual time, and the longest: somewhat less than pytest gives them."""
+
+ASIDE, LEAVING = 10.0, 60.0
+"""Seconds that a server has to tell of its workflows when a test has failed, and to end them all."""
 
 SPEED = 100_000
 """A day of the programme in less than a second."""
@@ -191,12 +194,15 @@ class Site:
 
     async def tell(self) -> None:
         """Print what the workers said last and what the server waits for, for whoever wants to know why a test
-        failed."""
+        failed; a server that does not answer either is not waited for."""
         for log in sorted(self.folder.glob("worker-*.log"), key=lambda one: one.stat().st_mtime):
             print(f"{log.name}, the end of it:\n{log.read_text(errors='replace')[-3000:]}")
-        async for one in self.client.list_workflows("ExecutionStatus = 'Running'"):
-            told = (await self.client.get_workflow_handle(one.id).describe()).raw_description
-            print(told)
+        try:
+            async with asyncio.timeout(ASIDE):
+                async for one in self.client.list_workflows("ExecutionStatus = 'Running'"):
+                    print((await self.client.get_workflow_handle(one.id).describe()).raw_description)
+        except (RPCError, TimeoutError) as problem:
+            print(f"what it waits for, the server does not tell: {problem!r}")
 
     async def kill_worker(self) -> None:
         """`kill -9`: it cannot say goodbye to anybody."""
@@ -262,11 +268,14 @@ async def site(
         await here.tell()
         raise
     finally:
-        async for one in client.list_workflows("ExecutionStatus = 'Running'"):
-            await terminate(client, one.id)
-        if here.worker is not None:
-            await end(here.worker, (signal.SIGTERM, 10), (signal.SIGKILL, 10))
-        shutil.rmtree(folder)
+        try:
+            async with limited(LEAVING, lambda: f"the server at {temporal.address} does not end its workflows"):
+                async for one in client.list_workflows("ExecutionStatus = 'Running'"):
+                    await terminate(client, one.id)
+        finally:
+            if here.worker is not None:
+                await end(here.worker, (signal.SIGTERM, 10), (signal.SIGKILL, 10))
+            shutil.rmtree(folder)
 
 
 async def terminate(client: Client, workflow_id: str) -> None:

@@ -20,7 +20,7 @@ from store.log import read_log
 from store.pool import prepare_connection
 from tests.worker.process import patiently
 from tests.workflows.live import DAY
-from tests.workflows.process import LONG, FastLive, Site, fast_plan, replay_runs, site, terminate
+from tests.workflows.process import LONG, USUAL, FastLive, Site, fast_plan, replay_runs, site, terminate
 
 LOST = f"Holding ({HoldKind.STORE.value})"
 FOUND = f"Hold released ({HoldKind.STORE.value})"
@@ -138,7 +138,7 @@ async def test_a_rollout_holds_while_the_watch_is_silent_and_goes_on_when_it_spe
     short_runs: EmbeddedTemporal, own_database: str
 ) -> None:
     phases = {"baseline_window": "90d", "pilot": "300d", "validate": "8d", "cadence": "1d", "watchdog": "4d"}
-    async with site(short_runs, own_database) as here:
+    async with site(short_runs, own_database, within=USUAL) as here:
         live = await here.open(fast_plan(phases=phases))
         await _to_pilot(live)
         await _falls_silent(here, live)
