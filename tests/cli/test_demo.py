@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from models.log import Outcome
 from models.rollout import Phase, RolloutView
 from tests.cli.conftest import Terminal
 from tests.console.visitors import Browser
-from tests.worker.process import patiently
+from tests.worker.process import PATIENCE, limited, patiently
 
 STORY = (
     "Decision log opened",
@@ -40,25 +41,23 @@ STORY = (
 )
 """What the log tells, in this order."""
 
+TELLING = 420.0
+"""Seconds that the demonstration has for as much of its story as a test waits for."""
+
 
 @pytest.mark.timeout(600)
 async def test_the_demonstration_tells_its_whole_story_lets_people_decide_after_it_and_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
     somebody = Terminal(tmp_path, tmp_path / "nothing")
-    demo = await somebody.start("demo", "--keep")
-    story = asyncio.create_task(_read(demo.stdout))
-    told = await _told_until(demo, "The servers stay up; Ctrl-C ends them.")
-    home = Path(told.rpartition("--dir ")[2].split()[0])
-    assert home.is_absolute()
-    link = re.search(r"\(finance_owner\): (http://\S+)", told)
-    assert link is not None, told
-    try:
+    async with _running(somebody, "--keep") as (demo, story):
+        told = await _told_until(demo, "The servers stay up; Ctrl-C ends them.")
+        home = Path(told.rpartition("--dir ")[2].split()[0])
+        assert home.is_absolute()
+        link = re.search(r"\(finance_owner\): (http://\S+)", told)
+        assert link is not None, told
         await _approve_another_one_in_the_browser(Terminal(tmp_path, home), link[1])
-    finally:
-        demo.send_signal(signal.SIGINT)
-        ended = await asyncio.wait_for(demo.wait(), 90)
-    done = await story
+    ended, done = demo.returncode, await asyncio.wait_for(story, PATIENCE)
     assert "confirmed ownership as finance_owner" in done
     assert "Baselines measured: 30 of 30 have a value" in done
     at = 0
@@ -67,6 +66,27 @@ async def test_the_demonstration_tells_its_whole_story_lets_people_decide_after_
         assert found >= 0, f"{line!r} does not follow in\n{done}"
         at = found
     assert (ended, list(home.parent.glob(home.name)), _processes_of(home)) == (0, [], [])
+
+
+@asynccontextmanager
+async def _running(
+    somebody: Terminal, *words: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.Task[str]]]:
+    """The demonstration, and the task that reads what it shows: with nobody to read that it would stand still. Ctrl-C
+    ends it with the block, whatever happens in it; left running it would slow down whatever comes after."""
+    demo = await somebody.start("demo", *words)
+    story = asyncio.create_task(_read(demo.stdout))
+    try:
+        yield demo, story
+    finally:
+        if demo.returncode is None:
+            demo.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(demo.wait(), PATIENCE)
+        finally:
+            if demo.returncode is None:
+                demo.kill()
+                await demo.wait()
 
 
 async def _read(stream: asyncio.StreamReader | None) -> str:
@@ -119,33 +139,32 @@ async def desk(tmp_path: Path) -> AsyncIterator[Terminal]:
 
 @pytest.mark.timeout(600)
 async def test_by_hand_a_gate_waits_until_somebody_who_followed_a_link_approves(desk: Terminal) -> None:
-    demo = await desk.start("demo", "--by-hand", "--dir", str(desk.home))
-    told = await _told_until(demo, "Gate prepare_to_pilot waits for you")
-    link = re.search(r"\(finance_owner\): (http://\S+)", told)
-    assert link is not None, told
-    parts = urlsplit(link[1])
-    url = f"{parts.scheme}://{parts.netloc}"
-    browser = Browser(url)
-    async with browser.client:
-        back = await browser.sign_in("marcus.okafor@example.com", f"{parts.path}?{parts.query}")
-        assert (back.status_code, back.headers["location"]) == (303, "/rollouts/gold-tier-rebate")
-        page = await browser.get(back.headers["location"])
-        assert (page.status_code, "Marcus Okafor" in page.text) == (200, True)
-    async with Service.at(url, browser.session) as service:
-        # A played owner would have approved in half a second.
-        await asyncio.sleep(4)
-        view = await service.status("gold-tier-rebate")
-        assert view.gate is not None
-        assert (view.phase, view.gate.key, view.gate.approvals) == (Phase.PREPARE, "prepare_to_pilot", ())
-        fields = {"gate": view.gate.key, "choice": Choice.APPROVE, "plan_digest": view.plan_digest}
-        receipt = await service.decide(
-            view.rollout_id, Verb.DECIDE, "read in the browser", **fields, evidence_digest=view.gate.digest
-        )
-        assert receipt.outcome is Outcome.APPLIED
-        assert (await _left(service, view)).phase is Phase.PILOT
-    demo.send_signal(signal.SIGINT)
-    _, rest = await asyncio.wait_for(demo.communicate(), 90)
-    assert (demo.returncode, "Ended before the rollout was over." in rest.decode()) == (0, True)
+    async with _running(desk, "--by-hand", "--dir", str(desk.home)) as (demo, _):
+        told = await _told_until(demo, "Gate prepare_to_pilot waits for you")
+        link = re.search(r"\(finance_owner\): (http://\S+)", told)
+        assert link is not None, told
+        parts = urlsplit(link[1])
+        url = f"{parts.scheme}://{parts.netloc}"
+        browser = Browser(url)
+        async with browser.client:
+            back = await browser.sign_in("marcus.okafor@example.com", f"{parts.path}?{parts.query}")
+            assert (back.status_code, back.headers["location"]) == (303, "/rollouts/gold-tier-rebate")
+            page = await browser.get(back.headers["location"])
+            assert (page.status_code, "Marcus Okafor" in page.text) == (200, True)
+        async with Service.at(url, browser.session) as service:
+            # A played owner would have approved in half a second.
+            await asyncio.sleep(4)
+            view = await service.status("gold-tier-rebate")
+            assert view.gate is not None
+            assert (view.phase, view.gate.key, view.gate.approvals) == (Phase.PREPARE, "prepare_to_pilot", ())
+            fields = {"gate": view.gate.key, "choice": Choice.APPROVE, "plan_digest": view.plan_digest}
+            receipt = await service.decide(
+                view.rollout_id, Verb.DECIDE, "read in the browser", **fields, evidence_digest=view.gate.digest
+            )
+            assert receipt.outcome is Outcome.APPLIED
+            assert (await _left(service, view)).phase is Phase.PILOT
+    rest = await asyncio.wait_for(_read(demo.stderr), PATIENCE)
+    assert (demo.returncode, "Ended before the rollout was over." in rest) == (0, True)
     assert not _processes_of(desk.home)
 
 
@@ -153,10 +172,12 @@ async def _told_until(demo: asyncio.subprocess.Process, words: str) -> str:
     """What it has told, up to the line with these words."""
     assert demo.stderr is not None
     told = ""
-    while words not in told:
-        line = await asyncio.wait_for(demo.stderr.readline(), 120)
-        assert line, f"it ended: {told}"
-        told += line.decode()
+    # However much it tells of something else meanwhile.
+    async with limited(TELLING, lambda: f"it never tells {words!r}: {told}"):
+        while words not in told:
+            line = await demo.stderr.readline()
+            assert line, f"it ended: {told}"
+            told += line.decode()
     return told
 
 
