@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cli.demo import PLAN
+from cli.demo import PLAN, slower_after
 from cli.plan import read_plan
 from cli.service import Service
 from deploy.embedded.account import temporary_directory
@@ -41,11 +41,11 @@ STORY = (
 )
 """What the log tells, in this order."""
 
-TELLING = 420.0
+TELLING = 600.0
 """Seconds that the demonstration has for as much of its story as a test waits for."""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(750)
 async def test_the_demonstration_tells_its_whole_story_lets_people_decide_after_it_and_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
@@ -66,6 +66,11 @@ async def test_the_demonstration_tells_its_whole_story_lets_people_decide_after_
         assert found >= 0, f"{line!r} does not follow in\n{done}"
         at = found
     assert (ended, list(home.parent.glob(home.name)), _processes_of(home)) == (0, [], [])
+
+
+@pytest.mark.parametrize(("seconds", "slower"), [(11.2, 1.0), (20, 1.0), (30, 1.5), (121, 3.0)])
+def test_days_are_longer_on_a_machine_that_took_long_to_begin(seconds: float, slower: float) -> None:
+    assert slower_after(seconds) == slower
 
 
 @asynccontextmanager
@@ -137,7 +142,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Terminal]:
     shutil.rmtree(home)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(750)
 async def test_by_hand_a_gate_waits_until_somebody_who_followed_a_link_approves(desk: Terminal) -> None:
     async with _running(desk, "--by-hand", "--dir", str(desk.home)) as (demo, _):
         told = await _told_until(demo, "Gate prepare_to_pilot waits for you")
