@@ -17,9 +17,10 @@ Row = dict[str, object]
 
 _SQL = Path(__file__).parent / "sql" / "scale"
 _PLAINLY = {
+    MetricName.COMPLIANCE_SCORE: (_SQL / "compliance_score.sql").read_text("utf-8"),
     MetricName.LEAD_FOLLOW_UP_SLA: "".join(
         (_SQL / f"{name}.sql").read_text("utf-8") for name in ("lead_states", "lead_follow_up_sla")
-    )
+    ),
 }
 """Statements that are not ours but find the same: ours would be none that one writes for DuckDB."""
 

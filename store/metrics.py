@@ -36,7 +36,8 @@ _METRIC = {
 _DATA_THROUGH = {metric: _read(f"data_through/{metric}.sql") for metric in MetricName}
 
 _RESTATABLE = re.compile(
-    r"\b(lead|opportunity|partner_transaction|partner_cost|mdf_claim|enablement_assignment|compliance_result)_as_of\("
+    r"\b(lead|opportunity|partner_transaction|partner_cost|mdf_claim|enablement_assignment|compliance_result)"
+    r"_(?:as_of|in_order)\("
 )
 _AS_TOLD = {metric: _RESTATABLE.sub(r"\1_as_told(", sql) for metric, sql in _METRIC.items()} | {
     MetricName.LEAD_FOLLOW_UP_SLA: _leads("lead_as_told($5::timestamptz)", "false")

@@ -1,4 +1,4 @@
-"""MDF, enablement and margin, which are read with as little work as possible, are what the plainer statements say."""
+"""MDF, enablement, margin and compliance, read with as little work as possible, are what plainer statements say."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from random import Random
 import asyncpg
 import pytest
 
+import bench
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.evidence import Window
 from models.metric import MetricName
@@ -21,7 +22,7 @@ from store.world import WorldSpec, generate_world, roster
 from tests.store.test_sla_reference import shown
 
 MDF, ENABLEMENT = MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION
-MARGIN = MetricName.CONTRIBUTION_MARGIN
+MARGIN, COMPLIANCE = MetricName.CONTRIBUTION_MARGIN, MetricName.COMPLIANCE_SCORE
 SPEC = WorldSpec(start=date(2025, 1, 1), months=8, partners=18)
 PARTNERS = tuple(one.partner_id for one in roster(SPEC))
 ENDS = datetime(2025, 8, 1, tzinfo=UTC)
@@ -78,6 +79,31 @@ MARGIN_TROUBLE = (
     "delete from partner_cost where kind = 'rebate' and hashtext(partner_id || $1) % 3 = 0",
     "delete from rebate_run where {every 2}",
 )
+COMPLIANCE_TROUBLE = (
+    "update compliance_check set types = array[(select type from partner order by md5(type || $1) limit 1)]"
+    " where {every 5}",
+    "update compliance_check set tiers = array['gold', 'platinum'], validity_days = 40, grace_days = 5 where {every 4}",
+    "insert into compliance_check (check_id, version, severity, weight, critical, validity_days, effective_from,"
+    " source_system, source_id, known_at) select check_id, version + 1, 'low', weight * 1.37, not critical,"
+    " nullif(abs(hashtext(check_id || $1)) % 3, 0) * 45, '2025-04-01', 'test', check_id, '2025-04-20Z'"
+    " from compliance_check where {every 2} on conflict do nothing",
+    "update compliance_check set retired_on = '2025-07-01' where {every 9}",
+    "update compliance_result set version = 2 where {every 3} and exists (select from compliance_check c"
+    " where c.check_id = compliance_result.check_id and c.version = 2)",
+    "update compliance_result set outcome = (array['pass', 'fail', 'inconclusive', 'not_applicable'])"
+    "[1 + abs(hashtext(source_id || $1)) % 4], value = null, {amended} where {every 3}",
+    "update compliance_result set outcome = 'partial', value = 0.37, amended_at = '2025-07-28Z' where {every 11}",
+    "update compliance_result set valid_until = assessed_at::date + 20 where {every 6}",
+    # At one instant, and some of these known at one as well: then the name decides.
+    "insert into compliance_result (source_system, source_id, partner_id, check_id, version, outcome, assessed_at,"
+    " known_at) select 'test', source_id || '/2', partner_id, check_id, version, 'fail', assessed_at,"
+    " known_at + (abs(hashtext(source_id)) % 2) * interval '1 hour' from compliance_result where {every 4}",
+    "delete from compliance_result where hashtext(partner_id || check_id || $1) % 4 = 0",
+    "insert into compliance_waiver (source_system, source_id, partner_id, check_id, approved_by, reason, valid_from,"
+    " valid_until, known_at) select 'test', partner_id || check_id, partner_id, check_id, 'somebody', 'new',"
+    " '2025-03-01', '2025-09-01', '2025-03-01Z' from partner, (select distinct check_id from compliance_check) as c"
+    " where hashtext(partner_id || check_id || $1) % 6 = 0",
+)
 
 _EVERY = re.compile(r"\{every (\d+)\}")
 
@@ -103,12 +129,20 @@ async def facts(calm: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
     await transaction.rollback()
 
 
+def reference(name: str) -> str:
+    return (Path(__file__).parent / f"{name}_reference.sql").read_text(encoding="utf-8")
+
+
 async def compared(
-    facts: asyncpg.Connection, metric: MetricName, name: str, trouble: Sequence[str], seed: int
+    facts: asyncpg.Connection,
+    metric: MetricName,
+    plainer: str,
+    trouble: Sequence[str],
+    seed: int,
+    as_told: bool = False,
 ) -> Counter[str]:
     """Parts of the whole group, summed over some moments and windows, once both agree."""
     chance, sums = Random(seed), Counter[str]()
-    plainer = (Path(__file__).parent / f"{name}_reference.sql").read_text(encoding="utf-8")
     for sql in trouble:
         await facts.execute(
             _EVERY.sub(r"hashtext(source_id || $1) % \1 = 0", sql).replace("{amended}", AMENDED), f"{seed}"
@@ -123,10 +157,12 @@ async def compared(
         window = Window(start=as_of - timedelta(days=chance.choice((14, 90, 200))), end=as_of)
         expected: list[list[dict[str, object]]] = [[] for _ in groups]
         for row in await facts.fetch(plainer, *asked, window.start, window.end, as_of):
-            columns = {column: value for column, value in row.items() if column == "numerator" or value is not None}
+            # A part that is NULL is no part.
+            said = ("numerator", "denominator")
+            columns = {column: value for column, value in row.items() if column in said or value is not None}
             expected[columns.pop("group_no")].append(columns)
         async with planned(facts):
-            read = await read_planned(facts, metric, groups, window=window, as_of=as_of)
+            read = await read_planned(facts, metric, groups, window=window, as_of=as_of, as_told=as_told)
         assert [shown(one) for one in read] == expected
         for one in read[0]:
             sums.update({part: int(value) for part, value in one.parts.items()})
@@ -135,7 +171,7 @@ async def compared(
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_mdf_is_to_the_last_digit_what_the_plainer_statement_says(facts: asyncpg.Connection, seed: int) -> None:
-    sums = await compared(facts, MDF, "mdf", MDF_TROUBLE, seed)
+    sums = await compared(facts, MDF, reference("mdf"), MDF_TROUBLE, seed)
     met = ("paid", "approved_unpaid", "reserved", "paid_in_window", "unbudgeted", "missing_fx")
     assert all(sums[part] for part in (*met, "duplicate_invoices", "overpaid_claims", "late_claims")), sums
 
@@ -144,7 +180,7 @@ async def test_mdf_is_to_the_last_digit_what_the_plainer_statement_says(facts: a
 async def test_enablement_is_what_the_plainer_statement_says_whatever_versions_a_course_has(
     facts: asyncpg.Connection, seed: int
 ) -> None:
-    sums = await compared(facts, ENABLEMENT, "enablement", COURSE_TROUBLE, seed)
+    sums = await compared(facts, ENABLEMENT, reference("enablement"), COURSE_TROUBLE, seed)
     assert all(sums[part] for part in ("completed", "expired", "overdue")), sums
 
 
@@ -152,6 +188,20 @@ async def test_enablement_is_what_the_plainer_statement_says_whatever_versions_a
 async def test_margin_is_to_the_last_digit_what_the_plainer_statement_says(
     facts: asyncpg.Connection, seed: int
 ) -> None:
-    sums = await compared(facts, MARGIN, "margin", MARGIN_TROUBLE, seed)
+    sums = await compared(facts, MARGIN, reference("margin"), MARGIN_TROUBLE, seed)
     met = ("returned", "influenced_revenue", "partner_payments", "support_cost", "mdf", "missing_fx", "over_credited")
     assert all(sums[part] for part in (*met, "accruals_open")), sums
+
+
+@pytest.mark.parametrize("as_told", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+async def test_compliance_is_to_the_last_digit_what_the_plainer_statement_says(
+    facts: asyncpg.Connection, seed: int, as_told: bool
+) -> None:
+    # The one that DuckDB is asked, which goes through all results of all partners at once.
+    plainer = (Path(bench.__file__).parent / "sql/scale/compliance_score.sql").read_text(encoding="utf-8")
+    if as_told:
+        plainer = plainer.replace("compliance_result_as_of(", "compliance_result_as_told(")
+    sums = await compared(facts, COMPLIANCE, plainer, COMPLIANCE_TROUBLE, seed, as_told)
+    met = ("critical_failed", "critical_unassessed", "expired", "waived", "inconclusive", "not_assessed")
+    assert all(sums[part] for part in (*met, "not_applicable", "assessed_in_window")), sums
