@@ -30,7 +30,7 @@ FACTS = (
     *("enablement_course", "enablement_assignment", "compliance_check", "compliance_result", "compliance_waiver"),
 )
 # Made of facts as they come in, and not amended but added to.
-_MADE = ("lead_contact_time",)
+_MADE = ("lead_contact_time", "shared_line")
 # What is also true before anybody wrote it down.
 _REACHES_BACK = ("partner", "person")
 

@@ -165,6 +165,8 @@ async def _make(ground: Ground, dsn: str, size: Sizes) -> None:
     await connection.execute("set session_replication_role = replica; set work_mem = '256MB'")
     await connection.execute(_sql("world"), timeout=3600)
     await connection.execute(_sql("amend"), timeout=3600)
+    # But for what one of them would have kept, which margin reads.
+    await connection.execute("insert into shared_line select * from shared_lines()", timeout=3600)
     await connection.execute("set session_replication_role = origin; set maintenance_work_mem = '512MB'")
     for index in indexes:
         await connection.execute(index["made_by"], timeout=3600)

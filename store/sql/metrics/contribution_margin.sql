@@ -13,25 +13,24 @@ rate as (
 bounds as (
     select $3::timestamptz at time zone 'UTC' as starts, $4::timestamptz at time zone 'UTC' as ends
 ),
-revenue as (
-    select t.partner_id, t.attribution, t.net_amount * t.credit_share as amount, t.currency,
-           t.transaction_date as day, t.source_system, t.transaction_id
-    from partner_transaction_as_of($5) t
-    where t.partner_id = any ($2)
-      and t.transaction_date >= $3::timestamptz at time zone 'UTC'
-      and t.transaction_date < $4::timestamptz at time zone 'UTC'
-      and t.transaction_date <= $5::timestamptz at time zone 'UTC'
+-- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody. It is asked
+-- only of lines that have others beside them.
+together as (
+    select s.source_system, s.transaction_id
+    from shared_line s
+    where s.partner_id = any ($2)
+      and s.transaction_date >= $3::timestamptz at time zone 'UTC'
+      and s.transaction_date < $4::timestamptz at time zone 'UTC'
 ),
--- Shares over one mean that the same revenue is counted for two partners. Influence is counted for nobody. Both halves
--- of the table as of a moment stand here by themselves: of the first a list of keys is quickest, of the second the
--- versions in force then are hardly any.
+-- Both halves of the table as of a moment stand here by themselves: of the first a list of keys is quickest, of the second
+-- the versions in force then are hardly any.
 credited as (
     select source_system, transaction_id
     from (
         select t.source_system, t.transaction_id, t.credit_share
         from partner_transaction t
-        where t.source_system = any (array(select distinct source_system from revenue))
-          and t.transaction_id = any (array(select transaction_id from revenue where attribution = 'sourced' order by 1))
+        where t.source_system = any (array(select distinct source_system from together))
+          and t.transaction_id = any (array(select transaction_id from together order by 1))
           and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
         union all
         select t.source_system, t.transaction_id, t.credit_share
@@ -39,89 +38,120 @@ credited as (
         where t.superseded_at > $5
           and t.attribution = 'sourced' and t.known_at <= $5 and (t.amended_at is null or t.amended_at <= $5)
     ) as known
-    group by transaction_id, source_system
-    -- Nearly every line has the whole credit of a transaction that has no other: for those nothing is summed.
-    having count(*) > 1
-       and count(*) filter (where credit_share = 1) + coalesce(sum(credit_share) filter (where credit_share <> 1), 0)
-           > 1.000001
+    group by source_system, transaction_id
+    having sum(credit_share) > 1.000001
 ),
 over_credited as (
-    select r.partner_id, count(*) as lines
-    from revenue r
+    select t.partner_id, count(*) as lines
+    from partner_transaction_as_of($5) t
     join credited using (source_system, transaction_id)
-    where r.attribution = 'sourced'
-    group by r.partner_id
+    -- By those keys: of most windows there are none.
+    where t.source_system = any (array(select distinct source_system from credited))
+      and t.transaction_id = any (array(select transaction_id from credited order by 1))
+      and t.attribution = 'sourced'
+      and t.partner_id in (select partner_id from member)
+      and t.transaction_date >= $3::timestamptz at time zone 'UTC'
+      and t.transaction_date < $4::timestamptz at time zone 'UTC'
+      and t.transaction_date <= $5::timestamptz at time zone 'UTC'
+    group by t.partner_id
 ),
--- What a line counts as. Cost of influenced business is in no sum, and needs no rate.
-line as (
-    select partner_id,
-           case when attribution <> 'sourced' then 'influenced' when amount < 0 then 'returned' else 'revenue' end as part,
-           amount, currency, day
-    from revenue
-    union all
-    -- A rebate belongs to the month that earned it, evenly over its days, whenever it is booked.
-    select c.partner_id,
-           case when c.kind in ('commission', 'rebate', 'spiff') then 'payments' else c.kind end,
+-- Each line is changed by itself, and what is in reporting currency looks for no rate: where partners have hardly more
+-- lines than months and currencies, that is half the work of grouping by those first.
+sold as (
+    select t.partner_id,
+           count(*) filter (where t.attribution = 'sourced') as lines,
+           count(*) filter (where factor.rate is null) as missing_fx,
+           sum(t.net_amount * t.credit_share * factor.rate) filter (where t.attribution = 'sourced') as revenue,
+           sum(t.net_amount * t.credit_share * factor.rate) filter (where t.attribution <> 'sourced') as influenced,
+           -sum(t.net_amount * t.credit_share * factor.rate)
+               filter (where t.attribution = 'sourced' and t.net_amount < 0) as returned
+    from partner_transaction_as_of($5) t
+    left join rate
+        on rate.currency = case when t.currency <> (select currency from reporting_currency) then t.currency end
+        and rate.month = date_trunc('month', t.transaction_date::timestamp)::date
+    cross join lateral (
+        select case when t.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
+    ) as factor
+    where t.partner_id = any ($2)
+      and t.transaction_date >= $3::timestamptz at time zone 'UTC'
+      and t.transaction_date < $4::timestamptz at time zone 'UTC'
+      and t.transaction_date <= $5::timestamptz at time zone 'UTC'
+    group by t.partner_id
+),
+
+-- A rebate belongs to the month that earned it, evenly over its days, whenever it is booked.
+cost as (
+    select c.partner_id, c.kind, c.currency, counted.day,
            case when c.kind = 'rebate'
                 then c.amount * c.credit_share
                     * extract(epoch from least(bounds.ends, earned.ends) - greatest(bounds.starts, earned.starts))
                     / extract(epoch from earned.ends - earned.starts)
-                else c.amount * c.credit_share end,
-           c.currency, case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end
+                else c.amount * c.credit_share end as amount
     from partner_cost_as_of($5) c
     cross join bounds
     cross join lateral (
         select c.earned_period::timestamp as starts, c.earned_period::timestamp + interval '1 month' as ends
     ) as earned
+    cross join lateral (
+        -- What the index is made of.
+        select case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end as day
+    ) as counted
     where c.partner_id = any ($2) and c.attribution = 'sourced'
-      -- What the index is made of: a month of rebates may have begun before the window does.
-      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end)
-          >= ($3 at time zone 'UTC') - interval '31 days'
-      and (case when c.kind = 'rebate' then c.earned_period::date else c.recognised_on end) < $4 at time zone 'UTC'
+      -- A month of rebates may have begun before the window does.
+      and counted.day >= ($3 at time zone 'UTC') - interval '31 days'
+      and counted.day < $4 at time zone 'UTC'
       and (case when c.kind = 'rebate' then earned.ends > bounds.starts else c.recognised_on >= bounds.starts end)
       and (c.kind = 'rebate' or c.recognised_on <= $5 at time zone 'UTC')
-    union all
-    select m.partner_id, 'mdf', m.paid_amount, m.currency, (m.paid_at at time zone 'UTC')::date
+),
+spent as (
+    select c.partner_id,
+           count(*) as lines,
+           count(*) filter (where factor.rate is null) as missing_fx,
+           sum(c.amount * factor.rate) filter (where c.kind = 'product') as product,
+           sum(c.amount * factor.rate) filter (where c.kind = 'freight') as freight,
+           sum(c.amount * factor.rate) filter (where c.kind in ('commission', 'rebate', 'spiff')) as payments,
+           sum(c.amount * factor.rate) filter (where c.kind = 'support') as support
+    from cost c
+    left join rate
+        on rate.currency = case when c.currency <> (select currency from reporting_currency) then c.currency end
+        and rate.month = date_trunc('month', c.day::timestamp)::date
+    cross join lateral (
+        select case when c.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
+    ) as factor
+    group by c.partner_id
+),
+paid as (
+    select m.partner_id,
+           count(*) filter (where factor.rate is null) as missing_fx,
+           sum(m.paid_amount * factor.rate) as mdf
     from mdf_claim_as_of($5) m
+    left join rate
+        on rate.currency = case when m.currency <> (select currency from reporting_currency) then m.currency end
+        and rate.month = date_trunc('month', m.paid_at at time zone 'UTC')::date
+    cross join lateral (
+        select case when m.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
+    ) as factor
     where m.partner_id = any ($2) and m.paid_at >= $3 and m.paid_at < $4
       and greatest(m.paid_at, m.paid_known_at) <= $5
-),
--- By currency and month: a sum times its rate is the sum of what is changed one by one, at far less work. What needs no
--- rate needs no month.
-added as (
-    select partner_id, part, currency, month.first as month,
-           count(*)::int as lines, sum(amount) as amount
-    from line
-    cross join lateral (
-        select case when currency <> (select currency from reporting_currency)
-                    then date_trunc('month', day::timestamp)::date end as first
-    ) as month
-    group by partner_id, part, currency, month.first
-),
-converted as (
-    select a.partner_id, a.part, a.lines, a.amount * factor.rate as amount
-    from added a
-    left join rate on rate.currency = a.currency and rate.month = a.month
-    cross join lateral (
-        select case when a.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
-    ) as factor
+    group by m.partner_id
 ),
 summed as (
     select
         partner_id,
-        coalesce(sum(lines) filter (where part in ('revenue', 'returned')), 0) as lines,
-        coalesce(sum(lines) filter (where part not in ('revenue', 'returned', 'influenced', 'mdf')), 0) as cost_lines,
-        coalesce(sum(lines) filter (where amount is null), 0) as missing_fx,
-        coalesce(sum(amount) filter (where part in ('revenue', 'returned')), 0) as revenue,
-        coalesce(sum(amount) filter (where part = 'influenced'), 0) as influenced,
-        coalesce(sum(amount) filter (where part = 'product'), 0) as product,
-        coalesce(sum(amount) filter (where part = 'freight'), 0) as freight,
-        coalesce(sum(amount) filter (where part = 'payments'), 0) as payments,
-        coalesce(sum(amount) filter (where part = 'support'), 0) as support,
-        coalesce(sum(amount) filter (where part = 'mdf'), 0) as mdf,
-        coalesce(-sum(amount) filter (where part = 'returned'), 0) as returned
-    from converted
-    group by partner_id
+        coalesce(sold.lines, 0) as lines,
+        coalesce(spent.lines, 0) as cost_lines,
+        coalesce(sold.missing_fx, 0) + coalesce(spent.missing_fx, 0) + coalesce(paid.missing_fx, 0) as missing_fx,
+        coalesce(sold.revenue, 0) as revenue,
+        coalesce(sold.influenced, 0) as influenced,
+        coalesce(spent.product, 0) as product,
+        coalesce(spent.freight, 0) as freight,
+        coalesce(spent.payments, 0) as payments,
+        coalesce(spent.support, 0) as support,
+        coalesce(paid.mdf, 0) as mdf,
+        coalesce(sold.returned, 0) as returned
+    from sold
+    full join spent using (partner_id)
+    full join paid using (partner_id)
 ),
 -- Months of the window whose rebates are not all in yet.
 open_months as (
