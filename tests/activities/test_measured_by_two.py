@@ -36,8 +36,13 @@ async def two(setting: Setting) -> AsyncIterator[tuple[Connection, Connection]]:
         yield conn, known
 
 
-def taken(monkeypatch: pytest.MonkeyPatch, before: Any = None) -> list[Connection]:
-    """Who helps, each time that somebody does; `before` is awaited before they take the state over."""
+def taken(
+    monkeypatch: pytest.MonkeyPatch, before: Any = None, left: list[tuple[bool, int]] | None = None
+) -> list[Connection]:
+    """Who helps, each time that somebody does; `before` is awaited before they take the state over.
+
+    `left` is told how a helper is left while it is still lent: whether in a transaction, and what it answers to a 1.
+    """
     helpers: list[Connection] = []
 
     @asynccontextmanager
@@ -46,8 +51,12 @@ def taken(monkeypatch: pytest.MonkeyPatch, before: Any = None) -> list[Connectio
         if before is not None:
             await conn.execute("select 1")  # a state is that of the first statement that reads
             await before()
-        async with same_state(conn, other, *rest):
-            yield
+        try:
+            async with same_state(conn, other, *rest):
+                yield
+        finally:
+            if left is not None:
+                left.append((other.is_in_transaction(), await other.fetchval("select 1")))
 
     monkeypatch.setattr(measuring, "same_state", helped)
     return helpers
@@ -77,23 +86,28 @@ async def test_what_is_committed_in_between_neither_of_them_sees(
     assert await measure_all(two[0], ASKS, setting.pool) != alone
 
 
+@pytest.mark.parametrize("whose", ["the helper's", "the first one's"])
 async def test_a_read_that_fails_leaves_neither_of_them_in_a_transaction(
-    setting: Setting, two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+    setting: Setting, two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch, whose: str
 ) -> None:
-    """The helper's first statement is one that the database refuses."""
+    """One of them is told to do what the database refuses, while the other one is in the midst of something."""
     alone = await measure_all(two[0], ASKS)
     read = measuring._read_rows
 
     async def refused(conn: Connection, *rest: Any) -> Any:
-        if conn in helpers:
-            await conn.execute("select 1 / 0")
+        if (conn in helpers) != (whose == "the helper's"):
+            await conn.execute("select pg_sleep(60)")
+        await conn.execute("select 1 / 0")
         return await read(conn, *rest)
 
-    helpers = taken(monkeypatch)
+    left: list[tuple[bool, int]] = []
+    helpers = taken(monkeypatch, left=left)
     with monkeypatch.context() as broken:
         broken.setattr(measuring, "_read_rows", refused)
         with pytest.raises(asyncpg.DivisionByZeroError):
             await measure_all(two[0], ASKS, setting.pool)
+    # Not only once it is back in its pool, which rolls back what it finds open.
+    assert left == [(False, 1)]
     assert not two[0].is_in_transaction()
     assert await measure_all(two[0], ASKS, setting.pool) == alone
     assert len(helpers) == 2
