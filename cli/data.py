@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,17 @@ from store.intake.kinds import FactKind
 app = typer.Typer(help="Partner facts: import files, see where they stand, generate a world.", no_args_is_help=True)
 app.command("calendar", epilog="Example: rollouts data calendar berlin-office --year 2026")(calendar)
 app.command("status", epilog="Example: rollouts data status --strict")(status)
+
+
+class Life(StrEnum):
+    """What `--with` takes: a member for each of `store.world_spec.Further`, and one for all of them."""
+
+    HOLIDAYS = "holidays"
+    PAUSES = "pauses"
+    ACCRUALS = "accruals"
+    CORRECTIONS = "corrections"
+    ALL = "all"
+
 
 MONTHS_BACK = 15
 """A year, and before it the months that its first baseline is measured over."""
@@ -75,7 +87,7 @@ async def import_(
     )
 
 
-@app.command(epilog="Example: rollouts data generate --seed 7")
+@app.command(epilog="Examples: rollouts data generate --seed 7; rollouts data generate --with holidays --with pauses")
 @command
 async def generate(
     seed: Annotated[int, typer.Option(help="The same seed, start and size give the same world.")] = 1,
@@ -88,6 +100,14 @@ async def generate(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"], metavar="DATE", help=f"First day; default: {MONTHS_BACK} months before this month."
+        ),
+    ] = None,
+    life: Annotated[
+        list[Life] | None,
+        typer.Option(
+            "--with",
+            help="What real sources have and the usual world lacks: days off that move deadlines, pauses of leads, "
+            "MDF earned with sales, facts told wrong and corrected later. May be given several times.",
         ),
     ] = None,
     home: Home = Path(DEFAULT_HOME),
@@ -103,16 +123,24 @@ async def generate(
     spec = {"seed": seed, "partners": partners, "months": months, "leads": leads, "deals": deals, "sales": sales}
     with bar(f"{partners} partners, {months} months") as progress:
         async with connection(Place(home)) as opened:
-            report = await _generate(opened, progress, start=first, **spec)
+            report = await _generate(opened, progress, start=first, further=_further(life or []), **spec)
     if output is Format.JSON:
         emit_json("world", report.model_dump(mode="json"))
         return
+    anew = sum(report.amended.values())
     show(
         f"{report.partners:,} partners, {sum(report.rows.values()):,} facts, {report.starts_at:%Y-%m-%d} to "
-        f"{report.ends_at:%Y-%m-%d}."
+        f"{report.ends_at:%Y-%m-%d}{f'; {anew:,} times one of them says something else later' if anew else ''}."
     )
     for line in _usable(report.starts_at, report.ends_at, datetime.now(UTC)):
         say(line)
+
+
+def _further(life: list[Life]) -> frozenset[Any]:
+    """Members of `store.world_spec.Further`, which no command loads that does not need it."""
+    from store.world_spec import Further
+
+    return frozenset(Further) if Life.ALL in life else frozenset(Further(one.value) for one in life)
 
 
 def first_day(today: date) -> date:

@@ -101,7 +101,7 @@ KINDS = {
         "data status",
         "sources, each with through, lag, bound, severity, late, facts, rejected, its last import; waiting events",
     ),
-    "world": ("data generate", "partners, rows by table, the moments it starts and ends"),
+    "world": ("data generate", "partners, rows by table and how many say something else later, from and to when"),
     "key": ("keys add", "name, source, and the key itself, which is shown this once"),
     "keys": ("keys list", "a list: key_id, name, source_system, created_at, revoked_at, last_used_at"),
     "revoked": ("keys revoke", "name"),

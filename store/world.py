@@ -24,18 +24,24 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from models.base import Frozen, Instant
+from store.calendars.staged import settle_pauses_of
 from store.intake.ahead import made_ahead
 from store.intake.kinds import KINDS
 from store.intake.ledger import Counted, Origin, Run, write_run
 from store.intake.reach import Reach, events_of
+from store.world_accruals import add_accrual_budgets, add_accruals
+from store.world_hours import DaysOff, take_in_days_off
 from store.world_leads import add_leads, add_policies
-from store.world_partners import TIME_ZONES, each_partner, roster, slumping
+from store.world_partners import COUNTRY_OF, each_partner, roster, slumping
 from store.world_programme import add_budgets, add_checks, add_compliance, add_courses, add_enablement, add_mdf
-from store.world_rows import COLUMNS, Rows
+from store.world_rows import COLUMNS, FURTHER_COLUMNS, Rows
 from store.world_sales import add_deals, add_rates_and_runs, add_sales
-from store.world_spec import SOURCE, Slump, WorldPartner, WorldSpec, midnight
+from store.world_spec import SOURCE, Further, Slump, WorldPartner, WorldSpec, midnight
+from store.world_wrong import hears_wrong
 
 _SECONDS: Final = 3600.0
+_AFTERMATH: Final = timedelta(days=366)
+"""By then what began in the world has ended and is known."""
 _SMALLEST, _LARGEST = 20_000, 200_000
 """Rows of a portion. The first are small, so that something is to be seen soon; all later ones large, because what
 follows from facts costs the same for many of them as for few. They bound what is held in memory."""
@@ -46,10 +52,12 @@ class WorldExistsError(Exception):
 
 
 class WorldReport(Frozen):
-    """What was written: rows by table, the moments the world runs from and to, and the partners each slump hits."""
+    """What was written: rows by table, how many of these say something else later, the moments the world runs from and
+    to, and the partners each slump hits."""
 
     partners: int
     rows: dict[str, int]
+    amended: dict[str, int] = {}
     starts_at: Instant
     ends_at: Instant
     slumping: tuple[tuple[str, ...], ...]
@@ -72,22 +80,33 @@ async def generate_world(
     """
     began = time.monotonic()
     hit = tuple(tuple(sorted(slumping(slump, each_partner(spec)))) for slump in spec.slumps)
-    counts: Counter[str] = Counter()
+    counts, amended = Counter[str](), Counter[str]()
     async with conn.transaction():
         # Two that begin at the same time must not both find none.
         await conn.execute("select pg_advisory_xact_lock(hashtext('rollouts data generate'))", timeout=_SECONDS)
         if await conn.fetchval("select exists (select from partner where source_system = $1)", SOURCE):
             raise WorldExistsError("this database already holds a synthetic world; use an empty one")
-        portions = _portions(spec, hit)
+        off: DaysOff = await take_in_days_off(conn, spec, COUNTRY_OF) if Further.HOLIDAYS in spec.further else {}
+        portions = _portions(spec, hit, off)
         async with made_ahead(lambda: next(portions, None)) as made:
             async for portion in made:
-                counts.update(await portion.rows.copy(conn, _SECONDS))
+                rows = portion.rows
+                counts.update(await rows.copy(conn, _SECONDS))
+                amended.update(await rows.write_amendments(conn, _SECONDS))
+                await settle_pauses_of(conn, [(SOURCE, one) for one in rows.pauses], spec.ends_at + _AFTERMATH)
                 if progress is not None:
                     progress(portion.partners, spec.partners)
-        await conn.execute(f"analyze {', '.join(COLUMNS)}", timeout=_SECONDS)
+        await conn.execute(f"analyze {', '.join((*COLUMNS, *FURTHER_COLUMNS))}", timeout=_SECONDS)
         await _enter(conn, spec, counts, time.monotonic() - began)
-    rows = {table: counts[table] for table in COLUMNS if counts[table]}
-    return WorldReport(partners=spec.partners, rows=rows, starts_at=spec.starts_at, ends_at=spec.ends_at, slumping=hit)
+    kinds = {of_kind.table for of_kind in KINDS.values()}
+    return WorldReport(
+        partners=spec.partners,
+        rows={table: counts[table] for table in (*COLUMNS, *FURTHER_COLUMNS) if counts[table] and table in kinds},
+        amended=dict(sorted(amended.items())),
+        starts_at=spec.starts_at,
+        ends_at=spec.ends_at,
+        slumping=hit,
+    )
 
 
 class _Portion(NamedTuple):
@@ -97,33 +116,38 @@ class _Portion(NamedTuple):
     partners: int
 
 
-def _portions(spec: WorldSpec, hit: tuple[tuple[str, ...], ...]) -> Iterator[_Portion]:
+def _portions(spec: WorldSpec, hit: tuple[tuple[str, ...], ...], off: DaysOff) -> Iterator[_Portion]:
     """What all partners share, then partner by partner. Where one portion ends says nothing about the facts."""
-    rows, wanted = Rows(), _SMALLEST
+    heard = hears_wrong(spec) if Further.CORRECTIONS in spec.further else None
+    rows, wanted = Rows(heard), _SMALLEST
     add_rates_and_runs(rows, spec)
-    add_policies(rows, spec, TIME_ZONES)
+    add_policies(rows, spec, COUNTRY_OF)
     add_courses(rows, spec)
     add_checks(rows, spec)
     add_budgets(rows, spec, each_partner(spec))
+    if Further.ACCRUALS in spec.further:
+        add_accrual_budgets(rows, spec, each_partner(spec))
     members = [(slump, frozenset(ids)) for slump, ids in zip(spec.slumps, hit, strict=True)]
     for number, partner in enumerate(each_partner(spec), 1):
-        _add_partner(rows, spec, partner, [slump for slump, ids in members if partner.partner_id in ids])
+        _add_partner(rows, spec, partner, [slump for slump, ids in members if partner.partner_id in ids], off)
         if rows.count >= wanted or number == spec.partners:
             yield _Portion(rows, number)
-            rows, wanted = Rows(), min(2 * wanted, _LARGEST)
+            rows, wanted = Rows(heard), min(2 * wanted, _LARGEST)
 
 
-def _add_partner(rows: Rows, spec: WorldSpec, one: WorldPartner, slumps: list[Slump]) -> None:
+def _add_partner(rows: Rows, spec: WorldSpec, one: WorldPartner, slumps: list[Slump], off: DaysOff) -> None:
     rows.add(
         "partner",
         *(one.partner_id, one.name, one.type, one.tier, one.region, one.country, one.time_zone, one.time_zone),
         *(one.currency, f"{one.region}-{one.country.lower()}@vendor.example", one.active_from, one.active_to),
         *(one.partner_id, _registered(one, spec)),
     )
-    add_sales(rows, spec, one)
+    sold = add_sales(rows, spec, one)
     add_deals(rows, spec, one)
-    add_leads(rows, spec, one, slumps)
+    add_leads(rows, spec, one, slumps, off)
     add_mdf(rows, spec, one)
+    if Further.ACCRUALS in spec.further:
+        add_accruals(rows, spec, one, sold)
     add_enablement(rows, spec, one)
     add_compliance(rows, spec, one)
 
@@ -151,6 +175,7 @@ async def _enter(
 
 
 __all__ = [
+    "Further",
     "Slump",
     "WorldExistsError",
     "WorldPartner",

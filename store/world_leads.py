@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from models.calendar import BusinessClock
+from store.world_hours import CLOSES, OFFICE_HOURS, OPENS, PAUSES, DaysOff, add_own_days, clock_of, lived
 from store.world_rows import Rows
-from store.world_spec import Slump, WorldPartner, WorldSpec, add_months, days, midnight
+from store.world_spec import Further, Slump, WorldPartner, WorldSpec, add_months, days, midnight
 
 _CLASSES: Final = (("inbound", 0.25, 8), ("distributed", 0.60, 16), ("nurture", 0.15, 24))  # share, business hours
-_OPENS, _CLOSES = 9, 17
-_WORKDAY = _CLOSES - _OPENS
+_WORKDAY = CLOSES - OPENS
 _IN_TIME, _PARTNER_SPREAD = 0.94, 0.015
 _NEVER_CONTACTED, _NEVER_IN_SLUMP = 0.25, 0.5
 _EXCLUDED, _WEEKEND = 0.015, 0.12
@@ -22,35 +23,53 @@ _REJECTED, _REASSIGNED, _ANSWERED = 0.004, 0.008, 0.02  # a lead's fate up to ea
 _REPLIES: Final = timedelta(minutes=5)
 _POLICY: Final = "2024"
 _ACCEPT_HOURS: Final = 8
+_HOUR: Final = timedelta(hours=1)
 
 
-def add_policies(rows: Rows, spec: WorldSpec, zones: Iterable[str]) -> None:
-    """A calendar for each time zone, Monday to Friday, 9 to 17, and the policy that leads are due by."""
+def add_policies(rows: Rows, spec: WorldSpec, countries: Mapping[str, str]) -> None:
+    """A calendar for each time zone, Monday to Friday, 9 to 17, and the policy that leads are due by.
+
+    Args:
+        countries: whose holidays are kept, by time zone.
+    """
     effective = add_months(spec.start, -24)
     known = midnight(effective)
-    hours = [f"{_OPENS:02}:00-{_CLOSES:02}:00"]
-    for zone in zones:
-        rows.add("business_calendar", zone, f"Office hours, {zone}", zone, *[hours] * 5, zone, known)
+    hours = [OFFICE_HOURS]
+    closed = Further.HOLIDAYS in spec.further
+    for zone, country in countries.items():
+        public = country if closed else None
+        rows.add("business_calendar", zone, f"Office hours, {zone}", zone, public, *[hours] * 5, zone, known)
+    if closed:
+        add_own_days(rows, spec, countries, known)
     for name, _, contact in _CLASSES:
-        terms = (_POLICY, name, effective, 60 * _ACCEPT_HOURS, 60 * contact, ["waiting_for_customer"])
+        terms = (_POLICY, name, effective, 60 * _ACCEPT_HOURS, 60 * contact, list(PAUSES))
         rows.add("lead_policy", *terms, f"{_POLICY}-{name}", known)
 
 
-def add_leads(rows: Rows, spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump]) -> None:
-    """All leads of a partner, whom these slumps hit."""
-    if spec.leads:
-        rows.many("lead", _leads(spec, partner, slumps, rows))
+def add_leads(rows: Rows, spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump], off: DaysOff) -> None:
+    """All leads of a partner, whom these slumps hit, and whose office is closed on days off."""
+    if not spec.leads:
+        return
+    clock = clock_of(partner.time_zone, off) if spec.further else None
+    leads = _leads(spec, partner, slumps, rows, clock if off else None)
+    rows.many("lead", leads if clock is None else lived(rows, spec, partner, leads, clock))
 
 
-def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump], rows: Rows) -> Iterator[tuple[object, ...]]:
+def _leads(
+    spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump], rows: Rows, clock: BusinessClock | None
+) -> Iterator[tuple[object, ...]]:
+    """Without a clock there are no days off, and deadlines follow from the week alone, which is quicker."""
+
+    def due_within(hours: int) -> datetime:
+        return _utc(business_deadline(local, hours), zone) if clock is None else clock.add(assigned, hours * _HOUR)
+
     chance, zone = spec.chance(partner.partner_id, "leads"), ZoneInfo(partner.time_zone)
     fates = spec.chance(partner.partner_id, "leads", "fate")
     usual = min(max(chance.gauss(_IN_TIME, _PARTNER_SPREAD), 0.88), 0.985)
     for number, local in enumerate(_arrivals(chance, spec, partner)):
         assigned = _utc(local, zone)
         name, hours = _class(chance)
-        due_local = business_deadline(local, hours)
-        due = _utc(due_local, zone)
+        due = due_within(hours)
         depth = sum(slump.depth for slump in slumps if slump.start <= assigned < slump.end) / 100
         # One draw whatever the slump, so that a slump changes the outcome of leads and nothing else about them.
         luck, delay, lag, odd = chance.random(), chance.random(), chance.random(), chance.random()
@@ -85,7 +104,7 @@ def _leads(spec: WorldSpec, partner: WorldPartner, slumps: Sequence[Slump], rows
             _POLICY,
             assigned,
             assigned,
-            _utc(business_deadline(local, _ACCEPT_HOURS), zone),
+            due_within(_ACCEPT_HOURS),
             due,
             accepted,
             accepted + known if accepted else None,
@@ -122,14 +141,14 @@ def business_deadline(local: datetime, hours: float) -> datetime:
     """The wall-clock time when `hours` of Monday to Friday, 9 to 17, have passed; the clock starts at opening."""
     day, hour = local.date(), local.hour + local.minute / 60 + local.second / 3600
     weekday = day.weekday()
-    if weekday >= 5 or hour >= _CLOSES:
+    if weekday >= 5 or hour >= CLOSES:
         day += timedelta(days=7 - weekday if weekday >= 4 else 1)
-        weekday, hour = day.weekday(), _OPENS
+        weekday, hour = day.weekday(), OPENS
     # Hours of work from the first opening on; a deadline at closing time is not the next day's opening.
-    worked = max(hour - _OPENS, 0) + hours
+    worked = max(hour - OPENS, 0) + hours
     whole_days = max(math.ceil(worked / _WORKDAY) - 1, 0)
     weekends = (weekday + whole_days) // 5
-    opening = datetime.combine(day + timedelta(days=whole_days + 2 * weekends), time(_OPENS))
+    opening = datetime.combine(day + timedelta(days=whole_days + 2 * weekends), time(OPENS))
     return opening + timedelta(seconds=round((worked - whole_days * _WORKDAY) * 3600))
 
 

@@ -18,7 +18,8 @@ _COUNTRIES: Final = {
     "amer": (("US", "America/New_York", "USD"), ("US", "America/Chicago", "USD"), ("CA", "America/Toronto", "CAD")),
     "apac": (("JP", "Asia/Tokyo", "JPY"), ("AU", "Australia/Sydney", "AUD"), ("SG", "Asia/Singapore", "USD")),
 }
-TIME_ZONES: Final = tuple(zone for places in _COUNTRIES.values() for _, zone, _ in places)
+COUNTRY_OF: Final = {zone: country for places in _COUNTRIES.values() for country, zone, _ in places}
+"""By time zone, each of which has a calendar of its own."""
 USD_PER_UNIT: Final = {"USD": 1.0, "EUR": 1.10, "GBP": 1.27, "CAD": 0.74, "AUD": 0.66, "JPY": 0.0068}
 _FIRST: Final = (
     *("Alder", "Amber", "Baltic", "Beacon", "Birch", "Cascade", "Cedar", "Cobalt", "Copper", "Coral", "Delta"),

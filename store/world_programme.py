@@ -14,7 +14,7 @@ from store.world_spec import WorldPartner, WorldSpec, add_months, days, midnight
 
 _FUND_SHARE: Final = 0.014  # of expected sales: what discretionary funds usually are
 _REQUESTS: Final = 13  # weekly call-offs, so that spend follows its plan
-_COPAY: Final = Decimal("0.5")
+COPAY: Final = Decimal("0.5")
 _CLAIM_DAYS: Final = 45
 _REJECTED, _UNCLAIMED = 0.03, 0.02
 _TURNED_DOWN, _TAKEN_BACK, _HANDED_IN_LATE, _IN_PART = (
@@ -24,17 +24,22 @@ _TURNED_DOWN, _TAKEN_BACK, _HANDED_IN_LATE, _IN_PART = (
     0.05,
 )  # a claim's fate up to each, but the last
 _RELEASED: Final = ("cancelled", "expired", "withdrawn")
-_DESK: Final = "mdf-desk@vendor.example"
-_ACTIVITIES: Final = ("webinar", "trade fair", "search advertising", "customer event", "mailing")
+DESK: Final = "mdf-desk@vendor.example"
+ACTIVITIES: Final = ("webinar", "trade fair", "search advertising", "customer event", "mailing")
 
 
-class _Fund(NamedTuple):
+class Fund(NamedTuple):
     """A quarter's fund."""
 
     budget: str
     start: date
     end: date
     known: datetime
+
+    @property
+    def claims_until(self) -> date:
+        """The last day on which a claim comes in time."""
+        return self.end + timedelta(days=_CLAIM_DAYS)
 
     def allots(self, spec: WorldSpec, partner: WorldPartner) -> Decimal:
         """What a partner may spend of it; nothing unless it is a partner for the whole quarter."""
@@ -43,10 +48,11 @@ class _Fund(NamedTuple):
         return money(round(expected_quarterly_usd(spec) * partner.volume * _FUND_SHARE, -1))
 
 
-def _funds(spec: WorldSpec) -> list[_Fund]:
+def funds_of(spec: WorldSpec) -> list[Fund]:
+    """The quarters of the world."""
     quarters = [month for month in months_between(spec.start, spec.end) if month.month % 3 == 1]
     return [
-        _Fund(
+        Fund(
             f"mdf-{start.year}-q{start.month // 3 + 1}",
             start,
             add_months(start, 3),
@@ -58,18 +64,18 @@ def _funds(spec: WorldSpec) -> list[_Fund]:
 
 def add_budgets(rows: Rows, spec: WorldSpec, partners: Iterable[WorldPartner]) -> None:
     """Quarterly budgets: what all partners are allotted together."""
-    funds = _funds(spec)
+    funds = funds_of(spec)
     totals = [Decimal(0)] * len(funds)
     for partner in partners:
         totals = [total + fund.allots(spec, partner) for total, fund in zip(totals, funds, strict=True)]
     for fund, total in zip(funds, totals, strict=True):
-        deadline = fund.end + timedelta(days=_CLAIM_DAYS)
-        rows.add("mdf_budget", fund.budget, fund.start, fund.end, deadline, total, "USD", fund.budget, fund.known)
+        dates = (fund.start, fund.end, fund.claims_until)
+        rows.add("mdf_budget", fund.budget, "discretionary", *dates, total, "USD", fund.budget, fund.known)
 
 
 def add_mdf(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
     """A partner's allocations, requests through the quarter, claims after them."""
-    for fund in _funds(spec):
+    for fund in funds_of(spec):
         if amount := fund.allots(spec, partner):
             allocation = f"{fund.budget}-{partner.partner_id}"
             rows.add(
@@ -81,7 +87,7 @@ def add_mdf(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
 
 
 def _requests(
-    chances: tuple[Random, Random], partner: WorldPartner, allocation: str, amount: float, fund: _Fund, rows: Rows
+    chances: tuple[Random, Random], partner: WorldPartner, allocation: str, amount: float, fund: Fund, rows: Rows
 ) -> None:
     chance, fates = chances
     step = (fund.end - fund.start).days / _REQUESTS
@@ -92,7 +98,7 @@ def _requests(
         asked = money(amount / _REQUESTS * chance.uniform(0.88, 1.18))
         approved = chance.random() >= _REJECTED
         activity = (decided + days(3 + 10 * chance.random())).date()
-        what, fate = chance.choice(_ACTIVITIES), fates.random()
+        what, fate = chance.choice(ACTIVITIES), fates.random()
         claimed = approved and chance.random() >= _UNCLAIMED
         granted = money(0.8 * float(asked)) if fate > 1 - _IN_PART else asked
         # Of what nobody will claim, half is said to be free again; the rest is, once claims close.
@@ -100,17 +106,17 @@ def _requests(
         rows.add(
             "mdf_request",
             *(request, allocation, partner.partner_id, what, asked, granted if approved else None),
-            *("USD", _COPAY, submitted, "approved" if approved else "rejected", decided, decided + days(0.3)),
-            *(_DESK, activity, activity + timedelta(days=2), released),
+            *("USD", COPAY, submitted, "approved" if approved else "rejected", decided, decided + days(0.3)),
+            *(DESK, activity, activity + timedelta(days=2), released),
             *(released + days(0.3) if released else None, _RELEASED[int(6 * fate)] if released else None),
             *(request, submitted + days(0.05)),
         )
         if claimed:
-            deadline = midnight(fund.end + timedelta(days=_CLAIM_DAYS))
-            _claim(chance, partner, request, granted, midnight(activity) + days(3), (fate, deadline), rows)
+            deadline = midnight(fund.claims_until)
+            add_claim(chance, partner, request, granted, midnight(activity) + days(3), (fate, deadline), rows)
 
 
-def _claim(
+def add_claim(
     chance: Random,
     partner: WorldPartner,
     request: str,
@@ -131,7 +137,7 @@ def _claim(
     decided = submitted + days(1 + 4 * chance.random())
     paid = decided + days(4 + 8 * chance.random())
     cost = money(2 * float(approved) * chance.uniform(0.93, 1.06))
-    ours = min((cost * (1 - _COPAY)).quantize(Decimal("0.01"), ROUND_DOWN), approved)
+    ours = min((cost * (1 - COPAY)).quantize(Decimal("0.01"), ROUND_DOWN), approved)
     told, gone = decided + days(0.3), decided if _TURNED_DOWN <= luck < _TAKEN_BACK else None
     rest: tuple[object, ...]
     name = (f"{request}-claim", request, partner.partner_id, cost)
@@ -139,11 +145,11 @@ def _claim(
     if gone:
         rest = (None, None, "USD", submitted, None, None, None, None, None, None, None, gone, told)
     elif luck < _TURNED_DOWN:
-        rest = (None, None, "USD", submitted, "rejected", decided, told, _DESK, None, None, None, None, None)
+        rest = (None, None, "USD", submitted, "rejected", decided, told, DESK, None, None, None, None, None)
     else:
         waiver = "finance@vendor.example" if late else None
         money_out = (paid, paid + days(0.5), None, None)
-        rest = (ours, ours, "USD", submitted, "approved", decided, told, _DESK, waiver, *money_out)
+        rest = (ours, ours, "USD", submitted, "approved", decided, told, DESK, waiver, *money_out)
     rows.add("mdf_claim", *name, *rest, *proof)
 
 
@@ -251,6 +257,7 @@ _CHECKS: Final = (
     _Check("price-policy", "Brand and price policy", "low", 2, 180),
     _Check("mdf-proof", "Proof of performance for funds", "low", 2, 120),
 )
+STEADY: Final = frozenset(check.check_id for check in _CHECKS if check.steady)
 _PASSES, _PARTIAL = 0.78, 0.17
 _UNFIT, _UNSAID, _LET_PASS = 0.01, 0.02, 0.2
 

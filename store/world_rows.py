@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, Final
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -14,8 +16,8 @@ from store.world_spec import SOURCE
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "business_calendar": (
-        *("calendar_id", "name", "time_zone", "monday", "tuesday", "wednesday", "thursday", "friday", "source_id"),
-        "known_at",
+        *("calendar_id", "name", "time_zone", "public_holidays", "monday", "tuesday", "wednesday", "thursday"),
+        *("friday", "source_id", "known_at"),
     ),
     "lead_policy": (
         *("policy_version", "class", "effective_from", "accept_within", "contact_within", "pauses", "source_id"),
@@ -51,8 +53,8 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "lead_event": ("source_id", "lead_id", "kind", "at", "actor", "known_at"),
     "mdf_budget": (
-        *("budget_id", "period_start", "period_end", "claim_deadline", "amount", "currency", "source_id"),
-        "known_at",
+        *("budget_id", "fund_type", "period_start", "period_end", "claim_deadline", "amount", "currency"),
+        *("source_id", "known_at"),
     ),
     "mdf_allocation": ("allocation_id", "budget_id", "partner_id", "amount", "currency", "source_id", "known_at"),
     "mdf_request": (
@@ -91,17 +93,56 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What each kind of row holds, in the order of a COPY: parents before children. source_system is added to all."""
 
+FURTHER_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "holiday": ("source_id", "calendar_id", "day", "name", "closed", "known_at"),
+    "lead_pause": ("source_id", "lead_id", "paused_at", "resumed_at", "resumed_known_at", "reason", "known_at"),
+    "lead_clock": (
+        *("source_id", "partner_id", "class", "assigned_at", "policy_version", "accept_due_at", "accept_counts"),
+        *("contact_due_at", "contact_counts", "pauses", "pause_limit", "calendar_id", "reckoned_at"),
+    ),
+    "lead_contact_time": (
+        *("source_id", "partner_id", "assigned_at", "first_contact_at", "elapsed_minutes", "business_minutes"),
+    ),
+}
+"""The same of what a world has only when it is asked for, and of what the intake would have reckoned."""
+
+_ALL: Final = COLUMNS | FURTHER_COLUMNS
+_AMEND: Final = """
+    update {table} as fact
+    set ({columns}, recorded_at) = (select {columns}, now() from jsonb_populate_record(fact, said.now_says::jsonb))
+    from unnest($1::text[], $2::text[]) as said (source_id, now_says)
+    where fact.source_system = $3 and fact.source_id = said.source_id
+"""
+
+
+class _Amendment(NamedTuple):
+    """What a row says from a moment on, told as an UPDATE that is the `turn`-th of the row."""
+
+    turn: int
+    source_id: str
+    says: dict[str, str | None]
+
 
 class Rows:
-    """Rows by table, each a line for COPY in the order of `COLUMNS`. `count` says how many there are."""
+    """Rows by table, each a line for COPY in the order of `COLUMNS`. `count` says how many there are.
 
-    def __init__(self) -> None:
+    `heard` is told of every row before it is taken, and says what was heard of it first. `pauses` are the ids of
+    pauses whose leads' deadlines are still to be moved.
+    """
+
+    def __init__(self, heard: Heard | None = None) -> None:
         self.count = 0
+        self.pauses: list[str] = []
+        self._heard = heard
         self._tables: defaultdict[str, list[str]] = defaultdict(list)
+        self._amended: defaultdict[str, list[_Amendment]] = defaultdict(list)
+        self._turns: Counter[tuple[str, str]] = Counter()
 
     def add(self, table: str, *values: Any) -> None:
         """One row."""
         self.count += 1
+        if self._heard is not None:
+            values = self._heard(self, table, values)
         self._tables[table].append("\t".join(map(token, (*values, SOURCE))))
 
     def many(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -109,11 +150,34 @@ class Rows:
         for row in rows:
             self.add(table, *row)
 
+    def amend(self, table: str, source_id: str, known: datetime, **says: Any) -> None:
+        """A row of these says something else from a moment on; several of one row come in order."""
+        self._turns[table, source_id] += 1
+        now = {name: None if value is None else token(value) for name, value in (says | {"amended_at": known}).items()}
+        self._amended[table].append(_Amendment(self._turns[table, source_id], source_id, now))
+
     async def copy(self, conn: asyncpg.Connection[asyncpg.Record], seconds: float) -> dict[str, int]:
-        """Write all of them; how many went to which table."""
-        counts = {table: len(self._tables[table]) for table in COLUMNS if table in self._tables}
+        """Write all of them, and then what is said of them anew; how many went to which table."""
+        counts = {table: len(self._tables[table]) for table in _ALL if table in self._tables}
         for table in counts:
             text = "\n".join((*self._tables.pop(table), "")).encode()
-            columns = (*COLUMNS[table], "source_system")
+            columns = (*_ALL[table], "source_system")
             await conn.copy_to_table(table, source=io.BytesIO(text), columns=columns, timeout=seconds)
         return counts
+
+    async def write_amendments(self, conn: asyncpg.Connection[asyncpg.Record], seconds: float) -> dict[str, int]:
+        """Amend what is written as an import would, so that the tables keep what it said before; how many of which."""
+        counts = {table: len(said) for table, said in self._amended.items()}
+        for table, said in self._amended.items():
+            alike: defaultdict[tuple[int, str], list[_Amendment]] = defaultdict(list)
+            for one in said:
+                alike[one.turn, ", ".join(one.says)].append(one)
+            for (_, columns), some in sorted(alike.items()):
+                ids, says = [one.source_id for one in some], [json.dumps(one.says) for one in some]
+                amend = _AMEND.format(table=table, columns=columns)
+                await conn.execute(amend, ids, says, SOURCE, timeout=seconds)
+        return counts
+
+
+Heard: TypeAlias = Callable[[Rows, str, tuple[Any, ...]], tuple[Any, ...]]
+"""Told of a row: the rows it goes to, its table, and its values as they are in the end; gives those heard first."""

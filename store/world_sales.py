@@ -106,10 +106,10 @@ def _rates(spec: WorldSpec, rows: Rows) -> None:
             rate *= 1 + chance.uniform(-0.012, 0.012)
 
 
-def add_sales(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
-    """Sales, returns, their cost, and the monthly rebates."""
+def add_sales(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> dict[date, float]:
+    """Sales, returns, their cost, and the monthly rebates; by month what was sold, in the partner's currency."""
     if not spec.sales:
-        return
+        return {}
     chance, fates = spec.chance(partner.partner_id, "sales"), spec.chance(partner.partner_id, "sales", "fate")
     product_share = chance.gauss(_PRODUCT_SHARE, _PRODUCT_SPREAD)
     first, last = partner.active_days(spec.start, spec.end)
@@ -143,6 +143,7 @@ def add_sales(rows: Rows, spec: WorldSpec, partner: WorldPartner) -> None:
         passed += gap * (0.4 + 1.2 * chance.random())
     for month, net in by_month.items():
         _monthly(rows, partner, month, net)
+    return by_month
 
 
 class _Credit(NamedTuple):

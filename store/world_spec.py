@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from random import Random
 from typing import Literal, NamedTuple, Self
 
@@ -19,6 +20,15 @@ SOURCE = "synthetic"
 
 MOST_PARTNERS = 1_000_000
 MOST_PER_28_DAYS = 10_000
+
+
+class Further(StrEnum):
+    """What a world has only when it is asked for. Each leaves alone whatever it is not about."""
+
+    HOLIDAYS = "holidays"
+    PAUSES = "pauses"
+    ACCRUALS = "accruals"
+    CORRECTIONS = "corrections"
 
 
 class Slump(Frozen):
@@ -60,6 +70,7 @@ class WorldSpec(Frozen):
     deals: float = Field(default=10, ge=0, le=MOST_PER_28_DAYS)
     sales: float = Field(default=7, ge=0, le=MOST_PER_28_DAYS)
     slumps: tuple[Slump, ...] = ()
+    further: frozenset[Further] = frozenset()
 
     @property
     def starts_at(self) -> datetime:

@@ -12,10 +12,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from cli import data
 from cli.data import BASELINE, first_day
 from cli.home import Place
 from cli.output import Exit
-from store.world_spec import WorldSpec
+from store.world_spec import Further, WorldSpec
 from tests.cli.conftest import PATIENCE, Terminal, finished
 from tests.store.desk import LEAD_HEADER, LEADS, PARTNERS
 
@@ -139,6 +140,7 @@ async def test_ctrl_c_while_a_world_is_written_leaves_nothing_behind(nowhere: Te
         ("--leads", "-1"),
         ("--months", "61"),
         ("--seed", "lucky"),
+        ("--with", "luck"),
         ("--start", "soon"),
     ],
 )
@@ -148,6 +150,42 @@ async def test_a_world_that_cannot_be_is_refused_before_anything_is_opened(
     told = await nowhere("data", "generate", *words)
     assert (told.code, told.out, len(told.err.splitlines())) == (Exit.BAD_INPUT, "", 1)
     assert f"'{words[0]}'" in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "further"),
+    [
+        ([], set()),
+        ([data.Life.PAUSES, data.Life.HOLIDAYS, data.Life.PAUSES], {Further.PAUSES, Further.HOLIDAYS}),
+        ([data.Life.ALL], set(Further)),
+        ([data.Life.ALL, data.Life.PAUSES], set(Further)),
+    ],
+)
+def test_a_world_has_what_is_asked_for(words: list[data.Life], further: set[Further]) -> None:
+    assert data._further(words) == further
+    assert {one.value for one in data.Life} == {*Further, "all"}
+
+
+async def test_a_world_with_everything_is_told_of(nowhere: Terminal, database: str) -> None:
+    words = (
+        "data",
+        "generate",
+        "--start",
+        "2025-01-01",
+        "--partners",
+        "8",
+        "--months",
+        "3",
+        "--with",
+        "accruals",
+        "--with",
+        "corrections",
+    )
+    told = await nowhere(*words, "-o", "json", ROLLOUTS_DATABASE_DSN=database)
+    assert told.code == 0, told.err
+    assert told.document["kind"] == "world"
+    assert told.data["amended"].keys() >= {"lead", "mdf_allocation", "partner_transaction"}
+    assert "holiday" not in told.data["rows"]
 
 
 @pytest.mark.parametrize(
