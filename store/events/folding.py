@@ -70,6 +70,7 @@ BASES: Final = {
     FactKind.LEAD_PAUSES: Base("lead.paused", "paused_at"),
     FactKind.LEAD_EVENTS: Base("lead.event.recorded", "at"),
     FactKind.OPPORTUNITIES: Base("deal.registered", "registered_at"),
+    FactKind.OPPORTUNITY_STAGES: Base("deal.stage.entered", "entered_at"),
     FactKind.MDF_REQUESTS: Base("mdf.request.submitted", "submitted_at", "request_id"),
     FactKind.MDF_CLAIMS: Base("mdf.claim.submitted", "submitted_at"),
     FactKind.ENABLEMENT: Base("enablement.assigned", "assigned_at"),

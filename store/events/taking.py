@@ -50,9 +50,18 @@ _SHARED: Final = ""
 
 _REQUEST_NAME: Final = "mdf-request-name"
 _REQUESTED: Final = BASES[FactKind.MDF_REQUESTS].type
-_ASSIGNED: Final = BASES[FactKind.LEADS].type
 _BEGINNINGS: Final = frozenset(base.type for base in BASES.values())
-_LAST: Final = frozenset(kind.value for kind in (FactKind.MDF_CLAIMS, FactKind.LEAD_PAUSES, FactKind.LEAD_EVENTS))
+_OWNERS: Final = {"lead_id": FactKind.LEADS, "opportunity_id": FactKind.OPPORTUNITIES}
+"""What names a fact of the same source that another one belongs to."""
+
+_OWNED: Final = {
+    FactKind.LEAD_PAUSES.value: "lead_id",
+    FactKind.LEAD_EVENTS.value: "lead_id",
+    FactKind.OPPORTUNITY_STAGES.value: "opportunity_id",
+}
+"""By kind the field that names whom it belongs to."""
+
+_LAST: Final = frozenset({FactKind.MDF_CLAIMS.value, *_OWNED})
 """Kinds of which a fact may wait for another one."""
 
 _RELATED: Final = _LAST | {FactKind.MDF_REQUESTS.value, FactKind.TRANSACTIONS.value}
@@ -161,20 +170,24 @@ async def _lock_for(conn: Connection, source: str, batch: Sequence[Arrival]) -> 
         await conn.execute("select pg_advisory_xact_lock(hashtextextended('credit ' || $1, 0))", source)
     requested = {_request_of(one) for one in related} - {None}
     names = {Key(_SHARED, _REQUEST_NAME, str(name)) for name in requested}
-    leads = {
-        Key(source, FactKind.LEADS.value, data["lead_id"]) for one in related if "lead_id" in (data := one.event.data)
+    owners = {
+        Key(source, _OWNERS[field].value, data[field])
+        for one in related
+        if (field := _OWNED.get(one.key.kind)) is not None and field in (data := one.event.data)
     }
     last = {one.key for one in related if one.key.kind in _LAST}
     beginning = not _BEGINNINGS.isdisjoint(one.event.type for one in batch)
-    first = await lock(conn, keys - last | names | leads, beginning=beginning)
+    first = await lock(conn, keys - last | names | owners, beginning=beginning)
     # While what they wait for is locked, no other fact begins to wait for it.
     if requested:
         last |= {Key(*row) for row in await conn.fetch(_WAITING_FOR, _REQUESTED, list(requested))} - first.waits.keys()
-    # Whoever waits for a lead has locked it before: for one that nobody had heard of, nobody waits.
-    assigned = {one.key for one in batch if one.event.type == _ASSIGNED} - first.begun
-    if assigned:
-        rows = await conn.fetch(_WAITING_FOR, _ASSIGNED, [key.subject for key in assigned])
-        last |= {key for row in rows if (key := Key(*row)).source_system == source} - first.waits.keys()
+    # Whoever waits for a lead or a deal has locked it before: for one that nobody had heard of, nobody waits.
+    for owner in _OWNERS.values():
+        begins = BASES[owner].type
+        begin = {one.key for one in batch if one.event.type == begins} - first.begun
+        if begin:
+            rows = await conn.fetch(_WAITING_FOR, begins, [key.subject for key in begin])
+            last |= {key for row in rows if (key := Key(*row)).source_system == source} - first.waits.keys()
     return _both(first, await lock(conn, last, beginning=beginning)) if last else first
 
 
@@ -268,7 +281,7 @@ async def settle(
         for key, facts in folded.items()
     }
     if kinds & _LAST:
-        waits |= await _without_request(conn, folded) | await _without_lead(conn, folded)
+        waits |= await _without_request(conn, folded) | await _without_owner(conn, folded)
     made = [Row(key.source_system, fact) for key, facts in folded.items() if not waits[key] for fact in facts or ()]
     deadlines = LeadDeadlines(conn, moment, made)
     _refuse_without_deadline(await deadlines.fill(), fresh)
@@ -345,19 +358,21 @@ async def _without_request(conn: Connection, folded: dict[Key, tuple[Fact, ...] 
     return {key: Wait(_REQUESTED, name) for key, name in named.items() if name not in there}
 
 
-async def _without_lead(conn: Connection, folded: dict[Key, tuple[Fact, ...] | None]) -> Waits:
-    """The same of pauses and events of a lead, which is one of their own source."""
+async def _without_owner(conn: Connection, folded: dict[Key, tuple[Fact, ...] | None]) -> Waits:
+    """The same of pauses and events of a lead and of stages of a deal, which is one of their own source."""
     named = {
-        key: Key(key.source_system, FactKind.LEADS.value, str(facts[0].columns["lead_id"]))
+        key: Key(key.source_system, _OWNERS[field].value, str(facts[0].columns[field]))
         for key, facts in folded.items()
-        if facts and "lead_id" in facts[0].columns
+        if facts and (field := _OWNED.get(key.kind)) is not None
     }
-    if not named:
-        return {}
-    there = {lead for lead in named.values() if folded.get(lead)}
-    wanted = [(lead.source_system, lead.subject) for lead in set(named.values()) - there]
-    there |= {Key(*row) for row in await stored_rows(conn, {FactKind.LEADS: wanted})} if wanted else set()
-    return {key: Wait(_ASSIGNED, lead.subject) for key, lead in named.items() if lead not in there}
+    there = {owner for owner in named.values() if folded.get(owner)}
+    wanted: dict[FactKind, list[tuple[str, str]]] = {}
+    for owner in set(named.values()) - there:
+        wanted.setdefault(_KINDS[owner.kind], []).append((owner.source_system, owner.subject))
+    there |= {Key(*row) for row in await stored_rows(conn, wanted)}
+    return {
+        key: Wait(BASES[_KINDS[owner.kind]].type, owner.subject) for key, owner in named.items() if owner not in there
+    }
 
 
 async def _refuse_unknown(conn: Connection, fresh: Sequence[Arrival]) -> None:

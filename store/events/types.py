@@ -104,6 +104,13 @@ class DealClosed(Data):
         return self
 
 
+class DealStageEntered(Data):
+    """A deal comes to a stage of its pipeline, to look back on. The subject is the coming, and not the deal."""
+
+    opportunity_id: Text
+    stage: Words
+
+
 class RequestSubmitted(Data):
     """A partner asks for MDF."""
 
@@ -317,6 +324,7 @@ DATA: Final[dict[str, tuple[FactKind, type[Data]]]] = {
     "deal.qualified": (FactKind.OPPORTUNITIES, DealQualified),
     "deal.closed": (FactKind.OPPORTUNITIES, DealClosed),
     "deal.reopened": (FactKind.OPPORTUNITIES, Nothing),
+    "deal.stage.entered": (FactKind.OPPORTUNITY_STAGES, DealStageEntered),
     "mdf.request.submitted": (FactKind.MDF_REQUESTS, RequestSubmitted),
     "mdf.request.approved": (FactKind.MDF_REQUESTS, Approved),
     "mdf.request.rejected": (FactKind.MDF_REQUESTS, Rejected),

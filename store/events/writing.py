@@ -30,7 +30,7 @@ _TYPES: Final = {
     FieldType.INSTANT: "timestamptz",
 }
 _ORDER: Final = (*BASES, FactKind.OPPORTUNITY_REOPENINGS)
-"""Requests stand before claims, leads before their pauses, deals before their reopenings."""
+"""Requests stand before claims, leads before their pauses, deals before their stages and reopenings."""
 
 _KEY: Final = re.compile(r"Key \((?P<columns>.*)\)=\((?P<values>.*)\) ")
 ONE_MOMENT_EACH: Final = frozenset({FactKind.LEADS, FactKind.LEAD_PAUSES})

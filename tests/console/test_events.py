@@ -137,6 +137,18 @@ async def test_events_go_on_with_a_lead_that_a_file_brought(sender: Sender) -> N
     assert (lead["partner_id"], lead["class"], lead["accepted_at"].day) == ("P2", "hot", 1)
 
 
+async def test_a_stage_without_its_deal_or_its_name_takes_nothing_of_its_batch(sender: Sender) -> None:
+    deal = event("deal.registered", "D1", partner_id="P1", currency="EUR")
+    for field in ("opportunity_id", "stage", "level"):
+        stage = event("deal.stage.entered", "S1", **{"opportunity_id": "D1", "stage": "demo", field: ""})
+        (error,) = await refused(sender, 422, deal, stage)
+        assert (error["event"], error["field"]) == (1, f"data.{field}")
+    assert await sender.pool.fetchval("select count(*) from fact_event") == 0
+    stage = event("deal.stage.entered", "S1", opportunity_id="D1", stage="demo")
+    assert await sender.states(stage, deal) == ["new", "new"]
+    assert (await sender.row("opportunity_stage", "S1"))["stage"] == "demo"
+
+
 async def test_an_unknown_name_is_refused_with_the_name_and_the_event(sender: Sender) -> None:
     errors = await refused(
         sender,

@@ -24,6 +24,7 @@ SAID: dict[str, list[dict[str, Any]]] = {
     "deal.registered": [{"partner_id": "P1", "currency": "EUR", "origin": "partner", "amount": "1"}],
     "deal.qualified": [{}, {"amount": "2"}],
     "deal.closed": [{"outcome": "won", "amount": "3"}, {"outcome": "lost"}],
+    "deal.stage.entered": [{"opportunity_id": "D1", "stage": "a"}, {"opportunity_id": "D2", "stage": "b"}],
     "mdf.request.approved": [{"approved_amount": "4", "approver": "a"}, {"approved_amount": "5"}],
     "mdf.claim.approved": [{"approved_amount": "4", "late_waived_by": "a"}],
     "mdf.claim.paid": [{"paid_amount": "4"}, {"paid_amount": "5"}],

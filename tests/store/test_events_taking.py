@@ -21,6 +21,7 @@ TABLES = {
     "lead_event": "source_id",
     "opportunity": "source_id",
     "opportunity_reopening": "source_id",
+    "opportunity_stage": "source_id",
     "mdf_request": "source_id",
     "mdf_claim": "source_id",
     "enablement_assignment": "source_id",
@@ -47,6 +48,7 @@ def story(source: str) -> list[dict[str, Any]]:
     result: dict[str, Any] = {"partner_id": "P1", "check_id": "C1", "check_version": 1, "outcome": "pass"}
     waiver: dict[str, Any] = {"partner_id": "P1", "check_id": "C1", "approved_by": "a", "reason": "b"}
     sale: dict[str, Any] = {"partner_id": "P1", "kind": "sale", "transaction_date": "2026-03-01", "currency": "EUR"}
+    stage: dict[str, Any] = {"opportunity_id": f"{source} D1", "stage": "proposal"}
     cost: dict[str, Any] = {
         "partner_id": "P1",
         "kind": "product",
@@ -76,6 +78,9 @@ def story(source: str) -> list[dict[str, Any]]:
         said("deal.closed", "D1", 2, outcome="won", amount="12.50"),
         said("deal.reopened", "D1", 3, id=f"{source} reopened"),
         said("deal.closed", "D1", 4, outcome="lost"),
+        said("deal.stage.entered", "S1", 1, opportunity_id=f"{source} D1", stage="demo"),
+        said("deal.stage.entered", "S1", 2, id="deal.stage.entered S1 1", version=2, **stage),
+        said("deal.stage.entered", "S2", 2, opportunity_id=f"{source} D9", stage="demo"),
         said("mdf.request.submitted", "R1", 0, **request),
         said("mdf.request.approved", "R1", 1, approved_amount=7),
         said("mdf.claim.submitted", "M1", 2, **claim),
@@ -121,7 +126,7 @@ async def test_however_events_are_cut_ordered_and_repeated_the_same_facts_come_o
     await pool.execute(CHECKED)
     await take(pool, "straight", batch(story("straight")), "key")
     expected = await facts(pool, "straight")
-    assert [len(rows) for rows in expected.values()] == [2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert [len(rows) for rows in expected.values()] == [2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
     chance = Random(3)
     for round_ in range(12):
         source = f"round{round_}"
@@ -138,6 +143,7 @@ async def test_however_events_are_cut_ordered_and_repeated_the_same_facts_come_o
     assert {(one.kind, one.waits_for, one.subjects, one.events) for one in waiting} == {
         ("leads", "lead.assigned", 1, 1),
         ("lead-pauses", "lead.assigned", 1, 1),
+        ("opportunity-stages", "deal.registered", 1, 1),
     }
 
 
@@ -163,6 +169,7 @@ AS_OF = (
     from lead_pause_as_of($1) where source_system = $2
     """,
     "select source_id, kind, note from lead_event_as_of($1) where source_system = $2",
+    "select source_id, opportunity_id, stage, entered_at from opportunity_stage_as_of($1) where source_system = $2",
     "select source_id, net_amount from partner_transaction_as_of($1) where source_system = $2",
     """
     select source_id, due_on, case when greatest(completed_at, completed_known_at) <= $1 then passed end
@@ -366,6 +373,29 @@ async def test_pauses_and_events_wait_for_the_lead_of_their_own_source(pool: asy
     assert await take(pool, "crm", batch(late), "key") == [State.WAITING]
     assert await take(pool, "crm", batch([event("lead.assigned", "L2", partner_id="P1")]), "key") == [State.NEW]
     assert await pool.fetchval("select kind from lead_event where lead_id = 'L2'") == "closed"
+    assert await pool.fetchval("select count(*) from fact_subject where waits_for is not null") == 0
+
+
+async def test_stages_wait_for_the_deal_of_their_own_source(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    await pool.execute(CHECKED)
+    deal: dict[str, Any] = {"partner_id": "P1", "currency": "EUR"}
+    early = [event("deal.stage.entered", f"S{name}", opportunity_id=f"D{name}", stage="demo") for name in "123"]
+    assert await take(pool, "crm", batch(early), "key") == [State.WAITING] * 3
+    assert await take(pool, "crm", batch(early), "key") == [State.DUPLICATE] * 3
+    await take(pool, "erp", batch([event("deal.registered", "D1", source="erp", **deal)]), "key")
+    assert await pool.fetchval("select count(*) from opportunity_stage") == 0
+    # An event brings the deal of one, a file that of another; the third is corrected to be of the first.
+    await take(pool, "crm", batch([event("deal.registered", "D1", **deal)]), "key")
+    assert await pool.fetch("select source_id, stage from opportunity_stage") == [("S1", "demo")]
+    await pool.execute(
+        "insert into opportunity (source_system, source_id, partner_id, currency, known_at)"
+        " values ('crm', 'D2', 'P1', 'EUR', '2026-03-01Z')"
+    )
+    assert await settled(pool, FactKind.OPPORTUNITIES) == 1
+    third = early[2] | {"version": 2, "data": {"opportunity_id": "D1", "stage": "proposal"}}
+    assert await take(pool, "crm", batch([third]), "key") == [State.NEW]
+    found = await pool.fetch("select source_id, opportunity_id, stage from opportunity_stage order by 1")
+    assert found == [("S1", "D1", "demo"), ("S2", "D2", "demo"), ("S3", "D1", "proposal")]
     assert await pool.fetchval("select count(*) from fact_subject where waits_for is not null") == 0
 
 
