@@ -61,7 +61,6 @@ WARN = timedelta(hours=1)
 """Programme time between two looks whether leads that are open are due soon: hours of business make it no moment that
 could be told beforehand."""
 
-SLA = MetricName.LEAD_FOLLOW_UP_SLA
 MOMENT = timedelta(microseconds=1)
 """A deadline has passed at the first moment after it."""
 
@@ -251,8 +250,8 @@ class Vigil:
         self._agenda.put(seen.key, "failed", now + (WITHOUT_WORKFLOW if seen.gone else AFTER_FAILURE), metrics)
 
     async def _note_deadlines(self, keys: Iterable[RolloutKey], since: datetime, metric: MetricName) -> None:
-        """When the next open lead of each rollout is past the deadline that a metric goes by; and while there are any
-        to contact, when to look whether they are due soon enough to warn of."""
+        """When the next open lead of each rollout is past the deadline that a metric goes by; and while there are any,
+        when to look whether they are due soon enough to warn of."""
         entries = [self._entries[key] for key in keys if key in self._entries]
         entries = [entry for entry in entries if metric in entry.metrics and entry.partners]
         if not entries:
@@ -264,8 +263,7 @@ class Vigil:
         for entry, passes in zip(entries, passing, strict=True):
             # 9999-12-31 is how many systems write that something is never due: there is no moment after it.
             self._at(entry, "deadline", min(passes, END) + MOMENT if passes else None, since, metric)
-            if metric is SLA:
-                self._at(entry, "warning", entry.clock.programme(since) + WARN if passes else None, since, metric)
+            self._at(entry, "warning", entry.clock.programme(since) + WARN if passes else None, since, metric)
 
     def _at(self, entry: Entry, reason: str, programme: datetime | None, since: datetime, metric: MetricName) -> None:
         label = f"{reason} {metric}"

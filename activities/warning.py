@@ -1,4 +1,4 @@
-"""Warns before a breach: leads due within business hours that, missed, would take the SLA beyond its limit."""
+"""Warns before a breach: leads due within business hours that, missed, would take their metric beyond its limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from judgement.projection import with_missed
+from judgement.projection import OF_DEADLINES, with_missed, written_down
 from judgement.thresholds import judge
 from models.calendar import BusinessClock, NeverOpensError
 from models.evidence import Assessment, CohortReading, MetricAssessment
@@ -26,12 +26,11 @@ LOOKED_UP = timedelta(days=14)
 SLOWEST = 10
 """And so many times what a plan looks ahead by: hours of business are more than a tenth of a week."""
 
-SLA = MetricName.LEAD_FOLLOW_UP_SLA
 Look = tuple[StoredRollout, Measured, Assessment]
 
 
 class _Case(NamedTuple):
-    """A cohort whose SLA is within its limit now, and those of it of whom leads are pending."""
+    """A cohort of which a metric of deadlines is within its limit now, and those of it of whom leads are pending."""
 
     rollout: StoredRollout
     plan: MetricPlan
@@ -41,14 +40,20 @@ class _Case(NamedTuple):
 
 
 async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
-    """Queue a notice to the owner of the SLA for each cohort that is about to breach it; how many.
+    """Queue a notice to the owner of a metric of deadlines for each cohort that is about to breach it; how many.
 
-    Key: rollout, cohort and programme day, so that a day of close calls is one letter.
+    Key: rollout, cohort, metric and programme day, so that a day of close calls is one letter.
     """
-    cases = [case for look in looks for case in _cases(*look) if _may_breach(case)]
-    if not cases:
-        return 0
-    due = await due_soon(conn, await _stretches(conn, cases))
+    queued = 0
+    for metric in OF_DEADLINES:
+        cases = [case for look in looks for case in _cases(*look, metric) if _may_breach(case)]
+        if cases:
+            queued += await _warn_of(conn, metric, cases)
+    return queued
+
+
+async def _warn_of(conn: Connection, metric: MetricName, cases: Sequence[_Case]) -> int:
+    due = await due_soon(conn, await _stretches(conn, cases), metric)
     queued = 0
     for case, leads in zip(cases, due, strict=True):
         missed = with_missed(case.reading, leads.leads) if leads else case.reading
@@ -59,21 +64,21 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
     return queued
 
 
-def _cases(rollout: StoredRollout, measured: Measured, assessment: Assessment) -> Iterator[_Case]:
-    plan = rollout.plan.metric(SLA)
+def _cases(rollout: StoredRollout, measured: Measured, assessment: Assessment, metric: MetricName) -> Iterator[_Case]:
+    plan = rollout.plan.metric(metric)
     if plan is None or not plan.can_warn_ahead:
         return
-    rows = {one.cohort: one.partners for one in measured.rows if one.metric is SLA}
-    items = {item.cohort: item for item in assessment.items if item.metric is SLA}
+    rows = {one.cohort: one.partners for one in measured.rows if one.metric is metric}
+    items = {item.cohort: item for item in assessment.items if item.metric is metric}
     for reading in measured.snapshot.readings:
         item = items.get(reading.cohort)
-        if reading.metric is SLA and item is not None and item.data_current and not item.beyond_threshold:
+        if reading.metric is metric and item is not None and item.data_current and not item.beyond_threshold:
             pending = tuple(one.partner_id for one in rows[reading.cohort] if one.parts["pending"])
             yield _Case(rollout, plan, pending, reading, item)
 
 
 def _may_breach(case: _Case) -> bool:
-    """Whether it is worth asking which leads are due soon. They are among those that were pending when the SLA was
+    """Whether it is worth asking which leads are due soon. They are among those that were pending when the metric was
     read, and each that is missed takes it lower: where it holds without all of those, it holds without some of them.
     It is asked where a limit is an upper one, which it may come to keep as it falls. Whoever was assigned since then is
     pending for the next look."""
@@ -126,8 +131,8 @@ def _reached(clock: BusinessClock, now: datetime, ahead: timedelta) -> datetime:
 
 
 def _breached(case: _Case, missed: CohortReading) -> bool:
-    baselines = case.rollout.standing.baselines
-    frozen = next((one for one in baselines if (one.cohort, one.metric) == (case.reading.cohort, SLA)), None)
+    baselines, reading = case.rollout.standing.baselines, case.reading
+    frozen = next((one for one in baselines if (one.cohort, one.metric) == (reading.cohort, reading.metric)), None)
     return judge(missed, case.plan, frozen, (), missed.window.end).beyond_threshold
 
 
@@ -138,23 +143,25 @@ def _hours(ahead: timedelta) -> str:
 
 def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
     key, plan, now = case.rollout.key, case.rollout.plan, case.reading.window.end
-    title, limits = CATALOGUE[SLA].title, " and ".join(map(str, case.plan.thresholds))
+    spec, metric = CATALOGUE[case.reading.metric], case.reading.metric
+    title, limits = spec.title, " and ".join(map(str, case.plan.thresholds))
     stands = "no lead is decided yet" if case.item.value is None else f"it stands at {case.item.value:.1f} %"
+    # Of the lead it is said by the word for what meets its deadline: a contact contacts, and an answer answers.
     body = (
         f"{title} of {case.reading.cohort}: {stands}, agreed {limits}.\n"
-        f"{due.leads} leads without a contact are due within {_hours(case.plan.warn_ahead)}, the first at "
-        f"{due.first_due_at:%Y-%m-%d %H:%M} UTC. If nobody contacts them it falls to {missed.group.value:.1f} %, "
+        f"{due.leads} leads without {OF_DEADLINES[metric]} are due within {_hours(case.plan.warn_ahead)}, the first at "
+        f"{due.first_due_at:%Y-%m-%d %H:%M} UTC. If nobody {written_down(metric)} them it falls to {missed.group.value:.1f} %, "
         "beyond what is agreed.\n"
         f"Partners: {', '.join(due.partners)}"
     )
     return Notice(
-        notice_id=f"{key.rollout_id}/{key.chain_id}/warning/{case.reading.cohort}/{SLA.value}/{now:%Y-%m-%d}",
+        notice_id=f"{key.rollout_id}/{key.chain_id}/warning/{case.reading.cohort}/{metric.value}/{now:%Y-%m-%d}",
         kind="warning",
-        roles=(CATALOGUE[SLA].owner_role,),
+        roles=(spec.owner_role,),
         subject=f"{plan.title}: {title} of {case.reading.cohort} is about to breach",
         body=body,
         programme_at=now,
         cause="about to breach",
-        must_act=(CATALOGUE[SLA].owner_role,),
+        must_act=(spec.owner_role,),
         due=due.first_due_at,
     )

@@ -163,7 +163,7 @@ def window_text(spec: MetricSpec) -> str:
 
 def ahead_text(spec: MetricSpec) -> list[str]:
     """What a new plan says of breaches that can be seen coming, as lines: those of leads alone."""
-    if spec.name is not MetricName.LEAD_FOLLOW_UP_SLA:
+    if spec.met_by is None:
         return []
     told = f"    warn_ahead: {format_duration(WARNED_AHEAD)}".ljust(43)
     return [f"{told}# business hours before leads are due that would tip the limit"]

@@ -60,7 +60,7 @@ def past_deadline(reading: CohortReading) -> float | None:
 
 
 def with_missed(reading: CohortReading, leads: int) -> CohortReading:
-    """The reading of a lead follow-up SLA with so many further leads past their deadline without a contact.
+    """The reading of a metric of deadlines with so many further leads past theirs and nothing that meets it.
 
     `100 x met / (decided + leads)`, percent: what is pending moves into the denominator and into no numerator.
     """

@@ -202,8 +202,8 @@ class MetricPlan(Grown):
     warning: tuple[Limit, ...] = Field(default=(), description="beyond one of these: a warning, nothing more")
     warn_ahead: Duration = Field(
         default=WARNED_AHEAD,
-        description="lead follow-up SLA only: its owner is told when leads that are due within so many business hours, "
-        "by each partner's calendar, would take it beyond a threshold; `1h` to `40h`",
+        description="lead follow-up SLA and lead acceptance only: the owner is told when leads that are due within so many "
+        "business hours, by each partner's calendar, would take it beyond a threshold; `1h` to `40h`",
         json_schema_extra={"default": format_duration(WARNED_AHEAD)},
     )
     tolerance: Tolerance = Field(default=Tolerance(), description="breaches that are tolerated")
@@ -233,8 +233,8 @@ class MetricPlan(Grown):
     @property
     def can_warn_ahead(self) -> bool:
         """Whether there is a breach that can be seen coming: of leads alone it is known when each one is decided."""
-        is_sla = self.metric is MetricName.LEAD_FOLLOW_UP_SLA
-        return is_sla and self.purpose is MetricUse.GUARDRAIL and bool(self.thresholds)
+        by_deadline = CATALOGUE[self.metric].met_by is not None
+        return by_deadline and self.purpose is MetricUse.GUARDRAIL and bool(self.thresholds)
 
     @property
     def agreed(self) -> tuple[str, ...]:

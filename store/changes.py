@@ -23,10 +23,17 @@ _WRITE = statement("watch/write_position")
 _NEXT_DEADLINES = {
     name: statement(f"watch/next_deadlines/{name}") for name, spec in CATALOGUE.items() if spec.met_by is not None
 }
-_DUE_SOON = statement("watch/due_soon")
 
 OF_DEADLINES = tuple(_NEXT_DEADLINES)
 """Metrics that change although no fact does: when a deadline passes."""
+
+_SOON = statement("watch/due_soon")
+_DUE_SOON = {
+    MetricName.LEAD_FOLLOW_UP_SLA: _SOON.replace(":due_at", "contact_due_at").replace(":unanswered", ""),
+    MetricName.LEAD_ACCEPTANCE: _SOON.replace(":due_at", "accept_due_at").replace(
+        ":unanswered", " and accepted_at is null"
+    ),
+}
 
 
 class Change(Frozen):
@@ -129,11 +136,17 @@ class DueSoon(NamedTuple):
     partners: tuple[str, ...]
 
 
-async def due_soon(conn: Connection, asked: Sequence[Stretch]) -> tuple[DueSoon | None, ...]:
-    """For each stretch the leads due in it; None where there are none."""
+async def due_soon(
+    conn: Connection, asked: Sequence[Stretch], metric: MetricName = MetricName.LEAD_FOLLOW_UP_SLA
+) -> tuple[DueSoon | None, ...]:
+    """For each stretch the leads due in it; None where there are none.
+
+    Args:
+        metric: one of `OF_DEADLINES`, by whose deadline: that of the contact or that of the acceptance.
+    """
     numbers, partners = _side_by_side([tuple(one.until) for one in asked])
     rows = await conn.fetch(
-        _DUE_SOON,
+        _DUE_SOON[metric],
         numbers,
         partners,
         [until for one in asked for until in one.until.values()],

@@ -1,18 +1,21 @@
-"""Whoever owns the SLA hears of leads that would tip the limit before they are due."""
+"""Whoever owns the SLA, or acceptance, hears of leads that would tip the limit before they are due."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
 import asyncpg
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from activities import warning
+from activities import vigil, warning
 from activities.delivery import Delivery
+from activities.looking import Looker
 from activities.watching import WatchActivities
 from models.command import ReportEvidence
+from models.metric import MetricName
 from models.work import TickRequest
 from store import changes
 from store.changes import DueSoon, Stretch
@@ -20,11 +23,13 @@ from store.pool import Connection
 from tests.activities.mailbox import workflow_of
 from tests.activities.setting import PILOT_COHORT, Pool, Setting
 from tests.activities.stays import (
+    ACCEPTANCE,
     HOUR,
     due,
     everything_is_dealt_with,
     first,
     opened,
+    to_be_accepted,
     watched,
 )
 from tests.facts import seed_facts
@@ -53,6 +58,65 @@ async def test_leads_that_would_tip_the_limit_are_warned_of_before_they_are_due(
     assert await facts.fetchval("select count(*) from notice where contact <> '*'") == 1
 
 
+SAME_DEADLINE = "update lead set accept_due_at = contact_due_at"
+"""Whoever was contacted in time has answered in time."""
+
+
+async def test_leads_to_be_accepted_that_would_tip_its_limit_are_warned_of_before_they_are_due(
+    facts: Pool, dev_server: WorkflowEnvironment
+) -> None:
+    await facts.execute(SAME_DEADLINE)
+    setting = await opened(facts, "test-plan", ACCEPTANCE)
+    await to_be_accepted(facts, datetime.now(UTC) + 2 * HOUR)
+    async with workflow_of(dev_server, setting) as box, watched(facts, dev_server):
+        await first(box, ReportEvidence)
+        row = await patiently(_letter(facts), lambda: "no letter came")
+        await everything_is_dealt_with(facts)
+    assert (row["kind"], row["contact"]) == ("warning", "rev.ops@example.com")
+    assert row["subject"].endswith("Lead acceptance of pilot is about to breach")
+    # As above, by the deadline of the answer; their contacts are due in a week, so that the SLA has nothing to fear.
+    assert "120 leads without an answer are due within 4 business hours" in row["body"]
+    assert "If nobody answers them it falls to 73." in row["body"]
+    assert [type(word) for word in await box.words()] == [ReportEvidence]
+    assert await facts.fetchval("select count(*) from notice where contact <> '*'") == 1
+
+
+@pytest.mark.parametrize("answer", ["accepted", "rejected", "first_contact"])
+async def test_leads_that_are_answered_are_no_reason_to_warn_of_acceptance(
+    facts: Pool, dev_server: WorkflowEnvironment, answer: str
+) -> None:
+    await facts.execute(SAME_DEADLINE)
+    setting = await opened(facts, "test-plan", ACCEPTANCE)
+    await to_be_accepted(facts, datetime.now(UTC) + 2 * HOUR)
+    at = f"{answer}_at = assigned_at + interval '1 hour'"
+    await facts.execute(f"update lead set {at} where source_id like '%-new-%' and partner_id <> $1", PILOT[0])  # noqa: S608
+    async with workflow_of(dev_server, setting) as box, watched(facts, dev_server):
+        await first(box, ReportEvidence)
+        await everything_is_dealt_with(facts)
+    assert await facts.fetchval("select count(*) from notice") == 0
+
+
+async def test_what_is_due_soon_is_looked_at_every_hour_of_each_metric_while_leads_are_pending(
+    facts: Pool, dev_server: WorkflowEnvironment
+) -> None:
+    """The first look sees nothing due in four hours; the one after an hour does, though no fact came."""
+    await facts.execute(SAME_DEADLINE)
+    setting = await opened(facts, "test-plan", ACCEPTANCE)
+    await to_be_accepted(facts, setting.clock.real_start + 4.5 * HOUR)
+    looker = Looker(facts, dev_server.client)
+    watch = vigil.Vigil(facts, looker, {}, 0, 1)
+    async with workflow_of(dev_server, setting):
+        await watch.begin(setting.clock.real_start)
+        await watch.round(setting.clock.real_start)
+        assert await facts.fetchval("select count(*) from notice") == 0
+        assert watch.next_at == setting.clock.real_start + vigil.WARN
+        (seen,) = await watch.round(setting.clock.real_start + vigil.WARN)
+    assert seen.evaluated
+    row = await facts.fetchrow("select * from notice where contact <> '*'")
+    assert row is not None
+    assert "120 leads without an answer" in row["body"]
+
+
 async def test_a_few_leads_that_are_due_are_no_reason_to_warn(facts: Pool, dev_server: WorkflowEnvironment) -> None:
     setting = await opened(facts)
     await due(facts, datetime.now(UTC) + 2 * HOUR, leads=1)
@@ -69,9 +133,9 @@ async def test_which_leads_are_due_is_asked_where_the_pending_ones_could_tip_the
     """Nothing of those who have none pending: with 12 or 120 of them the SLA would be 96 or 73 percent."""
     stretches = list[Stretch]()
 
-    async def due_soon(conn: Connection, some: Sequence[Stretch]) -> tuple[DueSoon | None, ...]:
+    async def due_soon(conn: Connection, some: Sequence[Stretch], metric: MetricName) -> tuple[DueSoon | None, ...]:
         stretches.extend(some)
-        return await changes.due_soon(conn, some)
+        return await changes.due_soon(conn, some, metric)
 
     monkeypatch.setattr(warning, "due_soon", due_soon)
     setting = await opened(facts)
@@ -92,24 +156,30 @@ from (select '{09:00-17:00}'::text[]) day (hours)
 """
 
 
+@pytest.mark.parametrize("further", [None, ACCEPTANCE], ids=["SLA", "acceptance"])
 @pytest.mark.parametrize(
     ("ahead", "warned"),
     [("1h", None), (None, None), ("6h", None), ("7h", "7 business hours"), ("40h", "40 business hours")],
 )
 async def test_a_plan_says_how_far_ahead_by_each_partner_s_hours(
-    pool: Pool, dev_server: WorkflowEnvironment, ahead: str | None, warned: str | None
+    pool: Pool, dev_server: WorkflowEnvironment, further: dict[str, Any] | None, ahead: str | None, warned: str | None
 ) -> None:
     """Friday 16:00, open until 17:00 and from 9:00 on Monday; 120 leads are due on Monday at 14:59. One business hour
     is left today, so 4 (which is usual) reach to Monday 12:00, 6 to 14:00 and 7 to 15:00. Missed, they make 12 x 28 =
     336 in time of 456, which is 73.7 percent."""
-    data = plan_data()
-    data["metrics"][0] |= {} if ahead is None else {"warn_ahead": ahead}
+    metrics = [*plan_data()["metrics"], *([further] if further else [])]
+    at = -1 if further else 0
+    metrics[at] = metrics[at] | ({} if ahead is None else {"warn_ahead": ahead})
     await seed_facts(pool, date(2026, 1, 1), date(2026, 2, 7))
     await pool.execute(CALENDAR)
     await pool.execute("update partner set calendar_id = 'office'")
     await due(pool, datetime(2026, 2, 9, 14, 59, tzinfo=UTC), known=datetime(2026, 2, 5, tzinfo=UTC))
     await pool.execute("update lead set assigned_at = known_at where source_id like '%-due-%'")
-    setting = await Setting(pool, make_plan(metrics=data["metrics"])).register()
+    if further:
+        await pool.execute(SAME_DEADLINE)
+        later = "update lead set contact_due_at = contact_due_at + interval '7 days' where source_id like '%-due-%'"
+        await pool.execute(later)
+    setting = await Setting(pool, make_plan(metrics=metrics)).register()
     await setting.watch(PILOT_COHORT)
     async with workflow_of(dev_server, setting):
         watch = WatchActivities(pool, dev_server.client, Delivery(pool, ()))
@@ -119,7 +189,8 @@ async def test_a_plan_says_how_far_ahead_by_each_partner_s_hours(
     letters = await pool.fetch("select * from notice where contact <> '*'")
     assert len(letters) == (warned is not None)
     if warned:
-        told = f"120 leads without a contact are due within {warned}, the first at 2026-02-09 14:59 UTC"
+        missing = "an answer" if further else "a contact"
+        told = f"120 leads without {missing} are due within {warned}, the first at 2026-02-09 14:59 UTC"
         assert told in letters[0]["body"]
         assert "falls to 73.7 %" in letters[0]["body"]
 
