@@ -1,5 +1,6 @@
 -- For each group of partners the first deadline of acceptance of a lead that nobody has answered, after a moment of the
--- group's own. Found among the leads that nobody has contacted (lead_open_deadline): a partner has a few of them.
+-- group's own. Found among the leads that nobody has contacted, by lead_open_deadline alone: of those that
+-- have had an answer, or whose deadline has passed, no row is read.
 -- $1 group numbers and $2 partner ids, side by side; $3 the groups' moments, from the first group on.
 select asked.group_no, min(lead.due_at) as due_at
 from unnest($1::int[], $2::text[]) as asked (group_no, partner_id)
