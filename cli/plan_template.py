@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from models.base import format_duration, parse_duration
-from models.metric import CATALOGUE, MetricName, MetricSpec, MetricUse
+from models.metric import CATALOGUE, MetricSpec, MetricUse
 from models.plan_metric import WARNED_AHEAD
 from models.plan_rules_quality import ONLY_OF
 from models.quality import AGREED_ANEW, DEFAULTS, SIGNED_WITHOUT, Check

@@ -202,8 +202,8 @@ class MetricPlan(Grown):
     warning: tuple[Limit, ...] = Field(default=(), description="beyond one of these: a warning, nothing more")
     warn_ahead: Duration = Field(
         default=WARNED_AHEAD,
-        description="lead follow-up SLA and lead acceptance only: the owner is told when leads that are due within so many "
-        "business hours, by each partner's calendar, would take it beyond a threshold; `1h` to `40h`",
+        description="lead follow-up SLA and lead acceptance only: the owner is told when leads that are due within so "
+        "many business hours, by each partner's calendar, would take it beyond a threshold; `1h` to `40h`",
         json_schema_extra={"default": format_duration(WARNED_AHEAD)},
     )
     tolerance: Tolerance = Field(default=Tolerance(), description="breaches that are tolerated")

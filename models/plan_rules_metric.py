@@ -146,8 +146,8 @@ def _warned_ahead_in_time(plan: RolloutPlan) -> Broken:
     for index, metric in enumerate(plan.metrics):
         field, ahead = f"metrics.{index}.warn_ahead", metric.warn_ahead
         if ahead != WARNED_AHEAD and not metric.can_warn_ahead:
-            told = f"{metric.metric.value} is not warned of beforehand; only a lead follow-up SLA and a lead acceptance are"
-            yield BrokenRule(field=field, message=f"{told}, each as a guardrail with thresholds")
+            told = f"{metric.metric.value} is not warned of beforehand; only a lead follow-up SLA and a lead acceptance"
+            yield BrokenRule(field=field, message=f"{told} are, each as a guardrail with thresholds")
         elif not LEAST_AHEAD <= ahead <= MOST_AHEAD:
             yield BrokenRule(field=field, message=f"{format_duration(ahead)} of business time; write 1h to 40h")
 

@@ -115,6 +115,8 @@ class BatchReader:
             first = columns[after].later(known.lag)
             columns[after] = columns[after].required()
         columns["known_at"] = columns["known_at"].or_else(first)
+        for name, begins in spec.ordered:
+            columns[name] = columns[name].not_before(columns[begins])
         for stem in spec.changes:
             columns[f"{stem}_known_at"] = columns[f"{stem}_known_at"].or_else(self._seen(columns[f"{stem}_at"]))
 

@@ -61,6 +61,17 @@ class Column(NamedTuple):
                 values[place] = other.values[place]
         return Column(tokens, values, self.bad or other.bad)
 
+    def not_before(self, other: Column) -> Column:
+        """Bad where it lies before the other."""
+        early = {
+            place
+            for place, (one, least) in enumerate(zip(self.values, other.values, strict=False))
+            if isinstance(one, datetime) and isinstance(least, datetime) and one < least
+        }
+        if not early:
+            return self
+        return Column([BAD if place in early else one for place, one in enumerate(self.tokens)], self.values, True)
+
     def equals(self, word: str) -> Column:
         """Whether a text is that one."""
         return Column([one if one is BAD else token(one == word) for one in self.tokens], bad=self.bad)

@@ -34,7 +34,8 @@ _NAMES: Final = frozenset({"class", "invoice_ref", "policy_version", "region", "
 class FieldSpec(Frozen):
     """One field. `required`: no row without it. `default`: what an empty cell becomes.
 
-    `true_where`: another field and a value of it; an empty cell becomes whether it has that value.
+    `true_where`: another field and a value of it; an empty cell becomes whether it has that value. `not_before`:
+    another moment of the row that it must not lie before.
     """
 
     name: str
@@ -43,6 +44,7 @@ class FieldSpec(Frozen):
     default: str | None = None
     allowed: tuple[str, ...] = ()
     true_where: tuple[str, str] | None = None
+    not_before: str | None = None
 
     @property
     def is_name(self) -> bool:
@@ -69,6 +71,10 @@ def one_of(name: str, *allowed: str, required: bool = False, default: str | None
 
 def whether(name: str, other: str, value: str) -> FieldSpec:
     return FieldSpec(name=name, type=FieldType.BOOLEAN, true_where=(other, value))
+
+
+def deadline(name: str, begins: str) -> FieldSpec:
+    return FieldSpec(name=name, type=FieldType.INSTANT, not_before=begins)
 
 
 def change(stem: str) -> tuple[FieldSpec, FieldSpec]:

@@ -12,6 +12,7 @@ from typing import Final
 from models.base import Frozen
 from store.intake.fields import FieldSpec, FieldType
 from store.intake.fields import change as _change
+from store.intake.fields import deadline as _due
 from store.intake.fields import one_of as _one_of
 from store.intake.fields import optional as _f
 from store.intake.fields import required as _must
@@ -66,6 +67,11 @@ class KindSpec(Frozen):
     def answered(self) -> tuple[tuple[str, str, str], ...]:
         """Fields that another one answers where they are empty: the field, the other, its value that makes it true."""
         return tuple((field.name, *field.true_where) for field in self.fields if field.true_where)
+
+    @property
+    def ordered(self) -> tuple[tuple[str, str], ...]:
+        """Moments that must not lie before another of the row: the field, and the other."""
+        return tuple((field.name, field.not_before) for field in self.fields if field.not_before)
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -224,8 +230,8 @@ _SPECS: Final = (
         _f("policy_version"),
         _f("created_at", FieldType.INSTANT),
         _must("assigned_at", FieldType.INSTANT),
-        _f("accept_due_at", FieldType.INSTANT),
-        _f("contact_due_at", FieldType.INSTANT),
+        _due("accept_due_at", "assigned_at"),
+        _due("contact_due_at", "assigned_at"),
         *_change("accepted"),
         *_change("rejected"),
         _f("rejected_reason"),

@@ -99,7 +99,11 @@ class FactReader:
             happened = values[f"{stem}_at"]
             if values[f"{stem}_known_at"] is None and happened is not None:
                 values[f"{stem}_known_at"] = self._change_known_at(happened)
-        return []
+        return [
+            Problem(line, f"{name}, {begins}", f"found {values[name]}, before {values[begins]}; not allowed")
+            for name, begins in spec.ordered
+            if _earlier(values[name], values[begins])
+        ]
 
     def _known_at(self, after: Value) -> datetime:
         known = self.mapping.known
@@ -208,6 +212,11 @@ def _template(template: str, cell: Callable[[int], Text]) -> Text:
         return "".join(f"{literal}{next(upcoming)}" if holds else literal for literal, holds in pieces)
 
     return filled
+
+
+def _earlier(value: Value, than: Value) -> bool:
+    """Whether a moment lies before another; what is not there does not."""
+    return value is not None and than is not None and instant(value) < instant(than)
 
 
 def instant(value: Value) -> datetime:

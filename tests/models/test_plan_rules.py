@@ -320,7 +320,7 @@ SIGNER = {**plan_data()["owners"][0], "issuer": "https://id.example.com", "subje
         (
             [("metrics.1.warn_ahead", "8h")],
             "metrics.1.warn_ahead",
-            "contribution_margin is not warned of beforehand; only a lead follow-up SLA and a lead acceptance are, each as",
+            "contribution_margin is not warned of beforehand; only a lead follow-up SLA and a lead acceptance are",
         ),
         ([("metrics.0.warn_ahead", "8h"), ("metrics.0.use", "outcome")], "metrics.0.warn_ahead", "as a guardrail with"),
         (

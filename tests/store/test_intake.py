@@ -82,6 +82,27 @@ async def test_bad_rows_are_set_aside_with_line_column_reason_and_the_row_as_it_
     assert [row["source_id"] for row in await desk.conn.fetch("select source_id from lead")] == ["a"]
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["new facts", "beside known ones"])
+async def test_a_lead_that_is_due_before_it_is_assigned_is_set_aside(desk: Desk, known: bool) -> None:
+    """Whichever way the file goes. At the moment itself is not before it."""
+    await desk.partners("p1")
+    if known:
+        await desk.load(LEADS, LEAD_HEADER + "a,p1,2025-02-01T10:00Z,,,,\n")
+    report = await desk.load(
+        LEADS,
+        LEAD_HEADER
+        + "a,p1,2025-02-01T10:00Z,,,,\n"
+        + "b,p1,2025-02-01T10:00Z,2025-02-01T10:59:59+01:00,,,\n"
+        + "c,p1,2025-02-01T10:00Z,2025-02-01T11:00+01:00,,,\n"
+        + "d,p1,noon,2025-02-01T10:00Z,,,\n",
+    )
+    assert (report.inserted, report.unchanged, report.rejected) == ((1, 1, 2) if known else (2, 0, 2))
+    early, other = desk.rejects()
+    assert (early["reject_line"], early["reject_column"]) == ("3", "Due, Assigned")
+    assert early["reject_reason"] == "found 2025-02-01 09:59:59+00:00, before 2025-02-01 10:00:00+00:00; not allowed"
+    assert (other["reject_line"], other["reject_column"]) == ("5", "Assigned")
+
+
 async def test_a_corrected_reject_file_is_imported_with_the_same_mapping(desk: Desk) -> None:
     await desk.partners("p1")
     await desk.load(LEADS, LEAD_HEADER + "a,p1,2025-02-01T10:00Z,,,,\nb,p1,then,,,,\n")
