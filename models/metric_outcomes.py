@@ -146,7 +146,7 @@ COMPLIANCE_SCORE = MetricSpec(
         part("weighted_result", WEIGHT, "weight x result, added up"),
         part("coverage", PERCENT, "weight assessed / weight applicable; below 80 there is no score", derived=True),
         part("partners_without_score", COUNT, "partners with checks that apply and too few results", derived=True),
-        part("critical_failed", COUNT, "critical checks that failed: *not met*, whatever the score"),
+        part("critical_failed", COUNT, "critical checks failed, or met to no part: *not met*, whatever the score"),
         part("critical_unassessed", COUNT, "critical checks without a result in date"),
         part("expired", COUNT, "results no longer in date: missing, not their old value"),
         part("waived", COUNT, "checks with a waiver in force: they count as passed"),

@@ -247,6 +247,17 @@ async def test_critical_failures_are_listed(world: World) -> None:
     assert value.parts["critical_failed"] == 1
 
 
+@pytest.mark.parametrize(("value", "failed"), [("0", 1), ("0.01", 0), ("1", 0)])
+async def test_a_critical_check_that_is_met_to_no_part_has_failed_also_where_it_is_called_partial(
+    world: World, value: str, failed: int
+) -> None:
+    await checks(world)
+    for check_id in ("high", "moderate", "low"):
+        await result(world, check_id)
+    await result(world, "critical", "partial", value=value)
+    assert (await world.value(SCORE)).parts["critical_failed"] == failed
+
+
 async def test_checks_apply_by_type_tier_and_region_and_while_in_force(world: World) -> None:
     await world.add("partner", partner_id="a", type="reseller", tier="gold", region="emea")
     await check(world, "for_all")

@@ -66,7 +66,8 @@ summed as (
             coalesce(sum(weight * case state when 'waived' then 1 else value end)
                      filter (where state in ('assessed', 'waived')), 0) as weighted_result,
             count(*) filter (where state in ('assessed', 'waived')) as assessed,
-            count(*) filter (where state = 'assessed' and critical and outcome = 'fail') as critical_failed,
+            -- Fulfilled to no part is failed, whatever it is called.
+            count(*) filter (where state = 'assessed' and critical and value = 0) as critical_failed,
             count(*) filter (where critical and state in ('not_assessed', 'expired', 'inconclusive'))
                 as critical_unassessed,
             count(*) filter (where state = 'expired') as expired,

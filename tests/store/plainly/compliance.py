@@ -118,8 +118,9 @@ def _look(
         assert result is not None
         parts["facts"] += 1
         parts["weight_assessed"] += weight
-        parts["weighted_result"] += weight * (Fraction(result["value"]) if outcome == "partial" else WORTH[outcome])
-        parts["critical_failed"] += critical and outcome == "fail"
+        worth = Fraction(result["value"]) if outcome == "partial" else WORTH[outcome]
+        parts["weighted_result"] += weight * worth
+        parts["critical_failed"] += critical and worth == 0
         return
     parts["critical_unassessed"] += critical
 
