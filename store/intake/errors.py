@@ -33,7 +33,10 @@ class IntakeBusy(IntakeError):
     """Whatever was tried, somebody else had just changed the same facts."""
 
     def __init__(self, file: Path, why: str) -> None:
-        super().__init__(f"{file}: nothing was written, because others keep changing the same facts ({why}); try again")
+        super().__init__(
+            f"{file}: nothing was written, because others keep changing the same facts "
+            f"({why.partition(chr(10))[0]}); try again"
+        )
 
 
 class IntakeLost(IntakeError):

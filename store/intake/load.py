@@ -110,7 +110,10 @@ async def import_file(
 
 
 def _why(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """In one line of words. What PostgreSQL adds to its message are details of the statement, for its own log."""
+    if isinstance(error, asyncpg.PostgresError):
+        return f"the database failed: {str(error).partition(chr(10))[0] or type(error).__name__}"
+    return "; ".join(filter(None, map(str.strip, str(error).splitlines()))) or type(error).__name__
 
 
 def _run(mapping: Mapping, file: Path, moment: datetime, began: float, counted: Counted, sha256: str | None) -> Run:

@@ -107,7 +107,8 @@ def _standing(row: Any, kind: FactKind, now: datetime, told: timedelta | None) -
         rejected=row["rejected"],
         taken_at=row["taken_at"],
         file_name=row["file_name"],
-        refused_why=row["refused_why"],
+        # Older ledgers have it as it was told, with all its lines.
+        refused_why=None if row["refused_why"] is None else " ".join(row["refused_why"].split()),
         event_at=row["event_at"],
     )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from models.quality import Severity
-from store.intake import FactKind, IntakeRefused
+from store.intake import FactKind, IntakeRefused, ways
 from store.intake.kinds import KINDS
 from store.intake.reach import events_of
 from store.intake.standing import FEEDS, Standing, bound_of, read_standing
@@ -111,6 +112,27 @@ async def test_rejected_rows_and_a_refused_file_are_amber_until_a_good_file_come
     assert "1 bad row" in (found.refused_why or "")
     await desk.load(LEADS, LEAD, at=now)
     assert (await standing(desk, now))[FactKind.LEADS].refused_why is None
+
+
+async def test_why_a_file_was_refused_is_one_line_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.partners("p1")
+    with pytest.raises(IntakeRefused):
+        await desk.load(LEADS, f"{LEAD}b,p1,noon,,,,\nc,p1,never,,,,\n", strict=True)
+    bad = (await standing(desk))[FactKind.LEADS].refused_why or ""
+    assert "2 bad rows" in bad
+    assert "line 4" in bad
+
+    async def fails(*_: object, **__: object) -> None:
+        await desk.conn.execute("insert into partner (partner_id, name) values ('x', null)")
+
+    monkeypatch.setattr(ways.Import, "bring", fails)
+    with pytest.raises(asyncpg.PostgresError, match="DETAIL"):
+        await desk.load(LEADS, LEAD)
+    failed = (await standing(desk))[FactKind.LEADS].refused_why or ""
+    assert failed.startswith("the database failed: null value in column")
+    assert not any("\n" in told or "DETAIL" in told for told in (bad, failed))
+    await desk.conn.execute("update intake_run set why = E'one\n  two' where why is not null")
+    assert (await standing(desk))[FactKind.LEADS].refused_why == "one two"
 
 
 async def test_late_sources_stand_first(desk: Desk) -> None:
