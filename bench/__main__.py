@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import platform
+import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
@@ -64,16 +66,38 @@ async def bench(
     machine = _machine()
     say(", ".join(f"{name} {value}" for name, value in machine.items()))
     found: dict[str, Findings] = {}
-    async with Ground(_teller(), quick=quick) as ground:
-        for name in names or BENCHES:
-            ground.tell(f"{name}: {_about(name)}")
-            run: Callable[[Ground], Awaitable[Findings]] = import_module(f"bench.{name}").run
-            measured = await run(ground)
-            found[name] = measured.without_bars() if quick else measured
-            if output is Format.TABLE:
-                _show(found[name])
+    with _ends_when_asked():
+        async with Ground(_teller(), quick=quick) as ground:
+            for name in names or BENCHES:
+                ground.tell(f"{name}: {_about(name)}")
+                run: Callable[[Ground], Awaitable[Findings]] = import_module(f"bench.{name}").run
+                measured = await run(ground)
+                found[name] = measured.without_bars() if quick else measured
+                if output is Format.TABLE:
+                    _show(found[name])
     if output is Format.JSON:
         emit_json("bench", {"machine": machine, "quick": quick, "benches": {k: _data(v) for k, v in found.items()}})
+
+
+@contextlib.contextmanager
+def _ends_when_asked() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does, servers and all: they would outlive a process that is just gone. It
+    counts once, so that whoever asks twice does not stop it from ending them.
+
+    Raises:
+        CliError: it was ended so.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end() -> None:
+        if task is not None and not task.cancelling():
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise CliError("Ended before it was done; its servers are ended as well.", Exit.INTERRUPTED) from None
 
 
 def _about(name: str) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from typing import Any
 
 import pytest
 
+from cli.output import Exit
+from deploy.embedded.account import temporary_directory
+from deploy.embedded.processes import ProcessIdentity, identify, is_alive
 from tests.programs import GOODBYE, run_to_end
+from tests.worker.process import patiently
 
 ROOT = Path(__file__).parents[2]
 HALVES = (
@@ -77,6 +84,27 @@ def _whose(what: str) -> str:
 def test_a_run_says_what_its_figures_depend_on(found: dict[str, Any]) -> None:
     assert {"at", "cores", "load", "Python", "temporalio"} <= set(found["machine"])
     assert found["quick"] is True
+
+
+@pytest.mark.timeout(HUNG + 2 * GOODBYE)
+def test_a_bench_that_is_told_to_end_ends_its_servers() -> None:
+    folder = temporary_directory()
+    command = [sys.executable, "-m", "bench", "intake", "--quick"]
+    places = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(command, stdout=PIPE, stderr=STDOUT, text=True, cwd=ROOT, env=places) as process:
+
+        async def server() -> ProcessIdentity | None:
+            pids = [file.read_text().partition("\n")[0] for file in folder.glob("*/postgres/**/postmaster.pid")]
+            # While the data are made, that of another process stands there, below zero.
+            return identify(int(pids[0])) if pids and pids[0].isdigit() else None
+
+        started = asyncio.run(patiently(server, lambda: "no server came"))
+        process.terminate()
+        said, _ = process.communicate(timeout=GOODBYE)
+    assert process.returncode == Exit.INTERRUPTED, said
+    assert "its servers are ended as well" in said
+    assert not is_alive(started)
+    assert list(folder.iterdir()) == []
 
 
 def test_every_bench_is_listed_with_what_it_measures() -> None:
