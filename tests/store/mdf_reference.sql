@@ -107,8 +107,10 @@ claim_seen as (
         c.partner_id, c.request_id, c.currency, c.submitted_at, c.decided_at, c.paid_at, c.paid_amount,
         c.settles_request, c.late_waived_by, r.allocation_id, coalesce(fund.partner_id = c.partner_id, false) as budgeted,
         fund.claims_close_at,
-        -- Co-pay first, then the lower of claim and approval.
-        least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
+        -- Co-pay first, then the lower of claim and approval, once that is known.
+        least(case when c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $5
+                   then c.approved_amount end,
+              c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as due_amount,
         coalesce(greatest(c.paid_at, c.paid_known_at) <= $5, false) as is_paid,
         coalesce(c.decision = 'approved' and greatest(c.decided_at, c.decided_known_at) <= $5, false)
             and not gone.is_void as is_approved,

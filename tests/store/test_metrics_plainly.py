@@ -20,6 +20,7 @@ from tests.store.plainly import stories
 from tests.store.plainly.book import Book, Parts
 from tests.store.plainly.compliance import compliance, compliance_of
 from tests.store.plainly.margin import margin, margin_of
+from tests.store.plainly.mdf import mdf, mdf_of
 from tests.store.plainly.velocity import velocity, velocity_of
 from tests.store.world import World
 
@@ -98,6 +99,12 @@ COMPLIANCE = (
     *("waived", "inconclusive", "not_assessed", "not_applicable", "assessed_in_window"),
     *("numerator", "denominator", "facts"),
 )
+MDF = (
+    *("allocations", "allocation", "plan_to_date", "paid", "approved_unpaid", "reserved", "paid_in_window"),
+    *("planned_in_window", "unbudgeted", "young_allocations", "young_committed", "overspent_allocations"),
+    *("duplicate_invoices", "overpaid_claims", "late_claims", "missing_fx"),
+    *("numerator", "denominator", "facts"),
+)
 
 
 @FEW
@@ -116,3 +123,9 @@ async def test_velocity_is_what_is_worked_out_plainly(world: World, book: Book, 
 @given(book=stories.checks(), asked=ASKED)
 async def test_the_score_is_what_is_worked_out_plainly(world: World, book: Book, asked: Asked) -> None:
     await agree(world, MetricName.COMPLIANCE_SCORE, book, asked, Plainly(compliance, compliance_of, COMPLIANCE))
+
+
+@FEW
+@given(book=stories.funds(), asked=ASKED)
+async def test_mdf_is_what_is_worked_out_plainly(world: World, book: Book, asked: Asked) -> None:
+    await agree(world, MetricName.MDF_SPEND, book, asked, Plainly(mdf, mdf_of, MDF))

@@ -147,8 +147,9 @@ claim as materialized (
         select case when c.currency = (select currency from reporting_currency) then 1 else rate.rate end as rate
     ) as factor
     cross join lateral (
-        -- Co-pay first, then the lower of claim and approval.
-        select least(c.approved_amount, c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as amount
+        -- Co-pay first, then the lower of claim and approval, once that is known: what is paid may be known before.
+        select least(case when c.was_approved then c.approved_amount end,
+                     c.claimed_amount * (1 - coalesce(r.copay_share, 0))) as amount
     ) as due
 ),
 claimed as (

@@ -108,6 +108,90 @@ _rate = st.fixed_dictionaries(
         "rate": st.sampled_from(("1.5", "0.7", "1.1111")),
     }
 )
+_budget = st.fixed_dictionaries(
+    {
+        "fund_type": st.sampled_from(("discretionary", "discretionary", "accrual")),
+        "period_start": days,
+        "period_end": st.sampled_from((1, 28, 31, 90)).map(lambda lasts: timedelta(days=lasts)),
+        "claim_deadline": perhaps(days, 3),
+    }
+).map(lambda row: {**row, "period_end": row["period_start"] + row["period_end"]})
+_allotted = st.fixed_dictionaries(
+    {
+        "budget_id": st.sampled_from(("mdf_budget-0", "mdf_budget-0", "mdf_budget-1", "mdf_budget-2")),
+        "partner_id": of_partner,
+        "amount": amounts,
+        "currency": currencies,
+    }
+)
+_decided = {
+    "approved_amount": amounts,
+    "currency": currencies,
+    "submitted_at": moments,
+    "decision": st.sampled_from(("approved", "approved", "approved", "rejected", None)),
+    "decided_at": moments,
+    "decided_known_at": perhaps(moments),
+}
+
+
+def _undecided_if(row: Fact) -> Fact:
+    """Who has not approved has said no amount, and who has not decided has not done so at any moment."""
+    row = row if row["decision"] == "approved" else {**row, "approved_amount": None}
+    return row if row["decision"] is not None else {**row, "decided_at": None, "decided_known_at": None}
+
+
+def _asked(funds: dict[str, str]) -> st.SearchStrategy[Fact]:
+    """A request, mostly of the partner whose allocation it is to be taken from."""
+
+    def of_fund(fund: str | None) -> st.SearchStrategy[Fact]:
+        mostly = (funds[fund],) * 6 if fund is not None else ()
+        return st.fixed_dictionaries(
+            {
+                **_decided,
+                "allocation_id": st.just(fund),
+                "partner_id": st.sampled_from((*mostly, *PARTNERS)),
+                "requested_amount": amounts,
+                "copay_share": st.sampled_from(("0", "0", "0.5", "0.3")),
+                "released_at": st.one_of(st.none(), st.none(), moments),
+                "released_known_at": perhaps(moments),
+            }
+        ).map(lambda row: _known_if(_undecided_if(row), "released_at", "released_known_at"))
+
+    return perhaps(st.sampled_from(sorted(funds)), 5).flatmap(of_fund)
+
+
+def _claimed(requests: dict[str, str]) -> st.SearchStrategy[Fact]:
+    """A claim, mostly by the partner whose request it stands against."""
+
+    def on_request(request: str | None) -> st.SearchStrategy[Fact]:
+        mostly = (requests[request],) * 6 if request is not None else ()
+        return st.fixed_dictionaries(
+            {
+                **_decided,
+                "request_id": st.just(request),
+                "partner_id": st.sampled_from((*mostly, *PARTNERS)),
+                "claimed_amount": amounts,
+                "paid_amount": amounts,
+                "paid_at": perhaps(moments),
+                "paid_known_at": perhaps(moments),
+                "withdrawn_at": st.one_of(st.none(), st.none(), moments),
+                "withdrawn_known_at": perhaps(moments),
+                "late_waived_by": st.sampled_from((None, None, "finance")),
+                "settles_request": st.booleans(),
+                "invoice_ref": st.sampled_from((None, None, "INV-1", "inv-1", "INV-2", "INV-3")),
+            }
+        ).map(_paid_if)
+
+    return perhaps(st.sampled_from(sorted(requests)), 5).flatmap(on_request)
+
+
+def _paid_if(row: Fact) -> Fact:
+    """What is paid cannot be taken back any more."""
+    row = _known_if(_undecided_if(row), "paid_at", "paid_known_at", "paid_amount")
+    row = row if row["paid_at"] is None else {**row, "withdrawn_at": None}
+    return _known_if(row, "withdrawn_at", "withdrawn_known_at")
+
+
 _deal = st.fixed_dictionaries(
     {
         "partner_id": of_partner,
@@ -256,3 +340,22 @@ def checks(draw: st.DrawFn) -> Book:
     _tell(draw, book, "compliance_result", _result, 12)
     _tell(draw, book, "compliance_waiver", _waiver, 4)
     return book
+
+
+@st.composite
+def funds(draw: st.DrawFn) -> Book:
+    """Budgets, what partners are allotted of them, ask for and claim, and rates."""
+    book = Book()
+    _partners(draw, book)
+    _rates(draw, book)
+    for number in range(3):
+        book.tell("mdf_budget", f"mdf_budget-{number}", draw(_versions(_budget, ())))
+    _tell(draw, book, "mdf_allocation", _allotted, 4)
+    _tell(draw, book, "mdf_request", _asked(_owners(book, "mdf_allocation")), 6)
+    _tell(draw, book, "mdf_claim", _claimed(_owners(book, "mdf_request")), 10)
+    return book
+
+
+def _owners(book: Book, table: str) -> dict[str, str]:
+    """Whose each of these was at first."""
+    return {name: versions[0]["partner_id"] for facts, name, versions in book if facts == table}
