@@ -139,9 +139,7 @@ class Ledger:
         """An approved request with the claims its partner has made on it."""
         partner = request["partner_id"]
         mine = [
-            one
-            for one in self.claims.values()
-            if one.said["request_id"] == name and one.said["partner_id"] == partner
+            one for one in self.claims.values() if one.said["request_id"] == name and one.said["partner_id"] == partner
         ]
         found = Commitment(partner, request["allocation_id"])
         found.paid = sum((one.paid for one in mine), Fraction())

@@ -112,7 +112,7 @@ _budget = st.fixed_dictionaries(
     {
         "fund_type": st.sampled_from(("discretionary", "discretionary", "accrual")),
         "period_start": days,
-        "period_end": st.sampled_from((1, 28, 31, 90)).map(lambda lasts: timedelta(days=lasts)),
+        "period_end": st.sampled_from((1, 28, 60, 62, 90)).map(lambda lasts: timedelta(days=lasts)),
         "claim_deadline": perhaps(days, 3),
     }
 ).map(lambda row: {**row, "period_end": row["period_start"] + row["period_end"]})
@@ -140,11 +140,11 @@ def _undecided_if(row: Fact) -> Fact:
     return row if row["decision"] is not None else {**row, "decided_at": None, "decided_known_at": None}
 
 
-def _asked(funds: dict[str, str]) -> st.SearchStrategy[Fact]:
+def _asked(funds: dict[str, Fact]) -> st.SearchStrategy[Fact]:
     """A request, mostly of the partner whose allocation it is to be taken from."""
 
     def of_fund(fund: str | None) -> st.SearchStrategy[Fact]:
-        mostly = (funds[fund],) * 6 if fund is not None else ()
+        mostly = (funds[fund]["partner_id"],) * 6 if fund is not None else ()
         return st.fixed_dictionaries(
             {
                 **_decided,
@@ -152,24 +152,26 @@ def _asked(funds: dict[str, str]) -> st.SearchStrategy[Fact]:
                 "partner_id": st.sampled_from((*mostly, *PARTNERS)),
                 "requested_amount": amounts,
                 "copay_share": st.sampled_from(("0", "0", "0.5", "0.3")),
-                "released_at": st.one_of(st.none(), st.none(), moments),
-                "released_known_at": perhaps(moments),
+                "released_at": perhaps(moments),
+                "released_known_at": perhaps(moments, 3),
             }
         ).map(lambda row: _known_if(_undecided_if(row), "released_at", "released_known_at"))
 
     return perhaps(st.sampled_from(sorted(funds)), 5).flatmap(of_fund)
 
 
-def _claimed(requests: dict[str, str]) -> st.SearchStrategy[Fact]:
-    """A claim, mostly by the partner whose request it stands against."""
+def _claimed(requests: dict[str, Fact]) -> st.SearchStrategy[Fact]:
+    """A claim, mostly by the partner whose request it stands against, and in its currency."""
 
     def on_request(request: str | None) -> st.SearchStrategy[Fact]:
-        mostly = (requests[request],) * 6 if request is not None else ()
+        mostly = (requests[request]["partner_id"],) * 6 if request is not None else ()
+        likely = (st.just(requests[request]["currency"]),) * 2 if request is not None else ()
         return st.fixed_dictionaries(
             {
                 **_decided,
                 "request_id": st.just(request),
                 "partner_id": st.sampled_from((*mostly, *PARTNERS)),
+                "currency": st.one_of(currencies, *likely),
                 "claimed_amount": amounts,
                 "paid_amount": amounts,
                 "paid_at": perhaps(moments),
@@ -351,11 +353,11 @@ def funds(draw: st.DrawFn) -> Book:
     for number in range(3):
         book.tell("mdf_budget", f"mdf_budget-{number}", draw(_versions(_budget, ())))
     _tell(draw, book, "mdf_allocation", _allotted, 4)
-    _tell(draw, book, "mdf_request", _asked(_owners(book, "mdf_allocation")), 6)
-    _tell(draw, book, "mdf_claim", _claimed(_owners(book, "mdf_request")), 10)
+    _tell(draw, book, "mdf_request", _asked(_at_first(book, "mdf_allocation")), 6)
+    _tell(draw, book, "mdf_claim", _claimed(_at_first(book, "mdf_request")), 10)
     return book
 
 
-def _owners(book: Book, table: str) -> dict[str, str]:
-    """Whose each of these was at first."""
-    return {name: versions[0]["partner_id"] for facts, name, versions in book if facts == table}
+def _at_first(book: Book, table: str) -> dict[str, Fact]:
+    """What each of these said when it was first known."""
+    return {name: versions[0] for facts, name, versions in book if facts == table}
