@@ -114,6 +114,7 @@ class Ledger:
         due = Fraction(row["claimed_amount"]) * (1 - Fraction(request["copay_share"] if request else 0))
         if approved(row, self.as_of):
             due = min(due, Fraction(row["approved_amount"]))
+        rate: Fraction | None = None
         if claim.is_paid or granted:
             rate = self.rate(row["currency"], row["paid_at"] if claim.is_paid else row["decided_at"])
             claim.lacks_rate = rate is None
