@@ -71,3 +71,12 @@ async def test_an_allocation_that_turns_out_to_be_the_partners_own_budgets_its_s
     assert (await world.reading(MDF, "a", as_of=HALF)).parts["unbudgeted"] == 500
     await world.amend("mdf_allocation", funds["b"], "2026-02-01", partner_id="a")
     assert parts(await alike(world, "a")) == [2000, 500, 0, 0, 0]
+
+
+async def test_a_claim_on_another_partners_request_for_its_own_allocation_is_taken_from_that(
+    world: World, funds: dict[str, str]
+) -> None:
+    asked = await request(world, 900, funds["a"], "b")
+    await claim(world, 100, asked, approved=100, partner="a")
+    assert parts(await alike(world, "a")) == [1000, 0, 100, 0, 0]
+    assert parts(await alike(world, "b")) == [1000, 0, 0, 0, 900]
