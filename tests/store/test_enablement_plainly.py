@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from models.metric import MetricName
@@ -10,6 +11,8 @@ from tests.store.plainly.enablement import enablement, enablement_of
 from tests.store.plainly.learners import learners
 from tests.store.test_metrics_plainly import ASKED, FEW, Asked, Plainly, agree
 from tests.store.world import World
+
+pytestmark = pytest.mark.timeout(900)
 
 ENABLEMENT = (
     *("due", "completed", "early", "on_time", "overdue", "expired", "failed", "prior_credit"),

@@ -24,6 +24,9 @@ from tests.store.plainly.mdf import mdf, mdf_of
 from tests.store.plainly.velocity import velocity, velocity_of
 from tests.store.world import World
 
+# Tens of worlds, each read at a dozen moments: half a minute, and several on a machine that has much to do.
+pytestmark = pytest.mark.timeout(900)
+
 FEW = settings(
     max_examples=80,
     deadline=None,
