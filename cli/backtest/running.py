@@ -116,12 +116,15 @@ async def run_over(
     """
     # Nobody in a script has a key to sign with; all else of the plan is as it stands.
     unsigned = plan.model_copy(update={"decisions": Decisions.UNSIGNED}) if plan.decisions else plan
+    failed: str | None = None
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return Ran(await _once(dsn, unsigned, script, span, advance), attempt)
-        except Stranded:
+        except Stranded as lost:
+            failed = lost.failed
             tell(f"The time-skipping server has lost the run (sdk-java#3088), {attempt} of at most {ATTEMPTS} times.")
-    raise NotRun(f"the time-skipping server has lost the run {ATTEMPTS} times (temporalio/sdk-java#3088)")
+    lost_it = f"the time-skipping server has lost the run {ATTEMPTS} times (temporalio/sdk-java#3088)"
+    raise NotRun(f"the rollout could not begin its log: {failed}; {lost_it}" if failed else lost_it)
 
 
 async def _once(dsn: str, plan: RolloutPlan, script: Script, span: Span, advance: Callable[[int, int], None]) -> Trace:
@@ -196,7 +199,11 @@ class _Run:
             spoken = await self._speak(now, standing["sequence"] if standing else 0)
             following = span.begins + (day + 1) * DAY + ASIDE
             moments = [following, span.ends, *(one.at + ASIDE for one in self._coming)]
-            await self._pass(SOON if spoken else max(SOON, min(one for one in moments if one > now) - now))
+            try:
+                await self._pass(SOON if spoken else max(SOON, min(one for one in moments if one > now) - now))
+            except Stranded as lost:
+                # What is tried again and again makes it likely that the server loses the run: then that is the reason.
+                raise Stranded(str(lost), None if self._log else await self._what_failed()) from lost
 
     async def _speak(self, now: datetime, newest: int) -> bool:
         """Whoever is to ask something by now does; whether anybody did."""
@@ -274,15 +281,15 @@ class _Run:
             if entry.kind is EntryKind.HOLD and entry.message.startswith(_BROKEN):
                 raise NotRun(f"{entry.message}; nobody mends that in a backtest")
         if not begun:
-            raise NotRun(f"the rollout could not begin its log: {await self._what_failed()}")
+            raise NotRun(f"the rollout could not begin its log: {await self._what_failed() or 'no activity has ended'}")
 
-    async def _what_failed(self) -> str:
-        """What the newest failure of an activity says, those that are tried again among them."""
+    async def _what_failed(self) -> str | None:
+        """What the newest failure of an activity says, those that are tried again among them; None where none did."""
         trying = (await self._handle.describe()).raw_description.pending_activities
         history = await self._handle.fetch_history()
         failures = [one.activity_task_failed_event_attributes.failure for one in history.events]
         told = [one.message for one in (*failures, *(one.last_failure for one in trying)) if one.message]
-        return told[-1] if told else "no activity has ended"
+        return told[-1] if told else None
 
     async def _left(self, span: Span, through: datetime) -> Trace:
         standing = await self._pool.fetchrow(_STANDING)

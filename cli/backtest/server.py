@@ -33,7 +33,15 @@ _ERRORS = TelemetryFilter(core_level="ERROR", other_level="ERROR")
 
 
 class Stranded(Exception):
-    """The server has lost a run."""
+    """The server has lost a run.
+
+    Args:
+        failed: what kept the run from beginning its log, if it was lost before that.
+    """
+
+    def __init__(self, message: str, failed: str | None = None) -> None:
+        super().__init__(message)
+        self.failed = failed
 
 
 @asynccontextmanager

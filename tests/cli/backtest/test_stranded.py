@@ -28,13 +28,14 @@ BEGINS = datetime(2025, 4, 1, tzinfo=UTC)
 class Lost:
     """A run that the server loses so many times before it answers."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, failed: str | None = None) -> None:
         self.left = times
+        self._failed = failed
 
     async def __call__(self, *given: Any) -> Trace:
         if self.left:
             self.left -= 1
-            raise Stranded("a worker's task stays open")
+            raise Stranded("a worker's task stays open", self._failed)
         return Trace(plan(), BEGINS, BEGINS, "completed", "", {}, (), (), ())
 
 
@@ -53,6 +54,12 @@ async def test_one_that_is_lost_every_time_is_given_up(monkeypatch: pytest.Monke
     with pytest.raises(NotRun, match=f"{ATTEMPTS} times"):
         await run_over("dsn", plan(), Script(), span("2025-04-01", 3), lambda done, total: None, lambda text: None)
     assert lost.left == 100 - ATTEMPTS
+
+
+async def test_one_that_could_never_begin_its_log_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_once", Lost(100, "StoreUnavailable: read-only"))
+    with pytest.raises(NotRun, match=f"could not begin its log: StoreUnavailable: read-only; .* {ATTEMPTS} times"):
+        await run_over("dsn", plan(), Script(), span("2025-04-01", 3), lambda done, total: None, lambda text: None)
 
 
 class Clock:
