@@ -306,6 +306,15 @@ class Rollout:
         )
         return await self.until(Status.RUNNING)
 
+    async def looked_at(self) -> RolloutView:
+        """Until evidence of the phase it is in has been taken."""
+
+        async def look() -> RolloutView | None:
+            view = await self.gateway.status(self.name)
+            return view if view.assessment else None
+
+        return await patiently(look, lambda: "nobody ever looks at it")
+
 
 @pytest.fixture
 async def rollout(gateway: Gateway, stores: asyncpg.Pool[asyncpg.Record]) -> Rollout:

@@ -42,8 +42,9 @@ async def pool(terminal: Terminal) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def ended(rollout: Rollout) -> Rollout:
-    """A rollout that was stopped in its pilot."""
+    """A rollout that was stopped in its pilot, after it had been looked at: the next plan draws from that."""
     await rollout.to_pilot()
+    await rollout.looked_at()
     await rollout.ask(Verb.STOP, "sponsor", "seen enough", resolution=BACK)
     await rollout.until(Status.STOPPED)
     # Its last words go into the log after that.
