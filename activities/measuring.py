@@ -24,7 +24,7 @@ from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
-from store.metrics import SlaRows, as_before, one_state, read_planned, read_sla, same_state
+from store.metrics import SlaRows, as_before, dearest_first, one_state, read_planned, read_sla, same_state
 from store.pool import Connection, Pool, shared, spare
 from store.quality import NOT_READ
 
@@ -123,7 +123,7 @@ async def measure_all(conn: Connection, asks: Sequence[Ask], pool: Pool | None =
             await stack.enter_async_context(same_state(conn, helper, most))
             conns.append(helper)
         # All that is planned alike first: how the rest is planned is said once, and not again for each metric.
-        rows = await shared(conns, sorted(batches, key=_dearest_first), rows_of)
+        rows = await shared(conns, sorted(batches, key=lambda batch: dearest_first(batch[0])), rows_of)
         matured = await _read_stretches(conns, asks)
         for one in conns:
             await as_before(one)
@@ -143,14 +143,6 @@ _Batch: TypeAlias = tuple[MetricName, Window]
 
 _Place: TypeAlias = tuple[int, int, MetricName]
 """Which ask, which of its cohorts, and the metric."""
-
-
-_DEAREST = (MetricName.MDF_SPEND, MetricName.CONTRIBUTION_MARGIN, MetricName.PIPELINE_VELOCITY)
-
-
-def _dearest_first(batch: _Batch) -> int:
-    """Two that share reads are done at the same time, if what is left at the end is short."""
-    return _DEAREST.index(batch[0]) if batch[0] in _DEAREST else len(_DEAREST)
 
 
 def _batches(asks: Sequence[Ask]) -> dict[tuple[MetricName, Window], list[tuple[int, int]]]:

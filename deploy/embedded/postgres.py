@@ -257,6 +257,8 @@ class EmbeddedPostgres:
             "listen_addresses": LOOPBACK,
             "port": str(self.port),
             "unix_socket_directories": "",
+            # What is read lies in memory: to hand a copy over to another process takes longer than to make it.
+            "io_method": "sync",
             **self._settings,
         }
         flags = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
