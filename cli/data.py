@@ -87,7 +87,7 @@ async def import_(
     )
 
 
-@app.command(epilog="Examples: rollouts data generate --seed 7; rollouts data generate --with holidays --with pauses")
+@app.command(epilog="Example: rollouts data generate --seed 7 --with holidays --with pauses")
 @command
 async def generate(
     seed: Annotated[int, typer.Option(help="The same seed, start and size give the same world.")] = 1,

@@ -170,7 +170,7 @@ INTAKE = (
             "test_world.py",
             "a_seed_gives_the_same_world_and_another_seed_another",
             "every_state_of_a_fact_is_in_the_world",
-            "what_no_world_has_is_named",
+            "what_a_usual_world_lacks_is_named",
             "more_partners_leave_the_facts_of_the_others_as_they_were",
             "a_portion_holds_a_bounded_number_of_rows",
         ),
