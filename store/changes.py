@@ -28,12 +28,7 @@ OF_DEADLINES = tuple(_NEXT_DEADLINES)
 """Metrics that change although no fact does: when a deadline passes."""
 
 _SOON = statement("watch/due_soon")
-_DUE_SOON = {
-    MetricName.LEAD_FOLLOW_UP_SLA: _SOON.replace(":due_at", "contact_due_at").replace(":unanswered", ""),
-    MetricName.LEAD_ACCEPTANCE: _SOON.replace(":due_at", "accept_due_at").replace(
-        ":unanswered", " and accepted_at is null"
-    ),
-}
+_DUE_SOON = {name: _SOON.replace(":open\n", statement(f"watch/due/{name}")) for name in OF_DEADLINES}
 
 
 class Change(Frozen):

@@ -112,7 +112,9 @@ async def import_file(
 def _why(error: Exception) -> str:
     """In one line of words. What PostgreSQL adds to its message are details of the statement, for its own log."""
     if isinstance(error, asyncpg.PostgresError):
-        return f"the database failed: {str(error).partition(chr(10))[0] or type(error).__name__}"
+        told = str(error).partition("\n")[0] or type(error).__name__
+        # What one of our own rules raises is said in words already.
+        return told if isinstance(error, asyncpg.RaiseError) else f"the database failed: {told}"
     return "; ".join(filter(None, map(str.strip, str(error).splitlines()))) or type(error).__name__
 
 
