@@ -1,3 +1,5 @@
+-- Margin as DuckDB is asked, without what only PostgreSQL gains by; what the product reads is compared with it
+-- (tests/store/test_plainer_statements.py).
 -- Partner contribution margin: net revenue less variable cost, over net revenue, in reporting currency.
 -- $1 group numbers, $2 partner ids beside them, $3 window start, $4 window end (exclusive), $5 as of.
 -- Numerator is the money contribution, denominator the net revenue, facts the sourced revenue lines.
