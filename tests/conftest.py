@@ -17,7 +17,6 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.embedded.account import temporary_directory
 from deploy.embedded.binaries import test_server_path
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
@@ -32,6 +31,7 @@ from tests.limits import (
     pytest_sessionfinish,
     pytest_timeout_set_timer,
 )
+from tests.memory import server_directory
 from tests.real_data import OF_CASES, OF_RESELLERS, load
 
 # pytest finds hooks here alone.
@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL server for the whole run. Don't stop it: a test that must starts one of its own."""
-    directory = temporary_directory("partner-rollouts-tests-")
+    directory = server_directory("partner-rollouts-tests-")
     try:
         async with EmbeddedPostgres(directory / "postgres", fast=True, settings=QUIET) as server:
             yield server

@@ -18,20 +18,20 @@ from activities.errors import LONGEST, borrowed, named_errors, unknown_partners
 from activities.metrics import MetricActivities
 from activities.notices import NoticeActivities
 from activities.watching import WatchActivities
-from deploy.embedded.account import temporary_directory
 from deploy.embedded.postgres import EmbeddedPostgres
 from models.work import NotifyRequest, TickRequest
 from store.migrate import migrate
 from store.pool import create_pool
 from tests.activities.setting import DAY, START, Pool, Setting, entry, notice
 from tests.activities.whole import BothEffects
+from tests.memory import server_directory
 from tests.worker.process import patiently
 
 
 @pytest.fixture
 async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A server that this test may stop."""
-    directory = temporary_directory("partner-rollouts-tests-")
+    directory = server_directory("partner-rollouts-tests-")
     try:
         async with EmbeddedPostgres(directory / "postgres", fast=True) as server:
             await migrate(server.dsn)

@@ -17,7 +17,6 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from activities import watching
-from deploy.embedded.account import temporary_directory
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from models.command import ReportBreach, ReportEvidence
@@ -30,6 +29,7 @@ from tests.activities.setting import Pool
 from tests.activities.stays import everything_is_dealt_with, first, late, opened
 from tests.conftest import QUIET
 from tests.facts import seed_facts
+from tests.memory import server_directory
 from tests.workflows.process import USUAL, Site, site, terminate
 from worker.plugin import rollouts_plugin
 from worker.serving import serving
@@ -40,7 +40,7 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 async def own() -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL that tests may stop, whose queue of notifications is as small as it gets."""
-    directory = temporary_directory("partner-rollouts-watch-")
+    directory = server_directory("partner-rollouts-watch-")
     try:
         settings = {**QUIET, "max_notify_queue_pages": "64"}
         async with EmbeddedPostgres(directory / "postgres", fast=True, settings=settings) as server:

@@ -26,7 +26,6 @@ from cli.connect import open_gateway
 from cli.home import Place
 from cli.main import run
 from console.gateway import Gateway
-from deploy.embedded.account import temporary_directory
 from deploy.embedded.stack import EmbeddedStack
 from models.command import Choice, Verb
 from models.log import Outcome
@@ -36,6 +35,7 @@ from store.migrate import migrate
 from store.pool import create_pool
 from tests.claimed import claimed
 from tests.facts import seed_facts
+from tests.memory import server_directory
 from tests.plans import make_plan
 from tests.rest import at_rest
 from tests.worker.process import patiently
@@ -204,7 +204,7 @@ async def finished(process: asyncio.subprocess.Process) -> Told:
 async def terminal() -> AsyncIterator[Terminal]:
     """Servers and a worker for all tests of this folder, with facts for the test plan. A test that stops any of them
     starts it again."""
-    directory = temporary_directory("partner-rollouts-tests-")
+    directory = server_directory("partner-rollouts-tests-")
     home = directory / "home"
     typed = Terminal(directory, home)
     stack = EmbeddedStack(home, search_attributes=SEARCH_ATTRIBUTES, dynamic_config=SHORT_RUNS, fast=True)

@@ -18,12 +18,12 @@ import pytest
 from cli.demo import PLAN, slower_after
 from cli.plan import read_plan
 from cli.service import Service
-from deploy.embedded.account import temporary_directory
 from models.command import Choice, Verb
 from models.log import Outcome
 from models.rollout import Phase, RolloutView
 from tests.cli.conftest import Terminal
 from tests.console.visitors import Browser
+from tests.memory import server_directory
 from tests.worker.process import PATIENCE, limited, patiently
 
 STORY = (
@@ -135,7 +135,7 @@ async def _approve_another_one_in_the_browser(typed: Terminal, link: str) -> Non
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Terminal]:
     """A directory for the demonstration's servers, which are down and gone in the end."""
-    home = temporary_directory("partner-rollouts-tests-")
+    home = server_directory("partner-rollouts-tests-")
     found = Terminal(tmp_path, home)
     yield found
     await found("down")

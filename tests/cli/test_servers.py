@@ -13,9 +13,9 @@ import pytest
 
 from cli.home import Place
 from cli.output import Exit
-from deploy.embedded.account import temporary_directory
 from deploy.embedded.stack import EmbeddedStack
 from tests.cli.conftest import Terminal, Told, finished
+from tests.memory import server_directory
 from tests.store.desk import PARTNERS
 
 NOBODY = "postgresql://me:hush-hush@127.0.0.1:1/facts"
@@ -24,7 +24,7 @@ NOBODY = "postgresql://me:hush-hush@127.0.0.1:1/facts"
 @pytest.fixture
 async def elsewhere() -> AsyncIterator[Terminal]:
     """A directory in which a test starts servers of its own."""
-    directory = temporary_directory("partner-rollouts-tests-")
+    directory = server_directory("partner-rollouts-tests-")
     typed = Terminal(directory, directory / "home")
     yield typed
     await typed("down")

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.account import temporary_directory
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import end
 from deploy.embedded.stack import TEMPORAL, EmbeddedStack
 from deploy.embedded.temporal import EmbeddedTemporal
+from tests.memory import server_directory
 
 Place = Callable[[Path], None]
 """Puts a PostgreSQL that was started before into a directory of data."""
@@ -28,7 +28,7 @@ SETTLE_SECONDS = 0.3
 @pytest.fixture(scope="session")
 async def made_before() -> AsyncIterator[Place]:
     """Making a cluster takes ten times as long as copying one."""
-    directory = temporary_directory("partner-rollouts-tests-")
+    directory = server_directory("partner-rollouts-tests-")
     async with EmbeddedPostgres(directory / "postgres", fast=True):
         pass
 
@@ -43,7 +43,7 @@ async def made_before() -> AsyncIterator[Place]:
 @pytest.fixture
 async def stack(made_before: Place) -> AsyncIterator[EmbeddedStack]:
     """Nothing runs in it yet; whatever runs in it at the end is ended."""
-    directory = temporary_directory("partner-rollouts-tests-")
+    directory = server_directory("partner-rollouts-tests-")
     stack = EmbeddedStack(directory / "servers", fast=True)
     stack.directory.mkdir(0o711)
     made_before(stack.directory / "postgres")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.account import temporary_directory
 from tests.docs.documents import DOCUMENTS, ROOT, Command, commands, links
+from tests.memory import server_directory
 
 PROGRAM = Path(sys.executable).with_name("rollouts")
 WAITS, PAUSED, UNFINISHED = 3, 4, 8
@@ -43,7 +43,7 @@ def test_every_make_target_exists(document: Path) -> None:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """A reader's directory, with the examples in it and the program on the path; servers end with it."""
-    home = temporary_directory("partner-rollouts-docs-")
+    home = server_directory("partner-rollouts-docs-")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / ".venv").symlink_to(PROGRAM.parents[1])
     own = {"ROLLOUTS_HOME": str(home), "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}"}

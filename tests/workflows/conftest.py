@@ -11,13 +11,13 @@ from datetime import date
 import asyncpg
 import pytest
 
-from deploy.embedded.account import temporary_directory
 from deploy.embedded.postgres import DATABASE, EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from store.migrate import migrate
 from store.pool import create_pool
 from tests.conftest import QUIET, SETTLE_SECONDS
 from tests.facts import seed_facts
+from tests.memory import server_directory
 from tests.workflows.chains import SHORT
 from tests.workflows.live import FACTS_FROM
 from workflows.attributes import SEARCH_ATTRIBUTES
@@ -40,7 +40,7 @@ async def short_runs() -> AsyncIterator[EmbeddedTemporal]:
 @pytest.fixture(scope="session")
 async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL whose settings a test may change and which it may stop, if it undoes that."""
-    directory = temporary_directory("partner-rollouts-own-")
+    directory = server_directory("partner-rollouts-own-")
     try:
         # Only who asks for it waits for a standby server to confirm a commit.
         settings = {**QUIET, "synchronous_commit": "local"}
