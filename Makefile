@@ -18,10 +18,12 @@ help: ## Show this list
 demo: $(STAMP) ## Run a whole rollout on real embedded servers and watch it
 	@$(BIN)/rollouts demo $(ARGS)
 
-# Most of a test's time is spent waiting for servers: two at a time, each file with servers of its own. What fails is
-# tried once more, three tests at most, and the first failure is printed all the same: docs/decisions/0063.
+# Most of a test's time is spent waiting: three at a time on two cores, each file with servers of its own, long files
+# first. What fails is tried once more, three tests at most, and the first failure is printed all the same:
+# docs/decisions/0063 and 0082.
 test: $(STAMP) ## Run the tests against real servers; narrow with ARGS="tests/store -k migrate"
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+		--reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks $(ARGS)
 
 lint: $(STAMP) ## Check formatting, style, types and which room imports which
 	$(BIN)/ruff format --check .

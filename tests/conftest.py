@@ -6,7 +6,9 @@ import asyncio
 import itertools
 import os
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -62,8 +64,20 @@ SETTLE_SECONDS = 0.3
 _database_numbers = itertools.count(1)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A run that the time-skipping server has lost is begun anew; in simulated time nothing else is tried twice."""
+    """Long files come first, or one process is left alone with the last; and what the time-skipping server has lost is
+    begun anew: in simulated time nothing else is tried twice.
+
+    What lasts is a whole rollout, with servers and processes: some say themselves how much time they need, and there
+    are few in a file. A file of a hundred tests is one of rules and values, and over in seconds.
+    """
+    sizes = Counter(item.path for item in items)
+    longest: dict[Path, float] = {}
+    for item in items:
+        asked = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0.0), asked.args[0] if asked and asked.args else 0.0)
+    items.sort(key=lambda item: (-longest[item.path], sizes[item.path], item.path))
     for item in items:
         if "time_skipping" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=2, only_rerun=["Stranded"]))
