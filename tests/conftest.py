@@ -142,8 +142,15 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
         yield connections
 
 
+@pytest.fixture(scope="session")
+async def settled() -> AsyncIterator[None]:
+    """For whoever connects by the SDK: the run does not end right after its last connection."""
+    yield
+    await asyncio.sleep(SETTLE_SECONDS)
+
+
 @pytest.fixture
-async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
+async def time_skipping(settled: None) -> AsyncIterator[WorkflowEnvironment]:
     """A server whose clock jumps to the next timer, for rollouts that last months.
 
     It has one clock for everybody, and stops answering queries of a second workflow once it has skipped months: each
@@ -155,17 +162,15 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     async with environment:
         await register_search_attributes(environment.client)
         yield environment
-    await asyncio.sleep(SETTLE_SECONDS)
 
 
 @pytest.fixture(scope="session")
-async def temporal_server() -> AsyncIterator[EmbeddedTemporal]:
+async def temporal_server(settled: None) -> AsyncIterator[EmbeddedTemporal]:
     """A whole Temporal server in real time. Don't stop it: a test that must starts one of its own."""
     from workflows.attributes import SEARCH_ATTRIBUTES
 
     async with EmbeddedTemporal(ui=False, search_attributes=SEARCH_ATTRIBUTES) as server:
         yield server
-    await asyncio.sleep(SETTLE_SECONDS)
 
 
 @pytest.fixture(scope="session")

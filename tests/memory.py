@@ -18,7 +18,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108
 """Where Linux keeps files in memory; other systems have no such place."""
 
 PLENTY = 6 * 2**30
-"""Bytes that must be free, there and of all memory: a whole run has about one and a half GiB in use at once."""
+"""Bytes that must be free, there and of all memory: three processes of a whole run use two or three GiB at most."""
 
 
 def server_directory(prefix: str) -> Path:

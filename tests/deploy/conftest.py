@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import signal
 import subprocess
@@ -21,9 +20,6 @@ from tests.memory import server_directory
 Place = Callable[[Path], None]
 """Puts a PostgreSQL that was started before into a directory of data."""
 
-# The SDK's threads may abort the interpreter if it ends too soon after the last connection.
-SETTLE_SECONDS = 0.3
-
 
 @pytest.fixture(scope="session")
 async def made_before() -> AsyncIterator[Place]:
@@ -41,7 +37,7 @@ async def made_before() -> AsyncIterator[Place]:
 
 
 @pytest.fixture
-async def stack(made_before: Place) -> AsyncIterator[EmbeddedStack]:
+async def stack(made_before: Place, settled: None) -> AsyncIterator[EmbeddedStack]:
     """Nothing runs in it yet; whatever runs in it at the end is ended."""
     directory = server_directory("partner-rollouts-tests-")
     stack = EmbeddedStack(directory / "servers", fast=True)
@@ -50,7 +46,6 @@ async def stack(made_before: Place) -> AsyncIterator[EmbeddedStack]:
     yield stack
     await end_quickly(stack)
     shutil.rmtree(directory)
-    await asyncio.sleep(SETTLE_SECONDS)
 
 
 async def end_quickly(stack: EmbeddedStack) -> None:

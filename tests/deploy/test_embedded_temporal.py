@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,12 +25,10 @@ from tests.deploy.conftest import passing
 
 
 @pytest.fixture
-async def directory() -> AsyncIterator[Path]:
+def directory(settled: None) -> Iterator[Path]:
     path = temporary_directory("partner-rollouts-tests-")
     yield path
     shutil.rmtree(path)
-    # The SDK's threads may abort the interpreter if it ends too soon after the last connection.
-    await asyncio.sleep(0.3)
 
 
 async def start_a_workflow(server: EmbeddedTemporal) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator
@@ -15,7 +14,7 @@ from deploy.embedded.postgres import DATABASE, EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from store.migrate import migrate
 from store.pool import create_pool
-from tests.conftest import QUIET, SETTLE_SECONDS
+from tests.conftest import QUIET
 from tests.facts import seed_facts
 from tests.memory import server_directory
 from tests.workflows.chains import SHORT
@@ -29,12 +28,11 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-async def short_runs() -> AsyncIterator[EmbeddedTemporal]:
+async def short_runs(settled: None) -> AsyncIterator[EmbeddedTemporal]:
     """A whole Temporal server in real time that asks for continue-as-new early."""
     options = {"limit.historyCount.suggestContinueAsNew": SHORT}
     async with EmbeddedTemporal(ui=False, search_attributes=SEARCH_ATTRIBUTES, dynamic_config=options) as server:
         yield server
-    await asyncio.sleep(SETTLE_SECONDS)
 
 
 @pytest.fixture(scope="session")
