@@ -22,7 +22,7 @@ demo: $(STAMP) ## Run a whole rollout on real embedded servers and watch it
 # first. What fails is tried once more, three tests at most, and the first failure is printed all the same:
 # docs/decisions/0063 and 0082.
 test: $(STAMP) ## Run the tests against real servers; narrow with ARGS="tests/store -k migrate"
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
 		--reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks $(ARGS)
 
 lint: $(STAMP) ## Check formatting, style, types and which room imports which
