@@ -83,6 +83,7 @@ ENABLEMENT_COMPLETION = MetricSpec(
     block=Block.STATE,
     scale=Scale.SHARE,
     counts_misses=True,
+    definition_version=2,
     parts=(
         part("due", COUNT, "assignments due by the moment"),
         part("completed", COUNT, "the numerator: passed, and the certificate is valid at the moment"),
@@ -97,6 +98,7 @@ ENABLEMENT_COMPLETION = MetricSpec(
         part("not_due", COUNT, "left out: not due yet and not completed"),
         part("waived", COUNT, "left out: waived"),
         part("withdrawn", COUNT, "left out: withdrawn before it was due, or the person or the partner has left"),
+        part("not_begun", COUNT, "left out: the first day of the person or of the partner is still to come"),
         part("assigned_after_due", COUNT, "left out: made after its own due day"),
         part("assigned_in_window", COUNT, "in the denominator and assigned in the window"),
         part("completed_of_assigned_in_window", COUNT, "of those, completed"),

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(900)
 
 ENABLEMENT = (
     *("due", "completed", "early", "on_time", "overdue", "expired", "failed", "prior_credit"),
-    *("not_due", "waived", "withdrawn", "assigned_after_due"),
+    *("not_due", "waived", "withdrawn", "not_begun", "assigned_after_due"),
     *("assigned_in_window", "completed_of_assigned_in_window"),
     *("numerator", "denominator", "facts"),
 )

@@ -55,6 +55,7 @@ async def test_every_state_is_told_apart_and_only_due_or_early_ones_count(world:
         "not_due": 1,
         "waived": 1,
         "withdrawn": 1,
+        "not_begun": 0,
         "assigned_after_due": 1,
         # In time are the one on time and the early one: 2 of 6.
         "on_time_rate": pytest.approx(100 / 3),
@@ -156,6 +157,40 @@ async def test_people_and_partners_who_left_are_out(world: World) -> None:
     assert (await parts(world, "2026-02-28"))["not_due"] == 1
     value = await world.value(COMPLETION)
     assert (value.value, value.reason) == (None, "nothing_due")
+
+
+async def test_people_and_partners_who_have_not_begun_are_asked_for_nothing(world: World) -> None:
+    """Due on 28 February, of three people who are there, 2 completed, and of one who begins on 2 April, who has learnt one
+    course of two. As of 1 April that is 2 of 3, with the newcomer's it would read 60 %; from 2 April it is 3 of 5. What was
+    waived or withdrawn stays that."""
+    joins = await world.add("person", partner_id="a", active_from=day("2026-04-02"))
+    await assignment(world, completed_at=at("2026-02-10"))
+    await assignment(world, completed_at=at("2026-02-11"))
+    await assignment(world)
+    await assignment(world, person=joins)
+    # Learnt before the first day: in neither sum either, until that day.
+    await assignment(world, person=joins, course_id="law", completed_at=at("2026-02-01"))
+    await assignment(world, person=joins, course_id="pricing", waived_by="lead", waived_at=at("2026-02-01"))
+    await assignment(world, person=joins, course_id="security", withdrawn_at=at("2026-02-01"))
+    value = await world.value(COMPLETION)
+    assert (value.value, value.n_facts) == (pytest.approx(200 / 3), 3)
+    assert [value.parts[part] for part in ("not_begun", "waived", "withdrawn")] == [2, 1, 1]
+    begun = await world.value(COMPLETION, as_of=at("2026-04-02"))
+    assert (begun.value, begun.n_facts, begun.parts["not_begun"]) == (60.0, 5, 0)
+
+    await world.add("partner", partner_id="new", active_from=day("2026-04-02"))
+    await assignment(world, "new")
+    assert (await parts(world, partner="new"))["not_begun"] == 1
+    assert (await world.value(COMPLETION, "new")).reason == "nothing_due"
+    assert (await parts(world, "2026-04-02", "new"))["overdue"] == 1
+
+
+async def test_whoever_has_left_is_not_to_come(world: World) -> None:
+    """Left on 1 March and back on 1 May: as of 1 April they are gone, as of both days said at once."""
+    back = await world.add("person", partner_id="a", active_from=day("2026-05-01"), active_to=day("2026-03-01"))
+    await assignment(world, person=back)
+    found = await parts(world)
+    assert (found["withdrawn"], found["not_begun"]) == (1, 0)
 
 
 async def test_a_person_of_two_partners_counts_for_the_one_the_assignment_was_made_for(world: World) -> None:

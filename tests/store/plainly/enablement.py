@@ -53,6 +53,10 @@ def has_left(one: Row, as_of: datetime) -> bool:
     return one["active_to"] is not None and midnight(one["active_to"]) <= as_of
 
 
+def is_to_come(one: Row, as_of: datetime) -> bool:
+    return one["active_from"] is not None and midnight(one["active_from"]) > as_of
+
+
 def standing(row: Row, person: Row, partner: Row, courses: Collection[Row], as_of: datetime) -> Standing:
     """One assignment by itself."""
     over = due_by(row, as_of)
@@ -66,6 +70,8 @@ def standing(row: Row, person: Row, partner: Row, courses: Collection[Row], as_o
     taken_back = happened(row["withdrawn_at"], row["withdrawn_known_at"], as_of) and row["withdrawn_at"] < over
     if taken_back or has_left(person, as_of) or has_left(partner, as_of):
         return Standing("withdrawn", due, on_time)
+    if is_to_come(person, as_of) or is_to_come(partner, as_of):
+        return Standing("not_begun", due, on_time)
     last = counts_until(row, courses) if done else None
     valid = last is None or as_of < the_day_after(last)
     if done and row["passed"] and valid:

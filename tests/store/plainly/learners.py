@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.store.plainly import stories
 from tests.store.plainly.book import Book
-from tests.store.plainly.stories import Fact, _known_if, _said, _versions, days, moments, perhaps
+from tests.store.plainly.stories import Fact, _known_if, _later, _said, _versions, days, moments, perhaps
 
 PEOPLE = ("ann", "bob", "cyd")
 COURSES = ("basics", "law")
@@ -31,10 +32,13 @@ def _known_and_happened(row: Fact) -> Fact:
 _person = st.fixed_dictionaries(
     {
         "partner_id": stories.of_partner,
+        "active_from": _seldom(stories.DAYS),
         "active_to": _seldom(stories.DAYS),
     }
 )
-_partner = st.fixed_dictionaries({"active_to": _seldom(stories.DAYS)})
+_partner = st.fixed_dictionaries({"active_from": _seldom(stories.DAYS), "active_to": _seldom(stories.DAYS)}).map(
+    partial(_later, "active_to", "active_from")
+)
 _course = st.fixed_dictionaries(
     {
         "validity_days": st.sampled_from((None, 1, 30, 45)),
