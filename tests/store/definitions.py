@@ -331,6 +331,7 @@ ENABLEMENT = (
     _course(
         "active people; waived and withdrawn out",
         "people_and_partners_who_left_are_out",
+        "people_and_partners_who_have_not_begun_are_asked_for_nothing",
         "withdrawing_after_the_due_date_does_not_make_it_disappear",
         "a_waiver_counts_from_when_it_is_known",
     ),

@@ -160,8 +160,8 @@ async def test_people_and_partners_who_left_are_out(world: World) -> None:
 
 
 async def test_people_and_partners_who_have_not_begun_are_asked_for_nothing(world: World) -> None:
-    """Due on 28 February, of three people who are there, 2 completed, and of one who begins on 2 April, who has learnt one
-    course of two. As of 1 April that is 2 of 3, with the newcomer's it would read 60 %; from 2 April it is 3 of 5. What was
+    """Due on 28 February: of three people who are there 2 completed, and one of two courses of somebody who begins on
+    2 April. As of 1 April that is 2 of 3, with the newcomer's it would read 60 %; from 2 April it is 3 of 5. What was
     waived or withdrawn stays that."""
     joins = await world.add("person", partner_id="a", active_from=day("2026-04-02"))
     await assignment(world, completed_at=at("2026-02-10"))
