@@ -118,6 +118,21 @@ async def test_a_certificate_counts_to_its_last_day(world: World) -> None:
     assert (await parts(world, "2026-03-16"))["expired"] == 1
 
 
+async def test_a_certificate_that_says_nothing_lasts_as_the_version_in_force_at_completion_said(world: World) -> None:
+    """A course lasted 10 days, from 1 February 60. As of 1 April: of 20 January to the 30th, expired; of 10 February to
+    11 April, completed; of the same day by the first version, which it names, to the 20th, expired."""
+    for version, day_one, days in ((1, "2025-01-01", 10), (2, "2026-02-01", 60)):
+        course = {"course_id": "law", "version": version, "effective_from": day(day_one), "validity_days": days}
+        await world.add("enablement_course", **course)
+    await assignment(world, course_id="law", completed_at=at("2026-01-20"))
+    await assignment(world, course_id="law", completed_at=at("2026-02-10"))
+    await assignment(world, course_id="law", completed_at=at("2026-02-10"), course_version=1)
+    found = await parts(world)
+    assert (found["completed"], found["expired"]) == (1, 2)
+    assert (await parts(world, "2026-04-11 23:59"))["completed"] == 1
+    assert (await parts(world, "2026-04-12"))["expired"] == 3
+
+
 async def test_a_certificate_that_lapsed_before_the_due_date_leaves_the_assignment_not_due(world: World) -> None:
     await assignment(world, completed_at=at("2026-01-10"), valid_until=day("2026-01-31"))
     assert (await parts(world, "2026-01-31"))["early"] == 1
