@@ -18,6 +18,7 @@ Row = dict[str, object]
 _SQL = Path(__file__).parent / "sql" / "scale"
 _PLAINLY = {
     MetricName.CONTRIBUTION_MARGIN: (_SQL / "contribution_margin.sql").read_text("utf-8"),
+    MetricName.PIPELINE_VELOCITY: (_SQL / "pipeline_velocity.sql").read_text("utf-8"),
     MetricName.COMPLIANCE_SCORE: (_SQL / "compliance_score.sql").read_text("utf-8"),
     MetricName.ENABLEMENT_COMPLETION: (_SQL / "enablement_completion.sql").read_text("utf-8"),
     MetricName.LEAD_FOLLOW_UP_SLA: "".join(

@@ -1,4 +1,4 @@
-"""MDF, enablement, margin and compliance, read with as little work as possible, are what plainer statements say."""
+"""MDF, enablement, margin, compliance and velocity, read with as little work as possible, are what plainer statements say."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.store.test_sla_reference import shown
 
 MDF, ENABLEMENT = MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION
 MARGIN, COMPLIANCE = MetricName.CONTRIBUTION_MARGIN, MetricName.COMPLIANCE_SCORE
+VELOCITY = MetricName.PIPELINE_VELOCITY
 SPEC = WorldSpec(start=date(2025, 1, 1), months=8, partners=18)
 PARTNERS = tuple(one.partner_id for one in roster(SPEC))
 ENDS = datetime(2025, 8, 1, tzinfo=UTC)
@@ -115,6 +116,28 @@ COMPLIANCE_TROUBLE = (
     " valid_until, known_at) select 'test', partner_id || check_id, partner_id, check_id, 'somebody', 'new',"
     " '2025-03-01', '2025-09-01', '2025-03-01Z' from partner, (select distinct check_id from compliance_check) as c"
     " where hashtext(partner_id || check_id || $1) % 6 = 0",
+)
+VELOCITY_TROUBLE = (
+    "update opportunity set qualified_at = null where {every 9}",
+    "update opportunity set qualified_at = qualified_at + interval '70 days' where {every 7}",
+    "update opportunity set origin = 'influenced' where {every 11}",
+    "update opportunity set outcome = (array['cancelled', 'duplicate'])[1 + abs(hashtext(source_id)) % 2], {amended}"
+    " where {every 8} and closed_at is not null",
+    "update opportunity set closed_known_at = closed_at + interval '20 days' where {every 5} and closed_at is not null",
+    "update opportunity set currency = case when hashtext(source_id) % 3 = 0 then 'XTS' else 'EUR' end where {every 4}",
+    "update opportunity set closed_at = null, closed_known_at = null, outcome = null,"
+    " last_activity_at = known_at + interval '90 days' where {every 6}",
+    # Closed before, and opened again since: some of it learned late, some at the very close that the row still says.
+    "insert into opportunity_reopening (source_system, source_id, opportunity_id, closed_at, outcome, amount,"
+    " reopened_at, reopened_known_at, known_at) select source_system, source_id || '/' || nth, source_id, at,"
+    " case when hashtext(source_id) % 3 = 0 then 'lost' else 'won' end, 777.77, at + interval '15 days' * nth,"
+    " case when hashtext(source_id) % 2 = 0 then at + interval '60 days' end, known_at"
+    " from opportunity, generate_series(1, 2) as nth, lateral (select coalesce(closed_at, known_at + interval '40 days')"
+    " - interval '30 days' * (abs(hashtext(source_id || nth)) % 3) as at) as before where {every 3}",
+    # Another source's deal of the same name was never opened again.
+    "insert into opportunity (source_system, source_id, partner_id, origin, qualified_at, last_activity_at, closed_at,"
+    " outcome, amount, currency, known_at) select 'test', source_id, partner_id, origin, qualified_at, last_activity_at,"
+    " closed_at, outcome, amount, currency, known_at from opportunity where {every 15}",
 )
 
 _EVERY = re.compile(r"\{every (\d+)\}")
@@ -225,3 +248,16 @@ async def test_compliance_is_to_the_last_digit_what_the_plainer_statement_says(
     sums = await compared(facts, COMPLIANCE, plainer, COMPLIANCE_TROUBLE, seed, as_told)
     met = ("critical_failed", "critical_unassessed", "expired", "waived", "inconclusive", "not_assessed")
     assert all(sums[part] for part in (*met, "not_applicable", "assessed_in_window")), sums
+
+
+@pytest.mark.parametrize("as_told", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+async def test_velocity_is_to_the_last_digit_what_the_plainer_statement_says(
+    facts: asyncpg.Connection, seed: int, as_told: bool
+) -> None:
+    plainer = asked_of_duckdb(VELOCITY)
+    if as_told:
+        plainer = plainer.replace("opportunity_as_of(", "opportunity_as_told(")
+    sums = await compared(facts, VELOCITY, plainer, VELOCITY_TROUBLE, seed, as_told)
+    met = ("won", "lost", "open", "stale_open", "unqualified", "cancelled", "duplicate", "influenced", "invalid")
+    assert all(sums[part] for part in (*met, "missing_fx", "cycle_p75_days", "cycle_median_days")), sums
