@@ -1,4 +1,4 @@
-"""MDF, enablement, margin, compliance and velocity, read with as little work as possible, are what plainer statements say."""
+"""Five of the six metrics, read with as little work as possible, are what plainer statements say."""
 
 from __future__ import annotations
 
@@ -132,12 +132,12 @@ VELOCITY_TROUBLE = (
     " reopened_at, reopened_known_at, known_at) select source_system, source_id || '/' || nth, source_id, at,"
     " case when hashtext(source_id) % 3 = 0 then 'lost' else 'won' end, 777.77, at + interval '15 days' * nth,"
     " case when hashtext(source_id) % 2 = 0 then at + interval '60 days' end, known_at"
-    " from opportunity, generate_series(1, 2) as nth, lateral (select coalesce(closed_at, known_at + interval '40 days')"
-    " - interval '30 days' * (abs(hashtext(source_id || nth)) % 3) as at) as before where {every 3}",
+    " from opportunity, generate_series(1, 2) as nth, lateral (select coalesce(closed_at, known_at + interval '40"
+    " days') - interval '30 days' * (abs(hashtext(source_id || nth)) % 3) as at) as before where {every 3}",
     # Another source's deal of the same name was never opened again.
     "insert into opportunity (source_system, source_id, partner_id, origin, qualified_at, last_activity_at, closed_at,"
-    " outcome, amount, currency, known_at) select 'test', source_id, partner_id, origin, qualified_at, last_activity_at,"
-    " closed_at, outcome, amount, currency, known_at from opportunity where {every 15}",
+    " outcome, amount, currency, known_at) select 'test', source_id, partner_id, origin, qualified_at,"
+    " last_activity_at, closed_at, outcome, amount, currency, known_at from opportunity where {every 15}",
 )
 
 _EVERY = re.compile(r"\{every (\d+)\}")
