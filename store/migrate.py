@@ -31,6 +31,8 @@ _LEDGER = """
     )
 """
 _APPLIED = "select number, name, sha256, applied_at from schema_migration order by number"
+# The driver cannot read the answer to a text without any statement, such as comments alone.
+_NOTHING = "\n;select"
 _RECORD = "insert into schema_migration (number, name, sha256) values ($1, $2, $3)"
 
 
@@ -157,7 +159,7 @@ async def _apply(conn: asyncpg.Connection[asyncpg.Record], file: _File) -> None:
         raise MigrationError(file.name, "begins or ends a transaction by itself; every file runs in one of its own")
     try:
         async with conn.transaction():
-            await conn.execute(file.sql)
+            await conn.execute(file.sql + _NOTHING)
             await conn.execute(_RECORD, file.number, file.name, file.sha256)
     except asyncpg.PostgresError as error:
         raise MigrationError(file.name, f"{_line(file.sql, error)}{error}") from error

@@ -178,6 +178,18 @@ async def test_a_runner_that_is_cut_off_in_the_middle_leaves_nothing_and_frees_t
     assert await migrate(blank, folder) == ["0003_slow.sql"]
 
 
+@pytest.mark.parametrize("text", ["", "\n", "-- 0003 was given up.", "-- First.\n/* Second. */\n-- Third.\n", ";"])
+async def test_a_file_that_says_nothing_to_the_database_is_applied_like_any_other(
+    blank: str, folder: Path, text: str
+) -> None:
+    """Such as one whose number must stay, and whose statements have gone elsewhere."""
+    write(folder, "0003_nothing.sql", text)
+    write(folder, "0004_fourth.sql", "create table fourth (id int) -- without a semicolon")
+    assert (await migrate(blank, folder))[2:] == ["0003_nothing.sql", "0004_fourth.sql"]
+    assert await migrate(blank, folder) == []
+    assert await ask(blank, "select count(*) from fourth") == 0
+
+
 async def test_a_file_that_commits_by_itself_is_refused(blank: str, folder: Path) -> None:
     write(folder, "0003_commits.sql", "create table third (id int);\nCOMMIT;\nselect 1/0;")
     with pytest.raises(MigrationError, match=r"0003_commits\.sql: begins or ends a transaction"):
