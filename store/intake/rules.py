@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 _CAST: Final = re.compile(r"::[a-z]+(?:\[\])?")
-_PLAIN: Final = re.compile(r"\((\w+|'[^']*')\)")
+# Parentheses around nothing but a word, unless they hold what a function is given.
+_PLAIN: Final = re.compile(r"(?<!\w)\((\w+|'[^']*')\)")
 
 _WORDS: Final = tuple(
     (re.compile(pattern), words)

@@ -298,6 +298,11 @@ async def test_a_name_that_no_index_holds_or_nobody_sees_is_set_aside(desk: Desk
         report.first_reasons[0] == f"line 2, Id: found {endless[:40]!r} and 2960 more; allowed: at most 200 characters"
     )
     assert report.first_reasons[2] == r"line 5, Id: found 'a\x1b[2Jb'; allowed: no '\x1b', which nobody sees"
+    # Many cells are read at once: also where nothing else is odd one is not too long because it is one of many.
+    many = [f"{number:04}{endless[:196]}" for number in range(3)]
+    report = await bring(desk, ("Id,Name\n" + "".join(f"{one},One\n" for one in [*many, f"{many[0]}!"])).encode())
+    assert (report.inserted, report.rejected) == (3, 1)
+    assert "and 161 more; allowed: at most 200 characters" in report.first_reasons[0]
     # What people are called may be as long as it is.
     assert (await bring(desk, f"Id,Name\np9,{endless}\n".encode())).inserted == 1
 
