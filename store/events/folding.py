@@ -80,6 +80,9 @@ BASES: Final = {
     FactKind.COSTS: Base("cost.recorded", None),
 }
 
+BEGINNINGS: Final = frozenset(base.type for base in BASES.values())
+"""The types that begin facts."""
+
 _YES = {"decision": "approved"}
 _NO = {"decision": "rejected", "approved_amount": None}
 

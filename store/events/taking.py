@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import repeat
 from typing import Any, Final, NamedTuple
@@ -20,7 +20,8 @@ from store.events.arrivals import Arrival, Key, State, arrivals, happened, sort_
 from store.events.columns import joined, separate
 from store.events.deadlines import LeadDeadlines
 from store.events.errors import EventProblem, EventsRefused, shown
-from store.events.folding import BASES, Fact, Happening, fold, taken_back
+from store.events.folding import BASES, BEGINNINGS, Fact, Happening, fold, taken_back
+from store.events.refusing import refuse_beginnings_taken_back, refuse_ends_before_beginnings, refuse_future
 from store.events.said import Said
 from store.events.types import DATA
 from store.events.writing import Row, stored_rows, write_facts
@@ -39,9 +40,6 @@ _SETTLE: Final = statement("events/settle_subjects")
 _UNKNOWN: Final = statement("events/unknown_names")
 _OVERCREDITED: Final = statement("events/overcredited")
 
-CLOCKS_DIFFER: Final = timedelta(days=1)
-"""How far ahead of our clock an event may have happened."""
-
 _KINDS: Final = {kind.value: kind for kind in BASES}
 _TRIES: Final = 4
 _key: Final = partial(tuple.__new__, Key)
@@ -50,7 +48,6 @@ _SHARED: Final = ""
 
 _REQUEST_NAME: Final = "mdf-request-name"
 _REQUESTED: Final = BASES[FactKind.MDF_REQUESTS].type
-_BEGINNINGS: Final = frozenset(base.type for base in BASES.values())
 _OWNERS: Final = {"lead_id": FactKind.LEADS, "opportunity_id": FactKind.OPPORTUNITIES}
 """What names a fact of the same source that another one belongs to."""
 
@@ -92,8 +89,8 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
         EventsConflict: an event contradicts what was taken before; nothing was taken.
     """
     batch = arrivals(source, events)
-    _refuse_future(batch)
-    _refuse_beginnings_taken_back(batch)
+    refuse_future(batch)
+    refuse_beginnings_taken_back(batch)
     for remaining in reversed(range(_TRIES)):
         try:
             async with pool.acquire() as conn, conn.transaction():
@@ -106,40 +103,13 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
     raise AssertionError("a loop that returns or raises")
 
 
-def _refuse_future(batch: Sequence[Arrival]) -> None:
-    """An event tells of what happened. Clocks differ a little; a day ahead is a mistake."""
-    latest = (datetime.now(UTC) + CLOCKS_DIFFER).isoformat()
-    ahead = [
-        EventProblem(event=one.place, field="time", found=one.event.at, allowed=f"at most {latest}")
-        for one in batch
-        if one.event.at > latest
-    ]
-    if ahead:
-        raise EventsRefused(ahead)
-
-
-def _refuse_beginnings_taken_back(batch: Sequence[Arrival]) -> None:
-    """A fact that was there is never deleted, so the event that begins it stands; what it says can be corrected."""
-    begun = [
-        EventProblem(
-            event=one.place,
-            field="retracted",
-            found=f"true, of {one.event.type}",
-            allowed="an event that happens to a fact, not the one that begins it: correct that, or end the fact",
-        )
-        for one in batch
-        if one.event.retracted and one.event.type == BASES[_KINDS[one.key.kind]].type
-    ]
-    if begun:
-        raise EventsRefused(begun)
-
-
 async def _take(
     conn: Connection, source: str, batch: Sequence[Arrival], key_name: str, *, hopeful: bool
 ) -> list[State]:
     """`hopeful`: take it that no file brought a fact that begins with this batch."""
     locked = await _lock_for(conn, source, batch)
     states, fresh = sort_out(batch, await conn.fetch(_KNOWN, source, joined([one.event.event_id for one in batch])))
+    refuse_ends_before_beginnings(fresh)
     await _refuse_unknown(conn, fresh)
     waits = locked.waits
     if fresh:
@@ -176,7 +146,7 @@ async def _lock_for(conn: Connection, source: str, batch: Sequence[Arrival]) -> 
         if (field := _OWNED.get(one.key.kind)) is not None and field in (data := one.event.data)
     }
     last = {one.key for one in related if one.key.kind in _LAST}
-    beginning = not _BEGINNINGS.isdisjoint(one.event.type for one in batch)
+    beginning = not BEGINNINGS.isdisjoint(one.event.type for one in batch)
     first = await lock(conn, keys - last | names | owners, beginning=beginning)
     # While what they wait for is locked, no other fact begins to wait for it.
     if requested:

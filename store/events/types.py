@@ -108,7 +108,7 @@ class DealStageEntered(Data):
     """A deal comes to a stage of its pipeline, to look back on. The subject is the coming, and not the deal."""
 
     opportunity_id: Text
-    stage: Words
+    stage: Text
 
 
 class RequestSubmitted(Data):

@@ -112,8 +112,9 @@ def upsert(kind: FactKind) -> str:
     """The statement for a kind, made of this project's own names only."""
     spec, columns = KINDS[kind], COLUMNS[kind]
     stems = [stem for stem in spec.changes if f"{stem}_at" in columns]
-    # What a fact is called by others never changes.
-    said = [name for name in columns if name != spec.id_field]
+    # What a fact is called by others never changes, unless it is something that its first event says of it.
+    fixed = spec.id_field if kind in BASES and spec.id_field not in BASES[kind].fields else None
+    said = [name for name in columns if name != fixed]
     settings = [f"{name} = excluded.{name}" for name in said]
     settings += [
         f"{stem}_known_at = case when old.{stem}_at is distinct from excluded.{stem}_at"

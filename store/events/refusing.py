@@ -1,0 +1,73 @@
+"""What is wrong with events by themselves, whatever is known already: in time, and as beginnings of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from store.events.arrivals import Arrival
+from store.events.errors import EventProblem, EventsRefused
+from store.events.folding import BASES, BEGINNINGS
+from store.intake.kinds import KINDS
+
+CLOCKS_DIFFER: Final = timedelta(days=1)
+"""How far ahead of our clock an event may have happened."""
+
+_ENDS: Final = {
+    base.type: tuple(name for name, begins in KINDS[kind].ordered if begins == base.column and name in base.fields)
+    for kind, base in BASES.items()
+    if KINDS[kind].ordered
+}
+"""By type the moments of the data that must not lie before the event, as they must not in a row of a file."""
+
+
+def refuse_future(batch: Sequence[Arrival]) -> None:
+    """An event tells of what happened. Clocks differ a little; a day ahead is a mistake."""
+    latest = (datetime.now(UTC) + CLOCKS_DIFFER).isoformat()
+    ahead = [
+        EventProblem(event=one.place, field="time", found=one.event.at, allowed=f"at most {latest}")
+        for one in batch
+        if one.event.at > latest
+    ]
+    if ahead:
+        raise EventsRefused(ahead)
+
+
+def refuse_beginnings_taken_back(batch: Sequence[Arrival]) -> None:
+    """A fact that was there is never deleted, so the event that begins it stands; what it says can be corrected."""
+    begun = [
+        EventProblem(
+            event=one.place,
+            field="retracted",
+            found=f"true, of {one.event.type}",
+            allowed="an event that happens to a fact, not the one that begins it: correct that, or end the fact",
+        )
+        for one in batch
+        if one.event.retracted and one.event.type in BEGINNINGS
+    ]
+    if begun:
+        raise EventsRefused(begun)
+
+
+def refuse_ends_before_beginnings(fresh: Sequence[Arrival]) -> None:
+    """A lead that is due before it is assigned is a breach from its first moment, whatever its partner does.
+
+    Asked of what is new only: what was taken once is a duplicate when it comes again. Each version is whole, moments
+    and all, so that none needs to be held against another.
+    """
+    early = [
+        EventProblem(
+            event=one.place,
+            field=f"data.{name}",
+            found=end,
+            allowed=f"{one.event.at}, when the event happened, or later",
+        )
+        for one in fresh
+        if one.event.type in _ENDS
+        for name in _ENDS[one.event.type]
+        # Both in UTC and in one spelling, which sorts as they do.
+        if (end := one.event.data.get(name)) is not None and end < one.event.at
+    ]
+    if early:
+        raise EventsRefused(early)
