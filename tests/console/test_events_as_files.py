@@ -188,13 +188,13 @@ async def test_every_rule_of_files_is_one_of_events_or_says_why_not(sender: Send
                 asked.add(_rule(KINDS[kind].table, *names))
     assert {_rule(*re.split("[ ,]+", name)) for name in RULES} == asked
     before = await sender.rows()
-    for rule, batches in RULES.items():
+    for name, batches in RULES.items():
         for batch in batches if isinstance(batches, list) else ():
             told = await sender.send(event("lead.accepted", "other"), *batch)
-            assert told.status_code in (409, 422), (rule, told.text)
+            assert told.status_code in (409, 422), (name, told.text)
             (error, *_) = problem(told, told.status_code)["errors"]
-            names = {"data", "check_version", *re.split("[ ,]+", rule)[1:]}
-            assert set(error["field"].removeprefix("data.").split(", ")) <= names, (rule, error)
+            fields = {"data", "check_version", *re.split("[ ,]+", name)[1:]}
+            assert set(error["field"].removeprefix("data.").split(", ")) <= fields, (name, error)
             assert error["found"]
             assert error["allowed"]
     assert await sender.rows() == before
@@ -240,7 +240,8 @@ async def test_what_was_taken_before_there_was_the_rule_is_still_a_duplicate(sen
 
 async def test_a_line_of_revenue_that_was_another_transaction_all_along_becomes_a_line_of_that(sender: Sender) -> None:
     def line(name: str, partner: str, **more: Any) -> dict[str, Any]:
-        return event("transaction.recorded", name, **({"partner_id": partner, "credit_share": 0.5} | SALE | more))
+        said: dict[str, Any] = {"partner_id": partner, "credit_share": 0.5} | SALE | more
+        return event("transaction.recorded", name, **said)
 
     await sender.states(line("a", "P1", transaction_id="T"), line("b", "P2", transaction_id="U"))
     assert await sender.states(line("b", "P2", transaction_id="T", version=2)) == ["new"]
