@@ -247,6 +247,25 @@ async def test_critical_failures_are_listed(world: World) -> None:
     assert value.parts["critical_failed"] == 1
 
 
+async def test_a_critical_failure_that_is_no_longer_in_date_is_missing_and_not_failed(world: World) -> None:
+    await checks(world)
+    await result(world, "critical", "fail", valid_until=day("2026-03-31"))
+    for check_id in ("high", "moderate", "low"):
+        await result(world, check_id)
+    last_day = (await world.reading(SCORE, "a", as_of=at("2026-03-31 23:59"))).parts
+    assert (last_day["critical_failed"], last_day["critical_unassessed"]) == (1, 0)
+    # 13 of 23 are assessed then, 56.5 %.
+    value = await world.value(SCORE)
+    assert (value.reason, value.parts["critical_failed"], value.parts["critical_unassessed"]) == ("low_coverage", 0, 1)
+
+
+async def test_of_two_results_of_one_moment_the_one_known_last_stands(world: World) -> None:
+    await check(world, "audit")
+    await result(world, "audit", "fail", on="2026-01-10", known_at=at("2026-01-12"), source_id="z")
+    await result(world, "audit", "pass", on="2026-01-10", known_at=at("2026-01-20"), source_id="a")
+    assert [await score(world, moment) for moment in ("2026-01-19", "2026-01-20")] == [0, 100]
+
+
 @pytest.mark.parametrize(("value", "failed"), [("0", 1), ("0.01", 0), ("1", 0)])
 async def test_a_critical_check_that_is_met_to_no_part_has_failed_also_where_it_is_called_partial(
     world: World, value: str, failed: int
@@ -325,6 +344,10 @@ async def test_a_group_that_is_mostly_unassessed_has_no_value(world: World) -> N
     # 3 of 4 assessed is 75 %, although each of the three has a full score.
     value = await world.value(SCORE)
     assert (value.value, value.reason, value.n_partners) == (None, "low_coverage", 3)
+    await result(world, "one", "fail", partner="e")
+    # 4 of 5 are 80 %, which is enough: (3 x 100 + 0) / 4.
+    value = await world.value(SCORE)
+    assert (value.value, value.parts["coverage"], value.n_partners) == (75.0, 80.0, 4)
 
 
 async def test_the_window_only_counts_how_many_results_are_fresh(world: World) -> None:

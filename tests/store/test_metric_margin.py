@@ -128,6 +128,14 @@ async def test_a_rebate_belongs_to_the_month_that_earned_it(world: World) -> Non
     assert (await world.value(MARGIN, as_of=at("2026-04-20"))).value == 40.0
 
 
+async def test_a_rebate_of_a_shared_deal_counts_by_the_partners_share(world: World) -> None:
+    await sale(world, 1000)
+    await cost(world, 600)
+    await cost(world, 200, kind="rebate", earned_period=day("2026-01-01"), credit_share="0.25")
+    # (1000 - 600 - 200 x 0.25) / 1000 = 35 %.
+    assert (await world.value(MARGIN)).value == 35.0
+
+
 async def test_part_of_a_month_takes_that_part_of_its_rebate(world: World) -> None:
     await sale(world, 1000, "2026-03-20")
     await cost(world, 310, "2026-03-31", kind="rebate", earned_period=day("2026-03-01"))
@@ -181,6 +189,19 @@ async def test_a_missing_rate_is_no_value_until_the_rate_is_known(world: World) 
     assert (await world.value(MARGIN, as_of=at("2026-04-05"))).value == 45.0
 
 
+async def test_development_funds_are_converted_at_the_rate_of_their_payment_and_need_one(world: World) -> None:
+    await sale(world, 1000)
+    await cost(world, 600)
+    await world.add("fx_rate", currency="EUR", month=day("2026-01-01"), rate="1.5")
+    paid: dict[str, Any] = {"claimed_amount": 100, "paid_amount": 100, "currency": "EUR", "paid_at": at("2026-02-10")}
+    await world.add("mdf_claim", partner_id="a", submitted_at=at("2026-01-10"), **paid)
+    value = await world.value(MARGIN)
+    assert (value.reason, value.parts["missing_fx"]) == ("missing_fx_rate", 1)
+    await world.add("fx_rate", currency="EUR", month=day("2026-02-01"), rate="1.2")
+    # (1000 - 600 - 100 x 1.2) / 1000 = 28 %; at the rate of the day it was handed in it would read 25.
+    assert (await world.value(MARGIN)).value == 28.0
+
+
 async def test_a_rate_into_another_currency_does_not_help(world: World) -> None:
     await sale(world, 100, currency="EUR")
     await world.add("fx_rate", currency="EUR", reporting_currency="JPY", month=day("2026-01-01"), rate=160)
@@ -202,6 +223,14 @@ async def test_shares_over_one_are_no_value_also_for_one_of_the_partners(world: 
         await cost(world, 600, partner=partner, credit_share=share)
     assert (await world.value(MARGIN)).reason == "over_credited"
     assert (await world.value(MARGIN, "reseller")).reason == "over_credited"
+
+
+async def test_three_thirds_of_a_deal_are_one_however_they_are_rounded(world: World) -> None:
+    # 3 x 0.3333334 = 1.0000002: nothing is counted twice. 3 x 0.3334 = 1.0002 is.
+    for deal, share in (("in thirds", "0.3333334"), ("more", "0.3334")):
+        for partner in ("a", "b", "c"):
+            await sale(world, 1000, partner=partner, transaction_id=deal, credit_share=share)
+        assert (await world.value(MARGIN)).parts["over_credited"] == (3 if deal == "more" else 0)
 
 
 async def test_shares_are_those_known_at_the_moment_also_after_they_were_put_right(world: World) -> None:
@@ -274,9 +303,12 @@ async def test_influenced_revenue_and_cost_are_kept_apart(world: World) -> None:
     await sale(world, 100)
     await cost(world, 75)
     await sale(world, 900, attribution="influenced")
+    await sale(world, -50, attribution="influenced", kind="return")
     await cost(world, 100, attribution="influenced")
+    # 900 - 50 of influence; what came back of it is no return of sourced revenue.
     value = await world.value(MARGIN)
-    assert (value.value, value.n_facts, value.parts["influenced_revenue"]) == (25.0, 1, 900)
+    assert (value.value, value.n_facts, value.parts["influenced_revenue"]) == (25.0, 1, 850)
+    assert value.parts["returned"] == 0
 
 
 async def test_influenced_cost_is_in_no_sum_and_needs_no_rate(world: World) -> None:

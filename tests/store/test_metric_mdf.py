@@ -227,6 +227,13 @@ async def test_claims_after_the_deadline_are_flagged_unless_somebody_let_them_pa
     assert (reading.parts["late_claims"], reading.parts["approved_unpaid"]) == (1, 100)
 
 
+@pytest.mark.parametrize(("handed_in", "late"), [("2026-04-30 23:59", 0), ("2026-05-01 00:00", 1)])
+async def test_the_whole_day_of_the_deadline_is_in_time(world: World, handed_in: str, late: int) -> None:
+    row: dict[str, Any] = {"submitted_at": at(handed_in), "decided_at": at("2026-05-03")}
+    await claim(world, 50, await request(world, 50, await allocation(world)), approved=50, **row)
+    assert (await world.reading(MDF, "a", as_of=at("2026-05-10"))).parts["late_claims"] == late
+
+
 async def test_the_same_invoice_again_is_not_owed_and_flagged_whoever_hands_it_in(world: World) -> None:
     fund, other = await allocation(world), await allocation(world, partner="b")
     await claim(world, 100, await request(world, 100, fund), approved=100, invoice_ref="INV-7")

@@ -81,16 +81,28 @@ async def test_open_deals_are_counted_and_never_taken_as_lost(world: World) -> N
 
 
 async def test_idle_and_overage_deals_are_flagged_as_stale(world: World) -> None:
-    # Closed after 1 to 101 days: the 99th percentile is 100.
-    for cycle in range(1, 102):
-        await deal(world, "lost", cycle=cycle, closed="2026-01-01")
     active: dict[str, Any] = {"last_activity_at": at("2026-03-31")}
     await deal(world, None, qualified_at=at("2026-01-31"))  # idle for 60 days: not yet
     await deal(world, None, qualified_at=at("2026-01-30"))  # idle for 61 days
     await deal(world, None, qualified_at=at("2025-12-22"), **active)  # 100 days old
     await deal(world, None, qualified_at=at("2025-12-21"), **active)  # 101 days old
+    for cycle in range(1, 100):
+        await deal(world, "lost", cycle=cycle, closed="2026-01-01")
+    # Of 99 closed deals nobody knows yet how old one in a hundred is.
+    parts = (await world.reading(VELOCITY, "a")).parts
+    assert (parts["open"], parts["stale_open"]) == (4, 1)
+    for cycle in (100, 101):
+        await deal(world, "lost", cycle=cycle, closed="2026-01-01")
+    # Closed after 1 to 101 days: the 99th percentile is 100.
     parts = (await world.reading(VELOCITY, "a")).parts
     assert (parts["open"], parts["stale_open"]) == (4, 2)
+
+
+async def test_what_happens_to_a_deal_after_the_moment_keeps_it_from_being_stale_only_then(world: World) -> None:
+    await deal(world, None, qualified_at=at("2026-01-01"), last_activity_at=at("2026-03-20"))
+    # On 15 March nothing has happened for 73 days; on 1 April for 12.
+    assert (await world.reading(VELOCITY, "a", as_of=at("2026-03-15"))).parts["stale_open"] == 1
+    assert (await world.reading(VELOCITY, "a")).parts["stale_open"] == 0
 
 
 async def test_cancelled_duplicate_unqualified_and_influenced_deals_are_out(world: World) -> None:
@@ -173,6 +185,11 @@ async def test_a_window_shorter_than_most_cycles_is_marked_immature(world: World
     assert short.parts["cycle_median_days"] == 50
     long = await world.value(VELOCITY)
     assert (long.parts["window_days"], long.parts["immature"]) == (90, 0)
+    # 70 days are enough for a 75th percentile of 70; also where all of those closed before the window.
+    enough = await world.value(VELOCITY, during=window("2026-01-21", "2026-04-01"))
+    assert (enough.parts["window_days"], enough.parts["immature"]) == (70, 0)
+    later = await world.value(VELOCITY, during=window("2026-03-01", "2026-04-01"))
+    assert (later.reason, later.parts["cycle_p75_days"], later.parts["immature"]) == ("no_closed_deals", 70, 1)
 
 
 async def test_the_formula_takes_the_mean_cycle_and_the_median_stands_beside_it(world: World) -> None:

@@ -1,9 +1,22 @@
--- The sales of some partners of which most of the list value was given away. Arguments as of lead_follow_up_sla.sql.
+-- The sales of some partners of which most of the list value was given away, in reporting currency: what has no rate comes
+-- last. Arguments as of lead_follow_up_sla.sql.
+with rate as (
+    select f.currency, f.month, f.rate
+    from fx_rate_as_of($3::timestamptz) f
+    join reporting_currency home on home.currency = f.reporting_currency and home.currency <> f.currency
+    union all
+    select home.currency, null, 1 from reporting_currency home
+)
 select partner_id, fact
 from (
     select t.partner_id, 'transaction ' || t.transaction_id as fact,
-           row_number() over (partition by t.partner_id order by sum(given.discount) desc, t.transaction_id) as place
+           row_number() over (
+               partition by t.partner_id order by sum(given.discount * rate.rate) desc nulls last, t.transaction_id
+           ) as place
     from partner_transaction_as_of($3::timestamptz) t
+    left join rate
+        on rate.currency = t.currency
+        and coalesce(rate.month = date_trunc('month', t.transaction_date::timestamp)::date, true)
     cross join lateral (
         select coalesce(t.discount_amount, t.list_amount - t.net_amount) * t.credit_share as discount
     ) as given
