@@ -7,7 +7,7 @@ from datetime import datetime
 
 from activities.maturing import frozen_rows, sums_of
 from judgement.assessment import assess, sealed
-from judgement.beside import Behind, with_facts
+from judgement.beside import Behind, by_whom, with_facts
 from judgement.trusted import trusted
 from models.evidence import Assessment, Baseline, CohortReading, MetricAssessment, Snapshot
 from models.plan import RolloutPlan
@@ -74,5 +74,6 @@ async def _beside(conn: Connection, key: RolloutKey, plan: RolloutPlan, snapshot
 
 
 async def _with_facts(conn: Connection, item: MetricAssessment, reading: CohortReading) -> MetricAssessment:
-    partners = [one.partner_id for one in item.contributions]
-    return with_facts(item, await facts_behind(conn, item.metric, partners, reading.window, each=EACH))
+    grave = by_whom(item, reading)
+    partners = list(dict.fromkeys((*grave, *(one.partner_id for one in item.contributions))))
+    return with_facts(item, await facts_behind(conn, item.metric, partners, reading.window, each=EACH), grave)

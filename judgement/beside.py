@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from judgement.contributions import contributions
+from judgement.contributions import GRAVE, contributions
 from judgement.values import group_value
 from models.evidence import Baseline, CohortReading, Comparison, Contribution, MetricAssessment, PartnerReading
 from models.metric import CATALOGUE, Direction, MetricName
@@ -50,11 +50,32 @@ def put_beside(
     )
 
 
-def with_facts(item: MetricAssessment, facts: Mapping[str, tuple[str, ...]]) -> MetricAssessment:
-    """The item with the facts behind each contribution; of a breach it is said who made it."""
+def by_whom(item: MetricAssessment, reading: CohortReading) -> tuple[str, ...]:
+    """The partners of what is a breach by itself, at most `TOLD`; nobody where there is none.
+
+    It may well leave no value, or no worse one, so that nobody's part of a change says whose it is.
+    """
+    grave = any(reading.group.parts.get(part, 0.0) > 0 for part in GRAVE)
+    return item.partners[:TOLD] if grave else ()
+
+
+def with_facts(
+    item: MetricAssessment, facts: Mapping[str, tuple[str, ...]], grave: Collection[str] = ()
+) -> MetricAssessment:
+    """The item with the facts behind each contribution; of a breach it is said who made it.
+
+    Args:
+        grave: the partners of what is a breach by itself.
+    """
     found = tuple(one.model_copy(update={"facts": facts.get(one.partner_id, ())}) for one in item.contributions)
-    told = _who_moved_it(item, found)
+    told = (*_whose_it_is(grave, facts), *_who_moved_it(item, found))
     return item.model_copy(update={"contributions": found, "reasons": (*item.reasons, *told)})
+
+
+def _whose_it_is(grave: Collection[str], facts: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    if not grave:
+        return ()
+    return ("a breach by itself of " + ", ".join(f"{one}{_listed(facts.get(one, ()))}" for one in grave),)
 
 
 def _who_moved_it(item: MetricAssessment, found: Sequence[Contribution]) -> tuple[str, ...]:
@@ -66,12 +87,12 @@ def _who_moved_it(item: MetricAssessment, found: Sequence[Contribution]) -> tupl
     worst = [one for one in found if one.change * change > 0][:TOLD]
     if not bad or not worst:
         return ()
-    names = (f"{one.partner_id} {one.change:+.2f}{_facts(one)}" for one in worst)
+    names = (f"{one.partner_id} {one.change:+.2f}{_listed(one.facts)}" for one in worst)
     return (f"of {change:+.2f} since the baseline {', '.join(names)}",)
 
 
-def _facts(one: Contribution) -> str:
-    return f" ({', '.join(one.facts[:TOLD])})" if one.facts else ""
+def _listed(facts: Sequence[str]) -> str:
+    return f" ({', '.join(facts[:TOLD])})" if facts else ""
 
 
 def _compared(item: MetricAssessment, reading: CohortReading, behind: Behind, scale: float) -> Comparison:

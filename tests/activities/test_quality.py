@@ -10,6 +10,7 @@ import pytest
 
 from judgement.assessment import assess
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
+from models.metric import MetricName
 from models.quality import Check, Severity
 from models.rollout import CohortMembers
 from models.work import FetchRequest
@@ -343,6 +344,41 @@ async def test_a_margin_that_falls_names_the_transactions(pool: Pool, metrics: W
     assert item.verdict is Verdict.NOT_MET
     assert item.contributions[0].facts[0].startswith(f"transaction T{item.contributions[0].partner_id}2026")
     assert "(transaction T" in item.reasons[-1]
+
+
+async def test_what_is_a_breach_by_itself_names_whose_it_is_and_by_which_fact(
+    pool: Pool, metrics: WholeMetrics
+) -> None:
+    """There is no baseline, and of the money no value: nobody makes up a part of a change."""
+    asked = {"window": "28d", "freshness": "60d", "minimum_sample": {"partners": 1, "facts": 1}}
+    guards = [
+        {"metric": "mdf_spend", "thresholds": ["<= 110"], **asked},
+        {"metric": "compliance_score", "thresholds": [">= 1"], **asked},
+    ]
+    rest = [one for one in plan_data()["not_measured"] if one["metric"] not in ("mdf_spend", "compliance_score")]
+    setting = await rollout(pool, metrics=[*plan_data()["metrics"], *guards], not_measured=rest)
+    told = "'2026-02-10Z', '2026-02-10Z'"
+    await pool.execute(
+        "insert into mdf_claim (source_system, source_id, partner_id, claimed_amount, approved_amount, currency, decision,"
+        f" decided_at, submitted_at, known_at) values ('t', '17', $1, 50, 50, 'USD', 'approved', '2026-02-11Z', {told})",  # noqa: S608
+        PILOT[0],
+    )
+    await pool.execute(
+        "insert into compliance_check (source_system, source_id, check_id, version, severity, weight, critical,"
+        " effective_from, known_at) values ('t', 'c', 'sanctions', 1, 'critical', 10, true, '2025-01-01', '2025-01-01Z')"
+    )
+    for partner, outcome in ((PILOT[1], "fail"), (PILOT[2], "pass")):
+        await pool.execute(
+            "insert into compliance_result (source_system, source_id, partner_id, check_id, version, outcome, assessed_at,"
+            f" known_at) values ('t', $1, $1, 'sanctions', 1, $2, {told})",  # noqa: S608
+            partner,
+            outcome,
+        )
+    items = {one.metric: one for one in (await judged(setting, metrics, setting.fetching(START + 28 * DAY))).items}
+    spend, score = items[MetricName.MDF_SPEND], items[MetricName.COMPLIANCE_SCORE]
+    assert spend.verdict is score.verdict is Verdict.NOT_MET
+    assert f"a breach by itself of {PILOT[0]} (unbudgeted claim 17)" in spend.reasons
+    assert f"a breach by itself of {PILOT[1]} (failed critical check sanctions)" in score.reasons
 
 
 async def test_the_watch_s_own_look_needs_no_rows(pool: Pool, metrics: WholeMetrics) -> None:

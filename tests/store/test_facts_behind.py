@@ -17,7 +17,7 @@ LEAKAGE = MetricName.DISCOUNT_LEAKAGE
 
 async def named(world: World, metric: MetricName, as_of: datetime = Q1_END, each: int = 20) -> list[str]:
     found = await facts_behind(world.conn, metric, ["a"], Window(start=Q1.start, end=as_of), each=each)
-    return [one.split(" ", 1)[1] if metric is not MDF else one for one in found.get("a", ())]
+    return [one.split(" ", 1)[1] if metric not in (MDF, SCORE) else one for one in found.get("a", ())]
 
 
 async def test_of_leads_those_that_are_late_or_overdue(world: World) -> None:
@@ -85,6 +85,7 @@ async def test_of_checks_those_that_apply_and_are_not_passed_by_a_result_in_date
         "light": ({"weight": 2}, {"outcome": "fail"}),
         "heavy": ({"weight": 7}, {"outcome": "partial", "value": 0.5}),
         "critical": ({"weight": 4, "critical": True}, {"outcome": "fail"}),
+        "critical in part": ({"weight": 10, "critical": True}, {"outcome": "partial", "value": 0.1}),
         "silent": ({"weight": 7}, {"outcome": "inconclusive"}),
         "passed": ({}, {"outcome": "pass"}),
         "not for them": ({}, {"outcome": "not_applicable"}),
@@ -108,7 +109,10 @@ async def test_of_checks_those_that_apply_and_are_not_passed_by_a_result_in_date
         dates = {"valid_from": day("2026-01-15"), "valid_until": day(until), "approved_by": "legal", "reason": "asked"}
         await world.add("compliance_waiver", partner_id="a", check_id=name, **dates)
     # On 1 April at midnight the one waiver is in its last day and the other over.
-    assert await named(world, SCORE) == ["critical", "heavy", "silent", "in grace", "waived once", "light"]
+    assert await named(world, SCORE) == [
+        "failed critical check critical",
+        *(f"check {name}" for name in ("critical in part", "heavy", "silent", "in grace", "waived once", "light")),
+    ]
 
 
 async def test_of_deals_the_largest_lost_in_one_currency_and_none_that_is_open_again(world: World) -> None:
@@ -194,8 +198,8 @@ async def test_of_funds_what_is_unbudgeted_comes_first_then_the_largest_that_is_
         row = {"claimed_amount": amount, "approved_amount": amount, **approved, **more}
         await world.add("mdf_claim", partner_id="a", source_id=name, **row)
     assert await named(world, MDF) == [
-        "request of another",
-        "claim of nothing",
+        "unbudgeted request of another",
+        "unbudgeted claim of nothing",
         "request open",
         "claim in yen",
         "claim owed",

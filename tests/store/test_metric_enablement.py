@@ -241,8 +241,11 @@ async def test_a_due_date_brought_forward_decides_from_when_it_is_known(world: W
 
 async def test_prior_credit_is_completed_and_reported_apart(world: World) -> None:
     await assignment(world, completed_at=at("2025-11-01"), prior_credit=True)
+    await assignment(world, completed_at=at("2025-11-01"), prior_credit=True, valid_until=day("2026-03-01"))  # lapsed
+    await assignment(world)
+    # 1 of 3: what has lapsed is no credit either.
     found = await parts(world)
-    assert (found["completed"], found["prior_credit"]) == (1, 1)
+    assert (found["completed"], found["prior_credit"], found["expired"], found["overdue"]) == (1, 1, 1, 1)
 
 
 async def test_a_waiver_counts_from_when_it_is_known(world: World) -> None:

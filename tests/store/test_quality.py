@@ -230,6 +230,9 @@ async def test_a_partner_belongs_to_the_source_of_the_newest_lead_and_may_have_l
     heard = (await counted(world, SLA, ("moved", "stayed", "nobody"))).heard[0]
     assert heard.partners == {"new": 1, "old": 1}
     assert heard.gone.left == 1
+    # Of whom it is told only later there is nobody gone yet.
+    await world.amend("partner", "moved", "2026-04-02", active_to=day("2026-03-20"))
+    assert (await counted(world, SLA, ("moved", "stayed"))).heard[0].gone.left == 1
 
 
 # What stands twice.
@@ -245,6 +248,11 @@ async def test_leads_stand_twice_where_everything_that_tells_them_apart_is_the_s
     await lead(world, "b", "2026-02-01 10:00", created_at=at("2026-02-01 08:01"))
     twice = (await counted(world, SLA, ("a", "b"), ("b",))).twice
     assert twice == (Some(2, ("a",)), Some())
+    # One is taken out in the window, one only after the moment: until then it stood there.
+    for name, out in (("lead-1", "2026-03-01"), ("lead-2", "2026-04-02")):
+        sql = "update lead set excluded_at = $2, excluded_reason = 'duplicate' where source_id = $1"
+        await world.conn.execute(sql, name, at(out))
+    assert (await counted(world, SLA, ("a",))).twice == (Some(1, ("a",)),)
 
 
 async def test_deals_stand_twice_over_one_amount(world: World) -> None:

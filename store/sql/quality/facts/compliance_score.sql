@@ -3,15 +3,20 @@
 -- Arguments as of lead_follow_up_sla.sql.
 select partner_id, fact
 from (
-    select latest.partner_id, 'check ' || latest.check_id as fact,
+    select latest.partner_id,
+           case when latest.critical and latest.value = 0 then 'failed critical check ' else 'check ' end || latest.check_id
+               as fact,
            row_number() over (
                partition by latest.partner_id
-               order by latest.critical desc, latest.weight desc, latest.outcome = 'inconclusive', latest.check_id
+               order by latest.critical desc, latest.critical and latest.value = 0 desc, latest.weight desc,
+                        latest.outcome = 'inconclusive', latest.check_id
            ) as place
     from (
         select distinct on (r.partner_id, r.check_id)
-            r.partner_id, r.check_id, r.outcome, coalesce(own.critical, c.critical) as critical,
-            coalesce(own.weight, c.weight) as weight,
+            r.partner_id, r.check_id, r.outcome,
+            -- Fulfilled to no part is failed, whatever it is called.
+            case r.outcome when 'fail' then 0 when 'inconclusive' then 1 else r.value::numeric end as value,
+            coalesce(own.critical, c.critical) as critical, coalesce(own.weight, c.weight) as weight,
             coalesce(
                 r.valid_until,
                 (r.assessed_at at time zone 'UTC')::date

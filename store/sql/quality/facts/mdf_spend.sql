@@ -63,14 +63,15 @@ committed as (
 )
 select partner_id, fact
 from (
-    select c.partner_id, c.fact,
+    select c.partner_id, case when own.budgeted then '' else 'unbudgeted ' end || c.fact as fact,
            row_number() over (
                partition by c.partner_id
-               order by f.partner_id is distinct from c.partner_id desc, c.at >= $2::timestamptz desc,
+               order by own.budgeted, c.at >= $2::timestamptz desc,
                         c.amount * rate.rate desc nulls last, c.fact
            ) as place
     from committed c
     left join fund f on f.allocation_id = c.allocation_id
+    cross join lateral (select coalesce(f.partner_id = c.partner_id, false) as budgeted) as own
     left join rate
         on rate.currency = c.currency
         and coalesce(rate.month = date_trunc('month', c.at at time zone 'UTC')::date, true)

@@ -5,7 +5,7 @@ with suspect as materialized (
     select l.partner_id, l.assigned_at
     from lead l
     where l.partner_id = any ($14::text[]) and l.assigned_at >= $3::timestamptz and l.assigned_at < $4::timestamptz
-      and l.known_at <= $4 and l.excluded_at is null
+      and l.known_at <= $4 and coalesce(greatest(l.excluded_at, l.excluded_known_at) > $4, true)
     group by l.partner_id, l.assigned_at
     having count(*) > 1
 ),
@@ -15,7 +15,7 @@ again as (
         select l.partner_id, count(*) as same
         from suspect s
         join lead l using (partner_id, assigned_at)
-        where l.known_at <= $4 and l.excluded_at is null and l.created_at is not null
+        where l.known_at <= $4 and coalesce(greatest(l.excluded_at, l.excluded_known_at) > $4, true) and l.created_at is not null
         group by l.partner_id, l.assigned_at, l.created_at, l.class, l.contact_due_at
         having count(*) > 1
     ) as twins
