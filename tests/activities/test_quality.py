@@ -357,22 +357,25 @@ async def test_what_is_a_breach_by_itself_names_whose_it_is_and_by_which_fact(
     ]
     rest = [one for one in plan_data()["not_measured"] if one["metric"] not in ("mdf_spend", "compliance_score")]
     setting = await rollout(pool, metrics=[*plan_data()["metrics"], *guards], not_measured=rest)
-    told = "'2026-02-10Z', '2026-02-10Z'"
+    told = START + 8 * DAY
     await pool.execute(
-        "insert into mdf_claim (source_system, source_id, partner_id, claimed_amount, approved_amount, currency, decision,"
-        f" decided_at, submitted_at, known_at) values ('t', '17', $1, 50, 50, 'USD', 'approved', '2026-02-11Z', {told})",  # noqa: S608
+        "insert into mdf_claim (source_system, source_id, partner_id, claimed_amount, approved_amount, currency,"
+        " decision, decided_at, submitted_at, known_at) values ('t', '17', $1, 50, 50, 'USD', 'approved', $2, $2, $2)",
         PILOT[0],
+        told,
     )
     await pool.execute(
         "insert into compliance_check (source_system, source_id, check_id, version, severity, weight, critical,"
-        " effective_from, known_at) values ('t', 'c', 'sanctions', 1, 'critical', 10, true, '2025-01-01', '2025-01-01Z')"
+        " effective_from, known_at)"
+        " values ('t', 'c', 'sanctions', 1, 'critical', 10, true, '2025-01-01', '2025-01-01Z')"
     )
     for partner, outcome in ((PILOT[1], "fail"), (PILOT[2], "pass")):
         await pool.execute(
-            "insert into compliance_result (source_system, source_id, partner_id, check_id, version, outcome, assessed_at,"
-            f" known_at) values ('t', $1, $1, 'sanctions', 1, $2, {told})",  # noqa: S608
+            "insert into compliance_result (source_system, source_id, partner_id, check_id, version, outcome,"
+            " assessed_at, known_at) values ('t', $1, $1, 'sanctions', 1, $2, $3, $3)",
             partner,
             outcome,
+            told,
         )
     items = {one.metric: one for one in (await judged(setting, metrics, setting.fetching(START + 28 * DAY))).items}
     spend, score = items[MetricName.MDF_SPEND], items[MetricName.COMPLIANCE_SCORE]

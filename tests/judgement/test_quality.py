@@ -66,6 +66,15 @@ def test_a_source_that_fell_silent_is_named_while_another_goes_on() -> None:
     assert found[1][1] == "source erp, of 6 of 12 partners, tells nothing after 2026-02-19: 7 days are allowed"
 
 
+def test_at_its_bound_a_source_is_still_current() -> None:
+    """It reaches to the end of the eighth day before, at noon: that is seven days and a half ago."""
+    old = source("erp", partners=6, through=(AS_OF - 8 * DAY).date())
+    of = with_counts(sources=(source(partners=6), old))
+    for allowed, severity in ((7.5, GREEN), (7.4, RED)):
+        bound = QualityBound(check=Check.FRESHNESS, red=allowed)
+        assert severities(of, Check.FRESHNESS, None, bound) == [GREEN, severity]
+
+
 def test_a_silent_source_of_few_partners_warns() -> None:
     old = source("erp", partners=1, through=(AS_OF - 30 * DAY).date())
     assert severities(with_counts(sources=(source(partners=11), old)), Check.FRESHNESS) == [GREEN, AMBER]
@@ -184,6 +193,10 @@ def test_facts_that_stand_twice_count_by_their_share_and_a_pair_may_be_chance() 
     """Of 240 facts 3 are 1.25 %, and 24 are 10 %."""
     found = {number: severities(with_counts(duplicates=number), Check.DUPLICATES) for number in (0, 2, 3, 24)}
     assert found == {0: [], 2: [GREEN], 3: [AMBER], 24: [RED]}
+    # 2 of 20 are 10 % as well, and a pair all the same.
+    few = with_counts(duplicates=2)
+    few = few.model_copy(update={"group": few.group.model_copy(update={"n_facts": 20})})
+    assert severities(few, Check.DUPLICATES) == [GREEN]
 
 
 def test_invoices_handed_in_again_are_found_in_the_parts() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.store.definitions_facts import FACTS
 from tests.store.definitions_of import Sentence, held, named
+from tests.store.definitions_trust import TRUSTED
 
 
 def _margin(says: str, *names: str) -> Sentence:
@@ -125,6 +126,7 @@ MARGIN = (
     _margin(
         "rebates by the period that earned them",
         "a_rebate_belongs_to_the_month_that_earned_it",
+        "a_rebate_of_a_shared_deal_counts_by_the_partners_share",
         "part_of_a_month_takes_that_part_of_its_rebate",
     ),
     _margin("open accruals are flagged", "months_whose_rebate_run_is_not_closed_are_flagged"),
@@ -136,11 +138,13 @@ MARGIN = (
     _margin(
         "unlike currencies are not added without a rate",
         "a_missing_rate_is_no_value_until_the_rate_is_known",
+        "development_funds_are_converted_at_the_rate_of_their_payment_and_need_one",
         "each_amount_is_converted_at_its_own_months_rate",
     ),
     _margin(
         "a deal of two partners by shares that add up to one",
         "a_deal_of_two_partners_is_counted_once",
+        "three_thirds_of_a_deal_are_one_however_they_are_rounded",
         "shares_over_one_are_no_value_also_for_one_of_the_partners",
         "influence_does_not_use_up_the_credit_of_a_deal",
     ),
@@ -177,7 +181,11 @@ VELOCITY = (
         "open_deals_are_counted_and_never_taken_as_lost",
         "open_deals_of_any_age_leave_the_number_where_it_is",
     ),
-    _velocity("stale ones are flagged and left out", "idle_and_overage_deals_are_flagged_as_stale"),
+    _velocity(
+        "stale ones are flagged and left out",
+        "idle_and_overage_deals_are_flagged_as_stale",
+        "what_happens_to_a_deal_after_the_moment_keeps_it_from_being_stale_only_then",
+    ),
     _velocity(
         "mean or median cycle: one in the rule, both kept",
         "the_formula_takes_the_mean_cycle_and_the_median_stands_beside_it",
@@ -212,6 +220,7 @@ COMPLIANCE = (
         "the latest result of a check stands",
         "a_new_inspection_replaces_the_old_one_from_its_date",
         "a_newer_inconclusive_result_does_not_bring_the_older_pass_back",
+        "of_two_results_of_one_moment_the_one_known_last_stands",
     ),
     _score(
         "active partners with a check that applies; not assessed reported apart",
@@ -227,7 +236,11 @@ COMPLIANCE = (
         "eighty_percent_of_the_weight_is_enough",
         "a_group_that_is_mostly_unassessed_has_no_value",
     ),
-    _score("an expired result is missing", "an_expired_result_is_missing_not_its_old_value"),
+    _score(
+        "an expired result is missing",
+        "an_expired_result_is_missing_not_its_old_value",
+        "a_critical_failure_that_is_no_longer_in_date_is_missing_and_not_failed",
+    ),
     _score("grace is a parameter", "a_check_may_say_how_long_results_last_and_give_grace"),
     _score(
         "a waiver is approved, dated, ending, listed, and a pass only while it lasts",
@@ -278,7 +291,11 @@ MDF = (
         "payment_above_what_is_due_counts_in_full_and_is_flagged",
         "part_claims_draw_on_the_reservation_until_the_last_settles_it",
     ),
-    _mdf("late claims need an approver", "claims_after_the_deadline_are_flagged_unless_somebody_let_them_pass"),
+    _mdf(
+        "late claims need an approver",
+        "claims_after_the_deadline_are_flagged_unless_somebody_let_them_pass",
+        "the_whole_day_of_the_deadline_is_in_time",
+    ),
     _mdf("what nobody claims expires", "what_nobody_claimed_by_the_deadline_expires"),
     _mdf(
         "accrual and discretionary funds have different denominators",
@@ -486,4 +503,5 @@ DEFINITIONS: dict[str, tuple[Sentence, ...]] = {
     "lead_follow_up_sla": SLA,
     "all metrics": ALL,
     **FACTS,
+    **TRUSTED,
 }

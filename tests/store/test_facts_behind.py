@@ -21,8 +21,8 @@ async def named(world: World, metric: MetricName, as_of: datetime = Q1_END, each
 
 
 async def test_of_leads_those_that_are_late_or_overdue(world: World) -> None:
-    """One was turned down in time and nobody called: it waits for the vendor. One was turned down after its deadline, one
-    in time but called all the same, too late."""
+    """One was turned down in time and nobody called: it waits for the vendor. One was turned down after its deadline,
+    one in time but called all the same, too late."""
     assigned, due, late = at("2026-02-01"), at("2026-02-03"), at("2026-02-05")
     leads: dict[str, dict[str, Any]] = {
         "met": {"first_contact_at": at("2026-02-02")},
@@ -45,7 +45,9 @@ async def test_of_leads_those_that_are_late_or_overdue(world: World) -> None:
 
 async def test_of_assignments_those_the_metric_counts_as_not_completed(world: World) -> None:
     assigned, due, past = at("2025-12-01"), day("2026-02-28"), at("2026-01-15")
-    await world.add("enablement_course", course_id="yearly", version=1, validity_days=30, effective_from=day("2025-01-01"))
+    await world.add(
+        "enablement_course", course_id="yearly", version=1, validity_days=30, effective_from=day("2025-01-01")
+    )
     await world.add("person", person_id="gone", partner_id="a", active_to=day("2026-03-01"))
     rows: dict[str, dict[str, Any]] = {
         "overdue": {},
@@ -149,7 +151,9 @@ async def test_of_transactions_those_that_leave_least_in_one_currency(world: Wor
     ):
         row: dict[str, Any] = {"partner_id": "a", "currency": currency, "transaction_id": name}
         given = {"list_amount": sold, "net_amount": spent}
-        await world.add("partner_transaction", transaction_date=day("2026-02-10"), **row, **{**given, "net_amount": sold})
+        await world.add(
+            "partner_transaction", transaction_date=day("2026-02-10"), **row, **{**given, "net_amount": sold}
+        )
         await world.add("partner_cost", amount=spent, recognised_on=day("2026-02-12"), **row)
     assert await named(world, MARGIN) == ["thin", "yen", "rich", "without a rate"]
 
@@ -164,7 +168,9 @@ async def test_of_sales_those_most_was_given_away_of_in_one_currency(world: Worl
         ("without a rate", "EUR", 100, 1),
     ):
         row: dict[str, Any] = {"currency": currency, "list_amount": listed, "net_amount": sold}
-        await world.add("partner_transaction", partner_id="a", source_id=name, transaction_date=day("2026-02-10"), **row)
+        await world.add(
+            "partner_transaction", partner_id="a", source_id=name, transaction_date=day("2026-02-10"), **row
+        )
     assert await named(world, LEAKAGE) == ["much", "yen", "little", "without a rate"]
 
 
@@ -173,7 +179,9 @@ async def test_of_funds_what_is_unbudgeted_comes_first_then_the_largest_that_is_
     back or not claimed in time is not."""
     await world.add("fx_rate", currency="JPY", month=day("2026-02-01"), rate="0.0067")
     period = {"period_start": day("2026-01-01"), "period_end": day("2026-04-01")}
-    await world.add("mdf_budget", budget_id="now", fund_type="discretionary", claim_deadline=day("2026-04-30"), **period)
+    await world.add(
+        "mdf_budget", budget_id="now", fund_type="discretionary", claim_deadline=day("2026-04-30"), **period
+    )
     await world.add("mdf_allocation", allocation_id="own", budget_id="now", partner_id="a", amount=100_000)
     await world.add("mdf_allocation", allocation_id="other", budget_id="now", partner_id="b", amount=100_000)
     for name, amount, more in (
@@ -185,7 +193,11 @@ async def test_of_funds_what_is_unbudgeted_comes_first_then_the_largest_that_is_
         row: dict[str, Any] = {"allocation_id": "own", "requested_amount": amount, "approved_amount": amount, **more}
         dates = {"submitted_at": at("2026-01-10"), "decided_at": at("2026-02-01"), "decision": "approved"}
         await world.add("mdf_request", request_id=name, partner_id="a", **row, **dates)
-    approved: dict[str, Any] = {"submitted_at": at("2026-02-10"), "decision": "approved", "decided_at": at("2026-02-20")}
+    approved: dict[str, Any] = {
+        "submitted_at": at("2026-02-10"),
+        "decision": "approved",
+        "decided_at": at("2026-02-20"),
+    }
     for name, amount, more in (
         ("owed", 3000, {"request_id": "claimed"}),
         # 500,000 yen are 3,350 dollars.
