@@ -184,31 +184,33 @@ async def test_of_funds_what_is_unbudgeted_comes_first_then_the_largest_that_is_
     )
     await world.add("mdf_allocation", allocation_id="own", budget_id="now", partner_id="a", amount=100_000)
     await world.add("mdf_allocation", allocation_id="other", budget_id="now", partner_id="b", amount=100_000)
-    for name, amount, more in (
-        ("open", 4000, {}),
-        ("given back", 9000, {"released_at": at("2026-03-01")}),
-        ("claimed", 9000, {}),
-        ("of another", 100, {"allocation_id": "other"}),
-    ):
-        row: dict[str, Any] = {"allocation_id": "own", "requested_amount": amount, "approved_amount": amount, **more}
+    requests: dict[str, dict[str, Any]] = {
+        "open": {"requested_amount": 4000},
+        "given back": {"requested_amount": 9000, "released_at": at("2026-03-01")},
+        "claimed": {"requested_amount": 9000},
+        "of another": {"requested_amount": 100, "allocation_id": "other"},
+    }
+    for name, row in requests.items():
         dates = {"submitted_at": at("2026-01-10"), "decided_at": at("2026-02-01"), "decision": "approved"}
-        await world.add("mdf_request", request_id=name, partner_id="a", **row, **dates)
+        fact = {"allocation_id": "own", "approved_amount": row["requested_amount"], **dates, **row}
+        await world.add("mdf_request", request_id=name, partner_id="a", **fact)
     approved: dict[str, Any] = {
         "submitted_at": at("2026-02-10"),
         "decision": "approved",
         "decided_at": at("2026-02-20"),
     }
-    for name, amount, more in (
-        ("owed", 3000, {"request_id": "claimed"}),
+    claims: dict[str, dict[str, Any]] = {
+        "owed": {"claimed_amount": 3000},
         # 500,000 yen are 3,350 dollars.
-        ("in yen", 500_000, {"request_id": "claimed", "currency": "JPY"}),
-        ("taken back", 8000, {"request_id": "claimed", "withdrawn_at": at("2026-03-01")}),
-        ("first", 200, {"request_id": "claimed", "invoice_ref": "R-1"}),
-        ("again", 7000, {"request_id": "claimed", "invoice_ref": "r-1", "submitted_at": at("2026-02-11")}),
-        ("of nothing", 50, {}),
-    ):
-        row = {"claimed_amount": amount, "approved_amount": amount, **approved, **more}
-        await world.add("mdf_claim", partner_id="a", source_id=name, **row)
+        "in yen": {"claimed_amount": 500_000, "currency": "JPY"},
+        "taken back": {"claimed_amount": 8000, "withdrawn_at": at("2026-03-01")},
+        "first": {"claimed_amount": 200, "invoice_ref": "R-1"},
+        "again": {"claimed_amount": 7000, "invoice_ref": "r-1", "submitted_at": at("2026-02-11")},
+        "of nothing": {"claimed_amount": 50, "request_id": None},
+    }
+    for name, row in claims.items():
+        fact = {"request_id": "claimed", "approved_amount": row["claimed_amount"], **approved, **row}
+        await world.add("mdf_claim", partner_id="a", source_id=name, **fact)
     assert await named(world, MDF) == [
         "unbudgeted request of another",
         "unbudgeted claim of nothing",
