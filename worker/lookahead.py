@@ -7,12 +7,14 @@ from typing import Any
 
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_activation import InitializeWorkflow, WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import SerializationContext, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import Info
+
+from models.names import ROLLOUT
 
 QUIET = frozenset({"query_workflow", "remove_from_cache"})
 """Jobs that move nothing."""
@@ -41,6 +43,14 @@ def by_itself(details: WorkflowInstanceDetails) -> WorkflowInstanceDetails:
     return dataclasses.replace(details, last_completion_result=result, last_failure=failure)
 
 
+def _with_one_argument(start: InitializeWorkflow) -> None:
+    """A rollout is started with one. With any other number of them the SDK cannot even make the workflow, and its task
+    would fail for ever: it is handed one that holds nothing, so that it ends and says that it cannot be read."""
+    if start.workflow_type == ROLLOUT and len(start.arguments) != 1:
+        del start.arguments[:]
+        start.arguments.add()
+
+
 class SteadyInstance(WorkflowInstance):
     """Asked about a workflow that it does not have in memory, a worker reads the history to its end. Where the end is
     a scheduled workflow task with a signal after it, as happens when the worker before was killed, temporalio 1.35
@@ -57,6 +67,9 @@ class SteadyInstance(WorkflowInstance):
         self._length = 0
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        for job in act.jobs:
+            if job.HasField("initialize_workflow"):
+                _with_one_argument(job.initialize_workflow)
         if any(job.WhichOneof("variant") not in QUIET for job in act.jobs):
             time = (act.timestamp.seconds, act.timestamp.nanos)
             if not act.is_replaying and time == self._time and act.history_length > self._length:

@@ -12,6 +12,9 @@ from models.plan import Owner
 from models.rollout import Approval, Delegation, RolloutState
 from workflows.journal import Now, backlog_full, refuse_in_bulk, write
 
+ON_BEHALF_OF = "on_behalf_of"
+"""What an entry's detail calls the owner in whose place somebody acted."""
+
 
 class Refused(Exception):
     """Why a request changes nothing. Caught where requests come in; it never leaves the functions about requests."""
@@ -59,7 +62,7 @@ def fields(command: Command, owner: Owner | None, verb: Verb, outcome: Outcome =
         "request_id": command.request_id,
     }
     if owner is not None and not same(owner.identity, command.actor):
-        told |= {"actor": command.actor, "detail": {"on_behalf_of": owner.identity}}
+        told |= {"actor": command.actor, "detail": {ON_BEHALF_OF: owner.identity}}
     return told
 
 

@@ -53,6 +53,10 @@ ONCE = "said-once"
 """Marks the runs that began with all of the above but `HERE` and `HEARD`, which says what seven marks said; that set
 their timer anew with the watch's word; and that say nothing in a request that the same request has said already."""
 
+IN_PLACE = "paused-in-place"
+"""Marks the runs in which somebody has paused in an owner's place: without it such a pause was refused as one that
+cannot be read. No run says so of itself at once, however new: those that had refused one go on without."""
+
 FEWER = "fewer-steps"
 """Marks the runs that began with all of the above, `HERE` and `HEARD` among them; that measure and judge in one
 activity; whose letters go out with the record that tells of them; and whose requests leave out which rollout they are

@@ -20,7 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.asking import refuse
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
-    from workflows.marks import HEARD, WRITABLE
+    from workflows.marks import HEARD, IN_PLACE, WRITABLE
+    from workflows.pauses import paused_in_place
     from workflows.requests import quiet, receipt_of, receive, unheard
     from workflows.timer import overtaken
 
@@ -133,14 +134,17 @@ class Operations:
         try:
             command = _read(verb, payloads, short_words=self._once)
         except Exception as problem:
-            return self.note_malformed(verb.value, _told(problem))
+            return self.note_malformed(verb.value, told(problem))
         field = where_unwritable(command.model_dump(mode="json"))
         if field is not None and self._marked(WRITABLE):
             return self.note_malformed(verb.value, f"{field} holds a character with the code 0, which no text has")
         before = self._state
         now = now_of(before, workflow.now())
         hear = not unheard(before, verb, command) or self._fewer or workflow.patched(HEARD)
-        self._state, receipt = receive(before, verb, command, now, hear=hear)
+        after, receipt = receive(before, verb, command, now, hear=hear)
+        if paused_in_place(before, after) and not workflow.patched(IN_PLACE):
+            return self.note_malformed(verb.value, "who stands in for an owner could not pause")
+        self._state = after
         self._woken = self._woken or not quiet(before, self._state) or self._waits_in_vain(now)
         self._rest()
         return receipt
@@ -181,7 +185,7 @@ def _read(verb: Verb, payloads: Sequence[RawValue], *, short_words: bool) -> Com
     return COMMANDS[verb].model_validate_json(said)
 
 
-def _told(problem: Exception) -> str:
+def told(problem: Exception) -> str:
     """What was wrong with a payload, in one bounded line."""
     from pydantic import ValidationError
 

@@ -22,6 +22,7 @@ from models.rollout import (
     RolloutState,
     Status,
 )
+from workflows.asking import ON_BEHALF_OF
 from workflows.course import restarted, stopped
 from workflows.hindsight import left_unjudged, remember, still_to_judge
 from workflows.journal import Now, notify, release, write
@@ -47,7 +48,11 @@ def pause_for_breach(state: RolloutState, items: tuple[MetricAssessment, ...], n
 
 
 def pause_now(state: RolloutState, pause: PauseState, now: Now, **who: Any) -> RolloutState:
-    """Pause: the phase clock stands still, and approvals collected so far count no more."""
+    """Pause: the phase clock stands still, and approvals collected so far count no more.
+
+    Args:
+        who: what the entry says of whoever asked; its `detail` stands beside that of the pause.
+    """
     voided = len(state.gate.approvals) if state.gate else 0
     state = release(state, now, HoldKind.APPROVAL_OVERDUE)
     update = {"pause": pause, "gate": None, "phase_clock": stopped(state.phase_clock, now.programme)}
@@ -59,6 +64,7 @@ def pause_now(state: RolloutState, pause: PauseState, now: Now, **who: Any) -> R
         f"Paused ({pause.cause.value}): {pause.detail}" + (f"; {voided} approvals void" if voided else ""),
         evidence_digest=state.assessment.digest if state.assessment else None,
         detail={
+            **who.pop("detail", {}),
             "partners": list(pause.partners),
             "leads": list(pause.leads),
             "must_act": list(pause.must_act),
@@ -73,6 +79,12 @@ def pause_now(state: RolloutState, pause: PauseState, now: Now, **who: Any) -> R
     roles = tuple(dict.fromkeys((*pause.must_act, *state.plan.reviews.roles)))
     facts = {"cause": pause.cause.value, "must_act": pause.must_act}
     return notify(state, "paused", roles, f"{state.plan.title}: paused", body, **facts)
+
+
+def paused_in_place(before: RolloutState, after: RolloutState) -> bool:
+    """Whether a request has paused a rollout, and whoever asked it stands in for an owner."""
+    new = (one for one in after.recent if one.sequence > before.sequence)
+    return any(one.kind is EntryKind.PAUSE and ON_BEHALF_OF in one.detail for one in new)
 
 
 def _acting_roles(state: RolloutState, items: tuple[MetricAssessment, ...]) -> tuple[str, ...]:

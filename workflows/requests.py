@@ -90,10 +90,15 @@ def unheard(state: RolloutState, verb: Verb, command: Command) -> bool:
 
 
 def receive_again(state: RolloutState, now: Now) -> RolloutState:
-    """What waited for the keys, as if it came now."""
+    """What waited for the keys, as if it came now. Here nobody stands before the server and writes down what a handler
+    could not take: what raised would fail the rollout's every step from then on."""
     waiting, state = state.parked, state.model_copy(update={"parked": ()})
     for one in waiting:
-        state, _ = receive(state, one.verb, COMMANDS[one.verb].model_validate_json(one.command), now, again=True)
+        command = COMMANDS[one.verb].model_validate_json(one.command)
+        try:
+            state, _ = receive(state, one.verb, command, now, again=True)
+        except Exception as problem:
+            state = refuse(state, one.verb.value, f"{type(problem).__name__}: {problem}"[:500], now, command)
     return state
 
 

@@ -13,7 +13,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from models.brief import SnapshotBrief, baselines_of
     from models.claims import DecisionKeys
-    from models.clock import clock_at
     from models.log import LogEntry
     from models.names import ROLLOUT, effects_queue
     from models.plan import Fate
@@ -46,7 +45,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attributes import PHASE, PLAN, STATUS, WAVE
     from workflows.closing import near_its_end
     from workflows.journal import Now, now_of
-    from workflows.kept import Kept
     from workflows.looking import Looking
     from workflows.marks import (
         AGREEMENTS,
@@ -63,9 +61,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.patience import ACTIVITY, ASKING
     from workflows.pauses import withdrew
-    from workflows.phases import baselines_measured, cohorts_resolved, enrolled, initial_state
+    from workflows.phases import baselines_measured, cohorts_resolved, enrolled
     from workflows.requests import receive_again
     from workflows.signatures import keys_taken, proofs_for
+    from workflows.starting import NotBegun, begun
     from workflows.step import Step, StepKind, done, failed
     from workflows.steps import advance, next_step
     from workflows.view import details, status_of, view
@@ -86,9 +85,7 @@ class PartnerRollout(Looking):
 
     @workflow.init
     def __init__(self, payload: RawValue) -> None:
-        # Raw, because the SDK holds on to what it is given: a plan that has been read takes seven times its room.
-        given: RolloutInput = workflow.payload_converter().from_payload(payload.payload, RolloutInput)
-        real = workflow.now()
+        self._kept = begun(payload)
         self._fewer = workflow.patched(FEWER)
         self._once = self._fewer or workflow.patched(ONCE)
         self._woken = False
@@ -98,25 +95,8 @@ class PartnerRollout(Looking):
         self._told = Told()
         self._shown: dict[SearchAttributeKey[Any], Any] = {}
         self._phase_at_start: Phase | None = None
-        if given.state is not None:
-            self._kept = Kept(given.state)
-        else:
-            clock = clock_at(real, start=given.clock_start, speed=given.clock_speed)
-            now = Now(real=real, programme=clock.programme(real))
-            info = workflow.info()
-            self._kept = Kept(
-                initial_state(
-                    given.plan,
-                    info.first_execution_run_id,
-                    clock,
-                    now,
-                    decisions=given.decisions,
-                    start_token=given.start_token,
-                    started_at=info.start_time,
-                    short_retention=given.short_retention,
-                )
-            )
-        if self._marked(LOGGED):  # Here, since requests may come before the run begins.
+        # Here, since requests may come before the run begins.
+        if not isinstance(self._kept, NotBegun) and self._marked(LOGGED):
             self._state = self._state.model_copy(update={"letters": LOGGED_LETTER})
 
     @workflow.run

@@ -146,6 +146,16 @@ def _names(event: dict[str, Any]) -> set[str]:
     return {json.loads(base64.b64decode(one["data"]))["id"] for one in payloads}
 
 
+async def test_a_run_that_this_release_cannot_read_waits_for_one_that_can() -> None:
+    """It has gone on with another: ended, it would leave partners enrolled with nobody watching."""
+    history = _read("fewer_pause")
+    payload = history["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"][0]
+    given = json.loads(base64.b64decode(payload["data"])) | {"of_tomorrow": 1}
+    payload["data"] = base64.b64encode(json.dumps(given).encode()).decode()
+    with pytest.raises(RuntimeError, match="of_tomorrow"):
+        await _replay("fewer_pause", history)
+
+
 async def test_a_run_that_is_marked_for_another_order_of_steps_does_not_replay() -> None:
     history = _read("happy_2")
     [at] = _marks("happy_2")

@@ -10,6 +10,7 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 from temporalio.worker import WorkflowInstance
 from temporalio.workflow import Info
 
+from models.names import ROLLOUT
 from worker.lookahead import LookedAhead, SteadyInstance
 
 
@@ -18,9 +19,11 @@ class _Counting(WorkflowInstance):
 
     def __init__(self) -> None:
         self.taken: list[str] = []
+        self.given: list[int] = []
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         self.taken += [str(job.WhichOneof("variant")) for job in act.jobs]
+        self.given += [len(job.initialize_workflow.arguments) for job in act.jobs]
         return WorkflowActivationCompletion(run_id=act.run_id)
 
     def get_serialization_context(self, command_info: Any) -> Any:
@@ -73,3 +76,16 @@ def test_a_task_of_several_steps_and_a_replay_are_taken(rollout: SteadyInstance,
     rollout.activate(_step("resolve_activity", at=12, length=9))
     rollout.activate(_step("do_update", at=12, length=9))
     assert inner.taken == ["initialize_workflow", "signal_workflow", "resolve_activity", "do_update"]
+
+
+@pytest.mark.parametrize(("name", "given", "handed_on"), [(ROLLOUT, 0, 1), (ROLLOUT, 2, 1), ("Another", 0, 0)])
+def test_a_rollout_is_always_handed_one_argument_so_that_it_can_say_what_is_wrong_with_it(
+    rollout: SteadyInstance, inner: _Counting, name: str, given: int, handed_on: int
+) -> None:
+    act = _step("initialize_workflow", at=10, length=3)
+    act.jobs[0].initialize_workflow.workflow_type = name
+    for _ in range(given):
+        act.jobs[0].initialize_workflow.arguments.add(data=b"{}")
+    rollout.activate(act)
+    assert inner.given == [handed_on]
+    assert all(not one.data for one in act.jobs[0].initialize_workflow.arguments)

@@ -11,11 +11,12 @@ from models.claims import BREAK_GLASS
 from models.command import COMMANDS, Command, Decide, PauseVerdict, Verb
 from models.log import Outcome, Receipt
 from models.plan import Fate, StopResolution
-from models.rollout import Phase, Status
+from models.rollout import Phase, RolloutState, Status
 from tests.plans import ISSUER, make_plan, signed_plan, subject_of
-from tests.signing import Signed
+from tests.signing import Pen, Signed
 from tests.workflows.simulator import Simulator
 from tests.workflows.test_signed import approval, send, service
+from workflows import requests
 from workflows.actions import allowed_actions
 from workflows.view import view
 
@@ -116,6 +117,47 @@ def test_a_delegate_does_not_delegate_on_nor_confirm_ownership(rollout: Simulato
     on = by_dana(rollout, Verb.DELEGATE, identity="e@example.com", name="Eve", until=rollout.now + DAY)
     assert "does this in person" in on.message
     assert "does this in person" in by_dana(rollout, Verb.CONFIRM_OWNERSHIP, role="sponsor").message
+
+
+def test_a_delegate_pauses_and_the_log_names_both(rollout: Simulator) -> None:
+    rollout.decide("sponsor")
+    delegate(rollout)
+    receipt = by_dana(rollout, Verb.PAUSE)
+    assert (receipt.outcome, rollout.status) == (Outcome.APPLIED, Status.PAUSED)
+    entry = next(one for one in rollout.recorded if one.request_id == receipt.request_id)
+    assert (entry.actor, entry.role, entry.detail["on_behalf_of"]) == (DANA, "sponsor", SPONSOR.identity)
+    assert entry.detail["must_act"] == ["sponsor", "revops_owner"]
+
+
+def test_a_delegate_s_pause_that_waits_for_its_key_pauses_once_the_key_is_known(rollout: Simulator) -> None:
+    delegate(rollout)
+    waits_for_its_key(rollout)
+    assert by_dana(rollout, Verb.PAUSE).outcome is Outcome.PENDING
+    assert rollout.status is Status.PAUSED
+
+
+def test_what_waits_for_its_key_and_cannot_be_applied_at_all_is_refused_and_the_rollout_goes_on(
+    rollout: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No handler stands around it: what it raised would fail every step of the workflow from then on."""
+
+    def broken(*_: Any) -> RolloutState:
+        raise OverflowError("nobody has thought of this")
+
+    monkeypatch.setitem(requests._HANDLERS, Verb.PAUSE, broken)
+    delegate(rollout)
+    waits_for_its_key(rollout)
+    asked = by_dana(rollout, Verb.PAUSE)
+    entry = next(one for one in rollout.recorded if one.request_id == asked.request_id)
+    assert (entry.outcome, entry.refusal) == (Outcome.REFUSED, "OverflowError: nobody has thought of this")
+    assert by_dana(rollout, Verb.DECIDE).outcome is Outcome.APPLIED
+
+
+def waits_for_its_key(rollout: Simulator) -> None:
+    """From now on people sign with a key that the rollout has to ask for."""
+    rollout.now += timedelta(minutes=1)
+    pen = Pen("key-2")
+    rollout.keys, rollout.service = pen.keys(service(rollout).pen), Signed(PLAN, pen=pen)
 
 
 def test_a_delegate_of_the_proposer_does_not_approve() -> None:

@@ -22,7 +22,9 @@ from workflows.journal import held_by
 from workflows.step import StepKind
 
 PLAN = make_plan(freeze_windows=[{"name": "year end", "start": "2026-02-01T00:00:00Z", "end": "2026-02-10T00:00:00Z"}])
-PEOPLE = st.sampled_from([*(owner.identity for owner in PLAN.owners), "stranger@example.com"])
+DEPUTY = "deputy@example.com"
+OWNERS = [owner.identity for owner in PLAN.owners]
+PEOPLE = st.sampled_from([*OWNERS, DEPUTY, "stranger@example.com"])
 VERDICTS = st.sampled_from([Verdict.MET, Verdict.MET, Verdict.MET, *Verdict])
 METRICS = st.sampled_from([metric.metric for metric in PLAN.metrics])
 GUARDRAILS = st.sampled_from([metric.metric for metric in PLAN.metrics if metric.purpose is MetricUse.GUARDRAIL])
@@ -93,6 +95,11 @@ class Rollout(RuleBasedStateMachine):
     def somebody_confirms(self, person: str) -> None:
         owner = PLAN.owner(person)
         self.rollout.ask(Verb.CONFIRM_OWNERSHIP, person, role=owner.role if owner else "sponsor")
+
+    @rule(person=st.sampled_from(OWNERS), days=st.integers(0, 30))
+    def somebody_lets_the_deputy_act_for_them(self, person: str, days: int) -> None:
+        until = self.rollout.moment.programme + timedelta(days=days)
+        self.rollout.ask(Verb.DELEGATE, person, identity=DEPUTY, name="Dee Deputy", until=until)
 
     @rule(person=PEOPLE, choice=st.sampled_from([Choice.APPROVE, Choice.APPROVE, Choice.REJECT]), stale=st.booleans())
     def somebody_decides(self, person: str, choice: Choice, stale: bool) -> None:

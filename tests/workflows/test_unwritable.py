@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import asyncpg
 import pytest
 from temporalio.api.common.v1 import Payload
+from temporalio.client import WorkflowFailureError
 from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from models.command import COMMANDS, Verb
+from models.names import ROLLOUT, rollout_workflow_id
 from models.rollout import Status
 from models.work import RecordRequest, RolloutKey
 from models.writable import writable
@@ -58,6 +62,39 @@ async def test_the_log_is_written_whatever_characters_a_request_has(live: FastLi
     assert len(refused) == 5
     assert (await live.view()).status is not Status.PAUSED
     assert (await live.ask(Verb.PAUSE, "sponsor", reason="as it should be")).outcome == "applied"
+
+
+async def test_a_rollout_that_is_started_with_what_cannot_be_read_ends_and_says_what_that_is(
+    dev_server: WorkflowEnvironment, pool: Pool
+) -> None:
+    """By a client that knows nothing of us. It would be tried again for ever, and nobody hear of it."""
+    async with running(dev_server, pool, make_plan()) as live:
+        queue = (await live.handle.describe()).task_queue
+        plan = make_plan().model_dump(mode="json", by_alias=True)
+        told: dict[str, list[Any]] = {
+            "Unknown payload encoding": [],
+            "Unknown payload encoding <unknown>": [{}, {}],
+            "Unknown payload encoding binary/odd": [RawValue(Payload(metadata={"encoding": b"binary/odd"}))],
+            "Input should be an object": ["a plan"],
+            "speed: Input should be greater than 0": [{"plan": plan, "clock_speed": 0.0}],
+            "plan.title: String should match": [{"plan": {**plan, "title": "no\x00such"}}],
+            "of_tomorrow: Extra inputs are not permitted": [{"plan": plan, "of_tomorrow": 1}],
+            "state.clock: Field required": [{"plan": plan, "state": {}}],
+        }
+        for problem, given in told.items():
+            handle = await dev_server.client.start_workflow(
+                ROLLOUT,
+                args=given,
+                id=rollout_workflow_id(f"unreadable-{uuid4().hex[:8]}"),
+                task_queue=queue,
+                start_signal="pause",
+                start_signal_args=[{}],
+            )
+            with pytest.raises(WorkflowFailureError) as error:
+                await handle.result()
+            assert isinstance(error.value.cause, ApplicationError)
+            assert error.value.cause.type == "UnreadableStart"
+            assert problem in error.value.cause.message
 
 
 @pytest.mark.parametrize("text", ["\\ud800", "\\udc00\\ud800", "\\ud83d"])
