@@ -26,6 +26,8 @@ from temporalio.worker import (
 from models.names import rollout_of
 from models.work import ITS_OWN, Asked, RolloutKey
 
+ARITY = "a wrong number of arguments was sent, one is expected"
+
 
 class RefusalInterceptor(Interceptor):
     """Keeps a signal from failing or wedging a rollout, whatever it carries."""
@@ -68,14 +70,17 @@ def _note(name: str, problem: Exception) -> Any:
     note = getattr(workflow.instance(), "note_malformed", None)
     if note is None:
         raise problem
-    return note(name, _told(problem))
+    told = _told(problem)
+    if told is not ARITY:  # the sender's mistakes are found before; this one is ours, and whoever runs us should know
+        workflow.logger.error("a request could not be handled", extra={"request": name[:100]}, exc_info=problem)
+    return note(name, told)
 
 
 def _told(problem: Exception) -> str:
     """What was wrong, in the sender's words rather than in ours."""
     text = str(problem)
-    if isinstance(problem, TypeError) and "argument" in text:
-        return "a wrong number of arguments was sent, one is expected"
+    if isinstance(problem, TypeError) and "positional argument" in text:
+        return ARITY
     return f"{type(problem).__name__}: {text}"
 
 

@@ -13,12 +13,13 @@ from activities.agenda import Metrics
 from activities.looking import Looker, Seen
 from models.command import ReportBreach, ReportEvidence
 from models.metric import MetricName
+from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store.changes import next_deadlines
 from tests.activities.setting import Pool
 from tests.activities.stays import ACCEPTANCE, HOUR, due, first, opened, settled, stay, to_be_accepted
 from tests.facts import seed_facts
-from tests.plans import PILOT
+from tests.plans import PILOT, WAVE_1, WAVE_2
 
 NAME, SLA = MetricName.LEAD_ACCEPTANCE, MetricName.LEAD_FOLLOW_UP_SLA
 READS = {"lead": frozenset({SLA, NAME})}
@@ -90,6 +91,30 @@ async def test_a_look_at_one_metric_does_not_forget_the_deadline_of_the_other(
     await watch.round(passes + second)
     assert looker.asked.pop() == {setting.key: frozenset({SLA})}
     assert watch.next_at == passes + timedelta(minutes=20) + vigil.MOMENT
+
+
+async def test_of_several_rollouts_and_cohorts_each_deadline_wakes_the_rollout_that_it_is_of(
+    facts: Pool, dev_server: WorkflowEnvironment
+) -> None:
+    """One watches the pilot, the other two waves, of which the second has the first deadline of all."""
+    one, other, looker = await opened(facts, "a-plan"), await opened(facts, "b-plan"), Noting(facts, dev_server)
+    waves = [CohortMembers(name=name, partners=some) for name, some in (("wave-one", WAVE_1), ("wave-two", WAVE_2))]
+    await other.watch(*waves, tolerance_since=other.clock.real_start)
+    now = other.clock.real_start + timedelta(seconds=5)
+    expected = [(WAVE_2, 10, other), (PILOT, 20, one), (WAVE_1, 30, other)]
+    for partners, minutes, _ in expected:
+        await due(facts, now + timedelta(minutes=minutes), 1)
+        moved = "update lead set partner_id = $1, source_id = $1 || source_id where source_id = $2 || '-due-1'"
+        await facts.execute(moved, partners[0], PILOT[0])
+        await facts.execute("delete from lead where source_id like 'P%-due-1' and source_id not like 'P%P%'")
+    watch = vigil.Vigil(facts, looker, {}, 0, 1)
+    await watch.begin(now)
+    await watch.round(now)
+    assert set(looker.asked.pop()) == {one.key, other.key}
+    for _, minutes, setting in expected:
+        assert watch.next_at == now + timedelta(minutes=minutes) + vigil.MOMENT
+        await watch.round(watch.next_at)
+        assert looker.asked.pop() == {setting.key: frozenset({SLA})}
 
 
 async def test_the_next_deadline_is_of_leads_that_nobody_has_answered(pool: Pool) -> None:

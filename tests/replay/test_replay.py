@@ -26,6 +26,7 @@ from workflows.marks import (
     FEWER,
     HEARD,
     HERE,
+    IN_PLACE,
     KEEPS,
     LETTERS,
     LOGGED,
@@ -71,7 +72,9 @@ def test_every_path_is_recorded() -> None:
     assert fewer == {name for name in RECORDED if name.startswith("fewer_")}
     assert fewer >= {"fewer_completed", "fewer_stopped", "fewer_pause", "fewer_words", "fewer_signed", "fewer_runs_2"}
     assert "fewer_apart" in fewer
-    assert {mark for name in fewer for mark in _named(name)} == {FEWER}
+    assert {mark for name in fewer for mark in _named(name)} == {FEWER, IN_PLACE}
+    assert {name for name in RECORDED if IN_PLACE in _named(name)} == {"fewer_in_place"}
+    assert "fewer_not_in_place" in fewer, "in which such a pause was refused"
     first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
     here = {"here_forged_words", "here_breach_pause_resume", "here_automatic_stop"}
     heard, proven = {"heard_while_behind"}, {"proven_words"}

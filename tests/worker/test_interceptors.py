@@ -14,7 +14,10 @@ from tests.worker.others import Notebook, Patience, PatienceInput, WithoutNotes,
 from tests.worker.process import patiently
 
 
-async def test_a_request_that_cannot_be_handled_is_noted_and_the_workflow_goes_on(client: Client) -> None:
+async def test_a_request_that_cannot_be_handled_is_noted_and_the_workflow_goes_on(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is our own mistake stands in the worker's log as well, with its traceback; the sender's does not."""
     queue = f"queue-{uuid4().hex[:8]}"
     async with Worker(client, task_queue=queue, workflows=[Notebook]):
         handle = await client.start_workflow(Notebook.run, id=f"notes-{uuid4().hex[:8]}", task_queue=queue)
@@ -42,6 +45,9 @@ async def test_a_request_that_cannot_be_handled_is_noted_and_the_workflow_goes_o
             f"ask: {one_argument}",
             "ask: ZeroDivisionError: integer division or modulo by zero",
         ]
+    logged = [one for one in caplog.records if one.levelname == "ERROR" and "could not be handled" in one.message]
+    assert [getattr(one, "request", None) for one in logged] == ["take", "ask"]
+    assert all(one.exc_info and one.exc_info[0] is ZeroDivisionError for one in logged)
 
 
 async def test_a_workflow_without_a_place_for_notes_fails_its_task_as_ever(client: Client) -> None:

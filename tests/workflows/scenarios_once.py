@@ -20,6 +20,7 @@ from tests.workflows.scenarios import Pool, Scenario, patient_plan, pilot_enroll
 TOGETHER = "look_at_metrics"
 APART = ("fetch_metrics", "assess_thresholds")
 MINUTE = timedelta(minutes=1)
+DEPUTY = "dee.deputy@example.com"
 
 
 async def once_words(live: Live, pool: Pool) -> None:
@@ -79,6 +80,18 @@ async def fewer_apart(live: Live, pool: Pool) -> None:
     await stop_now(live)
 
 
+async def fewer_in_place(live: Live, pool: Pool) -> None:
+    """Somebody acts for an owner, and pauses in their place."""
+    await to_pilot(live)
+    await soon(live, pilot_enrolled, "the pilot is not enrolled")
+    until = (await live.view()).programme_now + timedelta(days=30)
+    given = {"identity": DEPUTY, "name": "Dee Deputy", "until": until}
+    assert (await live.ask(Verb.DELEGATE, "sponsor", **given)).outcome is Outcome.APPLIED
+    assert (await live.ask(Verb.PAUSE, DEPUTY)).outcome is Outcome.APPLIED
+    assert (await live.view()).status is Status.PAUSED
+    await stop_now(live)
+
+
 async def _looks(live: Live) -> list[str]:
     """The activities by which it has looked at its numbers, in the order in which they were asked for."""
     events = (await live.handle.fetch_history()).events
@@ -89,4 +102,5 @@ async def _looks(live: Live) -> list[str]:
 ONCE: dict[str, Scenario] = {
     "once_words": Scenario(once_words, patient_plan),
     "fewer_apart": Scenario(fewer_apart, patient_plan),
+    "fewer_in_place": Scenario(fewer_in_place, patient_plan),
 }
