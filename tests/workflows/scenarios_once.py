@@ -1,11 +1,12 @@
-"""The paths of a rollout that hears day by day that nothing has changed, and then nothing more, and of one whose look
-fails."""
+"""The paths of a rollout that hears day by day that nothing has changed, and then nothing more, of one whose look
+fails, and of one that is paused in an owner's place."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -85,7 +86,7 @@ async def fewer_in_place(live: Live, pool: Pool) -> None:
     await to_pilot(live)
     await soon(live, pilot_enrolled, "the pilot is not enrolled")
     until = (await live.view()).programme_now + timedelta(days=30)
-    given = {"identity": DEPUTY, "name": "Dee Deputy", "until": until}
+    given: dict[str, Any] = {"identity": DEPUTY, "name": "Dee Deputy", "until": until}
     assert (await live.ask(Verb.DELEGATE, "sponsor", **given)).outcome is Outcome.APPLIED
     assert (await live.ask(Verb.PAUSE, DEPUTY)).outcome is Outcome.APPLIED
     assert (await live.view()).status is Status.PAUSED
