@@ -52,11 +52,15 @@ def test_it_writes_or_refuses_what_the_library_does(value: Any) -> None:
 def test_numbers_and_names_are_written_as_the_standard_says(value: Any, written: bytes | None) -> None:
     assert canonical(value) == rfc8785.dumps(value)
     assert written is None or canonical(value) == written
+    by_name = dict(enumerate(value)) if type(value) is list else {0: value}
+    named = {f"n{number}": one for number, one in by_name.items()}
+    assert canonical(named) == rfc8785.dumps(named)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**53, -(2**60), "\ud800", {1: "one"}, object(), {1.5}])
 def test_what_is_no_json_is_refused_as_ever(value: Any) -> None:
     with pytest.raises(Exception) as expected:  # noqa: PT011 - whatever the library raises
         rfc8785.dumps(value)
-    with pytest.raises(expected.type):
-        canonical(value)
+    for one in (value, [value], {"n": value}):
+        with pytest.raises(expected.type):
+            canonical(one)
