@@ -77,6 +77,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         _or_end(session.config, float(session.config.getini("timeout")))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Who is through before the others are waits for them without a limit of its own."""
+    faulthandler.cancel_dump_traceback_later()
+
+
 def _anew(item: pytest.Item) -> None:
     settings = item.stash.get(_SET, None)
     if settings is None:

@@ -18,7 +18,7 @@ timeout = 2
 """
 GRACE = """
 from tests import limits
-limits.GRACE = 1.0
+limits.GRACE = 5.0
 """
 BEGINNING = """
 import asyncio, signal, threading
