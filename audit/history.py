@@ -10,7 +10,7 @@ from audit.exhibit import Exhibit, read_plan
 from audit.findings import Check, Finding, Gap
 from audit.trail import Event, Kind, Line, attributes, kind_of, lines_of, number_of, once, payloads, read, settle
 from models.base import digest_json
-from models.command import COMMANDS, WATCH_ACTOR, WATCH_SAYS, Command, Decide, Verb
+from models.command import COMMANDS, WATCH_ACTOR, WATCH_SAYS, Command, Decide, Pause, Verb
 from models.log import EntryKind, LogEntry, Outcome
 from models.writable import where_unwritable, written
 
@@ -22,6 +22,12 @@ _OVER = (
     "WORKFLOW_EXECUTION_CANCELED",
 )
 _ON = "WORKFLOW_EXECUTION_CONTINUED_AS_NEW"
+
+_NOT_TAKEN = (
+    "a wrong number of arguments was sent, one is expected",
+    "who stands in for an owner could not pause",
+)
+"""What releases gone by said of a pause that was asked in an owner's place: they failed at it, and named nobody."""
 
 
 def check_history(exhibit: Exhibit) -> None:
@@ -253,10 +259,12 @@ def _hold_together(exhibit: Exhibit, entry: LogEntry, line: Line) -> None:
 
 
 def _read_as(entry: LogEntry, command: Command | None) -> Command | None:
-    """A request that could be read, and was refused as one that could not for a character that no store can hold."""
-    refused = entry.outcome is Outcome.REFUSED and entry.request_id is None
-    unwritable = command is not None and where_unwritable(command.model_dump(mode="json"))
-    return None if refused and unwritable else command
+    """A request that could be read, and was refused as one that could not: for a character that no store can hold, or
+    as a pause that a release gone by could not take."""
+    if command is None or entry.outcome is not Outcome.REFUSED or entry.request_id is not None:
+        return command
+    not_taken = isinstance(command, Pause) and entry.refusal in _NOT_TAKEN
+    return None if not_taken or where_unwritable(command.model_dump(mode="json")) else command
 
 
 def command_of(line: Line) -> Command | None:
