@@ -313,8 +313,8 @@ def _reading(partners: int | None, often: bool = False) -> str:
 
 
 _DEAREST = (
-    *(MetricName.CONTRIBUTION_MARGIN, MetricName.COMPLIANCE_SCORE, MetricName.PIPELINE_VELOCITY),
-    *(MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION),
+    *(MetricName.CONTRIBUTION_MARGIN, MetricName.COMPLIANCE_SCORE, MetricName.MDF_SPEND),
+    *(MetricName.LEAD_FOLLOW_UP_SLA, MetricName.ENABLEMENT_COMPLETION, MetricName.PIPELINE_VELOCITY),
 )
 
 
