@@ -55,9 +55,7 @@ class Failing(Looker):
 
 @pytest.fixture
 async def watch(pool: Pool, dev_server: WorkflowEnvironment) -> Vigil:
-    await opened(pool)
-    reads = {"lead": frozenset({MetricName.LEAD_FOLLOW_UP_SLA})}
-    return Vigil(pool, Failing(pool, dev_server.client), reads, 0, 1)
+    return await _of_one(pool, Failing(pool, dev_server.client))
 
 
 async def test_changes_do_not_pile_up_behind_a_rollout_that_can_never_be_looked_at(
@@ -73,6 +71,47 @@ async def test_changes_do_not_pile_up_behind_a_rollout_that_can_never_be_looked_
     await watch.round(now + BEHIND)
     assert await _waiting(pool) == 0
     assert (await watch.round(now + BEHIND + MINUTE))[0].failed  # it is looked at all the same
+
+
+class Content(Looker):
+    """Looks at a rollout and finds nothing to say."""
+
+    async def look(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> tuple[Seen, ...]:
+        return tuple(Seen(key) for key in due)
+
+
+@pytest.fixture
+async def quiet_watch(pool: Pool, dev_server: WorkflowEnvironment) -> Vigil:
+    return await _of_one(pool, Content(pool, dev_server.client))
+
+
+async def test_a_rollout_is_looked_at_at_each_cadence_and_not_only_at_the_first(quiet_watch: Vigil) -> None:
+    now = datetime.now(UTC)
+    await quiet_watch.begin(now)
+    assert len(await quiet_watch.round(now)) == 1
+    for _ in range(3):
+        assert quiet_watch.next_at is not None
+        assert quiet_watch.next_at > now
+        now = quiet_watch.next_at
+        assert len(await quiet_watch.round(now)) == 1
+
+
+async def test_a_fact_of_a_clock_that_is_ahead_is_looked_at_again_once_it_is_known(
+    pool: asyncpg.Pool[asyncpg.Record], quiet_watch: Vigil
+) -> None:
+    now = datetime.now(UTC)
+    known = now + timedelta(minutes=10)
+    await quiet_watch.begin(now)
+    await quiet_watch.round(now)
+    await pool.execute("insert into watch_change (facts, about, horizon) values ('lead', 'P001', $1)", known)
+    assert len(await quiet_watch.round(now + MINUTE)) == 1
+    assert await quiet_watch.round(known - MINUTE) == ()
+    assert len(await quiet_watch.round(known)) == 1
+
+
+async def _of_one(pool: Pool, looker: Looker) -> Vigil:
+    await opened(pool)
+    return Vigil(pool, looker, {"lead": frozenset({MetricName.LEAD_FOLLOW_UP_SLA})}, 0, 1)
 
 
 async def _something_changes(pool: asyncpg.Pool[asyncpg.Record]) -> None:
