@@ -26,7 +26,7 @@ from models.base import Frozen, Instant
 from models.evidence import Verdict
 from models.learning import ClosingReview, JudgedReading, Readings
 from models.log import EntryKind, LogEntry
-from models.metric import MetricName
+from models.metric import CATALOGUE, MetricName
 from models.plan import RolloutPlan
 from models.plan_risk import Risk, Wait
 
@@ -277,20 +277,6 @@ def _decision(entry: LogEntry) -> GateDecision:
     )
 
 
-_NAMES = {
-    MetricName.CONTRIBUTION_MARGIN: r"\bmargin",
-    MetricName.PIPELINE_VELOCITY: r"\bvelocity\b",
-    MetricName.COMPLIANCE_SCORE: r"\bcompliance\b",
-    MetricName.MDF_SPEND: r"\bmdf\b|\bmarket development",
-    MetricName.ENABLEMENT_COMPLETION: r"\benablement\b",
-    MetricName.LEAD_FOLLOW_UP_SLA: r"\bsla\b|\bfollow-up\b",
-    MetricName.PARTNER_CHURN: r"\bchurn\b",
-    MetricName.DISCOUNT_LEAKAGE: r"\bleakage\b",
-    MetricName.CERTIFIED_PARTNERS: r"\bcertified\b",
-    MetricName.LEAD_ACCEPTANCE: r"\bacceptance\b",
-}
-"""By which words people name a metric in a sentence."""
-
 _DATA = ("data", "データ")
 _DRAG = ("drag", "delay", "slow", "overdue", "wait", "prolong", "遅", "長引", "待")
 
@@ -308,7 +294,7 @@ def _risk(plan: RolloutPlan, risk: Risk) -> RiskStory:
             roles=tuple(dict.fromkeys(shown.roles)),
         )
     said = risk.risk.casefold()
-    named = tuple(one.metric for one in plan.metrics if re.search(_NAMES[one.metric], said))
+    named = tuple(one.metric for one in plan.metrics if re.search(CATALOGUE[one.metric].said_as, said))
     data, drag = (any(one in said for one in words) for words in (_DATA, _DRAG))
     by = GoesBy.WORDS if named or data or drag else GoesBy.NOTHING
     return RiskStory(risk=risk, by=by, metrics=named, waits=(Wait.DATA,) if data else (), drag=drag)

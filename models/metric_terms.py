@@ -154,11 +154,13 @@ class MetricSpec(Frozen):
 
     `facts_of` is the metric of the framework that reads the same facts: they are counted and checked by its lines.
     `checks_agreed`: plans named it before its facts were checked, so that this is done where a plan gives bounds.
-    `met_by` is what meets a deadline, of a metric whose facts are decided by one at the latest.
+    `met_by` is what meets a deadline, of a metric whose facts are decided by one at the latest. `said_as` is a regular
+    expression of the words by which people name it in a sentence, in lower case.
     """
 
     name: MetricName
     title: str
+    said_as: str
     unit: str
     direction: Direction
     use: MetricUse

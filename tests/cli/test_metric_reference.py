@@ -88,7 +88,7 @@ def test_no_workflow_activity_rule_or_template_knows_them_by_name() -> None:
     """Whoever adds a metric touches none of these."""
     touched = [
         path.relative_to(ROOT).as_posix()
-        for room in ("workflows", "activities", "worker", "cli", "console", "store", "judgement", "models")
+        for room in ("workflows", "activities", "worker", "cli", "console", "store", "judgement", "learning", "models")
         for path in (ROOT / room).rglob("*.py")
         if re.search("|".join(rf"{one.name}|{one.value}" for one in FURTHER), path.read_text(encoding="utf-8"))
     ]
