@@ -17,14 +17,23 @@ from judgement.band import LOOKED_BACK, Value, earlier_of
 from judgement.contributions import worst_partners
 from judgement.counting import counts_as
 from judgement.values import group_value
-from models.evidence import Assessment, CohortReading, PartnerReading, Snapshot, Window
+from models.evidence import Assessment, CohortReading, LeadDriver, PartnerReading, Snapshot, Window
 from models.metric import CATALOGUE, MetricName
 from models.quality import Check, Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
 from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
-from store.metrics import SlaRows, as_before, dearest_first, one_state, read_planned, read_sla, same_state
+from store.metrics import (
+    SlaRows,
+    as_before,
+    dearest_first,
+    one_state,
+    read_data_through,
+    read_planned,
+    read_sla,
+    same_state,
+)
 from store.pool import Connection, Pool, shared, spare
 from store.quality import NOT_READ
 
@@ -196,11 +205,27 @@ async def _read_stretches(conns: Sequence[Connection], asks: Sequence[Ask]) -> l
     return [tuple(one) for one in found]
 
 
-async def _read_rows(conn: Connection, metric: MetricName, window: Window, groups: Sequence[Sequence[str]]) -> SlaRows:
-    """What one statement read: of the SLA with what it finds beside."""
+async def measure_later(
+    conn: Connection, metric: MetricName, window: Window, cohort: CohortMembers, as_of: datetime
+) -> tuple[CohortReading, PartnerRows]:
+    """One metric over a window that had ended before the moment, by what was known at the moment. Nothing is counted of
+    its data: what the checks ask of facts is asked of a window that ends then."""
+    async with asyncio.timeout(READ_WITHIN), one_state(conn, cohort.size):
+        rows = await _read_rows(conn, metric, window, [cohort.partners], as_of)
+        await as_before(conn)
+        through = await read_data_through(conn, metric, as_of)
+    [partners], [drivers] = rows.partners, rows.leads
+    return _reading(metric, window, cohort, partners, drivers, Counts(), through)
+
+
+async def _read_rows(
+    conn: Connection, metric: MetricName, window: Window, groups: Sequence[Sequence[str]], as_of: datetime | None = None
+) -> SlaRows:
+    """What one statement read: of the SLA with what it finds beside. Unless told otherwise, as of the window's end."""
+    moment = as_of or window.end
     if metric is MetricName.LEAD_FOLLOW_UP_SLA:
-        return await read_sla(conn, groups, window=window, as_of=window.end, limit=LEADS)
-    rows = await read_planned(conn, metric, groups, window=window, as_of=window.end)
+        return await read_sla(conn, groups, window=window, as_of=moment, limit=LEADS)
+    rows = await read_planned(conn, metric, groups, window=window, as_of=moment)
     return SlaRows(rows, ((),) * len(groups), NOT_READ)
 
 
@@ -213,22 +238,33 @@ async def _read(
 ) -> list[tuple[CohortReading, PartnerRows]]:
     checked = await count_quality(conn, metric, window, cohorts, rows.partners, rows.newest)
     return [
-        (
-            CohortReading(
-                cohort=cohort.name,
-                metric=metric,
-                window=window,
-                group=group_value(metric, partners),
-                data_through=checked.through,
-                definition_version=CATALOGUE[metric].definition_version,
-                top_partners=worst_partners(metric, partners, TOP),
-                leads=drivers,
-                quality=quality,
-            ),
-            PartnerRows(cohort=cohort.name, metric=metric, partners=partners),
-        )
+        _reading(metric, window, cohort, partners, drivers, quality, checked.through)
         for cohort, partners, drivers, quality in zip(cohorts, rows.partners, rows.leads, checked.counts, strict=True)
     ]
+
+
+def _reading(
+    metric: MetricName,
+    window: Window,
+    cohort: CohortMembers,
+    partners: tuple[PartnerReading, ...],
+    leads: tuple[LeadDriver, ...],
+    quality: Counts,
+    through: datetime | None,
+) -> tuple[CohortReading, PartnerRows]:
+    """A cohort's reading, with the rows behind it."""
+    reading = CohortReading(
+        cohort=cohort.name,
+        metric=metric,
+        window=window,
+        group=group_value(metric, partners),
+        data_through=through,
+        definition_version=CATALOGUE[metric].definition_version,
+        top_partners=worst_partners(metric, partners, TOP),
+        leads=leads,
+        quality=quality,
+    )
+    return reading, PartnerRows(cohort=cohort.name, metric=metric, partners=partners)
 
 
 def _measured(

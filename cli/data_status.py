@@ -39,7 +39,7 @@ async def status(
     from store.events.reading import waiting_events
     from store.intake.standing import read_standing
 
-    length = _length(bound)
+    length = asked_length("--bound", bound)
     now = datetime.now(UTC)
     async with connection(Place(home)) as opened:
         found = await read_standing(opened, now, length)
@@ -58,15 +58,20 @@ async def status(
     return Exit.OK
 
 
-def _length(bound: str | None) -> timedelta | None:
-    if bound is None:
+def asked_length(option: str, asked: str | None) -> timedelta | None:
+    """A length of time as an option has it; None where it was left out.
+
+    Raises:
+        CliError: it is none, or no length at all.
+    """
+    if asked is None:
         return None
     try:
-        length: timedelta = parse_duration(bound)
+        length: timedelta = parse_duration(asked)
     except ValueError as problem:
-        raise CliError(f"--bound: {problem}.", Exit.BAD_INPUT) from problem
+        raise CliError(f"{option}: {problem}.", Exit.BAD_INPUT) from problem
     if not length:
-        raise CliError("--bound: found no length at all; write for example 7d.", Exit.BAD_INPUT)
+        raise CliError(f"{option}: found no length at all; write for example 7d.", Exit.BAD_INPUT)
     return length
 
 

@@ -35,7 +35,7 @@ async def connection(place: Place) -> AsyncIterator[asyncpg.Connection[asyncpg.R
     try:
         await prepare_connection(opened)
         yield opened
-    except asyncpg.UndefinedTableError as problem:
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as problem:
         raise CliError(f"The schema is not there ({problem}); run `rollouts db migrate`.") from problem
     finally:
         await opened.close()

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
+from cli.made_of import made_of, number
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show, table
 from cli.rollouts import Name
 from cli.tree import moment
 from models.base import short
 from models.change import MaterialChange
-from models.evidence import Assessment, CohortReading, MetricAssessment
+from models.evidence import Assessment, MetricAssessment
 from models.metric import CATALOGUE
 from models.quality import Severity
 
@@ -92,20 +93,7 @@ def _parts(numbers: Numbers) -> None:
     for one in (*numbers.readings, *numbers.beside):
         spec = CATALOGUE[one.metric]
         show(f"\n{one.cohort}: {spec.title} from {moment(one.window.start)} to {moment(one.window.end)}")
-        show(f"  {_made_of(one)}")
-        rows = [(part.name, _number(one.group.parts.get(part.name)), part.unit, part.meaning) for part in spec.parts]
-        table("part", "number", "in", "is", rows=rows)
-
-
-def _made_of(one: CohortReading) -> str:
-    group, spec = one.group, CATALOGUE[one.metric]
-    value = f"no value: {group.reason}" if group.value is None else f"{_number(group.value)} {spec.unit}"
-    through = moment(one.data_through) if one.data_through else "nowhere"
-    return (
-        f"{value} = {spec.formula}\n  numerator {_number(group.numerator)}, denominator {_number(group.denominator)}; "
-        f"{group.n_partners} partners, {group.n_facts} facts; data reach to {through}; "
-        f"definition {one.definition_version}"
-    )
+        made_of(one)
 
 
 def _values(found: Assessment) -> None:
@@ -117,8 +105,8 @@ def _value(item: MetricAssessment) -> tuple[str, ...]:
     beside = item.comparison
     numbers = (beside.value, beside.baseline, beside.difference) if beside else (None, None, None)
     name = f"{beside.cohort} ({beside.partners})" if beside else "nobody"
-    own = (_number(item.value), _number(item.baseline))
-    return (*_of(item), item.verdict.value, *own, name, *map(_number, numbers[:2]), _number(numbers[2], "+"))
+    own = (number(item.value), number(item.baseline))
+    return (*_of(item), item.verdict.value, *own, name, *map(number, numbers[:2]), number(numbers[2], "+"))
 
 
 def _movers(found: Assessment) -> None:
@@ -127,9 +115,9 @@ def _movers(found: Assessment) -> None:
         (
             *_of(item),
             one.partner_id,
-            *(_number(part, "+") for part in (one.change, one.own, one.mix)),
-            _number(one.then),
-            _number(one.now),
+            *(number(part, "+") for part in (one.change, one.own, one.mix)),
+            number(one.then),
+            number(one.now),
             ", ".join(one.facts),
         )
         for item in found.items
@@ -159,17 +147,17 @@ def _changes(found: Assessment) -> None:
 
 
 def _change(item: MetricAssessment, change: MaterialChange) -> tuple[str, ...]:
-    low, high = (_number(end, "+") for end in change.interval)
-    boundary = "-" if change.boundary is None else f"{_number(change.critical)} errors, {change.boundary}"
-    largest = "-" if change.top_partner is None else f"{change.top_partner} {_number(change.top_share)} %"
+    low, high = (number(end, "+") for end in change.interval)
+    boundary = "-" if change.boundary is None else f"{number(change.critical)} errors, {change.boundary}"
+    largest = "-" if change.top_partner is None else f"{change.top_partner} {number(change.top_share)} %"
     # The day is the last whole one: the stretch ends at the midnight after it.
     through = "-" if change.matured_through is None else f"{change.matured_through - timedelta(days=1):%Y-%m-%d}"
     return (
         *_of(item),
         item.by_change.value if item.by_change else "-",
-        "-" if change.estimate is None else f"{_number(change.estimate, '+')} {change.unit}",
+        "-" if change.estimate is None else f"{number(change.estimate, '+')} {change.unit}",
         f"{low} to {high}",
-        _number(change.margin),
+        number(change.margin),
         boundary,
         f"{change.partners} against {change.compared}",
         str(change.facts),
@@ -195,8 +183,3 @@ def _data(found: Assessment, *, everything: bool) -> None:
 
 def _of(item: MetricAssessment) -> tuple[str, str]:
     return item.cohort, CATALOGUE[item.metric].title
-
-
-def _number(number: float | None, sign: str = "") -> str:
-    # What rounds to nothing is nothing, and has no sign.
-    return "-" if number is None else f"{round(number, 2) + 0.0:{sign}.2f}"

@@ -20,6 +20,7 @@ from cli import (
     history,
     keys,
     login,
+    metrics,
     notices,
     plan,
     record,
@@ -57,6 +58,7 @@ for module in (
     module.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(data.app, name="data")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sessions.app, name="sessions")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import yaml
+
 from models.base import format_duration, parse_duration
 from models.metric import CATALOGUE, MetricSpec, MetricUse
-from models.plan_metric import WARNED_AHEAD
+from models.plan_metric import WARNED_AHEAD, MetricPlan
 from models.plan_rules_quality import ONLY_OF
 from models.quality import AGREED_ANEW, DEFAULTS, SIGNED_WITHOUT, Check
 
@@ -152,6 +155,13 @@ def metric_text(spec: MetricSpec) -> str:
     if spec.use is MetricUse.GUARDRAIL:
         lines.append("    on_breach: pause".ljust(43) + "# pause, stop or warn")
     return "".join(f"{line if spec.framework else '#' + line[1:]}\n" for line in lines)
+
+
+def usual_rule(spec: MetricSpec) -> MetricPlan:
+    """The same as a plan has it once it is read, also of one that no plan must answer for."""
+    lines = (line.replace("#", " ", 1) if line.startswith("#") else line for line in metric_text(spec).splitlines())
+    [rule] = yaml.safe_load("\n".join(lines))
+    return MetricPlan.model_validate_json(json.dumps(rule))
 
 
 def window_text(spec: MetricSpec) -> str:

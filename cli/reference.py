@@ -101,6 +101,18 @@ KINDS = {
         "data status",
         "sources, each with through, lag, bound, severity, late, facts, rejected, its last import; waiting events",
     ),
+    "metrics": (
+        "metrics list",
+        "a list, the framework's six first: name, title, unit, direction, use, owner_role, formula, fact, parts, "
+        "no_value, defaults, definition_version",
+    ),
+    "metric": (
+        "metrics show",
+        "value, reason and why (null: there is a value), numerator, denominator, parts, n_partners, n_facts, window, "
+        "as_of, data_through, definition_version, members, worst, leads; current, sample_reached, checks, counted "
+        "(null: the window ended before as_of); with --by-partner before and partners, each with value, row and "
+        "contribution",
+    ),
     "world": ("data generate", "partners, rows by table and how many say something else later, from and to when"),
     "key": ("keys add", "name, source, and the key itself, which is shown this once"),
     "keys": ("keys list", "a list: key_id, name, source_system, created_at, revoked_at, last_used_at"),

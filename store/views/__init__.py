@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from store.views.log import LogLine, LogPage, entry_of, read_log_page
 from store.views.numbers import Numbers, read_numbers
-from store.views.partners import PartnerLine, Partners, read_partners, regions, tiers
+from store.views.partners import PartnerLine, Partners, attributes, read_partners, regions, tiers
 from store.views.pauses import read_pauses
 from store.views.rollouts import (
     CohortScope,
@@ -32,6 +32,7 @@ __all__ = [
     "Partners",
     "Point",
     "Whole",
+    "attributes",
     "entry_of",
     "list_lines",
     "read_changes",

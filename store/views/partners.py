@@ -54,3 +54,9 @@ async def regions(conn: Connection) -> tuple[str, ...]:
     """The regions that partners are in."""
     rows = await conn.fetch("select distinct region from partner where region is not null order by 1")
     return tuple(row["region"] for row in rows)
+
+
+async def attributes(conn: Connection) -> dict[str, tuple[str, ...]]:
+    """What partners can be selected by, each with all that there is: tier, region and type."""
+    types = await conn.fetch("select distinct type from partner order by 1")
+    return {"tier": await tiers(conn), "region": await regions(conn), "type": tuple(row["type"] for row in types)}

@@ -77,6 +77,19 @@ async def test_evidence_shows_the_comparison_the_movers_and_the_data(terminal: T
     assert (margin["definition_version"], margin["reason"], margin["n_partners"]) == (1, None, 12)
     assert all(one["data_through"] and one["window"]["end"] for one in measured.values())
 
+    # The same of anybody who asks without the rollout: of the same partners, as of the same moment.
+    pilot = [word for one in rollout.plan.cohorts.pilot.partners for word in ("--partner", one)]
+    for held in (sla, margin):
+        asked = ("metrics", "show", held["metric"], *pilot, "--as-of", kept.data["as_of"], "-o", "json")
+        shown = (await terminal(*asked, "--from", held["window"]["start"])).data
+        assert {field: shown[field] for field in held if field not in ("cohort", "beside")} == {
+            field: value for field, value in held.items() if field not in ("cohort", "beside")
+        }
+        item = next(i for i in kept.data["items"] if (i["cohort"], i["metric"]) == ("pilot", held["metric"]))
+        checks = {one["check"]: one["found"] for one in item["quality"] if one["check"] != "improvement"}
+        # A new plan asks of costs as well, which this one does not.
+        assert checks.items() <= {one["check"]: one["found"] for one in shown["checks"]}.items()
+
     parts = (await terminal("evidence", rollout.name, "--digest", digest, "--parts")).out
     assert "pilot: Lead follow-up SLA from " in parts
     assert f"  100.00 % = {CATALOGUE[MetricName.LEAD_FOLLOW_UP_SLA].formula}" in parts
