@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cli.plan_template import usual_text
 from models.metric import CATALOGUE, WHY_NO_VALUE, Defaults, MetricSpec, NoValue, Part
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 BEGIN, END = "<!-- from the catalogue: python -m cli.metric_reference -->\n", "<!-- end of the catalogue -->\n"
+PLAN_BEGIN, PLAN_END = "<!-- from the catalogue, as a plan has them -->\n", "<!-- end of the plan -->\n"
 
 
 def page_text(page: str) -> str:
-    """The page with its middle part brought up to date; what stands before and after is written by people.
+    """The page with its two marked parts brought up to date; what stands around them is written by people.
 
     Raises:
-        ValueError: the page has lost the marks of its middle part.
+        ValueError: the page has lost the marks of a part.
     """
-    before, begun, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not (begun and ended):
-        raise ValueError(f"{PAGE.name} needs the lines {BEGIN.strip()!r} and {END.strip()!r}")
-    return f"{before}{BEGIN}{catalogue_text()}{END}{after}"
+    for begin, end, told in ((BEGIN, END, catalogue_text()), (PLAN_BEGIN, PLAN_END, plan_text())):
+        before, begun, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (begun and ended):
+            raise ValueError(f"{PAGE.name} needs the lines {begin.strip()!r} and {end.strip()!r}")
+        page = f"{before}{begin}{told}{end}{after}"
+    return page
+
+
+def plan_text() -> str:
+    """What a plan says of the metrics that it need not answer for."""
+    named = (usual_text(spec) for spec in CATALOGUE.values() if not spec.framework)
+    return f"```yaml\n{''.join(named)}```\n"
 
 
 def catalogue_text() -> str:

@@ -157,10 +157,15 @@ def metric_text(spec: MetricSpec) -> str:
     return "".join(f"{line if spec.framework else '#' + line[1:]}\n" for line in lines)
 
 
-def usual_rule(spec: MetricSpec) -> MetricPlan:
-    """The same as a plan has it once it is read, also of one that no plan must answer for."""
+def usual_text(spec: MetricSpec) -> str:
+    """The same without the comment's sign, also of one that no plan must answer for."""
     lines = (line.replace("#", " ", 1) if line.startswith("#") else line for line in metric_text(spec).splitlines())
-    [rule] = yaml.safe_load("\n".join(lines))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def usual_rule(spec: MetricSpec) -> MetricPlan:
+    """The same as a plan has it once it is read."""
+    [rule] = yaml.safe_load(usual_text(spec))
     return MetricPlan.model_validate_json(json.dumps(rule))
 
 
