@@ -124,6 +124,11 @@ async def test_a_check_may_say_how_long_results_last_and_give_grace(world: World
     assert await score(world, "2026-02-14 23:59") == 100
     assert await score(world, "2026-02-15") is None
     assert (await world.reading(SCORE, "a", as_of=at("2026-02-15"))).parts["critical_unassessed"] == 1
+    # Of more days than a calendar goes back; the other one is out of date all the same.
+    await check(world, "agreement", "low", validity_days=30_000_000, grace_days=9_000_000)
+    await result(world, "agreement", on="2025-01-10")
+    reading = await world.reading(SCORE, "a", as_of=at("2026-02-15"))
+    assert (reading.parts["weight_assessed"], reading.parts["expired"]) == (2, 1)
 
 
 async def test_a_waiver_counts_as_a_pass_only_while_it_is_valid_and_is_listed(world: World) -> None:
