@@ -139,6 +139,9 @@ _SAID: Final = {
     "union_tag_invalid": "one of {expected_tags}",
     "union_tag_not_found": "a type of event",
     "string_pattern_mismatch": "text of the form {pattern}",
+    "string_too_short": "text that is not empty",
+    "tuple_type": "a list of events",
+    "int_type": "a whole number",
     "none_required": "nothing here: data are JSON, in `data`",
 }
 

@@ -369,13 +369,18 @@ def _unknown_in(one: Arrival, unknown: set[tuple[str, str]]) -> list[EventProble
     data = one.event.data
     said = {field: str(data.get(field)) for field in ("partner_id", "person_id", "allocation_id")}
     said["check_version"] = f"{data.get('check_id')} {data.get('check_version')}"
-    what = {"partner_id": "partner", "person_id": "person", "allocation_id": "allocation", "check_version": "check"}
+    what = {
+        "partner_id": "a partner",
+        "person_id": "a person",
+        "allocation_id": "an allocation",
+        "check_version": "a check",
+    }
     return [
         EventProblem(
             event=one.place,
             field=f"data.{field}",
             found=shown(name),
-            allowed=f"a {what[field]} that is known; import it first",
+            allowed=f"{what[field]} that is known; import it first",
         )
         for field, name in said.items()
         if (field, name) in unknown and field in data

@@ -354,7 +354,8 @@ def _envelope(name: str, data: type[Data]) -> type[Event]:
     title = "".join(word.capitalize() for word in name.replace("_", ".").split("."))
     fields: dict[str, Any] = {
         "type": (Literal[name], ...),
-        "data": (data, Nothing()) if data is Nothing else (data, ...),
+        # Nothing that it carries is required: then neither is `data`.
+        "data": (data, ... if any(one.is_required() for one in data.model_fields.values()) else data()),
     }
     made: type[Event] = create_model(f"{title}Event", __base__=Event, **fields)
     made.__doc__ = data.__doc__

@@ -166,6 +166,12 @@ async def test_an_unknown_name_is_refused_with_the_name_and_the_event(sender: Se
         (3, "data.check_version", "'C1 2'"),
         (4, "data.allocation_id", "'A9'"),
     ]
+    assert [one["allowed"].removesuffix(" that is known; import it first") for one in errors] == [
+        "a partner",
+        "a person",
+        "a check",
+        "an allocation",
+    ]
 
 
 async def test_revenue_is_not_credited_twice(sender: Sender) -> None:
