@@ -69,11 +69,11 @@ async def filled_plan(
             "pilot and others to compare it with.",
             Exit.BAD_INPUT,
         )
-    cohorts, compared = _by_lot(plan_id, partners)
+    cohorts, compared, smallest = _by_lot(plan_id, partners)
     read = weeks or LEAST
     baseline = f"{7 * min(BASELINE, read)}d"
     usual = [spec for spec in CATALOGUE.values() if spec.framework]
-    blank = Filled(cohorts, "".join(metric_text(spec) for spec in usual), _GIVE_UP, baseline)
+    blank = Filled(cohorts, "".join(metric_text(spec, smallest) for spec in usual), _GIVE_UP, baseline)
     plan = parse_plan(plan_template(plan_id, option, blank), "plan.yaml")
     reading = Reading(opened, compared, as_of, read)
     texts, stops = [], []
@@ -84,7 +84,7 @@ async def filled_plan(
         texts.append(text)
         stops += stop
     advance(len(usual), len(usual))
-    texts += [metric_text(spec) for spec in CATALOGUE.values() if not spec.framework]
+    texts += [metric_text(spec, smallest) for spec in CATALOGUE.values() if not spec.framework]
     text = plan_template(plan_id, option, Filled(cohorts, "".join(texts), "".join(stops) or _GIVE_UP, baseline))
     parse_plan(text, "plan.yaml")
     return text
@@ -93,22 +93,23 @@ async def filled_plan(
 _GIVE_UP = "  - {condition: The owners see no way to go on}\n"
 
 
-def _by_lot(plan_id: str, partners: Sequence[str]) -> tuple[str, Compared]:
-    """Cohorts as lines of a plan: pilot and control by lot, so that neither was picked on a good month."""
+def _by_lot(plan_id: str, partners: Sequence[str]) -> tuple[str, Compared, int]:
+    """Cohorts as lines of a plan, and how many partners the smallest enrolled one has: pilot and control by lot, so
+    that neither was picked on a good month."""
     size = min(SIZE, len(partners) // 3)
     drawn = random.Random(plan_id).sample(list(partners), 2 * size)  # noqa: S311 - a lot, no secret
     pilot, control = sorted(drawn[:size]), sorted(drawn[size:])
     rest = len(partners) - 2 * size
-    half = max(1, rest // 2)
+    half = rest // 2
     text = (
         f"  # Drawn by lot among {len(partners)} active partners: who is picked on a good month falls back by itself.\n"
         f"  pilot: {{name: pilot, partners: [{_ids(pilot)}]}}\n"
         f"  control: {{name: control, partners: [{_ids(control)}]}}\n"
         "  waves:                                   # everybody else, in order of their ids\n"
         f"    - {{name: wave-one, select: {{limit: {half}}}, bake: 14d}}\n"
-        f"    - {{name: wave-two, select: {{limit: {max(1, rest - half)}}}, bake: 14d}}\n"
+        f"    - {{name: wave-two, select: {{limit: {rest - half}}}, bake: 14d}}\n"
     )
-    return text, Compared(tuple(pilot), tuple(control), "control")
+    return text, Compared(tuple(pilot), tuple(control), "control"), min(size, half)
 
 
 def _ids(partners: Sequence[str]) -> str:
@@ -189,18 +190,10 @@ def _suggested(plan: RolloutPlan, spec: MetricSpec, found: Facts, runs: int) -> 
 
 
 def _rule(plan: RolloutPlan, spec: MetricSpec) -> MetricPlan:
-    """What people usually agree, with the margin beside the limits, and a sample that every cohort can reach."""
-    rule, usual = _of(plan, spec), _usual_margin(spec)
-    sizes = [one.select.limit or SIZE for one in plan.cohorts.waves if one.select]
-    sample = rule.minimum_sample
-    least = min(sample.partners, len(plan.cohorts.pilot.partners), *sizes)
-    return rule.model_copy(
-        update={
-            "change": ChangeRule(margin=usual) if usual else None,
-            "minimum_sample": sample.model_copy(update={"partners": least}),
-            "tolerance": Tolerance(),
-        }
-    )
+    """What people usually agree, with the margin beside the limits."""
+    usual = _usual_margin(spec)
+    change = ChangeRule(margin=usual) if usual else None
+    return _of(plan, spec).model_copy(update={"change": change, "tolerance": Tolerance()})
 
 
 def _of(plan: RolloutPlan, spec: MetricSpec) -> MetricPlan:

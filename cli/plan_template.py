@@ -137,9 +137,14 @@ def plan_template(plan_id: str, option: str, filled: Filled | None = None) -> st
     )
 
 
-def metric_text(spec: MetricSpec) -> str:
-    """What a plan says of a metric to begin with; of one that no plan must answer for, as a comment."""
+def metric_text(spec: MetricSpec, most: int | None = None) -> str:
+    """What a plan says of a metric to begin with; of one that no plan must answer for, as a comment.
+
+    Args:
+        most: partners that the smallest cohort has; a sample of more could never be reached.
+    """
     agreed = spec.defaults
+    partners = agreed.partners if most is None else min(agreed.partners, most)
     told = {MetricUse.OUTCOME: "not met holds at the gate", MetricUse.GUARDRAIL: "not met pauses the rollout"}[spec.use]
     lines = [f"  - metric: {spec.name.value}".ljust(43) + f"# {spec.use.value}, {spec.direction.value}: {told}"]
     lines += [window_text(spec), f"    thresholds: {_limits(agreed.thresholds)}"]
@@ -149,7 +154,7 @@ def metric_text(spec: MetricSpec) -> str:
     if spec.use is MetricUse.GUARDRAIL:
         noisy = f"; people often agree {agreed.looks_in_a_row - 1}" if agreed.looks_in_a_row > 1 else ""
         lines.append("    tolerance: {in_a_row: 0}".ljust(43) + f"# breaches that are tolerated{noisy}")
-    lines.append(f"    minimum_sample: {{partners: {agreed.partners}, facts: {agreed.facts}}}")
+    lines.append(f"    minimum_sample: {{partners: {partners}, facts: {agreed.facts}}}")
     lines.append(f"    freshness: {agreed.freshness}")
     lines += checks_text(spec)
     if spec.use is MetricUse.GUARDRAIL:

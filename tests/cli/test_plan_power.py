@@ -148,7 +148,6 @@ async def test_without_a_history_it_says_why_and_guesses_nothing(typed: Terminal
         "select 'P' || n, 'P' || n, 'reseller', 'gold', 'emea', '2020-01-01', 'test', n, '2020-01-01Z' "
         "from generate_series(1, 9) n"
     )
-    await opened.close()
     told = await _power(empty, str(_plan(typed.folder)))
     assert told.code == Exit.ERROR
     assert [one["nothing"] for one in told.data["metrics"]] == ["the store has no facts of it"] * 2
@@ -163,6 +162,16 @@ async def test_without_a_history_it_says_why_and_guesses_nothing(typed: Terminal
     assert new.code == Exit.BAD_INPUT
     assert "The store has 9 active partners" in new.err
     assert "12 at least are needed" in new.err
+    # Twelve are enough: no sample asks for more partners than the smallest cohort has.
+    await opened.execute(
+        "insert into partner (partner_id, name, type, tier, region, active_from, source_system, source_id, known_at) "
+        "select 'P' || n, 'P' || n, 'reseller', 'gold', 'emea', '2020-01-01', 'test', n, '2020-01-01Z' "
+        "from generate_series(10, 12) n"
+    )
+    await opened.close()
+    file = typed.folder / "a-plan.yaml"
+    assert (await empty("plan", "new", "a-plan", "--from-history", "-o", str(file))).code == Exit.OK
+    assert {one.minimum_sample.partners for one in load_plan(file).metrics} == {2}
 
 
 async def test_what_cannot_be_done_is_said_before_anything_is_read(typed: Terminal, nowhere: Terminal) -> None:
