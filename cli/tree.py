@@ -15,7 +15,7 @@ from models.evidence import MetricAssessment, Verdict
 from models.log import EntryKind, LogEntry
 from models.metric import CATALOGUE
 from models.plan import OptionKey
-from models.quality import DOUBT
+from models.quality import BARELY, DOUBT
 from models.rollout import TERMINAL, CohortView, Phase, PhaseRecord, RolloutView, Status
 
 ICON = {
@@ -117,7 +117,7 @@ def metric_line(item: MetricAssessment) -> str:
     value = "-" if item.value is None else f"{item.value:,.1f}"
     agreed = " and ".join(item.thresholds)
     baseline = "" if item.baseline is None else f"  baseline {item.baseline:,.1f}"
-    doubts = "; ".join(reason for reason in item.reasons if reason.startswith(DOUBT))
+    doubts = "; ".join(reason for reason in item.reasons if reason.startswith((DOUBT, BARELY)))
     warning = f"  ⚠ {doubts or 'in the warning band'}" if item.warning else ""
     beyond = "  ⚠ beyond, tolerated" if item.beyond_threshold else ""
     change = f"  {item.reasons[0]}" if item.by_change and item.reasons else ""

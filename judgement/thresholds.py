@@ -18,7 +18,7 @@ from models.change import Gate, GateFinding
 from models.evidence import Baseline, CohortReading, Look, MetricAssessment, Verdict
 from models.metric import CATALOGUE, MetricUse
 from models.plan_metric import Basis, MetricPlan, Threshold
-from models.quality import DOUBT, Check, Finding, Severity
+from models.quality import BARELY, DOUBT, Check, Finding, Severity
 
 GROWS_WITH_WINDOW = frozenset(name for name, spec in CATALOGUE.items() if spec.grows_with_window)
 """Metrics whose value is larger over a longer window: something is counted, not rated."""
@@ -269,7 +269,7 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> s
         return None
     told = f"{late:g} {written_down(reading.metric)} written down days later"
     told += f" and {excluded:g} leads excluded after their deadline"
-    return f"holds only by {told}: {without:.2f} without them"
+    return f"{BARELY} {told}: {without:.2f} without them"
 
 
 def _certain(
@@ -293,7 +293,7 @@ def _flattered(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> 
     if past is None or all(limit.satisfied(past, frozen.value) is not False for limit in plan.thresholds):
         return None
     early = reading.group.parts["met_early"]
-    return f"holds only by {early:g} leads met before their deadline: {past:.2f} of those past it"
+    return f"{BARELY} {early:g} leads met before their deadline: {past:.2f} of those past it"
 
 
 def _told(limit: Threshold, value: float, frozen: Comparable, holds: bool | None, unit: str) -> str:

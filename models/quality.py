@@ -41,6 +41,9 @@ class Severity(StrEnum):
 DOUBT = "data in doubt"
 """How a reason begins that tells of an amber finding."""
 
+BARELY = "holds only by"
+"""How a reason begins that tells what a limit would not hold without."""
+
 
 class Bounds(NamedTuple):
     """From which number on a check is amber, and from which red; None: never."""

@@ -131,6 +131,10 @@ async def test_another_rollout_s_evidence_is_not_this_one_s(terminal: Terminal, 
             ("data in doubt: 3 of 240 facts stand there twice: amber from 1", "50.00 %, agreed >= 20"),
             "⚠ data in doubt: 3 of 240 facts stand there twice: amber from 1",
         ),
+        (
+            ("93.20 %, agreed >= 90", "holds only by 3 leads met before their deadline: 84.44 of those past it"),
+            "⚠ holds only by 3 leads met before their deadline: 84.44 of those past it",
+        ),
     ],
 )
 def test_a_metric_that_is_met_on_doubtful_data_says_so_on_its_line(reasons: tuple[str, ...], shown: str) -> None:
