@@ -43,3 +43,16 @@ def _is_event(field: FieldSpec) -> bool:
     if field.type is FieldType.INSTANT:
         return not field.name.endswith(("known_at", "due_at"))
     return field.is_time and field.name in _DAYS
+
+
+def reached(spec: KindSpec) -> str:
+    """SQL that aggregates rows of the kind to the moment of their latest event that is not later than $1, or null.
+
+    Days begin at midnight UTC, whatever the session's zone.
+    """
+    moments = [
+        one.name if one.type is FieldType.INSTANT else f"({one.name}::timestamp at time zone 'UTC')"
+        for one in events_of(spec)
+    ]
+    last = ", ".join(f"max({one}) filter (where {one} <= $1)" for one in moments)
+    return f"greatest({last})" if last else "null::timestamptz"

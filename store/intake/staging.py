@@ -11,8 +11,8 @@ import asyncpg
 
 from store.intake.batches import Batch
 from store.intake.copytext import text_of, token
-from store.intake.kinds import FactKind, FieldType, KindSpec
-from store.intake.reach import Reach, events_of
+from store.intake.kinds import FactKind, KindSpec
+from store.intake.reach import Reach, reached
 from store.intake.rows import FactReader, Problem
 from store.intake.rules import in_words
 
@@ -26,7 +26,7 @@ _OVERCREDITED: Final = (Path(__file__).parent / "overcredited.sql").read_text(en
 _NATURAL_KEY: Final = ("source_system", "source_id")
 # One row in the reject file per bad line, with all its reasons.
 _REJECTED_BY_LINE: Final = """
-    select line, string_agg(field, '; ' order by place) as field, string_agg(reason, '; ' order by place) as reason
+    select line, array_agg(field order by place) as fields, array_agg(reason order by place) as reasons
     from intake_rejected group by line order by line
 """
 
@@ -139,8 +139,13 @@ class Staging:
             yield self._rejection(row)
 
     def _rejection(self, row: asyncpg.Record) -> Rejection:
-        parts = [[self._labels.get(name, name) for name in part.split(", ")] for part in row["field"].split("; ")]
-        return Rejection(row["line"], "; ".join(", ".join(part) for part in parts), row["reason"])
+        told = [
+            (", ".join(self._labels.get(name, name) for name in field.split(", ")), reason)
+            for field, reason in zip(row["fields"], row["reasons"], strict=True)
+        ]
+        # One cell may be read for several fields, as for the hours of Monday to Friday: it is told of once.
+        columns, reasons = zip(*dict.fromkeys(told), strict=True)
+        return Rejection(row["line"], "; ".join(columns), "; ".join(reasons))
 
     async def move(self) -> Moved:
         """Insert what is new, update what differs, leave the rest; when a fact first became known never moves.
@@ -156,13 +161,7 @@ class Staging:
 
     async def reach(self) -> Reach:
         """How far the good rows reach."""
-        # Days begin at midnight UTC, whatever the session's zone.
-        ends = [
-            one.name if one.type is FieldType.INSTANT else f"({one.name}::timestamp at time zone 'UTC')"
-            for one in events_of(self._spec)
-        ]
-        last = ", ".join(f"max({one}) filter (where {one} <= $1)" for one in ends)
-        through = f"greatest({last})" if last else "null::timestamptz"
+        through = reached(self._spec)
         row = await self._conn.fetchrow(
             f"select {through}, min(known_at), max(known_at) from intake_staged where $1::timestamptz is not null",  # noqa: S608
             self._moment,

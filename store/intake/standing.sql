@@ -17,8 +17,7 @@ select coalesce(r.source, d.source) as source, r.kind, d.facts_of,
        greatest(r.facts, d.facts) as facts,
        greatest(r.through_at, d.last_day::timestamp at time zone 'UTC') as through_at,
        coalesce(r.imports, 0) as imports, taken.at as taken_at, coalesce(taken.rows_rejected, 0) as rejected,
-       taken.file_name, case when latest.outcome = 'refused' then latest.why end as refused_why,
-       (select max(e.received_at) from fact_event e where e.source_system = coalesce(r.source, d.source)) as event_at
+       taken.file_name, case when latest.outcome = 'refused' then latest.why end as refused_why
 from runs r
 full join days d on d.source = r.source and d.facts_of = ($2::jsonb ->> r.kind)
 left join intake_run taken on taken.run_id = r.last_taken

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from store.events import EventsRefused, State, read_batch, settle_waiting, take, waiting_events
-from store.intake.kinds import FactKind
+from store.intake.kinds import KINDS, FactKind
+from store.intake.standing import read_standing
 from tests.console.conftest import CHECKED, event
 
 TABLES = {
@@ -31,6 +32,7 @@ TABLES = {
     "partner_cost": "source_id",
 }
 KNOWLEDGE = "known_at, recorded_at, amended_at, source_system, source_id"
+MORNING = datetime(2026, 3, 3, 8, tzinfo=UTC)
 HOURS = [f"2026-03-02T{hour:02}:00:00Z" for hour in range(12)]
 
 
@@ -145,6 +147,38 @@ async def test_however_events_are_cut_ordered_and_repeated_the_same_facts_come_o
         ("lead-pauses", "lead.assigned", 1, 1),
         ("opportunity-stages", "deal.registered", 1, 1),
     }
+
+
+async def test_data_status_counts_what_came_as_events_and_how_far_it_reaches(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """No file was ever imported: all that is known of the source is what it sent."""
+    await pool.execute(CHECKED)
+    await take(pool, "hub", batch(story("hub")), "key")
+    await pool.execute("insert into api_key values ('k', 'hub-live', 'hub', decode(repeat('00', 32), 'hex'))")
+    async with pool.acquire() as conn:
+        found = {one.kind: one for one in await read_standing(conn, MORNING)}
+        none = await read_standing(conn, datetime(2026, 2, 1, tzinfo=UTC))
+    kinds = {KINDS[kind].table: one for kind, one in found.items() if one.source == "hub"}
+    assert {table: one.facts for table, one in kinds.items()} == {
+        table: len(rows) for table, rows in (await facts(pool, "hub")).items()
+    }
+    assert all(one.event_at is not None for one in kinds.values())
+    reached = {table: one.through for table, one in kinds.items()}
+    hours = {
+        "opportunity": 4,
+        "opportunity_reopening": 3,
+        "lead_pause": 5,
+        "lead_event": 2,
+        "opportunity_stage": 2,
+        "mdf_request": 1,
+        "compliance_waiver": 3,
+    }
+    assert {table: reached[table] for table in hours} == {
+        table: datetime(2026, 3, 2, hour, tzinfo=UTC) for table, hour in hours.items()
+    }
+    assert reached["partner_cost"] == datetime(2026, 3, 1, tzinfo=UTC)
+    assert all(one.through is None for one in none), "what lies ahead makes no source look fresh"
 
 
 AS_OF = (
