@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,8 @@ from models.quality import Severity
 if TYPE_CHECKING:
     from store.events.reading import WaitingEvents
     from store.intake.standing import Standing
+
+_BAD_ROW = re.compile(r"; (?=line \d+, )")
 
 _MARK = {Severity.GREEN: "ok", Severity.AMBER: "amber", Severity.RED: "RED"}
 
@@ -87,12 +90,18 @@ def _print(found: tuple[Standing, ...], waiting: tuple[WaitingEvents, ...], now:
     table(*columns, rows=[_row(one) for one in found])
     for one in found:
         if one.refused_why is not None:
-            show(f"The last import of {one.kind} from {one.source} was refused: {one.refused_why}")
+            show(f"The last import of {one.kind} from {one.source} was refused: {_brief(one.refused_why)}")
     for events in waiting:
         show(
             f"{events.events} events of {events.source_system} about {events.subjects} {events.kind} wait for "
             f"{events.waits_for}, the oldest for {_length_of(now - events.since)}."
         )
+
+
+def _brief(why: str) -> str:
+    """The first bad row stands for the others, which the reject file has: many files may have been refused."""
+    told, *others = _BAD_ROW.split(why)
+    return "; ".join([told, *others[:1], *(["..."] if others[1:] else [])])
 
 
 def _row(one: Standing) -> tuple[str, ...]:

@@ -212,6 +212,21 @@ async def test_rows_that_break_the_tables_own_rules_are_set_aside(desk: Desk) ->
     assert report.first_reasons == ("line 2, Share: the shares of transaction '5-1' add up to 1.1; allowed: at most 1",)
 
 
+async def test_what_is_wrong_with_a_cell_of_several_fields_is_said_once(desk: Desk) -> None:
+    mapping = """\
+kind: calendars
+source_system: crm
+fields: {source_id: Id, time_zone: Zone, monday: Hours, tuesday: Hours, wednesday: Hours, saturday: Saturday}
+"""
+    report = await desk.load(mapping, "Id,Zone,Hours,Saturday\na,Nowhere,9-17,9-17\n")
+    wrong = "found '9-17'; '9-17' is no opening hour; write for example 09:00-17:30"
+    assert report.first_reasons == (
+        "line 2, Zone; Hours; Saturday: found 'Nowhere'; allowed: a time zone name such as Europe/Berlin; "
+        f"{wrong}; {wrong}",
+    )
+    assert desk.rejects()[0]["reject_column"] == "Zone; Hours; Saturday"
+
+
 async def test_a_key_names_one_fact_and_does_not_change(desk: Desk) -> None:
     await desk.partners("p1")
     other = PARTNERS.replace("crm", "erp").replace("{source_id: Id,", "{source_id: Id, partner_id: Name,")
