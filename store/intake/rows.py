@@ -124,7 +124,9 @@ class FactReader:
         }
         missing = [f"{name} ({place})" for name, place in needed.items() if name not in self._places]
         if missing:
-            has = ", ".join(self._header)
+            parted = len(self._header) > 1 or not any(one in self._header[0] for one in ";,|\t")
+            hint = "" if parted else "; is csv.delimiter of the mapping what parts its columns?"
+            has = ", ".join(self._header) + hint
             raise IntakeError(
                 f"{path}: the mapping needs columns it does not have: {', '.join(missing)}; it has: {has}"
             )

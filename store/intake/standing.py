@@ -121,7 +121,7 @@ def _counting(spec: KindSpec) -> str:
 
 
 _COUNT: Final = MappingProxyType({kind: _counting(KINDS[kind]) for kind in _SENT - _COUNTED})
-_NO_IMPORT: Final = MappingProxyType(
+_NO_IMPORT: Final[Mapping[str, Any]] = MappingProxyType(
     {"through_at": None, "imports": 0, "taken_at": None, "rejected": 0, "file_name": None, "refused_why": None}
 )
 

@@ -226,13 +226,15 @@ async def test_status_says_how_far_each_source_reaches_and_which_is_late(
     (line,) = [line for line in told.out.splitlines() if "crm" in line and "leads" in line]
     assert line.split()[:5] == ["RED", "crm", "leads", "2025-02-01", "10:00"]
 
-    words = ("data", "import", "leads", files["leads.csv"], "--mapping", files["leads.yaml"], "--strict")
-    assert (await terminal(*words)).code == Exit.BAD_INPUT
+    strict = ("data", "import", "leads", files["leads.csv"], "--mapping", files["leads.yaml"], "--strict")
+    assert (await terminal(*strict)).code == Exit.BAD_INPUT
     refused = await terminal("data", "status")
     (line,) = [line for line in refused.out.splitlines() if "was refused" in line]
     assert line.startswith("The last import of leads from crm was refused: ")
     assert "2 bad rows, nothing was written" in line
-    assert line.endswith("; line 3, Assigned: found 'at noon'; allowed: a moment such as 2025-12-31T17:00:00+01:00; ...")
+    assert line.endswith(
+        "; line 3, Assigned: found 'at noon'; allowed: a moment such as 2025-12-31T17:00:00+01:00; ..."
+    )
 
     patient = await terminal("data", "status", "--strict", "--bound", "36500d")
     assert patient.code == Exit.OK

@@ -72,7 +72,11 @@ REFUSED: tuple[tuple[str, bytes, str], ...] = (
     ("in.csv.gz", b"Id,Name\n", r"in\.csv\.gz: cannot be read to its end: Not a gzipped file"),
     ("in.csv.gz", gzip.compress(b"Id,Name\np1,One\n" * 99)[:-9], r"in\.csv\.gz: cannot be read to its end"),
     ("in.csv", b"Id\np1\n", r"the mapping needs columns it does not have: Name \(fields\.name\); it has: Id$"),
-    ("in.csv", b"Id;Name\np1;One\n", r"columns it does not have: Id \(fields\.source_id\), Name"),
+    (
+        "in.csv",
+        b"Id;Name\np1;One\n",
+        r"does not have: Id \(fields\.source_id\), Name .* it has: Id;Name; is csv\.delimiter of the mapping",
+    ),
     ("in.csv", b"Id,Name,Name\np1,One,Uno\n", r"in\.csv:1: column named twice: Name"),
     ("in.csv", b"Id,Name\np1,Caf\xe9\n", r"in\.csv:2: byte 0xe9 is not utf-8; set csv\.encoding in the mapping"),
     ("in.csv", b"Id,Name\n" + b"p1,One\n" * 9000 + b"\xff", r"in\.csv:9002: byte 0xff is not utf-8"),
