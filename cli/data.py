@@ -182,12 +182,14 @@ async def fill(dsn: str, **spec: Any) -> Any:
 
 
 async def _generate(opened: Any, progress: Advance | None, **spec: Any) -> Any:
-    from store.world import WorldExistsError, WorldSpec, generate_world
+    from store.world import WorldExistsError, WorldSpec, generate_world, tidy_world
 
     try:
-        return await generate_world(opened, WorldSpec(**spec), progress)
+        report = await generate_world(opened, WorldSpec(**spec), progress)
     except WorldExistsError as problem:
         raise CliError(
             "The store holds a made-up world already, and two would mix; use an empty one: another --dir.",
             Exit.REFUSED,
         ) from problem
+    await tidy_world(opened)
+    return report

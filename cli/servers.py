@@ -200,7 +200,7 @@ async def run(home: Home = Path(DEFAULT_HOME)) -> int:
 
     Its settings come from the environment; docs/operations.md lists them.
     """
-    from worker.main import run_from_environment
+    from worker.main import run_from_environment, spare_the_collector
     from worker.settings import SettingsError
 
     place = Place(home)
@@ -208,6 +208,7 @@ async def run(home: Home = Path(DEFAULT_HOME)) -> int:
         found = place.environment()
         os.environ.clear()
         os.environ.update(found)
+    spare_the_collector()
     try:
         return await run_from_environment()
     except SettingsError as problem:

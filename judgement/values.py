@@ -23,20 +23,31 @@ class _Sums:
     """What the readings of a group add up to, and what is worked out beside that."""
 
     def __init__(self, metric: MetricName, readings: Sequence[PartnerReading]) -> None:
-        self.readings = readings
-        self.parts: dict[str, float] = {}
+        self.metric, self.readings = metric, readings
+        self.parts = parts = dict[str, float]()
+        of_group = _OF_THE_GROUP[metric]
+        # The better part of what a small cohort's number costs in Python: a dozen parts of each partner, each look.
         for reading in readings:
             for name, part in reading.parts.items():
-                before = self.parts.get(name)
-                if before is None:
-                    self.parts[name] = float(part)
+                if name not in parts:
+                    parts[name] = float(part)
+                elif name in of_group:
+                    parts[name] = max(parts[name], part)
                 else:
-                    self.parts[name] = max(before, part) if name in _OF_THE_GROUP[metric] else before + part
+                    parts[name] += part
         self.numerator = sum(reading.numerator or 0.0 for reading in readings)
         self.denominator = sum(reading.denominator or 0.0 for reading in readings)
         self.rated = bool(readings) and CATALOGUE[metric].grouping is Grouping.RATIO_OF_SUMS
         self.facts = sum(reading.facts for reading in readings)
         self.partners = sum(reading.facts > 0 for reading in readings)
+
+    def all_finite(self) -> bool:
+        """Whether every number of every reading is one. A sum is finite only if all it adds up are; where it is not, or
+        is the largest of its parts, each is asked."""
+        sums = (self.numerator, self.denominator, *self.parts.values())
+        if _OF_THE_GROUP[self.metric].isdisjoint(self.parts) and all(map(math.isfinite, sums)):
+            return True
+        return all(map(_finite, self.readings))
 
     def __getitem__(self, part: str) -> float:
         return self.parts.get(part, 0.0)
@@ -83,7 +94,7 @@ def group_value(metric: MetricName, readings: Sequence[PartnerReading]) -> Group
     sums = _Sums(metric, readings)
     if not readings:
         return sums.nothing(NoValue.NO_DATA)
-    if not all(_finite(reading) for reading in readings):
+    if not sums.all_finite():
         return sums.nothing(NoValue.NOT_A_NUMBER)
     return _FORMULA[metric](sums)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -38,6 +39,9 @@ class Told(NamedTuple):
     fresh: float
 
 
+_NOTHING = Told(0.0, 0.0)
+
+
 class Usual(NamedTuple):
     """The usual number of facts, and the one below which a period is short."""
 
@@ -57,10 +61,10 @@ def usual(history: Sequence[float]) -> Usual | None:
     if len(history) < ENOUGH:
         return None
     middle = median(history)
-    if middle <= 0:
-        return None
     # Counts scatter by their root, also where these few happen to be alike.
-    spread = max(1.4826 * median(abs(one - middle) for one in history), math.sqrt(middle)) / middle
+    if middle <= 0 or math.sqrt(middle) / middle > STEADY:
+        return None
+    spread = max(1.4826 * median([abs(one - middle) for one in history]), math.sqrt(middle)) / middle
     if spread > STEADY:
         return None
     return Usual(middle, middle * max(NEARLY_NOTHING, min(MUCH_LESS, 1 - 4 * spread)))
@@ -75,19 +79,20 @@ def volume(source: str, told: Mapping[int, Told], through: date, window: timedel
     days, inside, _ = periods_of(window)
     season = 7 if days == 1 else 1
     oldest = max(told, default=-1)
-    kept: dict[int, Told] = {}
+    # The newest first, each with its number; of the same place in a season together.
+    kept: list[deque[tuple[int, Told]]] = [deque(maxlen=KEPT) for _ in range(season)]
     judged, expected, missing, short = 0, 0.0, 0.0, 0
     # From the oldest on, so that a period that was short does not say what is usual for the next.
     for number in range(oldest, -1, -1):
-        this = told.get(number, Told(0.0, 0.0))
-        before = [kept[n] for n in range(number + season, number + LOOKED_BACK * season + 1, season) if n in kept][
-            :KEPT
-        ]
+        this = told.get(number, _NOTHING)
+        alike = kept[number % season]
+        since = number + LOOKED_BACK * season
+        before = [one for n, one in alike if n <= since]
         found = usual(_as_old(before, newest=number == 0))
         here = _here(this, before, newest=number == 0)
         low = found is not None and here < found.short_below
         if not low:
-            kept[number] = this
+            alike.appendleft((number, this))
         if found is not None and number < inside:
             judged, expected = judged + 1, expected + found.number
             if low:

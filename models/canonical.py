@@ -17,6 +17,10 @@ _SAFE = 2**53
 _SMALL = 1e-4
 """Fractions from here on are written without an exponent by Python, as the standard has them written."""
 
+_TINY = 1e-9
+"""Below, both write an exponent, and of two digits or more: the standard has no zero before a single one. What two
+numbers that are all but the same differ by is of this kind."""
+
 
 class _OtherWay(Exception):
     """Something that Python's encoder may write in another way."""
@@ -65,7 +69,8 @@ def _object(value: dict[Any, Any]) -> dict[str, Any]:
         kind = type(one)
         if kind is float:
             if not one.is_integer():
-                if not _SMALL <= abs(one) < _SAFE:
+                size = abs(one)
+                if not (_SMALL <= size < _SAFE or size < _TINY):
                     raise _OtherWay
             elif -_SAFE < one < _SAFE:
                 found[name] = int(one)
@@ -80,6 +85,6 @@ def _number(value: float) -> float:
     if value.is_integer():
         if -_SAFE < value < _SAFE:
             return int(value)
-    elif _SMALL <= abs(value) < _SAFE:
+    elif _SMALL <= abs(value) < _SAFE or abs(value) < _TINY:
         return value
     raise _OtherWay

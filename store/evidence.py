@@ -103,14 +103,18 @@ def _written(
     changes: Sequence[Matured],
     stretches: Sequence[StretchRows],
 ) -> Mapping[str, Sequence[Any]]:
-    parts: dict[str, Sequence[Frozen]] = {
-        "readings": readings,
-        "rows": rows,
-        "comparison": comparison,
-        "changes": changes,
-        "stretches": stretches,
+    parts: dict[str, Sequence[Frozen]] = {"readings": readings, "comparison": comparison, "changes": changes}
+    written: dict[str, Sequence[Any]] = {
+        name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()
     }
-    return {name: [one.model_dump(mode="json") for one in part] for name, part in parts.items()}
+    return written | {"rows": [_rows(one) for one in rows], "stretches": [_rows(one) for one in stretches]}
+
+
+def _rows(rows: PartnerRows) -> dict[str, Any]:
+    """Nearly all of evidence. A partner's row is text and numbers alone, so that its fields are what is written of it:
+    nothing is copied."""
+    whole = rows.model_copy(update={"partners": ()}).model_dump(mode="json")
+    return whole | {"partners": [vars(one) for one in rows.partners]}
 
 
 async def keep_snapshot(conn: Connection, key: RolloutKey, purpose: str, measured: Measured) -> None:

@@ -207,8 +207,9 @@ async def read_sla(
 
 def _readings(found: Sequence[Any], groups: int) -> tuple[tuple[PartnerReading, ...], ...]:
     rows: list[list[PartnerReading]] = [[] for _ in range(groups)]
+    names = [name for name in (found[0].keys() if found else ()) if name not in _NOT_PARTS]
     for row in found:
-        parts = {name: part for name, part in row.items() if name not in _NOT_PARTS and part is not None}
+        parts = {name: part for name in names if (part := row[name]) is not None}
         rows[row["group_no"]].append(PartnerReading(parts=parts, **{name: row[name] for name in _OF_A_READING}))
     return tuple(map(tuple, rows))
 

@@ -42,6 +42,8 @@ from store.world_wrong import hears_wrong
 _SECONDS: Final = 3600.0
 _AFTERMATH: Final = timedelta(days=366)
 """By then what began in the world has ended and is known."""
+_COUNTED: Final = ("fact_day", "fact_restated")
+"""Counted from facts as they are written, by triggers."""
 _SMALLEST, _LARGEST = 20_000, 200_000
 """Rows of a portion. The first are small, so that something is to be seen soon; all later ones large, because what
 follows from facts costs the same for many of them as for few. They bound what is held in memory."""
@@ -107,6 +109,17 @@ async def generate_world(
         ends_at=spec.ends_at,
         slumping=hit,
     )
+
+
+async def tidy_world(conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    """What the database does by itself a minute or so after so many rows have come, done now: until then nothing is
+    read from an index alone, and who reads until then goes on with the plans made then. Not within a transaction.
+
+    Raises:
+        asyncpg.PostgresError, TimeoutError: the world stands all the same.
+    """
+    await conn.execute(f"vacuum {', '.join((*COLUMNS, *FURTHER_COLUMNS))}", timeout=_SECONDS)
+    await conn.execute(f"vacuum (analyze) {', '.join(_COUNTED)}", timeout=_SECONDS)
 
 
 class _Portion(NamedTuple):
@@ -183,4 +196,5 @@ __all__ = [
     "WorldSpec",
     "generate_world",
     "roster",
+    "tidy_world",
 ]

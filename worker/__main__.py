@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 
-from worker.main import MISCONFIGURED, run_from_environment
+from worker.main import MISCONFIGURED, run_from_environment, spare_the_collector
 from worker.settings import SettingsError
 
 USAGE = "usage: python -m worker. Settings come from the environment: see docs/operations.md."
@@ -18,6 +18,7 @@ def main(arguments: list[str]) -> int:
         asked = arguments in (["--help"], ["-h"])
         print(USAGE, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else MISCONFIGURED
+    spare_the_collector()
     try:
         return asyncio.run(run_from_environment())
     except SettingsError as error:

@@ -20,6 +20,9 @@ QUIET = frozenset({"query_workflow", "remove_from_cache"})
 """Jobs that move nothing."""
 
 
+_NOWHERE = StorageDriverStoreContext(target=None)
+
+
 class LookedAhead(Exception):
     """A worker was about to take events whose workflow task has not begun."""
 
@@ -78,10 +81,13 @@ class SteadyInstance(WorkflowInstance):
         return self._inner.activate(act)
 
     def get_serialization_context(self, command_info: Any) -> SerializationContext | None:
-        return self._inner.get_serialization_context(command_info)
+        """The SDK asks several times for each payload, and each time to ask is a step into the sandbox. Our converter
+        writes and reads the same whoever it is for."""
+        return None
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
-        return self._inner.get_external_store_context(command_info)
+        """As above: nothing is stored elsewhere."""
+        return _NOWHERE
 
     def get_info(self) -> Info:
         return self._inner.get_info()

@@ -6,6 +6,7 @@ import zlib
 
 from pydantic_core import to_json
 
+from models.plan import KEPT
 from models.rollout import RolloutState
 
 
@@ -20,7 +21,7 @@ class Kept:
     def state(self) -> RolloutState:
         """The state, unpacked if need be."""
         if self._state is None:
-            self._state = RolloutState.model_validate_json(zlib.decompress(self._packed))
+            self._state = RolloutState.model_validate_json(zlib.decompress(self._packed), context=KEPT)
         return self._state
 
     @state.setter

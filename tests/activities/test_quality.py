@@ -260,6 +260,9 @@ async def test_the_control_cohort_stands_beside_the_pilot_with_its_own_baseline(
     assert [one.partner_id for one in rows["control", SLA]] == list(CONTROL)
     assert kept.snapshot.comparison[0].window == kept.snapshot.readings[0].window
     whole = kept.snapshot
+    written = seal(whole.as_of, whole.readings, kept.rows, whole.comparison).written
+    assert written is not None
+    assert written["rows"] == [one.model_dump(mode="json") for one in kept.rows]
     assert seal(whole.as_of, whole.readings, kept.rows, whole.comparison).snapshot.digest == whole.digest
     other = whole.comparison[0].model_copy(update={"cohort": "others"})
     assert seal(whole.as_of, whole.readings, kept.rows, (other, *whole.comparison[1:])).snapshot.digest != whole.digest

@@ -186,6 +186,13 @@ async def test_a_world_with_everything_is_told_of(nowhere: Terminal, database: s
     assert told.document["kind"] == "world"
     assert told.data["amended"].keys() >= {"lead", "mdf_allocation", "partner_transaction"}
     assert "holiday" not in told.data["rows"]
+    # Whoever looks at once reads from indexes alone what can be, and by plans for as many rows as there are.
+    conn = await asyncpg.connect(database)
+    try:
+        seen = "select every(relallvisible = relpages and reltuples > 0) from pg_class where oid = any ($1::regclass[])"
+        assert await conn.fetchval(seen, ["lead", "opportunity", "enablement_assignment", "fact_day"])
+    finally:
+        await conn.close()
 
 
 @pytest.mark.parametrize(

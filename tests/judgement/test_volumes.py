@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgement.volumes import Told, age, periods_of, usual, volume
+from judgement.volumes import KEPT, LOOKED_BACK, Told, age, periods_of, usual, volume
 from models.quality import SourceVolume
 
 WEEK = timedelta(weeks=1)
@@ -126,3 +126,34 @@ def test_whatever_a_source_told_the_counts_are_numbers_and_no_more_is_missing_th
     assert math.isfinite(found.missing)
     assert 0 <= found.missing <= found.expected
     assert 0 <= found.short <= found.history <= found.periods
+
+
+def by_the_rule(told: dict[int, Told], window: timedelta) -> tuple[int, int, float, float]:
+    """Period by period from all before it: how many were judged and how many short, what was expected and missing."""
+    days, inside, _ = periods_of(window)
+    season = 7 if days == 1 else 1
+    whole: dict[int, float] = {}
+    judged, short, expected, missing = 0, 0, 0.0, 0.0
+    for number in range(max(told, default=-1), -1, -1):
+        this = told[number].facts if number in told else 0.0
+        earlier = [whole[n] for n in range(number + season, number + LOOKED_BACK * season + 1, season) if n in whole]
+        found = usual(earlier[:KEPT])
+        low = found is not None and this < found.short_below
+        if not low:
+            whole[number] = this
+        if found is not None and number < inside:
+            judged, expected = judged + 1, expected + found.number
+            short, missing = short + low, missing + (found.number - this if low else 0.0)
+    return judged, short, expected, missing
+
+
+@given(
+    st.dictionaries(st.integers(0, 70), st.sampled_from([0.0, 4.0, 60.0, 95.0, 100.0, 104.0]), max_size=71),
+    st.sampled_from([timedelta(days=3), timedelta(days=10), 4 * WEEK, 13 * WEEK]),
+)
+def test_what_is_remembered_of_earlier_periods_is_what_the_rule_looks_back_at(
+    facts: dict[int, float], window: timedelta
+) -> None:
+    told = {number: Told(one, 0.0) for number, one in facts.items()}
+    found = seen(told, window)
+    assert (found.history, found.short, found.expected, found.missing) == by_the_rule(told, window)

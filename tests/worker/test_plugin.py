@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
+from temporalio.converter import WithSerializationContext, WorkflowSerializationContext
 from temporalio.worker import Replayer, Worker
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError, SandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox._importer import Importer
@@ -38,6 +39,15 @@ async def test_a_worker_takes_everything_over_from_its_client(client: Client) ->
     assert [type(one) for one in config["interceptors"]] == INTERCEPTORS
     assert config["build_id"] == version("partner-rollouts")
     _strict(config["workflow_runner"])
+
+
+def test_what_is_written_does_not_depend_on_whom_it_is_for() -> None:
+    """So the SDK, which asks for each payload, is told nothing of that (`worker/lookahead.py`)."""
+    assert SHARED_CONVERTER.payload_codec is None
+    assert SHARED_CONVERTER.external_storage is None
+    parts = (SHARED_CONVERTER.payload_converter, SHARED_CONVERTER.failure_converter)
+    for_somebody = WorkflowSerializationContext(namespace="n", workflow_id="w")
+    assert all(one.with_context(for_somebody) is one for one in parts if isinstance(one, WithSerializationContext))
 
 
 async def test_a_replayer_has_the_same_from_the_plugin() -> None:
