@@ -14,15 +14,40 @@ from typing import Any, NamedTuple
 import pytest
 
 from models.metric import MetricName
+from tests.store.boundary_facts import (
+    BEFORE,
+    DAY,
+    check,
+    checked,
+    checked_at,
+    claim,
+    cost,
+    course,
+    deal,
+    fund,
+    lead,
+    open_deal,
+    partner,
+    passed,
+    passed_for,
+    reopened,
+    reserved,
+    result,
+    said_anew,
+    sale,
+    settled,
+    shared,
+    undone,
+    untouched,
+    waived,
+)
 from tests.store.world import Q1, World, at, day
 
 JUST = timedelta(microseconds=1)
-DAY = timedelta(days=1)
 LATER = at("2026-06-01")
 T = at("2026-02-10 12:00")
 MIDNIGHT = at("2026-02-10")
 """Where dates begin and end."""
-BEFORE = at("2026-01-05")
 
 MARGIN, VELOCITY, SLA = MetricName.CONTRIBUTION_MARGIN, MetricName.PIPELINE_VELOCITY, MetricName.LEAD_FOLLOW_UP_SLA
 MDF, ENABLEMENT = MetricName.MDF_SPEND, MetricName.ENABLEMENT_COMPLETION
@@ -36,103 +61,6 @@ async def part(world: World, metric: MetricName, name: str, partner: str, as_of:
     return rows[0].parts.get(name, 0) if rows else 0
 
 
-async def lead(world: World, partner: str = "a", assigned: datetime = BEFORE, **row: Any) -> None:
-    """To be accepted in eight hours and contacted in a day, and both done after one, unless said otherwise."""
-    hour = assigned + timedelta(hours=1)
-    row = {"accept_due_at": assigned + 8 * (hour - assigned), "contact_due_at": assigned + DAY, **row}
-    row = {"accepted_at": hour, "first_contact_at": hour, **row}
-    await world.add("lead", partner_id=partner, assigned_at=assigned, **row)
-
-
-async def untouched(world: World, **row: Any) -> None:
-    await lead(world, **{"accepted_at": None, "first_contact_at": None, **row})
-
-
-async def deal(world: World, partner: str = "a", closed: datetime = BEFORE, **row: Any) -> str:
-    """Won for 1 after ten days."""
-    row = {"qualified_at": closed - 10 * DAY, "outcome": "won", "amount": 1, **row}
-    return await world.add("opportunity", partner_id=partner, closed_at=closed, **row)
-
-
-async def open_deal(world: World, **row: Any) -> None:
-    await world.add("opportunity", partner_id="a", **row)
-
-
-async def reopened(world: World, **row: Any) -> None:
-    """Won for 1 on 5 January, and opened again on the 20th."""
-    row = {"reopened_at": at("2026-01-20"), **row}
-    undone = {"closed_at": BEFORE, "outcome": "won", "amount": 1}
-    await world.add("opportunity_reopening", opportunity_id=await deal(world), **undone, **row)
-
-
-async def sale(world: World, partner: str = "a", on: datetime = BEFORE, **row: Any) -> None:
-    """A line of 1 without a discount."""
-    amounts = {"net_amount": 1, "list_amount": 1}
-    await world.add("partner_transaction", partner_id=partner, transaction_date=on.date(), **amounts, **row)
-
-
-async def cost(world: World, partner: str = "a", on: datetime = BEFORE, **row: Any) -> None:
-    await world.add("partner_cost", partner_id=partner, recognised_on=on.date(), amount=1, **row)
-
-
-async def claim(world: World, partner: str = "a", paid: datetime | None = BEFORE, **row: Any) -> None:
-    """Of 1, and paid without a request."""
-    row = {"submitted_at": at("2025-12-01"), "paid_amount": None if paid is None else 1, **row}
-    await world.add("mdf_claim", partner_id=partner, claimed_amount=1, paid_at=paid, **row)
-
-
-async def fund(world: World, **budget: Any) -> str:
-    """An accrual of 1 for the first quarter: all of it counts from its first moment on."""
-    period = {"period_start": day("2026-01-01"), "period_end": day("2026-04-01"), "fund_type": "accrual"}
-    budget_id = await world.add("mdf_budget", **{**period, **budget})
-    return await world.add("mdf_allocation", budget_id=budget_id, partner_id="a", amount=1)
-
-
-async def reserved(world: World, budget: dict[str, Any] | None = None, **row: Any) -> None:
-    """A request for 1, approved on 5 January."""
-    row = {"decision": "approved", "decided_at": BEFORE, "approved_amount": 1, "submitted_at": BEFORE, **row}
-    await world.add(
-        "mdf_request", partner_id="a", allocation_id=await fund(world, **budget or {}), requested_amount=1, **row
-    )
-
-
-async def course(world: World, partner: str = "a", assigned: datetime = BEFORE, **row: Any) -> None:
-    """Due by the end of the quarter, of a person of its own."""
-    person = await world.add("person", partner_id=partner, **row.pop("person", {}))
-    row = {"course_id": "basics", "due_on": day("2026-03-31"), "assigned_at": assigned, **row}
-    await world.add("enablement_assignment", partner_id=partner, person_id=person, **row)
-
-
-async def passed(world: World, **row: Any) -> None:
-    await course(world, **{"completed_at": at("2026-01-10"), **row})
-
-
-async def check(world: World, **row: Any) -> None:
-    row = {"check_id": "insured", "version": 1, "severity": "high", "weight": 7, "critical": False, **row}
-    await world.add("compliance_check", **{"effective_from": day("2020-01-01"), **row})
-
-
-async def result(world: World, partner: str = "a", on: datetime = BEFORE, **row: Any) -> None:
-    said = {"check_id": "insured", "version": 1, "outcome": "inconclusive", "assessed_at": on}
-    await world.add("compliance_result", partner_id=partner, **{**said, **row})
-
-
-async def checked(world: World, of_check: dict[str, Any] | None = None, **row: Any) -> None:
-    await check(world, **of_check or {})
-    await result(world, **row)
-
-
-async def waived(world: World, **row: Any) -> None:
-    await check(world)
-    row = {"valid_from": day("2026-01-01"), "valid_until": day("2026-03-31"), **row}
-    said = {"check_id": "insured", "approved_by": "legal", "reason": "moving"}
-    await world.add("compliance_waiver", partner_id="a", **said, **row)
-
-
-async def partner(world: World, **row: Any) -> None:
-    await world.add("partner", partner_id="a", **row)
-
-
 class Placed(NamedTuple):
     """A fact that counts one in a part if it lies in the window; dates lie in it by their days."""
 
@@ -144,6 +72,7 @@ class Placed(NamedTuple):
 
 PLACED = (
     Placed(SLA, "met", lead),
+    Placed(SLA, "met", said_anew),
     Placed(ACCEPTANCE, "met", lead),
     Placed(VELOCITY, "won", deal),
     Placed(VELOCITY, "lost", lambda world, name, moment: deal(world, name, moment, outcome="lost")),
@@ -151,8 +80,10 @@ PLACED = (
     Placed(MARGIN, "mdf", claim),
     Placed(MARGIN, "net_revenue", sale, dated=True),
     Placed(MARGIN, "product_cost", cost, dated=True),
+    Placed(MARGIN, "over_credited", shared, dated=True),
     Placed(LEAKAGE, "lines", sale, dated=True),
     Placed(MDF, "paid_in_window", claim),
+    Placed(MDF, "paid_in_window", settled),
     Placed(MDF, "unbudgeted", claim),
     Placed(ENABLEMENT, "assigned_in_window", course),
     Placed(COMPLIANCE, "assessed_in_window", result),
@@ -207,7 +138,7 @@ class Turn(NamedTuple):
     moment: datetime = T
 
 
-COMES, GOES = (0, 1, 1), (1, 0, 0)
+COMES, GOES, NEVER = (0, 1, 1), (1, 0, 0), (0, 0, 0)
 PASSES, EXPIRES = (0, 0, 1), (1, 1, 0)
 """A deadline is met at its very moment; what comes after is late."""
 
@@ -215,7 +146,36 @@ LAST = day("2026-02-09")
 """The last day before `MIDNIGHT`."""
 FROM = MIDNIGHT.date()
 
+IN_TIME: dict[str, Any] = {"contact_due_at": T, "reassigned_at": LATER}
+"""Due at that moment, and of a lead that is looked at by itself, because it is given away one day."""
+
 HAPPENS = (
+    Turn(SLA, "pending", COMES, said_anew, {"assigned": T, "accepted_at": None, "first_contact_at": None}),
+    Turn(SLA, "met", COMES, lead, {"first_contact_at": T, **IN_TIME}),
+    Turn(SLA, "met_early", EXPIRES, lead, {"contact_due_at": T}),
+    Turn(SLA, "met_early", EXPIRES, lead, IN_TIME),
+    Turn(SLA, "excluded_after_due", NEVER, lead, {"contact_due_at": T, "excluded_at": T, "excluded_reason": "junk"}),
+    Turn(
+        ACCEPTANCE, "excluded_after_due", NEVER, lead, {"accept_due_at": T, "excluded_at": T, "excluded_reason": "junk"}
+    ),
+    Turn(ACCEPTANCE, "met_backdated", NEVER, untouched, {"rejected_at": T, "accept_due_at": T}),
+    Turn(ACCEPTANCE, "met_backdated", NEVER, untouched, {"first_contact_at": T, "accept_due_at": T}),
+    Turn(VELOCITY, "won", COMES, undone, {"closed_at": T}),
+    Turn(VELOCITY, "won", GOES, undone, {"reopened_at": T}),
+    Turn(MARGIN, "over_credited", COMES, shared, {"on": MIDNIGHT}, MIDNIGHT),
+    Turn(MARGIN, "cost_lines", NEVER, cost, {"kind": "rebate", "earned_period": day("2025-12-01")}),
+    Turn(MARGIN, "over_credited", NEVER, shared, {"share": "0.400001"}),
+    Turn(LEAKAGE, "over_credited", NEVER, shared, {"share": "0.400001"}),
+    Turn(ENABLEMENT, "early", GOES, passed, {"due_on": LAST}, MIDNIGHT),
+    Turn(ENABLEMENT, "completed", COMES, passed_for, {"active_from": FROM}, MIDNIGHT),
+    Turn(ENABLEMENT, "completed", GOES, passed_for, {"active_to": FROM}, MIDNIGHT),
+    Turn(ENABLEMENT, "not_begun", GOES, passed_for, {"active_from": FROM}, MIDNIGHT),
+    Turn(ENABLEMENT, "not_begun", NEVER, passed_for, {"active_to": FROM}, MIDNIGHT),
+    Turn(COMPLIANCE, "inconclusive", COMES, checked_at, {"active_from": FROM}, MIDNIGHT),
+    Turn(COMPLIANCE, "inconclusive", GOES, checked_at, {"active_to": FROM}, MIDNIGHT),
+    Turn(CERTIFIED, "certified_people", COMES, passed_for, {"active_from": FROM}, MIDNIGHT),
+    Turn(CERTIFIED, "certified_people", GOES, passed_for, {"active_to": FROM}, MIDNIGHT),
+    Turn(CERTIFIED, "certified_people", COMES, passed, {"assigned": T, "completed_at": T}),
     Turn(SLA, "pending", COMES, untouched, {"assigned": T}),
     Turn(SLA, "met", COMES, lead, {"first_contact_at": T, "contact_due_at": T}),
     Turn(SLA, "late", COMES, lead, {"first_contact_at": T}),
@@ -268,6 +228,11 @@ HAPPENS = (
     Turn(CERTIFIED, "certified_people", GOES, passed, {"person": {"active_to": FROM}}, MIDNIGHT),
 )
 BECOMES_KNOWN = (
+    Turn(SLA, "met", COMES, said_anew, {"known_at": T}),
+    Turn(VELOCITY, "won", COMES, undone, {"closed_known_at": T}),
+    Turn(VELOCITY, "won", GOES, undone, {"reopened_at": at("2026-01-20"), "reopened_known_at": T}),
+    Turn(MARGIN, "over_credited", COMES, shared, {"known_at": T}),
+    Turn(LEAKAGE, "over_credited", COMES, shared, {"known_at": T}),
     Turn(SLA, "met", COMES, lead, {"known_at": T}),
     Turn(SLA, "met", COMES, lead, {"first_contact_known_at": T}),
     Turn(SLA, "excluded_junk", COMES, lead, {"excluded_at": BEFORE, "excluded_known_at": T, "excluded_reason": "junk"}),
@@ -325,25 +290,26 @@ async def test_what_counts_changes_at_the_very_moment(world: World, turn: Turn) 
 
 
 class Corrected(NamedTuple):
-    """A fact that counts one until it is said anew, and what is said then."""
+    """A fact that counts one until it is said anew, and what is said then; `then`: a part in which it counts since."""
 
     metric: MetricName
     part: str
     add: Callable[..., Awaitable[Any]]
     table: str
     now: dict[str, Any]
+    then: str | None = None
 
 
 CORRECTED = (
-    Corrected(SLA, "met", lead, "lead", {"contact_due_at": BEFORE}),
-    Corrected(ACCEPTANCE, "met", lead, "lead", {"accept_due_at": BEFORE}),
-    Corrected(VELOCITY, "won", deal, "opportunity", {"outcome": "lost"}),
+    Corrected(SLA, "met", lead, "lead", {"contact_due_at": BEFORE}, "late"),
+    Corrected(ACCEPTANCE, "met", lead, "lead", {"accept_due_at": BEFORE}, "late"),
+    Corrected(VELOCITY, "won", deal, "opportunity", {"outcome": "lost"}, "lost"),
     Corrected(MARGIN, "net_revenue", sale, "partner_transaction", {"net_amount": 0}),
     Corrected(MARGIN, "product_cost", cost, "partner_cost", {"amount": 0}),
     Corrected(LEAKAGE, "list_value", sale, "partner_transaction", {"list_amount": 0, "net_amount": 0}),
     Corrected(MDF, "unbudgeted", claim, "mdf_claim", {"paid_amount": 0}),
     Corrected(MDF, "reserved", reserved, "mdf_request", {"approved_amount": 0}),
-    Corrected(ENABLEMENT, "completed", passed, "enablement_assignment", {"passed": False}),
+    Corrected(ENABLEMENT, "completed", passed, "enablement_assignment", {"passed": False}, "not_due"),
     Corrected(COMPLIANCE, "inconclusive", checked, "compliance_result", {"outcome": "pass"}),
     Corrected(CHURN, "at_start", partner, "partner", {"active_from": day("2026-02-01")}),
     Corrected(CERTIFIED, "certified_people", passed, "enablement_assignment", {"passed": False}),
@@ -358,6 +324,66 @@ async def test_a_correction_counts_from_the_very_moment_it_is_known(world: World
     moments = (T - JUST, T, T + JUST)
     found = [await part(world, corrected.metric, corrected.part, "a", moment) for moment in moments]
     assert found == [1, 0, 0]
+    if corrected.then is not None:
+        assert [await part(world, corrected.metric, corrected.then, "a", moment) for moment in moments] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("metric", [MARGIN, LEAKAGE])
+async def test_shares_are_added_up_as_they_were_known_at_the_very_moment(world: World, metric: MetricName) -> None:
+    # Beside our 0.6 the other partner has 0.4; 0.6 from T on, which is 1.2 together; and 0.4 again ten days later.
+    await shared(world, share="0.4", known_at=BEFORE)
+    again = T + 10 * DAY
+    await world.amend("partner_transaction", "other a", T.isoformat(), credit_share="0.6")
+    await world.amend("partner_transaction", "other a", again.isoformat(), credit_share="0.4")
+    moments = (T - JUST, T, again - JUST, again)
+    assert [await part(world, metric, "over_credited", "a", moment) for moment in moments] == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("metric", [MARGIN, LEAKAGE])
+async def test_a_share_that_was_corrected_since_is_known_from_its_very_moment(world: World, metric: MetricName) -> None:
+    await shared(world, known_at=T)
+    await world.amend("partner_transaction", "other a", "2026-03-01", credit_share="0.4")
+    moments = (T - JUST, T, at("2026-03-01") - JUST, at("2026-03-01"))
+    assert [await part(world, metric, "over_credited", "a", moment) for moment in moments] == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "counted"),
+    [
+        ("2025-10-01", "2026-01-01", 0),  # over at the stroke at which the window begins
+        ("2025-10-01", "2026-01-02", 1),
+        ("2026-03-31", "2026-06-30", 1),
+        ("2026-04-01", "2026-07-01", 0),  # begins at the stroke at which it ends
+    ],
+)
+async def test_an_allocation_counts_whose_period_shares_a_moment_with_the_window(
+    world: World, start: str, end: str, counted: int
+) -> None:
+    await fund(world, period_start=day(start), period_end=day(end))
+    assert await part(world, MDF, "allocations", "a", LATER) == counted
+
+
+async def test_a_close_stands_that_is_not_known_to_be_undone_whatever_else_nobody_knows_yet(world: World) -> None:
+    """Closed twice, and both were undone; of the second close nobody knows at first."""
+    # Won for 1 on 5 January, and opened again on the 20th, which is known on 5 February.
+    await undone(world, reopened_at=at("2026-01-20"), reopened_known_at=at("2026-02-05"))
+    # Lost on the 25th, which is known on 1 March, and opened again on the 10th.
+    second = {"closed_at": at("2026-01-25"), "closed_known_at": at("2026-03-01"), "reopened_at": at("2026-03-10")}
+    await world.add("opportunity_reopening", opportunity_id="deal", outcome="lost", amount=None, **second)
+    for moment, won, lost in (("2026-01-30", 1, 0), ("2026-02-05", 0, 0), ("2026-03-01", 0, 1), ("2026-03-10", 0, 0)):
+        assert await part(world, VELOCITY, "won", "a", at(moment)) == won, moment
+        assert await part(world, VELOCITY, "lost", "a", at(moment)) == lost, moment
+
+
+async def test_business_hours_are_those_of_leads_from_the_very_start_of_the_window(world: World) -> None:
+    await lead(world, assigned=Q1.start, source_id="first")
+    await world.conn.execute(
+        "insert into lead_contact_time (source_system, source_id, partner_id, assigned_at, first_contact_at,"
+        " elapsed_minutes, business_minutes, stands_since)"
+        " select source_system, source_id, partner_id, assigned_at, first_contact_at, 60, 30, known_at from lead"
+    )
+    # 30 minutes.
+    assert await part(world, SLA, "contact_business_hours_median", "a", LATER) == 0.5
 
 
 async def test_a_certificate_that_ends_with_its_course_ends_at_that_midnight(world: World) -> None:
