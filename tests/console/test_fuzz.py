@@ -134,6 +134,12 @@ async def test_events_of_every_kind_are_taken_whole_or_refused_without_a_trace(
             assert after["events"] == before["events"] + response.json()["taken"]
         else:
             assert after == before
+            problem = response.json()
+            assert problem["detail"]
+            # What is wrong with events is told by event, field, finding and what would do.
+            assert problem.get("errors") or response.status_code != 422
+            for error in problem.get("errors", ()):
+                assert all(error[name] for name in ("field", "found", "allowed")), error
 
     await asyncio.to_thread(check)
     # Otherwise it has been looking at the door only.

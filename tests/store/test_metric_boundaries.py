@@ -330,13 +330,15 @@ async def test_a_correction_counts_from_the_very_moment_it_is_known(world: World
 
 @pytest.mark.parametrize("metric", [MARGIN, LEAKAGE])
 async def test_shares_are_added_up_as_they_were_known_at_the_very_moment(world: World, metric: MetricName) -> None:
-    # Beside our 0.6 the other partner has 0.4; 0.6 from T on, which is 1.2 together; and 0.4 again ten days later.
+    # Beside our 0.6 the other partner has 0.4; 0.6 from T on, which is 1.2 together;
+    # 0.4 again ten days later, and 0.6 for good a day after that.
     await shared(world, share="0.4", known_at=BEFORE)
     again = T + 10 * DAY
     await world.amend("partner_transaction", "other a", T.isoformat(), credit_share="0.6")
-    await world.amend("partner_transaction", "other a", again.isoformat(), credit_share="0.4")
-    moments = (T - JUST, T, again - JUST, again)
-    assert [await part(world, metric, "over_credited", "a", moment) for moment in moments] == [0, 1, 1, 0]
+    for moment, share in ((again, "0.4"), (again + DAY, "0.6")):
+        await world.amend("partner_transaction", "other a", moment.isoformat(), credit_share=share)
+    moments = (T - JUST, T, again - JUST, again, again + DAY)
+    assert [await part(world, metric, "over_credited", "a", moment) for moment in moments] == [0, 1, 1, 0, 1]
 
 
 @pytest.mark.parametrize("metric", [MARGIN, LEAKAGE])
