@@ -35,17 +35,23 @@ class Agenda:
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, int, Item]] = []
-        self._current: dict[tuple[RolloutKey, str], int] = {}
+        self._current: dict[tuple[RolloutKey, str], tuple[datetime, int]] = {}
         self._numbers = count()
 
     def put(self, key: RolloutKey, label: str, at: datetime, metrics: Metrics = EVERYTHING) -> None:
         """Look at a rollout at a moment, instead of at the one that was noted for the same reason."""
         number = next(self._numbers)
-        self._current[key, label] = number
+        self._current[key, label] = at, number
         heapq.heappush(self._heap, (at, number, Item(key, label, metrics)))
         if len(self._heap) > LEAST + 2 * len(self._current):
-            self._heap = [one for one in self._heap if self._current.get(one[2][:2]) == one[1]]
+            self._heap = [one for one in self._heap if self._current.get(one[2][:2]) == one[:2]]
             heapq.heapify(self._heap)
+
+    def put_latest(self, key: RolloutKey, label: str, at: datetime, metrics: Metrics = EVERYTHING) -> None:
+        """Look at a rollout at a moment, unless a later one is noted for the same reason."""
+        noted = self._current.get((key, label))
+        if noted is None or noted[0] < at:
+            self.put(key, label, at, metrics)
 
     def __len__(self) -> int:
         """How many are held, those that were overtaken among them."""
@@ -63,15 +69,15 @@ class Agenda:
     def due(self, now: datetime) -> Iterator[Item]:
         """Take out what is due."""
         while self._heap and self._heap[0][0] <= now:
-            _, number, item = heapq.heappop(self._heap)
-            if self._current.get((item.key, item.label)) == number:
+            at, number, item = heapq.heappop(self._heap)
+            if self._current.get((item.key, item.label)) == (at, number):
                 del self._current[item.key, item.label]
                 yield item
 
     @property
     def next_at(self) -> datetime | None:
         """When the next look is due."""
-        while self._heap and self._current.get(self._heap[0][2][:2]) != self._heap[0][1]:
+        while self._heap and self._current.get(self._heap[0][2][:2]) != self._heap[0][:2]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 

@@ -91,6 +91,7 @@ class Vigil:
         self._of_partner: dict[str, set[RolloutKey]] = defaultdict(set)
         self._agenda = Agenda()
         self._failing: dict[RolloutKey, datetime] = {}
+        self._owed: dict[RolloutKey, Metrics] = {}
         self._known_by: datetime | None = None
         self._waiting = Waiting(self._agenda)
 
@@ -117,13 +118,15 @@ class Vigil:
             if position is not None and self._journal is not None and position == self._noted:
                 return
             self._reset()
+            self._journal = None  # until all went well
             everything = position is None
             position = position or await changes.first_position(conn, now)
-            self._journal, self._noted = Journal(position.xid), position
             for entry in await read_roster(conn):
                 self._take_in(entry._replace(evaluated_at=None) if everything else entry, now)
         for metric in changes.OF_DEADLINES:
-            await self._note_deadlines(self._entries, position.deadlines_through, metric)
+            # Of a clock that was ahead and has been set right, later than now.
+            await self._note_deadlines(self._entries, min(position.deadlines_through, now), metric)
+        self._journal, self._noted = Journal(position.xid), position
         log.info("watch begins", shard=self._shard, rollouts=self.looked_after, everything=everything)
 
     async def round(self, now: datetime) -> tuple[Seen, ...]:
@@ -175,8 +178,10 @@ class Vigil:
             if before is not None:
                 self._leave_partners(before)
             self._take_in(entry, now)
+        # A deadline that passed since the place that is written down may not have had its turn.
+        since = min(self._noted.deadlines_through, now) if self._noted is not None else now
         for metric in changes.OF_DEADLINES:
-            await self._note_deadlines(entries, now, metric)
+            await self._note_deadlines(entries, since, metric)
 
     def _take_in(self, entry: Entry, now: datetime) -> None:
         if shard_of(entry.key.rollout_id, self._shards) != self._shard:
@@ -194,6 +199,7 @@ class Vigil:
         self._agenda.forget(key)
         self._waiting.forget(key)
         self._failing.pop(key, None)
+        self._owed.pop(key, None)
 
     def _leave_partners(self, entry: Entry) -> None:
         for partner in entry.partners:
@@ -210,11 +216,12 @@ class Vigil:
                 # Whoever brought it is ahead of our time: it is not known here yet.
                 later = self._entries[key].clock.real(change.horizon) if change.horizon else now
                 if later > now:
-                    self._agenda.put(key, f"known {change.facts}", later, metrics)
+                    # Of several clocks each is waited for; by the minute, so that no stream of facts fills the agenda.
+                    self._agenda.put_latest(key, f"known {change.facts} {later:%H:%M}", later, metrics)
                     self._waiting.note(key, later, now)
                     if later < now + AHEAD_OF_US:
                         self._known_by = max(self._known_by or later, later)
-        return {key: self._all_at_first(key, metrics) for key, metrics in due.items() if key in self._entries}
+        return {key: self._with_what_is_owed(key, metrics) for key, metrics in due.items() if key in self._entries}
 
     def _concerned(self, change: Change, metrics: frozenset[MetricName]) -> Iterable[RolloutKey]:
         """Who watches the partner (or anybody, where it is about all), and a metric that reads these facts."""
@@ -224,8 +231,11 @@ class Vigil:
         found = [key for key in watching if self._entries[key].metrics & metrics]
         return [key for key in found if self._entries[key].partners]
 
-    def _all_at_first(self, key: RolloutKey, metrics: Metrics) -> Metrics:
-        return EVERYTHING if self._entries[key].evaluated_at is None else metrics
+    def _with_what_is_owed(self, key: RolloutKey, metrics: Metrics) -> Metrics:
+        """Everything at first; and what could not be looked at the last time, which nothing else may pass over."""
+        if self._entries[key].evaluated_at is None:
+            return EVERYTHING
+        return both(metrics, self._owed.get(key, frozenset()))
 
     async def _after(self, seen: Sequence[Seen], due: Mapping[RolloutKey, Metrics], now: datetime) -> None:
         for one in seen:
@@ -233,7 +243,10 @@ class Vigil:
             if one.failed:
                 self._again(one, due[one.key], now)
                 continue
-            self._failing.pop(one.key, None)
+            if one.key in self._owed:
+                del self._owed[one.key]
+                self._failing.pop(one.key, None)
+                self._agenda.drop(one.key, "failed")
             if due[one.key] is EVERYTHING:
                 entry = entry._replace(evaluated_at=entry.clock.programme(now))
                 self._entries[one.key] = entry
@@ -245,6 +258,7 @@ class Vigil:
 
     def _again(self, seen: Seen, metrics: Metrics, now: datetime) -> None:
         """A rollout without workflow is an operator's to see to; any other is tried again soon."""
+        self._owed[seen.key] = metrics
         if not seen.gone:
             self._failing.setdefault(seen.key, now)
         self._agenda.put(seen.key, "failed", now + (WITHOUT_WORKFLOW if seen.gone else AFTER_FAILURE), metrics)
@@ -281,12 +295,19 @@ class Vigil:
         waits = any(now < since + BEHIND for since in self._failing.values())
         if waits or self._known_by or (quiet and not busy):
             return
-        position = Position(xid=journal.xid, deadlines_through=now)
+        position = Position(xid=journal.xid, deadlines_through=self._dealt_with(now))
         async with borrowed(self._pool) as conn:
             await changes.write_position(conn, self._shard, self._shards, position)
             if not quiet:
                 await changes.forget_changes(conn, self._shards)
         self._noted = position
+
+    def _dealt_with(self, now: datetime) -> datetime:
+        """Until when deadlines that passed have had their turn: what is due waits where much is, and a deadline is
+        noted up to `OFTEN` after it passes."""
+        first = self._agenda.next_at
+        through = now if first is None else min(now, first - OFTEN)
+        return through if self._noted is None else max(through, min(self._noted.deadlines_through, now))
 
 
 def _takes_in(looked_at: Metrics, metric: MetricName) -> bool:

@@ -45,7 +45,7 @@ def mark_of(row: Any) -> WatchMark | None:
 
 
 async def write_marks(conn: Connection, marks: Mapping[RolloutKey, WatchMark]) -> None:
-    """Keep marks in place of the ones before."""
+    """Keep marks in place of the ones before; where a later look has left its own, that one stays."""
     keys, found = list(marks), list(marks.values())
     await conn.execute(
         _WRITE,

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import asyncpg
 import pytest
@@ -17,6 +18,7 @@ from models.clock import clock_at
 from models.command import ReportBreach, ReportEvidence
 from models.names import shard_of
 from store import marks
+from store.changes import Listener
 from store.pool import create_pool
 from tests.activities.mailbox import workflow_of
 from tests.activities.setting import PILOT_COHORT, Pool, Setting
@@ -34,7 +36,8 @@ from tests.activities.stays import (
     watched,
 )
 from tests.plans import PILOT, make_plan
-from tests.worker.process import patiently
+from tests.worker.process import PATIENCE, limited, patiently
+from workflows.watch import SILENCE
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +175,48 @@ async def test_what_changes_while_the_connection_is_lost_is_found_when_it_is_bac
             await conn.execute("select pg_terminate_backend($1)", backend)
             await conn.execute(OTHERS, list(PILOT))
         await first(box, ReportBreach)
+
+
+async def test_what_is_committed_before_anybody_tells_the_watch_of_changes_is_found_once_somebody_does(
+    facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has looked, and its connection is not told of anything yet: of the breach nobody tells it. Then it is lost
+    and made anew, and what comes after that the watch is told of again."""
+    told, start = asyncio.Event(), Listener.start
+
+    async def starts(one: Listener) -> None:
+        await told.wait()
+        await start(one)
+
+    monkeypatch.setattr(Listener, "start", starts)
+    async with settled(facts, dev_server) as (box, _):
+        await late(facts)
+        told.set()
+        await first(box, ReportBreach)
+        before = await patiently(lambda: listener(facts), lambda: "nobody listens")
+        await facts.execute("select pg_terminate_backend($1)", before)
+
+        async def anew() -> bool | None:
+            return await listener(facts) not in (None, before) or None
+
+        await patiently(anew, lambda: "nobody listens any more")
+        await everything_is_dealt_with(facts)
+        await facts.execute("update lead set first_contact_at = assigned_at where partner_id = any($1)", list(PILOT))
+        await first(box, ReportEvidence, after=2)
+
+
+async def test_a_stay_gives_signs_of_life_for_as_long_as_it_lasts(
+    pool: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing happens; and often enough for what passes them on, which keeps them for up to four fifths of
+    the time after which silence counts."""
+    assert timedelta(seconds=5 * watching.BEAT) <= SILENCE
+    monkeypatch.setattr(watching, "BEAT", 0.01)
+    signs, enough = count(1), asyncio.Event()
+    async with watched(pool, dev_server) as watch:
+        watch.env.on_heartbeat = lambda *_: enough.set() if next(signs) >= 5 else None
+        async with limited(PATIENCE, lambda: f"only {next(signs) - 1} signs of life"):
+            await enough.wait()
 
 
 async def test_a_connection_lost_just_as_a_stay_ends_does_not_keep_it(

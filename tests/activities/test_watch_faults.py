@@ -30,6 +30,7 @@ from tests.activities.stays import everything_is_dealt_with, first, late, opened
 from tests.conftest import QUIET
 from tests.facts import seed_facts
 from tests.memory import server_directory
+from tests.worker.process import patiently
 from tests.workflows.process import USUAL, Site, site, terminate
 from worker.plugin import rollouts_plugin
 from worker.serving import serving
@@ -176,4 +177,10 @@ async def _dies_in_its_sleep(here: Site) -> None:
     watch = here.client.get_workflow_handle(WATCH_ID)
     pending = (await watch.describe()).raw_description.pending_activities
     assert [one.activity_type.name for one in pending] == ["evaluate_open_rollouts"]
+
+    async def sign() -> bool | None:
+        pending = (await watch.describe()).raw_description.pending_activities
+        return any(one.HasField("last_heartbeat_time") for one in pending) or None
+
+    await patiently(sign, lambda: "the watch's stay gives no sign of life")
     await here.kill_worker()

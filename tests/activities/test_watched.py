@@ -104,6 +104,26 @@ async def test_marks_are_read_each_time(pool: Pool, two: list[RolloutKey], read:
     assert len(read) == 2
 
 
+@pytest.mark.parametrize(
+    ("stands", "late"),
+    [((9, 3), (8, 3)), ((9, 3), (0, 8)), ((9, 9), (8, 8)), ((0, 9), (8, 3)), ((0, 9), (0, 8)), ((9, None), (8, 8))],
+)
+async def test_a_mark_of_an_earlier_look_does_not_take_the_place_of_a_later_one(
+    pool: Pool, two: list[RolloutKey], stands: tuple[int, int | None], late: tuple[int, int | None]
+) -> None:
+    """A worker was taken for dead, another one took over, looked, and told: then the first one comes to its end. Hours
+    of the latest look at everything and of the latest word; one of both is the look's own."""
+    for hours in (stands, late, stands):
+        at, told = (None if one is None else START + timedelta(hours=one) for one in hours)
+        assert at is not None
+        mark = WatchMark(evaluated_at=at, told_at=told, picture={"pilot/x": (str(hours),)})
+        async with pool.acquire() as conn:
+            await marks.write_marks(conn, {two[0]: mark})
+            ((_, found),) = await Watched().read(conn, two[:1])
+        assert found is not None
+        assert found.picture == {"pilot/x": (str(stands),)}
+
+
 async def test_no_more_is_remembered_than_fits(
     pool: Pool, two: list[RolloutKey], read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,3 +6,5 @@ from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::te
 on conflict (rollout_id, chain_id) do update
 set evaluated_at = excluded.evaluated_at, told_at = excluded.told_at, signature = excluded.signature,
     breached = excluded.breached, picture = excluded.picture
+-- A watch that was taken for dead may come to its end after the one that took over has looked again.
+where greatest(excluded.evaluated_at, excluded.told_at) >= greatest(watch_mark.evaluated_at, watch_mark.told_at)
