@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from activities.telling import Sight, Word, next_mark, next_word
-from models.command import ReportBreach, ReportEvidence
+from models.command import DailyWord, ReportBreach, ReportEvidence
 from models.evidence import Assessment, StopTrigger, Verdict
 from models.metric import MetricName
 from models.work import RolloutKey
@@ -73,6 +73,39 @@ def test_a_stop_condition_that_is_fulfilled_is_told_though_no_verdict_changes(ca
     assert word.command.reason.endswith("stop condition fulfilled: too low")
     again, _ = told(calm.model_copy(update={"stop": (trigger,)}), mark, 2 * HOUR)
     assert again is None
+
+
+def test_a_request_is_the_same_again_for_the_same_look_and_for_no_other(calm: Assessment) -> None:
+    """A breach that comes back after it was over is another request; so is one of another rollout, or of another chain
+    of the same one. What a look before has told, in the very moment from which breaches count, is not told again."""
+    slow, ids = but(calm, verdict=Verdict.NOT_MET), list[str | None]()
+    mark: WatchMark | None = None
+    for number, look in enumerate((slow, slow, calm, slow)):
+        before = mark
+        word, mark = told(look, before, number * HOUR)
+        assert told(look, before, number * HOUR) == (word, mark)
+        ids.append(_request(word))
+    assert [one is None for one in ids] == [False, True, False, False]
+    for key in (KEY.model_copy(update={name: "another"}) for name in ("rollout_id", "chain_id")):
+        word = next_word(Sight(key, slow, {"pilot"}, whole=True, since=slow.as_of), None)
+        ids.append(_request(word))
+    assert len(set(ids)) == len(ids)
+
+
+def _request(word: Word | None) -> str | None:
+    if word is None:
+        return None
+    assert not isinstance(word.command, DailyWord)
+    return word.command.request_id
+
+
+def test_a_look_at_other_metrics_does_not_forget_a_breach_that_was_told(calm: Assessment) -> None:
+    slow = but(calm, verdict=Verdict.NOT_MET)
+    _, mark = told(slow, None, 0 * HOUR)
+    others = calm.model_copy(update={"items": tuple(item for item in calm.items if item.metric is not SLA)})
+    sight = Sight(KEY, others, {"pilot"}, whole=False, since=calm.as_of)
+    assert next_word(sight, mark) is None
+    assert told(slow, next_mark(sight, mark, told=False), HOUR)[0] is None
 
 
 def test_a_quiet_day_ends_with_a_word(calm: Assessment) -> None:

@@ -120,16 +120,23 @@ async def test_of_several_rollouts_and_cohorts_each_deadline_wakes_the_rollout_t
 async def test_the_next_deadline_is_of_leads_that_nobody_has_answered(pool: Pool) -> None:
     await seed_facts(pool, date(2026, 1, 1), date(2026, 1, 2))
     start = datetime(2026, 1, 5, tzinfo=UTC)
-    for number, answer in enumerate(("accepted_at", "rejected_at", "first_contact_at", "reassigned_at", None)):
+    answers = ("accepted_at", "rejected_at", "first_contact_at", "reassigned_at", "excluded_at", None)
+    for number, answer in enumerate(answers):
         await to_be_accepted(pool, start + timedelta(hours=number), 1)
         await pool.execute("update lead set source_id = $1 || source_id where source_id like 'P%-new-%'", str(number))
         if answer:
-            await pool.execute(f"update lead set {answer} = assigned_at where source_id like $1", f"{number}P%")  # noqa: S608
-    asked = [(PILOT, start), (PILOT, start + timedelta(hours=5)), (("nobody",), start), (PILOT[:1], start)]
+            also = ", excluded_reason = 'junk'" if answer == "excluded_at" else ""
+            when = f"{answer} = assigned_at{also}"
+            await pool.execute(f"update lead set {when} where source_id like $1", f"{number}P%")  # noqa: S608
+    fifth, week = start + timedelta(hours=5), timedelta(days=7)
+    asked = [(PILOT, start), (PILOT, start + timedelta(hours=6)), (("nobody",), start), (PILOT[:1], start)]
     async with pool.acquire() as conn:
         found = await next_deadlines(conn, asked, NAME)
         contact = await next_deadlines(conn, asked[:1])
-    fourth = start + timedelta(hours=4)
-    assert found == (fourth, None, None, fourth)
+        # One that passes at the very moment has not passed yet.
+        assert await next_deadlines(conn, [(PILOT, fifth), (PILOT, fifth + vigil.MOMENT)], NAME) == (fifth, None)
+        assert await next_deadlines(conn, [(PILOT, start + week)]) == (start + week,)
+        assert await next_deadlines(conn, [(PILOT, start + week + timedelta(hours=2))]) == (fifth + week,)
+    assert found == (fifth, None, None, fifth)
     # By contact all of them are open that nobody called or took away, the first from the start on.
-    assert contact == (start + timedelta(days=7),)
+    assert contact == (start + week,)

@@ -189,6 +189,7 @@ async def test_a_look_takes_along_what_the_one_before_could_not_look_at(
     await begun.watch.round(begun.now + MINUTE + SECOND)
     assert looker.asked[1:] == [{"one": SLA | MARGIN}]
     assert await is_written_down(pool)
+    assert await begun.watch.round(begun.now + MINUTE + AFTER_FAILURE) == ()
 
 
 async def test_a_failure_that_is_over_is_not_held_against_the_next(pool: Pool, looker: Trying, begun: Begun) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -11,6 +11,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities import vigil, warning
+from activities.agenda import EVERYTHING
 from activities.delivery import Delivery
 from activities.looking import Looker
 from activities.watching import WatchActivities
@@ -126,11 +127,18 @@ async def test_a_few_leads_that_are_due_are_no_reason_to_warn(facts: Pool, dev_s
     assert await facts.fetchval("select count(*) from notice") == 0
 
 
-@pytest.mark.parametrize(("leads", "asked"), [(1, 0), (10, 1)])
+@pytest.mark.parametrize(("leads", "late", "asked"), [(1, 0, 0), (10, 0, 1), (10, 40, 0), (10, None, 0)])
 async def test_which_leads_are_due_is_asked_where_the_pending_ones_could_tip_the_limit(
-    facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, leads: int, asked: int
+    facts: Pool,
+    dev_server: WorkflowEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+    leads: int,
+    late: int | None,
+    asked: int,
 ) -> None:
-    """Nothing of those who have none pending: with 12 or 120 of them the SLA would be 96 or 73 percent."""
+    """Nothing of those who have none pending: with 12 or 120 of them the SLA would be 96 or 73 percent. Where it is not
+    met already, as each of the pilot was late for 40 days, nobody is warned that it might be; nor where the newest of
+    the leads is too old to say anything."""
     stretches = list[Stretch]()
 
     async def due_soon(conn: Connection, some: Sequence[Stretch], metric: MetricName) -> tuple[DueSoon | None, ...]:
@@ -139,8 +147,15 @@ async def test_which_leads_are_due_is_asked_where_the_pending_ones_could_tip_the
 
     monkeypatch.setattr(warning, "due_soon", due_soon)
     setting = await opened(facts)
+    if late:
+        slow = "update lead set first_contact_at = assigned_at + interval '3 days' where assigned_at > $1"
+        await facts.execute(slow, datetime.now(UTC) - timedelta(days=late))
     await due(facts, datetime.now(UTC) + 2 * HOUR, leads=leads)
     await facts.execute("delete from lead where source_id like '%-due-%' and partner_id <> all ($1)", PILOT[:7])
+    if late is None:
+        old = "assigned_at > now() - interval '9 days' and source_id not like '%-due-%'"
+        await facts.execute(f"delete from lead where {old}")  # noqa: S608
+        await facts.execute("update lead set assigned_at = now() - interval '9 days' where source_id like '%-due-%'")
     async with workflow_of(dev_server, setting):
         watch = WatchActivities(facts, dev_server.client, Delivery(facts, ()))
         result = await watch.evaluate_open_rollouts(TickRequest(real_now=datetime.now(UTC), slowest=HOUR))
@@ -185,6 +200,8 @@ async def test_a_plan_says_how_far_ahead_by_each_partner_s_hours(
         watch = WatchActivities(pool, dev_server.client, Delivery(pool, ()))
         friday = datetime(2026, 2, 6, 16, tzinfo=UTC)
         result = await watch.evaluate_open_rollouts(TickRequest(real_now=friday, slowest=HOUR))
+        # The same close call, half an hour later: a day has one letter of it.
+        await Looker(pool, dev_server.client).look({setting.key: EVERYTHING}, friday + HOUR / 2)
     assert (result.evaluated, result.failed) == (1, 0)
     letters = await pool.fetch("select * from notice where contact <> '*'")
     assert len(letters) == (warned is not None)

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities import watching
+from activities.delivery import Delivery
+from activities.watching import WatchActivities
 from models.command import ReportBreach, ReportEvidence
 from models.names import shard_of
+from models.work import TickRequest
 from store.pool import create_pool
 from tests.activities.mailbox import workflow_of
 from tests.activities.setting import Pool
 from tests.activities.stays import HOUR, everything_is_dealt_with, first, late, opened, stay
 
+SHARDS = [1, 3, 1, 3, 0, 2, 0, 2]
+"""Of four, those of plan-0, plan-1 and so on."""
+
 
 @pytest.fixture(autouse=True)
 def never_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "ASK", HOUR)
+
+
+def test_every_worker_of_every_release_gives_a_rollout_to_the_same_shard() -> None:
+    assert [shard_of(f"plan-{number}", 4) for number in range(8)] == SHARDS
+    assert {shard_of(f"plan-{number}", 1) for number in range(8)} == {0}
+
+
+async def test_a_look_and_a_stay_are_with_the_rollouts_of_their_shard_whatever_their_number_was_before(
+    pool: Pool, dev_server: WorkflowEnvironment
+) -> None:
+    for name in ("plan-0", "plan-1", "plan-2"):
+        await opened(pool, name)
+    watch = WatchActivities(pool, dev_server.client, Delivery(pool, ()))
+    for shard, shards, plans in ((0, 1, 3), (0, 4, SHARDS[:3].count(0)), (SHARDS[1], 4, SHARDS[:3].count(SHARDS[1]))):
+        for length in (timedelta(0), timedelta(microseconds=1)):
+            request = TickRequest(real_now=datetime.now(UTC), slowest=HOUR, stay=length, shard=shard, shards=shards)
+            assert (await watch.evaluate_open_rollouts(request)).looked_at == plans
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 1)])

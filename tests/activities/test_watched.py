@@ -113,6 +113,7 @@ async def test_a_mark_of_an_earlier_look_does_not_take_the_place_of_a_later_one(
 ) -> None:
     """A worker was taken for dead, another one took over, looked, and told: then the first one comes to its end. Hours
     of the latest look at everything and of the latest word; one of both is the look's own."""
+    found = None
     for hours in (stands, late, stands):
         at, told = (None if one is None else START + timedelta(hours=one) for one in hours)
         assert at is not None
@@ -122,6 +123,12 @@ async def test_a_mark_of_an_earlier_look_does_not_take_the_place_of_a_later_one(
             ((_, found),) = await Watched().read(conn, two[:1])
         assert found is not None
         assert found.picture == {"pilot/x": (str(stands),)}
+    assert found is not None
+    again = found.model_copy(update={"picture": {"pilot/x": ("of the same moment",)}})
+    async with pool.acquire() as conn:
+        await marks.write_marks(conn, {two[0]: again})
+        ((_, found),) = await Watched().read(conn, two[:1])
+    assert found == again
 
 
 async def test_no_more_is_remembered_than_fits(

@@ -65,6 +65,20 @@ async def test_whatever_a_metric_reads_is_journalled(pool: Pool, metric: MetricN
         assert {f"{facts}_{what}" for what in ("inserted", "updated", "deleted")} <= {row[0] for row in found}
 
 
+async def test_where_a_shard_stands_is_what_it_wrote_last_and_nothing_among_another_number_of_them(pool: Pool) -> None:
+    """Also where nothing has happened since: nobody looks at everything again for that."""
+    async with pool.acquire() as conn:
+        first = await changes.first_position(conn, datetime(2026, 1, 5, tzinfo=UTC))
+        await conn.execute("insert into watch_change (facts, about) values ('lead', 'one')")
+        second = await changes.first_position(conn, datetime(2026, 1, 6, tzinfo=UTC))
+        assert first.xid < second.xid
+        for shards, place in ((2, first), (2, second), (1, first), (1, second)):
+            await changes.write_position(conn, 0, shards, place)
+            assert await changes.read_position(conn, 0, shards) == place
+            assert await changes.read_position(conn, 0, 3 - shards) is None
+            assert await changes.read_position(conn, 1, shards) is None
+
+
 async def test_what_every_shard_has_dealt_with_is_removed(pool: Pool) -> None:
     async with pool.acquire() as conn:
         await conn.execute("insert into watch_change (facts, about) values ('lead', 'old')")
