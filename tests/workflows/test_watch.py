@@ -122,7 +122,7 @@ async def test_it_goes_on_counting_in_its_next_run(
     ticks, given = Ticks(*[True] * 3), WatchInput(slowest=FIVE, stay=HOUR, shard=1, shards=4, ticks=10)
     async with watching(time_skipping, ticks, given) as handle:
         await ticks.reach(4)
-        latest = time_skipping.client.get_workflow_handle_for(PartnerWatch.run, handle.id)
+        latest: WorkflowHandle[PartnerWatch, None] = time_skipping.client.get_workflow_handle(handle.id)
         assert (await latest.describe()).run_id != handle.first_execution_run_id
         view = await seen(latest)
     assert (view.ticks, view.shards, view.last is None) == (13, 4, False)
