@@ -147,6 +147,20 @@ VERB: Mapping[str, str] = {
     Verb.DELEGATE: N_("Let somebody act for you"),
     Verb.JUDGE_PAUSE: N_("Judge a pause"),
 }
+FACT: Mapping[str, str] = {
+    "lead": N_("lead %(name)s"),
+    "deal": N_("deal %(name)s"),
+    "transaction": N_("transaction %(name)s"),
+    "assignment": N_("assignment %(name)s"),
+    "check": N_("check %(name)s"),
+    "failed critical check": N_("failed critical check %(name)s"),
+    "claim": N_("claim %(name)s"),
+    "unbudgeted claim": N_("unbudgeted claim %(name)s"),
+    "request": N_("request %(name)s"),
+    "unbudgeted request": N_("unbudgeted request %(name)s"),
+}
+"""Kinds of facts behind a number, as `store/sql/quality/facts` names them before the fact's own name."""
+
 PERSONA: Mapping[str, str] = {
     "proposer": N_("proposer"),
     "may pause and stop, owns nothing": N_("may pause and stop, owns nothing"),
@@ -170,3 +184,9 @@ def unit(name: MetricName | str) -> str:
     """What stands behind a metric's value: nothing where the unit is long."""
     found = CATALOGUE[MetricName(name)].unit
     return UNIT.get(found, "")
+
+
+def fact(words: Words, told: str) -> str:
+    """A fact behind a number; one of a kind without a name here is shown as it is."""
+    kind = next((one for one in FACT if told.startswith(f"{one} ")), None)
+    return words(FACT[kind], name=told.removeprefix(f"{kind} ")) if kind else told

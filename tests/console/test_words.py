@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from console.pages import terms
 from console.pages.words import LANGUAGES, language_of, words_in
 from record.words import Words
 from tests.console import catalogue
@@ -105,3 +106,19 @@ def test_lengths_of_time_are_told_in_their_two_largest_units(length: timedelta, 
 )
 def test_numbers_have_the_digits_they_are_worth_and_nothing_has_no_sign(value: float | None, told: str) -> None:
     assert words_in("en").number(value) == told
+
+
+def test_every_kind_of_fact_that_is_named_behind_a_number_has_its_name_and_in_english_as_it_was() -> None:
+    named = {
+        kind.strip()
+        for one in (catalogue.HERE / "store/sql/quality/facts").glob("*.sql")
+        for kind in re.findall(r"'([a-z][a-z ]* )'", one.read_text(encoding="utf-8"))
+    }
+    alone = named - {"unbudgeted"}
+    assert alone | {"unbudgeted claim", "unbudgeted request"} == set(terms.FACT)
+    for kind in terms.FACT:
+        told = f"{kind} lead 7"
+        assert terms.fact(words_in("en"), told) == told
+        assert terms.fact(words_in("ja"), told).endswith(" lead 7")
+        assert terms.fact(words_in("ja"), told) != told
+    assert terms.fact(words_in("ja"), "a word of an earlier release") == "a word of an earlier release"
