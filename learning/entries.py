@@ -108,3 +108,8 @@ def told(entry: LogEntry) -> str:
 def owner_of(entry: LogEntry) -> str:
     """The owner an entry speaks for: who asked, or in whose place they did."""
     return str(entry.detail.get("on_behalf_of") or entry.actor or "")
+
+
+def acted_in_place(entry: LogEntry) -> bool:
+    """Whether who asked is not the owner an entry speaks for, but stands in for them."""
+    return owner_of(entry).casefold() != (entry.actor or "").casefold()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from learning.entries import (
+    acted_in_place,
     closed,
     enters,
     ordered,
@@ -120,11 +121,20 @@ def pause_reviews(log: Sequence[LogEntry]) -> tuple[PauseReview, ...]:
                 metrics=paused_metrics(entry),
                 must_act=tuple(entry.detail.get("must_act", ())),
                 resumed_by=owner_of(over) if over and resumes(over) else None,
+                resumed_in_place=_in_place(log, over) if over and resumes(over) else None,
                 judgements=said,
                 judged=_verdict(said),
             )
         )
     return tuple(found)
+
+
+def _in_place(log: Sequence[LogEntry], over: LogEntry) -> str | None:
+    """Who asked to resume in the owner's place. That a resume took effect on fresh evidence is said of the owner alone:
+    who asked for it stands in the entry of the request."""
+    of_it = (one for one in log if one.request_id == over.request_id and one.sequence <= over.sequence)
+    asked = next((one for one in of_it if one.kind is EntryKind.RESUME), over)
+    return asked.actor if acted_in_place(asked) else None
 
 
 def _judgements(log: Iterable[LogEntry]) -> dict[int, tuple[Judgement, ...]]:

@@ -120,7 +120,10 @@ class Judgement(Frozen):
 
 
 class PauseReview(Frozen):
-    """A pause: why, how long, and how it was judged. `sequence` is its entry's; `until` is None while it stands."""
+    """A pause: why, how long, and how it was judged. `sequence` is its entry's; `until` is None while it stands.
+
+    `resumed_by` is the owner who resumed; `resumed_in_place` whoever did so in their place, None where nobody did.
+    """
 
     sequence: int
     phase: str
@@ -130,6 +133,7 @@ class PauseReview(Frozen):
     metrics: tuple[MetricName, ...]
     must_act: tuple[str, ...]
     resumed_by: str | None
+    resumed_in_place: str | None = None
     judgements: tuple[Judgement, ...]
     judged: Judged
 

@@ -66,9 +66,16 @@ def _pause(words: Words, record: DecisionRecord, one: PauseReview) -> tuple[str,
         words.moment(one.since),
         words.span(one.until - one.since) if one.until else words("it stands"),
         one.detail,
-        people.name_of(record.plan, one.resumed_by) or DASH,
+        _resumed(words, record, one),
         "; ".join((words(JUDGED[one.judged]), *said)),
     )
+
+
+def _resumed(words: Words, record: DecisionRecord, one: PauseReview) -> str:
+    name = people.name_of(record.plan, one.resumed_by)
+    if one.resumed_in_place is None:
+        return name or DASH
+    return words("%(acted)s for %(owner)s", acted=one.resumed_in_place, owner=name)
 
 
 def time(words: Words, record: DecisionRecord) -> Iterator[Block]:

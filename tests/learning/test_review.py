@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning.entries import hold_of
+from learning.record import decision_record
 from learning.review import closing_review
 from learning.spans import Span, drag
-from models.command import WATCH_ACTOR, PauseVerdict
+from models.command import WATCH_ACTOR, PauseVerdict, Verb
 from models.evidence import Verdict
 from models.learning import PEOPLE, ClosingReview, Ending, Judged, Readings, SurpriseKind, Waiting
 from models.log import EntryKind, Outcome
 from models.rollout import HoldKind
+from record.writing import files
 from tests.learning.stories import (
     MARGIN,
     PLAN,
@@ -68,10 +70,30 @@ def test_pauses_are_told_with_their_length_and_what_tripped(review: ClosingRevie
     assert breach.metrics == (SLA,)
     assert breach.until is not None
     assert breach.until - breach.since == 4 * DAY
-    assert breach.resumed_by == "rev.ops@example.com"
+    assert (breach.resumed_by, breach.resumed_in_place) == ("rev.ops@example.com", None)
     assert person.metrics == ()
     assert person.until is not None
     assert person.until - person.since == DAY
+
+
+@pytest.mark.parametrize("breached", [True, False], ids=["on fresh evidence", "at once"])
+def test_who_resumed_in_an_owners_place_is_named_with_the_owner_in_the_record(breached: bool) -> None:
+    """Watched, the request stands in an entry of its own, and the one that says it took effect names the owner."""
+    rollout, dana = Simulator(PLAN), "dana@example.com"
+    if breached:
+        rollout.to_pilot()
+    rollout.wait(5 * DAY)
+    rollout.ask(Verb.DELEGATE, "revops_owner", identity=dana, name="Dana", until=rollout.now + 60 * DAY)
+    if breached:
+        breach(rollout)
+        rollout.verdicts.clear()
+    else:
+        rollout.ask(Verb.PAUSE, "revops_owner", "wrong price list")
+    rollout.ask(Verb.RESUME, dana, "staff is back")
+    [pause] = closing_review(PLAN, rollout.recorded, Readings()).pauses
+    assert (pause.resumed_by, pause.resumed_in_place) == ("rev.ops@example.com", dana)
+    written = files(decision_record(PLAN, rollout.recorded, Readings()), "en")["record.md"]
+    assert "| dana@example.com for Rev Ops |" in written
 
 
 def test_a_pause_nobody_has_judged_is_not_counted_as_right(review: ClosingReview) -> None:
