@@ -140,12 +140,14 @@ MARGIN = (
         "a_missing_rate_is_no_value_until_the_rate_is_known",
         "development_funds_are_converted_at_the_rate_of_their_payment_and_need_one",
         "each_amount_is_converted_at_its_own_months_rate",
+        "influenced_revenue_without_a_rate_is_no_value_because_it_is_shown_beside_it",
     ),
     _margin(
         "a deal of two partners by shares that add up to one",
         "a_deal_of_two_partners_is_counted_once",
         "three_thirds_of_a_deal_are_one_however_they_are_rounded",
         "shares_over_one_are_no_value_also_for_one_of_the_partners",
+        "shares_that_come_to_less_than_one_count_as_they_are_and_the_rest_is_nobodys",
         "influence_does_not_use_up_the_credit_of_a_deal",
     ),
     _margin(

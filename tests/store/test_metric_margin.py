@@ -319,6 +319,30 @@ async def test_influenced_cost_is_in_no_sum_and_needs_no_rate(world: World) -> N
     assert (value.value, value.parts["missing_fx"]) == (25.0, 0)
 
 
+async def test_influenced_revenue_without_a_rate_is_no_value_because_it_is_shown_beside_it(world: World) -> None:
+    """(100 - 75) / 100 = 25 %, with 900 JPY of influence: shown without them, influence would read 0 or 900."""
+    await sale(world, 100)
+    await cost(world, 75)
+    await sale(world, 900, attribution="influenced", currency="JPY")
+    value = await world.value(MARGIN)
+    assert (value.value, value.reason, value.parts["missing_fx"]) == (None, "missing_fx_rate", 1)
+    # At a rate of 0.01 they are 9 dollars, and the margin is what it was.
+    await world.add("fx_rate", currency="JPY", month=day("2026-01-01"), rate=0.01)
+    value = await world.value(MARGIN)
+    assert (value.value, value.parts["influenced_revenue"], value.parts["missing_fx"]) == (25.0, 9.0, 0)
+
+
+async def test_shares_that_come_to_less_than_one_count_as_they_are_and_the_rest_is_nobodys(world: World) -> None:
+    await sale(world, 1000, transaction_id="alone", credit_share=0.6)
+    for partner, share in (("a", 0.5), ("b", 0.3)):
+        await sale(world, 100, partner=partner, transaction_id="two", credit_share=share)
+    await cost(world, 408, partner="a")
+    # 1000 x 0.6 + 100 x (0.5 + 0.3) = 680 of 1100: the rest is the vendor's own, or of partners nobody measures.
+    # (680 - 408) / 680 = 40 %.
+    value = await world.value(MARGIN)
+    assert (value.value, value.denominator, value.parts["over_credited"]) == (40.0, 680, 0)
+
+
 async def test_development_funds_as_a_percent_of_sourced_revenue_follow_from_two_parts(world: World) -> None:
     for amount, row in ((1300, {}), (-100, {"kind": "return"}), (800, {"attribution": "influenced"})):
         await sale(world, amount, **row)
