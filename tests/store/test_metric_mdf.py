@@ -446,7 +446,7 @@ async def test_a_claim_taken_back_is_owed_to_nobody_and_keeps_the_reservation(wo
 
 @pytest.mark.parametrize("known", [None, "2026-02-03"])
 @pytest.mark.parametrize("gone", ["rejected", "withdrawn"])
-async def test_an_invoice_may_be_handed_in_again_once_the_first_claim_is_known_to_be_gone(
+async def test_an_invoice_may_be_handed_in_again_once_the_first_claim_is_gone(
     world: World, gone: str, known: str | None
 ) -> None:
     fund = await allocation(world)
