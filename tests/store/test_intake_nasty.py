@@ -127,6 +127,12 @@ async def test_characters_that_no_text_holds_are_set_aside(desk: Desk) -> None:
     assert await names(desk) == ["fine"]
 
 
+async def test_half_a_character_which_some_encodings_can_write_is_set_aside(desk: Desk) -> None:
+    report = await bring(desk, b"Id,Name\np1,+2AA-\np2,fine\n", mapping=f"{NAMES}csv: {{encoding: utf-7}}\n")
+    assert report.first_reasons == (r"line 2, Name: holds half a character: '\ud800'",)
+    assert await names(desk) == ["fine"]
+
+
 async def test_the_same_id_twice_keeps_the_first_and_says_where_it_was(desk: Desk) -> None:
     report = await bring(desk, b"Id,Name\np1,One\np2,Two\np1,Uno\np1,Eins\n")
     assert report.first_reasons == (
