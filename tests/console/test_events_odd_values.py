@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from store.events.folding import BASES, BEGINNINGS, CHANGES
+from store.events.folding import BASES, CHANGES
 from store.events.types import DATA
 from store.intake.kinds import KINDS
 from tests.console.conftest import Sender, event, problem
@@ -122,8 +122,7 @@ async def told_of(sender: Sender, type_: str, kept: list[tuple[Try, str]]) -> No
         if change is not None and one.field != "retracted":
             assert row[change.column] is not None, one
         column = base.renamed.get(one.field, one.field)
-        ours = type_ in BEGINNINGS or (change is not None and one.field in change.fields)
-        if one.field not in ENVELOPE and ours and one.value is not None:
+        if one.field not in ENVELOPE and one.value is not None:
             assert row[column] is not None, one
 
 
