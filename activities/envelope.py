@@ -20,6 +20,7 @@ KINDS = {
     "paused": "a guardrail, a person or a rejection paused the rollout",
     "resumed": "it goes on",
     "warning": "a metric is beyond a limit that only warns, or is about to breach one that pauses",
+    "data-untrusted": "the data behind a metric turned red: until they are trusted, it passes and pauses nothing",
     "watch-silent": "nobody has looked at the numbers for too long, so the rollout holds",
     "workflow-alarm": "somebody terminated, deleted, reset or paused its workflow in Temporal itself",
     "stopping": "it ends early, and cohorts are being withdrawn",

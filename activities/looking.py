@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.agenda import EVERYTHING, Metrics
+from activities.doubting import Doubted, tell_untrusted
 from activities.errors import borrowed, named_errors
 from activities.maturing import NO_STRETCHES, Stretches, frozen_rows, judged_by_change, stretches, sums_of
 from activities.measuring import WATCH, Ask, counted, measure_all
@@ -105,8 +106,9 @@ class Looker:
         self._watched = Watched()
 
     async def look(self, due: Mapping[RolloutKey, Metrics], real_now: datetime) -> tuple[Seen, ...]:
-        """Measure, judge, keep, tell, remember, warn; in this order, so that a crash in between repeats a word, under
-        the same request id, and never swallows one. One rollout's trouble must not blind the watch to the others."""
+        """Measure, judge, keep, tell, doubt, remember, warn; in this order, so that a crash in between repeats a
+        word, under the same request id, and never swallows one. One rollout's trouble must not blind the watch to the
+        others."""
         seen = list[Seen]()
         for some in _portions(due):
             seen += await self._together({key: due[key] for key in some}, real_now)
@@ -121,6 +123,7 @@ class Looker:
             # Whoever waits for the look should know why it takes so long.
             log.warning("rollouts_looked_at_one_by_one", rollouts=len(due), problem=str(problem)[:300])
             return [seen for key in due for seen in await self._together({key: due[key]}, real_now)]
+        await self._doubt(judged)
         await self._remember([one for one, problem in zip(judged, told, strict=True) if problem is None])
         await self._warn(judged)
         return [
@@ -206,6 +209,22 @@ class Looker:
         if new:
             async with borrowed(self._pool) as conn:
                 await marks.write_marks(conn, new)
+
+    async def _doubt(self, judged: Sequence[_Judged]) -> None:
+        """Before what was seen is remembered, which says whether it is new. Nor is this a reason to fail: what was
+        found stands in the evidence, and the rollout was told of it."""
+        looks = [
+            Doubted(one.task.rollout, one.assessment, one.mark)
+            for one in judged
+            if any(item.untrusted for item in one.assessment.items)
+        ]
+        if not looks:
+            return
+        try:
+            async with borrowed(self._pool) as conn:
+                await tell_untrusted(conn, looks)
+        except Exception as problem:
+            log.warning("nobody_told_of_data", problem=str(problem)[:300])
 
     async def _warn(self, judged: Sequence[_Judged]) -> None:
         """A warning is no reason for a look to fail: the next look warns as well."""

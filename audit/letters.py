@@ -23,7 +23,7 @@ from models.log import EntryKind, LogEntry
 from models.plan import RolloutPlan
 from models.rollout import Notice
 
-ELSEWHERE = {"warning": "warning/", "workflow-alarm": "alarm/"}
+ELSEWHERE = {"warning": "warning/", "data-untrusted": "data-untrusted/", "workflow-alarm": "alarm/"}
 """Kinds of letters that are written beside the workflow, by the watch and by the sweep of workflows, and how their ids
 go on behind the chain's. The log is the workflow's alone: it names none of them."""
 

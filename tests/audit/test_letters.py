@@ -174,12 +174,14 @@ WARNING = letter_to(
 )
 
 
-def test_letters_of_the_watch_are_no_fault_and_no_proof() -> None:
-    report = look([*letters(), WARNING])
+@pytest.mark.parametrize("kind", ["warning", "data-untrusted"])
+def test_letters_of_the_watch_are_no_fault_and_no_proof(kind: str) -> None:
+    of_kind = WARNING.model_copy(update={"kind": kind, "notice": WARNING.notice.replace("/warning/", f"/{kind}/")})
+    report = look([*letters(), of_kind])
     assert found(report) == []
     [gap] = [one for one in report.findings if one.gap is Gap.LETTERS]
     assert "the log does not name 1 letter: 1 of the watch or the sweep" in gap.what
-    assert "not proven: " in look([*letters(), WARNING]).model_copy(update={"findings": (gap,)}).line
+    assert "not proven: " in look([*letters(), of_kind]).model_copy(update={"findings": (gap,)}).line
     assert report.proven.letters == len(letters())
 
 

@@ -23,7 +23,7 @@ GROUPS = (
     (),
     ("nobody",),
     ("a", "f", "a"),
-    (*PARTNERS, "quiet", "alone", "twin"),
+    (*PARTNERS, "quiet", "alone", "twin", "steady"),
 )
 
 
