@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from judgement.volumes import Told, periods_of, volume
@@ -41,23 +41,23 @@ Found: TypeAlias = Mapping[tuple[int, int, MetricName], Completeness]
 
 
 async def read_completeness(conn: Connection, asks: Sequence[Ask]) -> Found:
-    """What there is of each reading that is asked for. Costs are of all partners, and read once for a moment and
-    length; what cohorts told by themselves is read where it is asked for, by one statement for a metric, moment and
-    length."""
+    """What there is of each reading that is asked for. Costs are of all partners, and read once for a day and length;
+    what cohorts told by themselves is read where it is asked for, by one statement for a metric, day and length."""
     found: dict[tuple[int, int, MetricName], Completeness] = {}
-    costs: dict[tuple[datetime, timedelta], tuple[Costs, ...]] = {}
-    alone: dict[tuple[MetricName, datetime, timedelta], list[_Group]] = {}
+    costs: dict[tuple[date, timedelta], tuple[Costs, ...]] = {}
+    alone: dict[tuple[MetricName, date, timedelta], list[_Group]] = {}
     for number, ask in enumerate(asks):
         for metric, length in ask.windows.items():
+            day = ask.as_of.date()
             if metric is MetricName.CONTRIBUTION_MARGIN:
-                if (ask.as_of, length) not in costs:
-                    costs[ask.as_of, length] = await _costs(conn, ask.as_of, length)
+                if (day, length) not in costs:
+                    costs[day, length] = await _costs(conn, day, length)
                 for index in range(len(ask.everybody)):
-                    found[number, index, metric] = Completeness(costs[ask.as_of, length])
+                    found[number, index, metric] = Completeness(costs[day, length])
             for group in _groups(number, ask, metric):
-                alone.setdefault((metric, ask.as_of, group.length), []).append(group)
-    for (metric, as_of, length), groups in alone.items():
-        volumes = await _own(conn, metric, [one.partners for one in groups], as_of, length)
+                alone.setdefault((metric, day, group.length), []).append(group)
+    for (metric, day, length), groups in alone.items():
+        volumes = await _own(conn, metric, [one.partners for one in groups], day, length)
         for group, told in zip(groups, volumes, strict=True):
             for index in group.cohorts:
                 counted = found.get((group.ask, index, metric), Completeness())
@@ -100,18 +100,18 @@ def with_completeness(reading: CohortReading, found: Completeness | None) -> Coh
     return reading.model_copy(update={"quality": counts})
 
 
-async def _costs(conn: Connection, as_of: datetime, length: timedelta) -> tuple[Costs, ...]:
+async def _costs(conn: Connection, until: date, length: timedelta) -> tuple[Costs, ...]:
     days, _, periods = periods_of(length)
-    found: tuple[CostSource, ...] = await read_cost_volumes(conn, as_of, days=days, periods=periods)
+    found: tuple[CostSource, ...] = await read_cost_volumes(conn, until, days=days, periods=periods)
     return tuple(Costs(_volume(one.name, one.periods, length), one.sells) for one in found)
 
 
 async def _own(
-    conn: Connection, metric: MetricName, groups: Sequence[Sequence[str]], as_of: datetime, length: timedelta
+    conn: Connection, metric: MetricName, groups: Sequence[Sequence[str]], until: date, length: timedelta
 ) -> list[SourceVolume | None]:
     """None of a group that told nothing for as long as anybody looks back: nothing is usual of it."""
     days, _, periods = periods_of(length)
-    found = await read_own_volumes(conn, metric, groups, as_of, days=days, periods=periods)
+    found = await read_own_volumes(conn, metric, groups, until, days=days, periods=periods)
     return [_volume(COHORT, told, length) if told else None for told in found]
 
 

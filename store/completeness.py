@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
 
 from models.metric import CATALOGUE, MetricName
-from store.fact_days import days_as_of
 from store.pool import Connection
 from store.quality import Period
 from store.statements import statement
@@ -36,7 +35,7 @@ def _own(table: str, at: str, known: str, which: str) -> str:
 
 
 _OWN = {name: _own(*_OF[own]) for name, spec in CATALOGUE.items() for own in (spec.facts_of or name,) if own in _OF}
-_COSTS = days_as_of(statement("quality/cost_volumes"), "$4", "partner_cost", "partner_transaction")
+_COSTS = statement("quality/cost_volumes")
 
 
 class CostSource(NamedTuple):
@@ -47,23 +46,23 @@ class CostSource(NamedTuple):
     periods: Sequence[Period]
 
 
-async def read_cost_volumes(conn: Connection, as_of: datetime, *, days: int, periods: int) -> tuple[CostSource, ...]:
+async def read_cost_volumes(conn: Connection, until: date, *, days: int, periods: int) -> tuple[CostSource, ...]:
     """Each source of lines of product cost, of all partners.
 
     Args:
-        as_of: whose day is the first that is not counted any more; corrections known later are unknown.
+        until: the first day that is not counted any more.
         days: length of the periods.
         periods: how many of them to read, back from there.
     """
     found: dict[tuple[str, bool], list[Period]] = defaultdict(list)
-    for row in await conn.fetch(_COSTS, as_of.date(), days, periods, as_of):
+    for row in await conn.fetch(_COSTS, until, days, periods):
         one = Period(row["period"], row["facts"], row["fresh"], row["through"])
         found[row["source_system"], row["sells"]].append(one)
     return tuple(CostSource(*name, told) for name, told in found.items())
 
 
 async def read_own_volumes(
-    conn: Connection, metric: MetricName, groups: Sequence[Collection[str]], as_of: datetime, *, days: int, periods: int
+    conn: Connection, metric: MetricName, groups: Sequence[Collection[str]], until: date, *, days: int, periods: int
 ) -> list[list[Period]]:
     """Of each group how many facts its own partners had; none of a metric of states. Arguments as above."""
     found: list[list[Period]] = [[] for _ in groups]
@@ -71,6 +70,6 @@ async def read_own_volumes(
         return found
     pairs = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
     members = [number for number, _ in pairs], [partner for _, partner in pairs]
-    for row in await conn.fetch(_OWN[metric], *members, as_of.date(), days, periods, as_of):
+    for row in await conn.fetch(_OWN[metric], *members, until, days, periods):
         found[row["group_no"]].append(Period(row["period"], row["facts"], row["fresh"], row["through"]))
     return found

@@ -13,7 +13,6 @@ from models.metric import CATALOGUE, MetricName, MetricSpec
 from models.quality import Gone
 from models.rollout import CohortMembers
 from models.work import RolloutKey
-from store.fact_days import days_as_of
 from store.metrics import STATEMENT_SECONDS, Newest, data_through
 from store.pool import Connection
 from store.statements import shared_statement, statement
@@ -54,14 +53,6 @@ _FLOWS = MappingProxyType(
 )
 """When a fact of what flows happened, and when that became known; what is not here is a state."""
 
-_FIRST = MappingProxyType(
-    {
-        "enablement_assignment": "f.person_id, f.course_id, f.assigned_at desc, f.source_id desc",
-        "compliance_result": "f.check_id, f.assessed_at desc, f.known_at desc, f.source_id desc",
-    }
-)
-"""Which fact of a partner stands for the others where they are states: the first in the order of its table's index."""
-
 
 _LEADS = frozenset(name for name, tables in _TABLES.items() if tables[0] == "lead")
 """The metrics of leads. A read of the SLA says beside its values what is checked here."""
@@ -76,9 +67,7 @@ def _newest(metric: MetricName) -> str:
     flow = _FLOWS.get(CATALOGUE[metric].facts_of or metric)
     kind, (at, known) = ("newest_of_flow", flow) if flow else ("newest_of_state", ("", ""))
     sql = statement(f"quality/{kind}").replace(":members", _NOT_TOLD_OF if metric in _LEADS else _MEMBERS)
-    table = _TABLES[metric][0]
-    sql = sql.replace(":first", _FIRST.get(table, "f.known_at, f.source_id, f.source_system"))
-    return sql.replace(":table", table).replace(":at", at).replace(":known", known)
+    return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
 
 
 def _counts(metric: MetricName) -> str:
@@ -88,7 +77,7 @@ def _counts(metric: MetricName) -> str:
         "left": statement("quality/left"),
         "restated": statement("quality/restated"),
         "twice": shared_statement("quality/twice", metric) or statement("quality/twice/none"),
-        "volumes": days_as_of(statement("quality/volumes"), "$4", _TABLES[metric][0]),
+        "volumes": statement("quality/volumes"),
         "through": data_through(metric).replace("$1", "$4"),
     }
     sql = statement("quality/counts")
@@ -101,7 +90,7 @@ _COUNTS = {metric: _counts(metric) for metric in _TABLES}
 _FACTS = {metric: shared_statement("quality/facts", metric) for metric in _TABLES}
 """Of churn the partner is the fact, and nothing stands behind it."""
 
-_MONTHS = days_as_of(statement("quality/months"), "$4", *_TABLES[MetricName.CONTRIBUTION_MARGIN])
+_MONTHS = statement("quality/months")
 _COMPARISON = statement("quality/comparison")
 
 
@@ -234,7 +223,7 @@ def _volumes(rows: Sequence[Any]) -> dict[str, list[Period]]:
 
 async def _months(conn: Connection, window: Window) -> tuple[LedgerMonth, ...]:
     first = window.start.date().replace(day=1) - timedelta(days=MONTHS_BEFORE * 31)
-    rows = await conn.fetch(_MONTHS, first.replace(day=1), window.start.date(), window.end.date(), window.end)
+    rows = await conn.fetch(_MONTHS, first.replace(day=1), window.start.date(), window.end.date())
     return tuple(LedgerMonth(*row.values()) for row in rows)
 
 

@@ -1,29 +1,15 @@
 -- How many lines of product cost each source told of, period by period back from a day, as volumes.sql counts facts.
--- $1 day (exclusive), $2 days of a period, $3 periods, $4 as of. sells: the source tells of revenue as well, so that its
--- costs are those of its own partners.
-with corrected as materialized (
-    select * from (:corrected) as corrected
-)
+-- $1 day (exclusive), $2 days of a period, $3 periods. sells: the source tells of revenue as well, so that its costs are
+-- those of its own partners.
 select told.source_system, period, sum(told.facts)::float8 as facts, max(told.day) filter (where told.facts > 0) as through,
        coalesce(sum(told.facts) filter (where told.known_on < $1::date - period * $2::int), 0)::float8 as fresh,
        exists (
-           select from (
-               select day, known_on, facts from fact_day
-               where facts_of = 'partner_transaction' and source_system = told.source_system and known_on < $1
-               union all
-               select day, known_on, facts from corrected
-               where facts_of = 'partner_transaction' and source_system = told.source_system and known_on < $1
-           ) as sold
-           group by day, known_on
-           having sum(facts) > 0
+           select from fact_day sold
+           where sold.facts_of = 'partner_transaction' and sold.source_system = told.source_system
        ) as sells
 from (
     select source_system, day, known_on, sum(facts) as facts
-    from (
-        select facts_of, source_system, day, known_on, facts from fact_day
-        union all
-        select facts_of, source_system, day, known_on, facts from corrected
-    ) as counted
+    from fact_day
     where facts_of = 'partner_cost' and day < $1 and day >= $1::date - $2::int * $3::int and known_on < $1
     group by source_system, day, known_on
 ) as told

@@ -1,37 +1,21 @@
 -- Of each group the leads of the window that stand there again: created and assigned at the same instant, of one
 -- class and due at one time. $1 group numbers, $2 partner ids beside them, $3 window start, $4 as of, $14 the partners
 -- among whose leads there may be some.
-with earlier as materialized (
-    -- What was corrected since, as it stood then; that there is an end to it is said so that few are expected.
-    select l.partner_id, l.assigned_at, l.created_at, l.class, l.contact_due_at, l.excluded_at, l.excluded_known_at
-    from superseded.lead l
-    where l.superseded_at > $4 and l.superseded_at <= 'infinity' and l.known_at <= $4
-      and (l.amended_at is null or l.amended_at <= $4)
-      and l.partner_id = any ($14::text[]) and l.assigned_at >= $3::timestamptz and l.assigned_at < $4::timestamptz
-),
-suspect as materialized (
+with suspect as materialized (
     select l.partner_id, l.assigned_at
     from lead l
     where l.partner_id = any ($14::text[]) and l.assigned_at >= $3::timestamptz and l.assigned_at < $4::timestamptz
       and l.known_at <= $4 and coalesce(greatest(l.excluded_at, l.excluded_known_at) > $4, true)
     group by l.partner_id, l.assigned_at
     having count(*) > 1
-    union
-    select partner_id, assigned_at from earlier
 ),
 again as (
     select partner_id, sum(same - 1) as facts
     from (
         select l.partner_id, count(*) as same
-        from (
-            select l.partner_id, l.assigned_at, l.created_at, l.class, l.contact_due_at, l.excluded_at, l.excluded_known_at
-            from suspect s
-            join lead l using (partner_id, assigned_at)
-            where l.known_at <= $4 and (l.amended_at is null or l.amended_at <= $4)
-            union all
-            select * from earlier
-        ) as l
-        where coalesce(greatest(l.excluded_at, l.excluded_known_at) > $4, true) and l.created_at is not null
+        from suspect s
+        join lead l using (partner_id, assigned_at)
+        where l.known_at <= $4 and coalesce(greatest(l.excluded_at, l.excluded_known_at) > $4, true) and l.created_at is not null
         group by l.partner_id, l.assigned_at, l.created_at, l.class, l.contact_due_at
         having count(*) > 1
     ) as twins

@@ -1,34 +1,19 @@
 -- As for leads, of won deals: closed and qualified at the same instant, over one amount.
-with earlier as materialized (
-    select o.partner_id, o.closed_at, o.qualified_at, o.amount, o.currency, o.known_at, o.closed_known_at
-    from superseded.opportunity o
-    where o.superseded_at > $4 and o.superseded_at <= 'infinity' and (o.amended_at is null or o.amended_at <= $4)
-      and o.partner_id = any ($2::text[]) and o.closed_at >= $3::timestamptz and o.closed_at < $4::timestamptz
-      and o.outcome = 'won'
-),
-suspect as materialized (
+with suspect as materialized (
     select o.partner_id, o.closed_at
     from opportunity o
     where o.partner_id = any ($2::text[]) and o.closed_at >= $3::timestamptz and o.closed_at < $4::timestamptz
       and o.outcome = 'won'
     group by o.partner_id, o.closed_at
     having count(*) > 1
-    union
-    select partner_id, closed_at from earlier
 ),
 again as (
     select partner_id, sum(same - 1) as facts
     from (
         select o.partner_id, count(*) as same
-        from (
-            select o.partner_id, o.closed_at, o.qualified_at, o.amount, o.currency, o.known_at, o.closed_known_at
-            from suspect s
-            join opportunity o using (partner_id, closed_at)
-            where o.outcome = 'won' and (o.amended_at is null or o.amended_at <= $4)
-            union all
-            select * from earlier
-        ) as o
-        where greatest(o.known_at, o.closed_known_at) <= $4
+        from suspect s
+        join opportunity o using (partner_id, closed_at)
+        where greatest(o.known_at, o.closed_known_at) <= $4 and o.outcome = 'won'
         group by o.partner_id, o.closed_at, o.qualified_at, o.amount, o.currency
         having count(*) > 1
     ) as twins
