@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from activities.telling import picture
+from activities.telling import name_of, picture
 from models.evidence import Assessment, MetricAssessment
 from models.metric import CATALOGUE
 from models.rollout import Notice
@@ -43,7 +43,7 @@ def _newly(look: Doubted) -> Iterator[MetricAssessment]:
     before = look.before.picture if look.before is not None else {}
     stands = picture(look.assessment)
     for item in look.assessment.items:
-        name = f"{item.cohort}/{item.metric.value}"
+        name = name_of(item)
         if item.untrusted and before.get(name) != stands[name]:
             yield item
 

@@ -50,7 +50,7 @@ def next_word(sight: Sight, mark: WatchMark | None) -> Word | None:
     """
     assessment, after = sight.assessment, next_mark(sight, mark, told=False)
     told = _told_of(sight, mark)
-    newly = next((item for item in assessment.items if _is_breach(item) and _name(item) not in told), None)
+    newly = next((item for item in assessment.items if _is_breach(item) and name_of(item) not in told), None)
     if newly is not None:
         return Word(
             Verb.REPORT_BREACH,
@@ -94,7 +94,7 @@ def next_mark(sight: Sight, mark: WatchMark | None, *, told: bool) -> WatchMark:
         told_at=assessment.as_of if told else (mark.told_at if mark else None),
         breached=(
             *(name for name in (mark.breached if mark else ()) if name in kept),
-            *(_name(item) for item in assessment.items if _is_breach(item)),
+            *(name_of(item) for item in assessment.items if _is_breach(item)),
         ),
         picture={**kept, **picture(assessment)},
     )
@@ -103,12 +103,12 @@ def next_mark(sight: Sight, mark: WatchMark | None, *, told: bool) -> WatchMark:
 def picture(assessment: Assessment) -> Picture:
     """What a rollout cares about in an assessment."""
     found: Picture = {
-        _name(item): (item.verdict.value, str(item.data_current), str(item.minimum_sample_reached))
+        name_of(item): (item.verdict.value, str(item.data_current), str(item.minimum_sample_reached))
         for item in assessment.items
     }
     found |= {f"{one.cohort}/{one.metric.value}/{one.condition}": ("stop",) for one in assessment.stop}
     return found | {
-        f"{_name(item)}/restated": (severity,) for item in assessment.items if (severity := _restated(item))
+        f"{name_of(item)}/restated": (severity,) for item in assessment.items if (severity := _restated(item))
     }
 
 
@@ -148,7 +148,8 @@ def _is_breach(item: MetricAssessment) -> bool:
     return item.use is MetricUse.GUARDRAIL and item.verdict is Verdict.NOT_MET
 
 
-def _name(item: MetricAssessment) -> str:
+def name_of(item: MetricAssessment) -> str:
+    """Under which name a picture has it."""
     return f"{item.cohort}/{item.metric.value}"
 
 

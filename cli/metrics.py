@@ -158,7 +158,7 @@ def _document(found: Shown, *, by_partner: bool) -> dict[str, Any]:
         before = found.before
         told["before"] = (
             {"window": before.window.model_dump(mode="json"), **before.group.model_dump(mode="json")}
-            if (before)
+            if before
             else None
         )
         told["partners"] = [

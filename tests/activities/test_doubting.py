@@ -26,12 +26,17 @@ LETTERS = "select notice_id, contact, subject, body, about from notice where kin
 
 
 @pytest.fixture
-async def box(pool: Pool, dev_server: WorkflowEnvironment) -> AsyncIterator[Mailbox]:
+async def setting(pool: Pool) -> Setting:
     """A rollout that watches its pilot, on half a year of facts; two of four weeks lack nine of ten leads."""
     await seed_facts(pool, date(2025, 9, 1), date(2026, 5, 1))
     await pool.execute(HALF_GONE)
     setting = await Setting(pool, make_plan()).register()
     await setting.watch(PILOT_COHORT)
+    return setting
+
+
+@pytest.fixture
+async def box(setting: Setting, dev_server: WorkflowEnvironment) -> AsyncIterator[Mailbox]:
     async with workflow_of(dev_server, setting) as mailbox:
         yield mailbox
 
@@ -55,6 +60,14 @@ async def test_the_owner_hears_once_that_the_data_turned_red(
     for days in (28.1, 29, 30):
         await tick(pool, dev_server, days)
     assert len(await pool.fetch(LETTERS)) == 2
+
+
+async def test_a_look_that_is_repeated_because_nobody_could_be_told_writes_no_second_letter(
+    pool: Pool, dev_server: WorkflowEnvironment, setting: Setting
+) -> None:
+    assert (await tick(pool, dev_server, 28)).failed == 1
+    assert (await tick(pool, dev_server, 28.1)).failed == 1
+    assert len(await pool.fetch(LETTERS)) == 2, "one for the owner and one for programs"
 
 
 async def test_that_it_cannot_be_queued_fails_no_look(
