@@ -6,9 +6,10 @@ import math
 import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
@@ -45,8 +46,10 @@ METRICS = (
 )
 DUCKDB = "DuckDB over the same rows as Parquet, by the same statements in its dialect"
 # Two ways in which facts are ten times as many. In the first nothing stays the same: each partner read has ten times as
-# many in the window. In the second what is read does, and lies in tables ten times as large.
+# many in the window, and who reads them all is held against who else does. In the second what is read stays the same,
+# and lies in tables ten times as large: twice is the bar there.
 SPARSER = "ourselves, where the same partners have a tenth of the facts"
+GROWTH = "DuckDB's growth between the same facts"
 SMALLER = "ourselves, where there are a tenth of the partners, each with as many facts"
 _SQL = Path(__file__).parent / "sql" / "scale"
 
@@ -67,52 +70,69 @@ class Sizes(NamedTuple):
     facts: int
 
 
+class Side(NamedTuple):
+    """Who reads which facts, and the seconds it took, a figure of each round."""
+
+    read: Callable[[MetricName], Awaitable[float]]
+    took: Seconds
+
+    @property
+    def together(self) -> list[float]:
+        """All six."""
+        return [sum(one) for one in zip(*self.took.values(), strict=True)]
+
+
 async def run(ground: Ground) -> Findings:
     """All read all rows of a cohort, in turn; before that, DuckDB must have found what we did.
 
     The cohort is one of five partners; where the tables are ten times as large, four and forty of a hundred.
     """
     size, rounds = (Sizes(2_000, 20_000), 1) if ground.quick else (Sizes(100_000, 10_000_000), 3)
-    async with _server(ground) as server:
-        whole = await _facts(ground, server, size)
-        beside = await _connected(server, size)
-        sparser = await _facts(ground, server, Sizes(size.partners, size.facts // 10))
-        smaller = await _facts(ground, server, Sizes(size.partners // 10, size.facts // 10))
-        duck = Duck(server.data_dir.parent / _name(size))
-        ours, theirs, sparsely = Seconds(list), Seconds(list), Seconds(list)
-        part, of_fewer = Seconds(list), Seconds(list)
+    few = Sizes(size.partners, size.facts // 10)
+    async with _server(ground) as server, AsyncExitStack() as until_the_end:
+        whole = await until_the_end.enter_async_context(_facts(ground, server, size))
+        beside = await until_the_end.enter_async_context(_connected(server, size))
+        sparser = await until_the_end.enter_async_context(_facts(ground, server, few))
+        smaller = await until_the_end.enter_async_context(_facts(ground, server, Sizes(size.partners // 10, few.facts)))
+        cohort = await _cohort(whole, range(0, 100, 5))
+        part, as_many = await _cohort(whole, range(4)), await _cohort(smaller, range(40))
+        duck = until_the_end.enter_context(closing(await _duck(server, whole, size, cohort)))
+        of_sparser = until_the_end.enter_context(closing(await _duck(server, sparser, few, cohort)))
+        ground.tell("DuckDB has the same rows as Parquet, and finds the same")
+        ours, ours_of_few = _side(_read, whole, cohort), _side(_read, sparser, cohort)
+        theirs, theirs_of_few = _side(_read_duck, duck), _side(_read_duck, of_sparser)
+        of_large, of_small = _side(_read, whole, part), _side(_read, smaller, as_many)
         by_two = list[float]()
-        try:
-            took = await duck.take(whole)
-            ground.tell(f"the same rows as Parquet, {took / 2**20:,.0f} MiB")
-            cohort = await _cohort(whole, range(0, 100, 5))
-            few, as_few = await _cohort(whole, range(4)), await _cohort(smaller, range(40))
-            duck.ask_about(cohort)
+        for _ in range(rounds):
+            by_two.append(await _read_by_two(whole, beside, cohort))
             for metric in METRICS:
-                await _same(whole, duck, metric, cohort)
-            ground.tell("both find the same")
-            for _ in range(rounds):
-                by_two.append(await _read_by_two(whole, beside, cohort))
-                for metric in METRICS:
-                    ours[metric].append(await _read(whole, metric, cohort))
-                    theirs[metric].append(_read_duck(duck, metric))
-                    sparsely[metric].append(await _read(sparser, metric, cohort))
-                    part[metric].append(await _read(whole, metric, few))
-                    of_fewer[metric].append(await _read(smaller, metric, as_few))
-        finally:
-            duck.close()
-            for connection in (whole, beside, sparser, smaller):
-                await connection.close()
+                for side in (ours, theirs, ours_of_few, theirs_of_few, of_large, of_small):
+                    side.took[metric].append(await side.read(metric))
     note = "{:,} of {:,} partners, 90 days, {:,} leads and as many transactions"
     large = note.format(len(cohort), *size)
     return Findings(
         comparisons=(
             *_against(DUCKDB, ours, theirs, 1, large),
-            _compared("all six, by two connections as a look", by_two, _together(theirs), DUCKDB, 1, large),
-            *_against(SPARSER, ours, sparsely, 2, large),
-            *_against(SMALLER, part, of_fewer, 2, note.format(len(few), *size)),
+            _compared("all six, by two connections as a look", by_two, theirs.together, DUCKDB, 1, large),
+            *_against(SPARSER, ours, ours_of_few, None, large),
+            _growth((ours, ours_of_few), (theirs, theirs_of_few), large),
+            *_against(SMALLER, of_large, of_small, 2, note.format(len(part), *size)),
         )
     )
+
+
+def _side(read: Callable[..., Awaitable[float]], *of: object) -> Side:
+    return Side(partial(read, *of), Seconds(list))
+
+
+async def _duck(server: EmbeddedPostgres, connection: Connection, size: Sizes, cohort: Sequence[str]) -> Duck:
+    """DuckDB over the same facts, asked about the same partners; it has found what we did."""
+    duck = Duck(server.data_dir.parent / _name(size))
+    await duck.take(connection)
+    duck.ask_about(cohort)
+    for metric in METRICS:
+        await _same(connection, duck, metric, cohort)
+    return duck
 
 
 @asynccontextmanager
@@ -124,7 +144,8 @@ async def _server(ground: Ground) -> AsyncIterator[EmbeddedPostgres]:
         yield server
 
 
-async def _facts(ground: Ground, server: EmbeddedPostgres, size: Sizes) -> Connection:
+@asynccontextmanager
+async def _facts(ground: Ground, server: EmbeddedPostgres, size: Sizes) -> AsyncIterator[Connection]:
     """A connection to a database with so many leads and transactions, and the other facts in proportion."""
     name = _name(size)
     admin = await asyncpg.connect(server.dsn_for("postgres"))
@@ -139,13 +160,18 @@ async def _facts(ground: Ground, server: EmbeddedPostgres, size: Sizes) -> Conne
         await admin.close()
     # What has changed since, of kept ones.
     await migrate(server.dsn_for(name))
-    return await _connected(server, size)
+    async with _connected(server, size) as connection:
+        yield connection
 
 
-async def _connected(server: EmbeddedPostgres, size: Sizes) -> Connection:
+@asynccontextmanager
+async def _connected(server: EmbeddedPostgres, size: Sizes) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(server.dsn_for(_name(size)), server_settings={"timezone": "UTC"})
-    await prepare_connection(connection)
-    return connection
+    try:
+        await prepare_connection(connection)
+        yield connection
+    finally:
+        await connection.close()
 
 
 def _name(size: Sizes) -> str:
@@ -198,7 +224,7 @@ async def _fetch(connection: Conn, metric: MetricName, cohort: Sequence[str]) ->
     return found
 
 
-async def _read(connection: Connection, metric: MetricName, cohort: Sequence[str]) -> float:
+async def _read(connection: Connection, cohort: Sequence[str], metric: MetricName) -> float:
     began = time.perf_counter()
     await _rows(connection, metric, cohort)
     return time.perf_counter() - began
@@ -212,7 +238,7 @@ async def _read_by_two(connection: Connection, other: Connection, cohort: Sequen
     return time.perf_counter() - began
 
 
-def _read_duck(duck: Duck, metric: MetricName) -> float:
+async def _read_duck(duck: Duck, metric: MetricName) -> float:
     began = time.perf_counter()
     duck.read(metric, WINDOW)
     return time.perf_counter() - began
@@ -239,16 +265,26 @@ def _alike(mine: object, other: object) -> bool:
     return mine == other
 
 
-def _against(
-    name: str, ours: Mapping[MetricName, list[float]], theirs: Mapping[MetricName, list[float]], times: float, note: str
-) -> tuple[Comparison, ...]:
-    """Metric by metric and all six; the bar is what the other takes, so many times."""
-    each = (_compared(metric.value, ours[metric], theirs[metric], name, None, "") for metric in METRICS)
-    return (*each, _compared("all six", _together(ours), _together(theirs), name, times, note))
+def _against(name: str, ours: Side, theirs: Side, times: float | None, note: str) -> tuple[Comparison, ...]:
+    """Metric by metric and all six; the bar, if there is one, is what the other takes, so many times."""
+    each = (_compared(metric.value, ours.took[metric], theirs.took[metric], name, None, "") for metric in METRICS)
+    return (*each, _compared("all six", ours.together, theirs.together, name, times, note))
 
 
-def _together(side: Mapping[MetricName, list[float]]) -> list[float]:
-    return [sum(one) for one in zip(*side.values(), strict=True)]
+def _growth(ours: tuple[Side, Side], theirs: tuple[Side, Side], note: str) -> Comparison:
+    """How many times as long all six take with many facts as with few, which must not be more than DuckDB's."""
+    mine, other = (
+        tuple(many / few for many, few in zip(one.together, less.together, strict=True)) for one, less in (ours, theirs)
+    )
+    return Comparison(
+        what="growth of all six",
+        unit="times",
+        ours=mine,
+        against=GROWTH,
+        theirs=other,
+        bar=Bar(limit=median(other), unit="times"),
+        note=note,
+    )
 
 
 def _compared(
