@@ -33,7 +33,7 @@ MDF_SPEND = MetricSpec(
     reads=("mdf_budget", "mdf_allocation", "mdf_request", "mdf_claim", "fx_rate"),
     block=Block.STATE,
     scale=Scale.PERCENT,
-    definition_version=2,
+    definition_version=3,
     parts=(
         part("allocations", COUNT, "allocations counted"),
         part("allocation", MONEY, "their amount, at the rate of the month their period begins in"),

@@ -298,7 +298,15 @@ MDF = (
         "claims_after_the_deadline_are_flagged_unless_somebody_let_them_pass",
         "the_whole_day_of_the_deadline_is_in_time",
     ),
-    _mdf("what nobody claims expires", "what_nobody_claimed_by_the_deadline_expires"),
+    held(
+        "what nobody claims expires, the rest of what is claimed in part as well",
+        "test_metric_mdf.py::test_what_nobody_claimed_by_the_deadline_expires",
+        *named(
+            "test_metric_mdf_edges.py",
+            "of_a_reservation_that_is_claimed_in_part_the_rest_expires_with_the_deadline",
+            "a_claim_in_another_currency_keeps_its_reservation_until_it_is_decided",
+        ),
+    ),
     _mdf(
         "accrual and discretionary funds have different denominators",
         "an_accrual_fund_is_all_there_for_the_spending_a_discretionary_one_by_and_by",

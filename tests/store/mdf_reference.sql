@@ -140,6 +140,10 @@ claim as (
         end as drawn,
         c.is_paid,
         c.is_void,
+        case when c.submitted_at < c.claims_close_at and not c.is_void and not c.is_paid
+                  and (not c.is_approved or c.duplicate)
+             then case when c.currency = r.currency and r.rate is not null then c.due_amount * r.rate
+                       else 'infinity' end end as awaited,
         c.settles_request and (c.is_paid or (c.is_approved and not c.duplicate)) as settles,
         (c.is_paid or c.is_approved) and factor.rate is null as missing_fx,
         c.is_paid and c.paid_amount > c.due_amount as overpaid,
@@ -161,7 +165,7 @@ claimed as (
         coalesce(sum(drawn) filter (where is_paid), 0) as drawn_by_paid,
         coalesce(sum(drawn) filter (where not is_paid), 0) as drawn_by_owed,
         bool_or(settles) as settled,
-        min(submitted_at) filter (where not is_void) as first_submitted_at
+        sum(awaited) as awaited
     from claim
     where requested
     group by request_id
@@ -173,10 +177,11 @@ commitment as (
         coalesce(c.paid, 0) as paid,
         coalesce(c.paid_in_window, 0) as paid_in_window,
         money.owed,
-        -- Money comes back when a claim settles the request, it is released, or nobody claimed in time.
+        -- Money comes back when a claim settles the request, it is released, or nobody claimed it in time.
         case
             when r.released or c.settled then 0
-            when r.claims_close_at <= $5 and coalesce(c.first_submitted_at >= r.claims_close_at, true) then 0
+            when r.claims_close_at <= $5
+                then greatest(least(room.amount - coalesce(c.drawn_by_owed, 0), coalesce(c.awaited, 0)), 0)
             else greatest(room.amount - coalesce(c.drawn_by_owed, 0), 0)
         end as reserved
     from request r

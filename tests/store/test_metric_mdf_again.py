@@ -128,13 +128,19 @@ class Balances:
         room = max(request["approved_amount"] - paid, 0)
         deadline = FUNDS.get(request["allocation_id"] or "")
         closes = at(deadline) + timedelta(days=1) if deadline else None
-        in_time = any(closes is None or claim["submitted_at"] < closes for claim in claims if not self.void(claim))
-        given_back = (
-            happened(request["released_at"])
-            or any(map(self._settles, names))
-            or (closes is not None and closes <= AS_OF and not in_time)
-        )
-        self._book(request["allocation_id"], paid, min(wanted, room), 0 if given_back else max(room - wanted, 0))
+        left = 0 if happened(request["released_at"]) or any(map(self._settles, names)) else max(room - wanted, 0)
+        if closes is not None and closes <= AS_OF:
+            left = min(left, sum(self._awaited(name) for name in names if self.seen[name]["submitted_at"] < closes))
+        self._book(request["allocation_id"], paid, min(wanted, room), left)
+
+    def _awaited(self, name: str) -> float:
+        """What a claim that is neither paid nor owed may still come to, as long as it was not turned down."""
+        claim = self.seen[name]
+        if self.void(claim) or happened(claim["paid_at"]) or self._owed(name):
+            return 0
+        share = 1 - float(self.story.requests[claim["request_id"]]["copay_share"])
+        approved = claim["decision"] == "approved" and happened(claim["decided_at"])
+        return float(min(claim["claimed_amount"] * share, claim["approved_amount"] if approved else float("inf")))
 
     def _book(self, fund: str | None, paid: float, owed: float, reserved: float) -> None:
         if fund is None:

@@ -42,6 +42,37 @@ async def test_a_claim_stands_until_its_rejection_is_known(world: World) -> None
     assert await balances(world, "2026-05-05") == (0, 0, 0)
 
 
+async def test_of_a_reservation_that_is_claimed_in_part_the_rest_expires_with_the_deadline(world: World) -> None:
+    fund = await allocation(world)
+    more: dict[str, Any] = {"settles_request": False}
+    paid = await request(world, 500, fund)
+    await claim(world, 120, paid, approved=120, paid=120, **more)
+    owed = await request(world, 300, fund)
+    await claim(world, 100, owed, approved=100, **more)
+    asked = await request(world, 200, fund, copay_share="0.5")
+    await claim(world, 160, asked, submitted_at=at("2026-04-30"), **more)  # half of it is the partner's own
+    doubtful = await request(world, 90, fund)
+    await claim(world, 30, doubtful, approved=30, invoice_ref="INV-1", **more)
+    await claim(world, 25, doubtful, approved=20, invoice_ref="INV-1", submitted_at=at("2026-01-21"), **more)
+    late = await request(world, 70, fund)
+    await claim(world, 70, late, submitted_at=at("2026-05-01"))
+    # Reserved: 500 - 120, 300 - 100, 200, 90 - 30 and 70.
+    assert await balances(world, "2026-04-30 23:59") == (120, 130, 380 + 200 + 200 + 60 + 70)
+    # What nobody claimed in time is free. Left are 80 that may still be approved of the 160, and the 20 of the invoice
+    # that came twice, which is not turned down yet.
+    assert await balances(world, "2026-05-01") == (120, 130, 80 + 20)
+
+
+async def test_a_claim_in_another_currency_keeps_its_reservation_until_it_is_decided(world: World) -> None:
+    await world.add("fx_rate", currency="EUR", reporting_currency="USD", month=day("2026-05-01"), rate=2)
+    asked = await request(world, 500, await allocation(world))
+    late: dict[str, Any] = {"decided_at": at("2026-05-10"), "settles_request": False}
+    await claim(world, 100, asked, approved=100, currency="EUR", **late)
+    # What 100 euros will be worth on the day of the decision nobody knows before: 200, and then the 300 left are free.
+    assert await balances(world, "2026-05-09") == (0, 0, 500)
+    assert await balances(world, "2026-05-10") == (0, 200, 0)
+
+
 async def test_of_a_period_that_is_over_only_what_is_paid_in_the_window_counts(world: World) -> None:
     asked = await request(world, 500, await last_quarter(world), **LAST_YEAR)
     handed_in: dict[str, Any] = {"settles_request": False, **LAST_YEAR}

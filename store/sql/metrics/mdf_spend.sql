@@ -129,6 +129,11 @@ claim as materialized (
             case when c.is_paid then c.paid_amount else c.due end
                 * case when c.requested and c.currency = c.request_currency then factor.reserved_at else factor.rate end
         end as drawn,
+        -- What may still come to be owed of what was handed in in time: its decision is awaited, or it is suspect. In what
+        -- currency it is worth more or less than another nobody knows before it is decided.
+        case when c.requested and c.submitted_at < c.claims_close_at and not (c.is_paid or c.is_owed or c.is_void) then
+            coalesce(c.due * case when c.currency = c.request_currency then factor.reserved_at end, 'infinity')
+        end as awaited,
         c.settles_request and (c.is_paid or c.is_owed) as settles,
         (c.is_paid or c.is_approved) and factor.rate is null as missing_fx,
         c.is_paid and c.paid_amount > c.due as overpaid,
@@ -175,8 +180,8 @@ claimed as (
         coalesce(sum(owed), 0) as owed,
         coalesce(sum(drawn) filter (where is_paid), 0) as drawn_by_paid,
         coalesce(sum(drawn) filter (where not is_paid), 0) as drawn_by_owed,
-        bool_or(settles) as settled,
-        min(submitted_at) filter (where not is_void) as first_submitted_at
+        coalesce(sum(awaited), 0) as awaited,
+        bool_or(settles) as settled
     from claim
     where requested and open
     group by request_id
@@ -205,11 +210,12 @@ commitment as materialized (
         coalesce(c.paid, 0) as paid,
         coalesce(c.paid_in_window, 0) as paid_in_window,
         money.owed,
-        -- Money comes back when a claim settles the request, it is released, or nobody claimed in time.
+        -- Money comes back when a claim settles the request, it is released, or claims are closed: then all of it that
+        -- nobody has claimed by then.
         case
             when r.released or c.settled then 0
-            when r.claims_close_at <= $5 and coalesce(c.first_submitted_at >= r.claims_close_at, true) then 0
-            else greatest(room.amount - coalesce(c.drawn_by_owed, 0), 0)
+            else least(greatest(room.amount - coalesce(c.drawn_by_owed, 0), 0),
+                       case when r.claims_close_at <= $5 then coalesce(c.awaited, 0) end)
         end as reserved
     from promise r
     left join claimed c using (request_id)

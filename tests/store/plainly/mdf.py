@@ -152,16 +152,26 @@ class Ledger:
         # No more is owed than was promised.
         found.owed = owed if wanted <= room else owed * room / wanted
         closes = self.closes(request)
-        in_time = any(
-            (closes is None or one.said["submitted_at"] < closes) and not void(one.said, self.as_of) for one in mine
+        back = happened(request["released_at"], request["released_known_at"], self.as_of) or any(
+            one.said["settles_request"] and (one.is_paid or one.is_owed) for one in mine
         )
-        back = (
-            happened(request["released_at"], request["released_known_at"], self.as_of)
-            or any(one.said["settles_request"] and (one.is_paid or one.is_owed) for one in mine)
-            or (closes is not None and closes <= self.as_of and not in_time)
-        )
-        found.reserved = Fraction() if back else max(Fraction(), room - wanted)
+        left = Fraction() if back else max(Fraction(), room - wanted)
+        if closes is not None and closes <= self.as_of:
+            left = min(left, self.awaited(request, closes, mine, left))
+        found.reserved = left
         return found
+
+    def awaited(self, request: Row, closes: datetime, mine: Iterable[Claim], all_of_it: Fraction) -> Fraction:
+        """What claims that came in time may still take; one in another currency, for all anybody knows, all of it."""
+        rate = self.rate(request["currency"], request["decided_at"])
+        return sum(
+            (
+                one.said["due"] * rate if rate and one.said["currency"] == request["currency"] else all_of_it
+                for one in mine
+                if one.said["submitted_at"] < closes and not (one.is_paid or one.is_owed or void(one.said, self.as_of))
+            ),
+            Fraction(),
+        )
 
     def commitments(self) -> Iterable[Commitment]:
         for name, request in self.requests.items():
