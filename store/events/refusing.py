@@ -15,11 +15,16 @@ CLOCKS_DIFFER: Final = timedelta(days=1)
 """How far ahead of our clock an event may have happened."""
 
 _ENDS: Final = {
-    base.type: tuple(name for name, begins in KINDS[kind].ordered if begins == base.column and name in base.fields)
+    base.type: tuple(
+        (name, None if begins == base.column else begins)
+        for name, begins in KINDS[kind].ordered
+        if name in base.fields and (begins == base.column or begins in base.fields)
+    )
     for kind, base in BASES.items()
     if KINDS[kind].ordered
 }
-"""By type the moments of the data that must not lie before the event, as they must not in a row of a file."""
+"""By type what of the data must not lie before the event, None, or before another of them, as it must not in a row of a
+file."""
 
 
 def refuse_future(batch: Sequence[Arrival]) -> None:
@@ -51,7 +56,8 @@ def refuse_beginnings_taken_back(batch: Sequence[Arrival]) -> None:
 
 
 def refuse_ends_before_beginnings(fresh: Sequence[Arrival]) -> None:
-    """A lead that is due before it is assigned is a breach from its first moment, whatever its partner does.
+    """A lead that is due before it is assigned is a breach from its first moment, whatever its partner does; what is
+    over before it began never was.
 
     Asked of what is new only: what was taken once is a duplicate when it comes again. Each version is whole, moments
     and all, so that none needs to be held against another.
@@ -61,13 +67,15 @@ def refuse_ends_before_beginnings(fresh: Sequence[Arrival]) -> None:
             event=one.place,
             field=f"data.{name}",
             found=end,
-            allowed=f"{one.event.at}, when the event happened, or later",
+            allowed=f"{begun}, {f'as data.{begins} says' if begins else 'when the event happened'}, or later",
         )
         for one in fresh
         if one.event.type in _ENDS
-        for name in _ENDS[one.event.type]
-        # Both in UTC and in one spelling, which sorts as they do.
-        if (end := one.event.data.get(name)) is not None and end < one.event.at
+        for name, begins in _ENDS[one.event.type]
+        # Both in UTC and in one spelling, or both days, which sorts as they do.
+        if (end := one.event.data.get(name)) is not None
+        and (begun := one.event.data.get(begins) if begins else one.event.at) is not None
+        and end < begun
     ]
     if early:
         raise EventsRefused(early)

@@ -66,7 +66,7 @@ class Column(NamedTuple):
         early = {
             place
             for place, (one, least) in enumerate(zip(self.values, other.values, strict=False))
-            if isinstance(one, datetime) and isinstance(least, datetime) and one < least
+            if isinstance(one, date) and isinstance(least, date) and one < least
         }
         if not early:
             return self

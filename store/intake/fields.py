@@ -35,7 +35,7 @@ class FieldSpec(Frozen):
     """One field. `required`: no row without it. `default`: what an empty cell becomes.
 
     `true_where`: another field and a value of it; an empty cell becomes whether it has that value. `not_before`:
-    another moment of the row that it must not lie before.
+    another field of the row, of the same type, that it must not lie before.
     """
 
     name: str
@@ -75,6 +75,10 @@ def whether(name: str, other: str, value: str) -> FieldSpec:
 
 def deadline(name: str, begins: str) -> FieldSpec:
     return FieldSpec(name=name, type=FieldType.INSTANT, not_before=begins)
+
+
+def last_day(name: str, begins: str) -> FieldSpec:
+    return FieldSpec(name=name, type=FieldType.DATE, not_before=begins)
 
 
 def change(stem: str) -> tuple[FieldSpec, FieldSpec]:

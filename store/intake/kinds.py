@@ -13,6 +13,7 @@ from models.base import Frozen
 from store.intake.fields import FieldSpec, FieldType
 from store.intake.fields import change as _change
 from store.intake.fields import deadline as _due
+from store.intake.fields import last_day as _until
 from store.intake.fields import one_of as _one_of
 from store.intake.fields import optional as _f
 from store.intake.fields import required as _must
@@ -70,7 +71,7 @@ class KindSpec(Frozen):
 
     @property
     def ordered(self) -> tuple[tuple[str, str], ...]:
-        """Moments that must not lie before another of the row: the field, and the other."""
+        """Moments and days that must not lie before another of the row: the field, and the other."""
         return tuple((field.name, field.not_before) for field in self.fields if field.not_before)
 
     @property
@@ -264,7 +265,7 @@ _SPECS: Final = (
         _one_of("fund_type", "accrual", "discretionary", default="discretionary"),
         _must("period_start", FieldType.DATE),
         _must("period_end", FieldType.DATE),
-        _f("claim_deadline", FieldType.DATE),
+        _until("claim_deadline", "period_start"),
         _must("amount", FieldType.MONEY),
         _must("currency", FieldType.CURRENCY),
         id_field="budget_id",
@@ -295,7 +296,7 @@ _SPECS: Final = (
         *_change("decided"),
         _f("approver"),
         _f("activity_start", FieldType.DATE),
-        _f("activity_end", FieldType.DATE),
+        _until("activity_end", "activity_start"),
         *_change("released"),
         _one_of("released_reason", "cancelled", "expired", "withdrawn"),
         id_field="request_id",
@@ -327,7 +328,7 @@ _SPECS: Final = (
         _f("partner_id"),
         _f("role"),
         _f("active_from", FieldType.DATE),
-        _f("active_to", FieldType.DATE),
+        _until("active_to", "active_from"),
         id_field="person_id",
     ),
     _kind(
@@ -378,7 +379,7 @@ _SPECS: Final = (
         _f("tiers", FieldType.TEXTS),
         _f("regions", FieldType.TEXTS),
         _must("effective_from", FieldType.DATE),
-        _f("retired_on", FieldType.DATE),
+        _until("retired_on", "effective_from"),
     ),
     _kind(
         FactKind.COMPLIANCE_RESULTS,

@@ -47,7 +47,8 @@ def _section(spec: KindSpec) -> str:
 
 
 def _taken(field: FieldSpec) -> str:
-    return ", ".join(f"`{one}`" for one in field.allowed) or field.type.value
+    taken = ", ".join(f"`{one}`" for one in field.allowed) or field.type.value
+    return f"{taken}; not before `{field.not_before}`" if field.not_before else taken
 
 
 def _default(field: FieldSpec, spec: KindSpec) -> str:

@@ -217,7 +217,7 @@ def _template(template: str, cell: Callable[[int], Text]) -> Text:
 
 
 def _earlier(value: Value, than: Value) -> bool:
-    """Whether a moment lies before another; what is not there does not."""
+    """Whether a moment or a day lies before another; what is not there does not."""
     return value is not None and than is not None and instant(value) < instant(than)
 
 

@@ -120,6 +120,9 @@ RULES: dict[str, list[list[dict[str, Any]]] | str] = {
     "opportunity_reopening source_system, opportunity_id": EARLY,
     "opportunity_stage stage": [[event("deal.stage.entered", "S", opportunity_id="D1", stage="")]],
     "opportunity_stage source_system, opportunity_id": EARLY,
+    "mdf_request activity_start, activity_end": [
+        [begun(FactKind.MDF_REQUESTS, activity_start="2026-03-02", activity_end="2026-03-01")]
+    ],
     "mdf_request requested_amount": [[begun(FactKind.MDF_REQUESTS, requested_amount=-1)]],
     "mdf_request approved_amount": [[event("mdf.request.approved", "R1", approved_amount=-1)]],
     "mdf_request decision": IMPLIED,
@@ -225,6 +228,27 @@ async def test_a_deadline_before_the_assignment_is_refused_with_both_moments(sen
     assert await sender.states(assigned("L1", early, accept_due_at=early, version=2)) == ["new"]
     (error,) = await refused(sender, 422, assigned("L1", NOON, contact_due_at=early, id="a second assignment"))
     assert error["event"] == 0
+
+
+async def test_an_activity_that_ends_before_it_begins_is_refused_with_both_days(sender: Sender) -> None:
+    def asked(subject: str, start: str | None, end: str | None, **more: Any) -> dict[str, Any]:
+        said = begun(FactKind.MDF_REQUESTS, activity_start=start, activity_end=end)
+        return said | {"subject": subject, "id": subject} | more
+
+    early = asked("R1", "2026-03-10", "2026-03-09")
+    (error,) = await refused(sender, 422, asked("R2", "2026-03-10", "2026-03-10"), early)
+    assert (error["event"], error["field"], error["found"], error["allowed"]) == (
+        1,
+        "data.activity_end",
+        "2026-03-09",
+        "2026-03-10, as data.activity_start says, or later",
+    )
+    # A day is long enough, and of half of it nothing is said; a correction is looked at by itself.
+    alike = asked("R1", "2026-03-10", "2026-03-10")
+    assert await sender.states(alike, asked("R2", None, "2026-03-09"), asked("R3", "2026-03-10", None)) == ["new"] * 3
+    (error,) = await refused(sender, 422, early | {"version": 2})
+    assert error["field"] == "data.activity_end"
+    assert await sender.states(asked("R1", "2026-03-08", "2026-03-09", version=3)) == ["new"]
 
 
 async def test_what_was_taken_before_there_was_the_rule_is_still_a_duplicate(sender: Sender) -> None:

@@ -18,7 +18,7 @@ def test_the_page_has_every_kind_with_what_its_fields_take() -> None:
         "| `net_amount` | an amount with at most 14 digits before the decimal point | **required** |",
         "| `kind` | `sale`, `return`, `credit` | **required** |",
         "| `transaction_id` | text | `source_id` |",
-        "| `contact_due_at` | a moment such as 2025-12-31T17:00:00+01:00 | nothing |",
+        "| `contact_due_at` | a moment such as 2025-12-31T17:00:00+01:00; not before `assigned_at` | nothing |",
         "| `settles_request` | true, false, yes, no, 1 or 0 | `true` |",
     ):
         assert row in page, row

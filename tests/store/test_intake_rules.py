@@ -74,6 +74,55 @@ async def test_no_check_of_any_kind_is_told_in_the_words_of_postgresql(pool: asy
     assert seen > 60
 
 
+_OF_P1 = "source_id: Id, partner_id: {constant: p1}"
+ENDS = {
+    FactKind.LEADS: (f"{_OF_P1}, assigned_at: From, contact_due_at: Until", "T09:00Z"),
+    FactKind.MDF_BUDGETS: (
+        "source_id: Id, period_start: From, claim_deadline: Until, period_end: {constant: 2025-12-31},"
+        " amount: {constant: 9}, currency: {constant: USD}",
+        "",
+    ),
+    FactKind.MDF_REQUESTS: (
+        f"{_OF_P1}, activity_start: From, activity_end: Until, requested_amount: {{constant: 9}},"
+        " currency: {constant: USD}, submitted_at: {constant: 2025-02-01T10:00Z}",
+        "",
+    ),
+    FactKind.PEOPLE: (f"{_OF_P1}, active_from: From, active_to: Until", ""),
+    FactKind.COMPLIANCE_CHECKS: (
+        "source_id: Id, check_id: Id, version: {constant: 1}, severity: {constant: low}, weight: {constant: 2},"
+        " effective_from: From, retired_on: Until",
+        "",
+    ),
+}
+"""By kind how a file gives a field that must not lie before another one, and what follows the day."""
+
+
+def test_what_must_not_lie_before_another_is_of_its_type_and_is_tried_below() -> None:
+    pairs = {
+        kind: [(spec.by_name[one], spec.by_name[two]) for one, two in spec.ordered] for kind, spec in KINDS.items()
+    }
+    assert {kind for kind, found in pairs.items() if found} == set(ENDS)
+    assert all(one.type is two.type for found in pairs.values() for one, two in found)
+
+
+@pytest.mark.parametrize("kind", ENDS)
+async def test_what_ends_before_it_begins_is_set_aside_with_both(desk: Desk, kind: FactKind) -> None:
+    """The same day is none before, and where either is missing there is nothing to hold it against."""
+    await desk.partners("p1")
+    fields, clock = ENDS[kind]
+    rows = [("a", "2025-02-10", "2025-02-10"), ("b", "2025-02-10", "2025-02-09"), ("c", "2025-02-10", "")]
+    text = "".join(f"{name},{start}{clock},{end}{clock if end else ''}\n" for name, start, end in rows)
+    made = f"kind: {kind.value}\nsource_system: crm\nfields: {{{fields}}}\n"
+    report = await desk.load(made, "Id,From,Until\n" + text)
+    assert (report.inserted, report.rejected) == (2, 1)
+    moments = ("2025-02-09 09:00:00+00:00", "2025-02-10 09:00:00+00:00") if clock else ("2025-02-09", "2025-02-10")
+    told = "line 3, Until, From: found {}, before {}; not allowed".format(*moments)
+    assert report.first_reasons == (told,)
+    # One that was taken and is put right wrongly stays as it was.
+    again = await desk.load(made, f"Id,From,Until\na,2025-02-10{clock},2025-02-01{clock}\n")
+    assert (again.updated, again.rejected) == (0, 1)
+
+
 async def test_a_row_that_breaks_a_rule_is_set_aside_with_the_rule_in_words(desk: Desk) -> None:
     await desk.partners("p1")
     mapping = """\
