@@ -1,4 +1,5 @@
-"""data import and generate: partner facts from files, or a seeded world to try things on; `data status` beside them."""
+"""data import and generate: partner facts from files, or a seeded world to try things on; `data status` and `check`
+beside them."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.data_calendar import calendar
+from cli.data_check import check
 from cli.data_status import status
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
@@ -17,9 +19,13 @@ from cli.output import CliError, Exit, Format, Output, command, emit_json, say, 
 from cli.progress import Advance, bar
 from store.intake.kinds import FactKind
 
-app = typer.Typer(help="Partner facts: import files, see where they stand, generate a world.", no_args_is_help=True)
+app = typer.Typer(
+    help="Partner facts: import files, see where they stand and what contradicts itself, generate a world.",
+    no_args_is_help=True,
+)
 app.command("calendar", epilog="Example: rollouts data calendar berlin-office --year 2026")(calendar)
 app.command("status", epilog="Example: rollouts data status --strict")(status)
+app.command("check", epilog="Example: rollouts data check --kind mdf-claims --limit 20")(check)
 
 
 class Life(StrEnum):

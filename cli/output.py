@@ -45,6 +45,7 @@ class Exit(IntEnum):
     REFUSED = 6
     UNPROVEN = 7
     UNFINISHED = 8
+    FOUND = 9
     UNAVAILABLE = 69
     BROKEN = 70
     INTERRUPTED = 130
@@ -60,6 +61,7 @@ MEANING = {
     Exit.REFUSED: "a request was refused; the rollout goes on as before",
     Exit.UNPROVEN: "nothing is wrong, but not all of it could be proven (audit verify, history)",
     Exit.UNFINISHED: "the days given to a rollout were over before it was (backtest)",
+    Exit.FOUND: "facts that contradict each other were found (data check)",
     Exit.UNAVAILABLE: "a server, or every worker, cannot be reached",
     Exit.BROKEN: "a worker met what must not happen; its log has the traceback (worker run)",
     Exit.INTERRUPTED: "ended by Ctrl-C; what was asked of a rollout before stands",

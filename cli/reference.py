@@ -101,6 +101,11 @@ KINDS = {
         "data status",
         "sources, each with through, lag, bound, severity, late, facts, rejected, its last import; waiting events",
     ),
+    "contradictions": (
+        "data check",
+        "as_of, looked_for, facts; found, each with contradiction, kind, says, moves, read_by, facts, "
+        "sources (facts of each), first, each with source, source_id, partner_id, found, expected",
+    ),
     "metrics": (
         "metrics list",
         "a list, the framework's six first: name, title, unit, direction, use, owner_role, formula, fact, parts, "

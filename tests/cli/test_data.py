@@ -16,6 +16,7 @@ from cli import data
 from cli.data import BASELINE, first_day
 from cli.home import Place
 from cli.output import Exit
+from models.contradiction import MEANINGS, Contradiction
 from store.world_spec import Further, WorldSpec
 from tests.cli.conftest import PATIENCE, Terminal, finished
 from tests.store.desk import LEAD_HEADER, LEADS, PARTNERS
@@ -102,6 +103,78 @@ async def test_an_import_that_cannot_begin_says_why_in_one_place(
     for expected, words in cases.items():
         told = await terminal("data", "import", *words)
         assert (told.code, told.out) == (Exit.BAD_INPUT, ""), expected
+        assert expected in told.err
+
+
+SHOP = """\
+kind: transactions
+source_system: shop
+fields: {source_id: Id, transaction_id: Sale, partner_id: Partner, credit_share: Share, kind: {constant: sale},
+         transaction_date: {constant: 2025-02-01}, net_amount: {constant: "100"}, currency: {constant: USD}}
+"""
+
+
+async def test_facts_that_contradict_each_other_are_found_named_and_found_no_more_once_they_are_right(
+    terminal: Terminal, files: dict[str, str], tmp_path: Path
+) -> None:
+    """Of sale S 0.3 and 0.5 are credited, 0.8 of it; of T 0.6. Corrected, S is whole, and what was known stays so."""
+    await terminal("data", "import", "partners", files["partners.csv"], "--mapping", files["partners.yaml"])
+    mapping, sales = tmp_path / "shop.yaml", tmp_path / "shop.csv"
+    mapping.write_text(SHOP, encoding="utf-8")
+    bring = ("data", "import", "transactions", str(sales), "--mapping", str(mapping), "--strict")
+    look = ("data", "check", "--source", "shop")
+    sales.write_text("Id,Sale,Partner,Share\na,S,IMP-1,0.3\nb,S,IMP-2,0.5\nc,T,IMP-1,0.6\n", encoding="utf-8")
+    assert (await terminal(*bring)).code == Exit.OK
+
+    told = await terminal.program(*look, "--limit", "1")
+    assert told.code == Exit.FOUND, told.err
+    assert told.out.splitlines() == [
+        "shares-below-one: 2 transactions (2 of shop)",
+        f"  {MEANINGS[Contradiction.SHARES_BELOW_ONE].says}",
+        f"  so: {MEANINGS[Contradiction.SHARES_BELOW_ONE].moves}",
+        "  read by: contribution_margin, discount_leakage",
+        "  - shop a, partner IMP-1: transaction S: 0.3 + 0.5; expected: 1 together",
+        "  - and 1 more (--only shares-below-one --limit N)",
+    ]
+    assert told.err.endswith(f"1 of {len(Contradiction)} contradictions found.\n")
+    assert f"{len(Contradiction)} contradictions: 100 %" in told.err
+
+    known = datetime.now(UTC)
+    sales.write_text("Id,Sale,Partner,Share\nb,S,IMP-2,0.7\n", encoding="utf-8")
+    assert (await terminal(*bring)).code == Exit.OK
+    only = (*look, "--only", "shares-below-one", "--kind", "transactions", "-o", "json")
+    right = await terminal(*only)
+    assert (right.code, right.document["kind"]) == (Exit.FOUND, "contradictions")
+    assert (right.data["looked_for"], right.data["facts"]) == (["shares-below-one"], 1)
+    (found,) = right.data["found"]
+    meaning = MEANINGS[Contradiction.SHARES_BELOW_ONE]._asdict()
+    first = {"source": "shop", "source_id": "c", "partner_id": "IMP-1", "found": "transaction T: 0.6"}
+    assert found == {"contradiction": "shares-below-one", **meaning} | {
+        "read_by": ["contribution_margin", "discount_leakage"],
+        "facts": 1,
+        "sources": {"shop": 1},
+        "first": [first | {"expected": "1 together"}],
+    }
+    before = await terminal(*only, "--as-of", f"{known:%Y-%m-%dT%H:%M:%S.%fZ}")
+    assert (before.code, before.data["facts"], before.data["as_of"]) == (
+        Exit.FOUND,
+        2,
+        f"{known.isoformat().removesuffix('+00:00')}Z",
+    )
+    none = await terminal(*look, "--kind", "transactions", "--without", "shares-below-one")
+    assert (none.code, none.out) == (Exit.OK, "No contradiction found, of 4 looked for.\n")
+
+
+async def test_a_check_that_would_look_for_nothing_is_refused(terminal: Terminal) -> None:
+    """Of a source that nobody knows nothing contradicts anything, which must not be taken for good news."""
+    for words, expected in (
+        (("--kind", "partners"), "leave none to look for; kinds that have some: compliance-results, "),
+        (("--only", "claim-late", "--without", "claim-late"), "leave none to look for"),
+        (("--only", "claim-early"), "'claim-early' is not one of 'shares-below-one'"),
+        (("--source", "nobody"), "--source: found 'nobody'; known: "),
+    ):
+        told = await terminal("data", "check", *words)
+        assert (told.code, told.out) == (Exit.BAD_INPUT, ""), words
         assert expected in told.err
 
 

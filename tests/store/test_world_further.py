@@ -11,8 +11,10 @@ import pytest
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from judgement.values import group_value
+from models.contradiction import Contradiction
 from models.evidence import Window
 from models.metric import MetricName
+from store.contradictions import find
 from store.intake import import_file, parse_mapping
 from store.intake.fields import FieldType
 from store.intake.kinds import KINDS, FactKind, KindSpec
@@ -263,6 +265,15 @@ async def test_every_correction_is_learnt_after_the_fact(worlds: Worlds) -> None
         wrong = await conn.fetchval(f"select count(*) from {table} where amended_at <= known_at")  # noqa: S608
         some = await conn.fetchval(f"select count(*) from {table} where amended_at is not null")  # noqa: S608
         assert (wrong, some > 0) == (0, True), table
+
+
+async def test_its_facts_contradict_each_other_in_what_is_drawn_so_alone(worlds: Worlds) -> None:
+    """Half told wrong and all put right: of sales some are the partner's by a part, as in every world, and no more."""
+    conn = await worlds.made(*Further)
+    found = {one: (await find(conn, one, AFTERWARDS)).facts for one in Contradiction}
+    assert {one for one, facts in found.items() if facts} == {Contradiction.SHARES_BELOW_ONE}
+    short = await conn.fetchval("select count(*) from partner_transaction where credit_share < 1")
+    assert found[Contradiction.SHARES_BELOW_ONE] == short
 
 
 async def test_a_pause_moves_both_deadlines_from_when_it_is_known(worlds: Worlds) -> None:
