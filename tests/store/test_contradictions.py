@@ -180,6 +180,8 @@ async def _claims_without_approved_request(world: World) -> Told:
     await claim(world, "right", request_id="yes")
     await claim(world, "paid", request_id="no")
     await claim(world, "owed", request_id="open", paid_at=None)
+    await request(world, "turned down in May", decision="rejected", decided_known_at=at("2026-05-01"))
+    await claim(world, "paid alone", request_id="turned down in May", decision=None)
     # Handed in only, taken back, and turned down: no money goes anywhere.
     await claim(world, "handed in", request_id="no", decision=None, paid_at=None)
     await claim(world, "taken back", request_id="no", paid_at=None, withdrawn_at=at("2026-02-05"))
@@ -187,18 +189,24 @@ async def _claims_without_approved_request(world: World) -> Told:
     return {
         "paid": ("request no is rejected", "an approved request"),
         "owed": ("request open is not decided", "an approved request"),
+        "paid alone": ("request turned down in May is not decided", "an approved request"),
     }
 
 
 async def _claims_late(world: World) -> Told:
     """The deadline's whole day is in time."""
     await fund(world, "a1", "p1", "2026-02-01")
+    await fund(world, "a2", "p1")
     await request(world, "r1", allocation_id="a1")
     await claim(world, "in time", request_id="r1", submitted_at=at("2026-02-01 23:59"))
     await claim(world, "late", request_id="r1", submitted_at=at("2026-02-02 00:00"))
+    await claim(world, "late, owed", request_id="r1", paid_at=None)
+    await claim(world, "late, paid", request_id="r1", decision=None)
+    await claim(world, "taken back", request_id="r1", paid_at=None, withdrawn_at=at("2026-02-05"))
     await claim(world, "let pass", request_id="r1", late_waived_by="ann")
     await claim(world, "turned down", request_id="r1", decision="rejected", approved_amount=None, paid_at=None)
-    return {"late": ("handed in on 2026-02-02", "by 2026-02-01, or who let it pass")}
+    told_of = ("handed in on 2026-02-02", "by 2026-02-01, or who let it pass")
+    return {"late": told_of, "late, owed": told_of, "late, paid": told_of}
 
 
 async def _claims_out_of_order(world: World) -> Told:
@@ -375,12 +383,16 @@ async def _leads_before_assignment(world: World) -> Told:
     await lead(world, "right", accepted_at=late, first_contact_at=late)
     await lead(world, "contacted", first_contact_at=early, accepted_at=late)
     await lead(world, "answered", rejected_at=early)
+    await lead(world, "accepted", accepted_at=early)
+    await lead(world, "taken away", reassigned_at=early)
     await lead(world, "several", accepted_at=early, reassigned_at=early, first_contact_at=late)
     await lead(world, "taken out", first_contact_at=early, excluded_at=late, excluded_reason="junk")
     expected = "not before 2026-02-10 09:00, when it was assigned"
     return {
         "contacted": ("contacted 2026-02-10 08:59", expected),
         "answered": ("turned down 2026-02-10 08:59", expected),
+        "accepted": ("accepted 2026-02-10 08:59", expected),
+        "taken away": ("taken away 2026-02-10 08:59", expected),
         "several": ("accepted 2026-02-10 08:59, taken away 2026-02-10 08:59", expected),
     }
 
@@ -397,6 +409,8 @@ async def _leads_without_partner(world: World) -> Told:
     ):
         await lead(world, name, assigned_at=at(moment))
     await lead(world, "always there", partner_id="p2")
+    out = {"excluded_at": at("2026-03-02"), "excluded_reason": "junk"}
+    await lead(world, "taken out", assigned_at=at("2026-03-01"), **out)
     return {
         "much before": ("assigned 2026-02-08 23:59", "from 2026-02-10 on, the partner's first day"),
         "much after": ("assigned 2026-02-21 00:00", "before 2026-02-20, when the partner left"),
@@ -417,7 +431,8 @@ async def _people_of_another_partner(world: World) -> Told:
 
 async def _courses_unknown(world: World) -> Told:
     await world.add("person", person_id="ann")
-    await world.add("enablement_course", course_id="basics", version=1, effective_from=day("2026-01-01"))
+    said = {"course_id": "basics", "version": 1, "effective_from": day("2026-01-01")}
+    await world.add("enablement_course", source_id="a course", **said)
     await course(world, "right", course_version=1)
     await course(world, "newest")
     await course(world, "unknown", course_id="advanced")
@@ -463,9 +478,9 @@ async def _certificates_lapsed_at_once(world: World) -> Told:
     return {"lapsed": ("valid until 2026-02-18", "not before 2026-02-20, when it was passed")}
 
 
-async def rule(world: World, version: int = 1, since: str = "2026-01-10") -> None:
-    said = {"severity": "high", "weight": 7, "effective_from": day(since)}
-    await world.add("compliance_check", check_id="c1", version=version, **said)
+async def rule(world: World) -> None:
+    said = {"severity": "high", "weight": 7, "effective_from": day("2026-01-10")}
+    await world.add("compliance_check", source_id="a check", check_id="c1", version=1, **said)
 
 
 async def result(world: World, name: str, assessed: str, **more: Any) -> None:
@@ -588,19 +603,107 @@ async def test_what_is_put_right_is_found_no_more_and_still_as_of_before(world: 
     assert gone <= (await told(world, one, "2026-03-14 23:59")).keys()
 
 
-async def test_what_happens_later_or_is_known_later_has_not_happened_yet(world: World) -> None:
-    """Paid on 10 March, known on the 12th: from the 12th on it is paid without a decision."""
-    await claim(world, "c", decision=None, paid_at=at("2026-03-10"), paid_known_at=at("2026-03-12"))
-    await lead(world, "l", first_contact_at=at("2026-02-01"), first_contact_known_at=at("2026-03-12"))
-    for as_of, found in (("2026-03-11 23:59", 0), ("2026-03-12", 1)):
-        assert (await look(world, C.CLAIM_PAID_UNAPPROVED, as_of)).facts == found
-        assert (await look(world, C.LEAD_BEFORE_ASSIGNMENT, as_of)).facts == found
+OTHER_SIDE: list[tuple[Contradiction, str, str, dict[str, Any]]] = [
+    (C.RETURN_OF_ANOTHER_PARTNER, "partner_transaction", "s2", {"partner_id": "p3"}),
+    (C.RETURN_BEFORE_SALE, "partner_transaction", "s", {"transaction_date": day("2026-02-09")}),
+    (C.RETURNED_MORE_THAN_SOLD, "partner_transaction", "t", {"credit_share": "0.6"}),
+    (C.COST_OF_ANOTHER_PARTNER, "partner_transaction", "s", {"partner_id": "p2"}),
+    (C.COST_OF_ANOTHER_SHARE, "partner_transaction", "s", {"credit_share": 1}),
+    (C.LEAD_WITHOUT_PARTNER, "partner", "p1", {"active_to": day("2026-02-21")}),
+    (C.REQUEST_OF_ANOTHER_PARTNER, "mdf_allocation", "a1", {"partner_id": "p2"}),
+    (C.REQUEST_PAID_ABOVE_APPROVED, "mdf_claim", "over 2", {"paid_amount": 40}),
+    (C.CLAIM_OF_ANOTHER_PARTNER, "mdf_request", "r1", {"partner_id": "p2"}),
+    (C.CLAIM_OVERPAID, "mdf_request", "half", {"copay_share": 0}),
+    (C.CLAIM_WITHOUT_APPROVED_REQUEST, "mdf_request", "no", {"decision": "approved", "approved_amount": 100}),
+    (C.CLAIM_LATE, "mdf_request", "r1", {"allocation_id": None}),
+    (C.CLAIM_LATE, "mdf_allocation", "a1", {"budget_id": "a2-fund"}),
+    (C.CLAIM_LATE, "mdf_budget", "a1-fund", {"claim_deadline": day("2026-02-02")}),
+    (C.PERSON_OF_ANOTHER_PARTNER, "person", "bob", {"partner_id": "p1"}),
+    (C.COURSE_UNKNOWN, "enablement_course", "a course", {"course_id": "advanced"}),
+    (C.COURSE_UNKNOWN, "enablement_course", "a course", {"version": 2}),
+    (C.RESULT_BEFORE_VERSION, "compliance_check", "a check", {"effective_from": day("2026-01-09")}),
+    (C.WAIVER_OF_UNKNOWN_CHECK, "compliance_check", "a check", {"check_id": "c9"}),
+]
+"""Contradictions between two facts, and what the other one says from 15 March on."""
 
 
-async def test_where_no_course_is_known_none_is_missing(world: World) -> None:
+@pytest.mark.parametrize(
+    ("one", "table", "name", "says"), OTHER_SIDE, ids=lambda one: one if isinstance(one, str) else ""
+)
+async def test_a_correction_of_the_other_side_counts_from_when_it_is_known(
+    world: World, one: Contradiction, table: str, name: str, says: dict[str, Any]
+) -> None:
+    before = await CASES[one](world)
+    await world.amend(table, name, "2026-03-15", **says)
+    after = await told(world, one)
+    assert before.keys() - after.keys(), "one of those that were found is right"
+    assert (await told(world, one, "2026-03-14 23:59")).keys() == before.keys()
+
+
+LEARNT_LATER: list[tuple[Contradiction, str, str, str]] = [
+    (C.DEAL_CLOSED_TOO_EARLY, "opportunity", "qualified after", "closed"),
+    (C.LEAD_BEFORE_ASSIGNMENT, "lead", "contacted", "first_contact"),
+    (C.LEAD_BEFORE_ASSIGNMENT, "lead", "answered", "rejected"),
+    (C.LEAD_BEFORE_ASSIGNMENT, "lead", "accepted", "accepted"),
+    (C.LEAD_BEFORE_ASSIGNMENT, "lead", "taken away", "reassigned"),
+    (C.LEAD_BEFORE_ASSIGNMENT, "lead", "taken out", "excluded"),
+    (C.LEAD_WITHOUT_PARTNER, "lead", "taken out", "excluded"),
+    (C.REQUEST_APPROVED_ABOVE_ASKED, "mdf_request", "more", "decided"),
+    (C.REQUEST_OUT_OF_ORDER, "mdf_request", "decided", "decided"),
+    (C.REQUEST_OUT_OF_ORDER, "mdf_request", "released", "released"),
+    (C.REQUEST_PAID_ABOVE_APPROVED, "mdf_claim", "over 2", "paid"),
+    (C.REQUEST_PAID_ABOVE_APPROVED, "mdf_request", "over", "decided"),
+    (C.CLAIM_PAID_UNAPPROVED, "mdf_claim", "undecided", "paid"),
+    (C.CLAIM_PAID_UNAPPROVED, "mdf_claim", "right", "decided"),
+    (C.CLAIM_OVERPAID, "mdf_claim", "co-pay", "paid"),
+    (C.CLAIM_OVERPAID, "mdf_claim", "above approval", "decided"),
+    (C.CLAIM_APPROVED_ABOVE_CLAIMED, "mdf_claim", "more", "decided"),
+    (C.CLAIM_WITHOUT_APPROVED_REQUEST, "mdf_claim", "owed", "decided"),
+    (C.CLAIM_WITHOUT_APPROVED_REQUEST, "mdf_claim", "paid alone", "paid"),
+    (C.CLAIM_WITHOUT_APPROVED_REQUEST, "mdf_claim", "taken back", "withdrawn"),
+    (C.CLAIM_WITHOUT_APPROVED_REQUEST, "mdf_request", "yes", "decided"),
+    (C.CLAIM_LATE, "mdf_claim", "late, owed", "decided"),
+    (C.CLAIM_LATE, "mdf_claim", "late, paid", "paid"),
+    (C.CLAIM_LATE, "mdf_claim", "taken back", "withdrawn"),
+    (C.CLAIM_OUT_OF_ORDER, "mdf_claim", "decided", "decided"),
+    (C.CLAIM_OUT_OF_ORDER, "mdf_claim", "paid", "paid"),
+    (C.ASSIGNED_AFTER_DUE, "enablement_assignment", "moved", "due_changed"),
+    (C.COMPLETED_BEFORE_ASSIGNED, "enablement_assignment", "before", "completed"),
+    (C.CERTIFICATE_LAPSED_AT_ONCE, "enablement_assignment", "lapsed", "completed"),
+    (C.WAIVER_OF_UNKNOWN_CHECK, "compliance_waiver", "revoked", "revoked"),
+]
+"""Contradictions that hang on something that happens to a fact: the table, the fact, and what happens."""
+
+
+@pytest.mark.parametrize(("one", "table", "name", "what"), LEARNT_LATER)
+async def test_what_is_known_later_has_not_happened_yet(
+    world: World, one: Contradiction, table: str, name: str, what: str
+) -> None:
+    """It is known from 20 April on; with it things are as they were without a delay, and before they are not."""
+    before = await CASES[one](world)
+    late = f"update {table} set {what}_known_at = '2026-04-20Z' where source_id = $1"  # noqa: S608
+    assert await world.conn.execute(late, name) == "UPDATE 1"
+    for as_of in (None, "2026-04-19 23:59"):
+        assert (await told(world, one, as_of)).keys() != before.keys()
+    assert (await told(world, one, "2026-04-20")).keys() == before.keys()
+
+
+async def test_where_no_course_is_known_yet_none_is_missing(world: World) -> None:
     await world.add("person", person_id="ann")
     await course(world, "any")
+    later = {"known_at": at("2026-04-20"), "effective_from": day("2026-01-01")}
+    await world.add("enablement_course", course_id="advanced", version=1, **later)
     assert (await look(world, C.COURSE_UNKNOWN)).facts == 0
+    assert (await look(world, C.COURSE_UNKNOWN, "2026-04-20")).facts == 1
+
+
+async def test_a_sale_that_is_not_known_yet_is_nobodys(world: World) -> None:
+    await sale(world, "s", known_at=at("2026-04-20"))
+    await cost(world, "c", "s", "p2")
+    await back(world, "r", "s", "p2")
+    for one in (C.COST_OF_ANOTHER_PARTNER, C.RETURN_OF_ANOTHER_PARTNER):
+        assert (await look(world, one)).facts == 0
+        assert (await look(world, one, "2026-04-20")).facts == 1
 
 
 async def test_all_are_counted_by_source_and_the_first_few_are_named(world: World) -> None:
