@@ -87,7 +87,11 @@ def _counts(metric: MetricName) -> str:
 
 
 _COUNTS = {metric: _counts(metric) for metric in _TABLES}
-_FACTS = {metric: shared_statement("quality/facts", metric) for metric in _TABLES}
+_FACTS = {
+    metric: sql.replace("(:rate)", f"(\n{statement('quality/rate')})")
+    for metric in _TABLES
+    if (sql := shared_statement("quality/facts", metric))
+}
 """Of churn the partner is the fact, and nothing stands behind it."""
 
 _MONTHS = statement("quality/months")
@@ -260,7 +264,7 @@ async def facts_behind(
     conn: Connection, metric: MetricName, partners: Sequence[str], window: Window, *, each: int
 ) -> dict[str, tuple[str, ...]]:
     """By partner the facts that count most against the metric, at most `each`: leads, deals, claims by their ids."""
-    sql = _FACTS[metric]
+    sql = _FACTS.get(metric)
     if sql is None or not partners:
         return {}
     found: dict[str, list[str]] = defaultdict(list)

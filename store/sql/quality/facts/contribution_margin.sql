@@ -1,12 +1,6 @@
 -- The transactions of some partners that leave least over their product cost, in reporting currency: unlike currencies
 -- are not compared, and what has no rate comes last. Arguments as of lead_follow_up_sla.sql.
-with rate as (
-    select f.currency, f.month, f.rate
-    from fx_rate_as_of($3::timestamptz) f
-    join reporting_currency home on home.currency = f.reporting_currency and home.currency <> f.currency
-    union all
-    select home.currency, null, 1 from reporting_currency home
-),
+with rate as (:rate),
 sold as (
     select t.partner_id, t.transaction_id, sum(t.net_amount * t.credit_share * rate.rate) as amount
     from partner_transaction_as_of($3::timestamptz) t

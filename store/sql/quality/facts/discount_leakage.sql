@@ -1,12 +1,6 @@
 -- The sales of some partners of which most of the list value was given away, in reporting currency: what has no rate comes
 -- last. Arguments as of lead_follow_up_sla.sql.
-with rate as (
-    select f.currency, f.month, f.rate
-    from fx_rate_as_of($3::timestamptz) f
-    join reporting_currency home on home.currency = f.reporting_currency and home.currency <> f.currency
-    union all
-    select home.currency, null, 1 from reporting_currency home
-)
+with rate as (:rate)
 select partner_id, fact
 from (
     select t.partner_id, 'transaction ' || t.transaction_id as fact,

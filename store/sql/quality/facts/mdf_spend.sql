@@ -2,13 +2,7 @@
 -- is of the window, the largest first. Claims that are paid or owed, and approved requests that nobody claimed of yet. An
 -- invoice handed in again, a claim taken back and a reservation given back are owed to nobody. Arguments as of
 -- lead_follow_up_sla.sql.
-with rate as (
-    select f.currency, f.month, f.rate
-    from fx_rate_as_of($3::timestamptz) f
-    join reporting_currency home on home.currency = f.reporting_currency and home.currency <> f.currency
-    union all
-    select home.currency, null, 1 from reporting_currency home
-),
+with rate as (:rate),
 claim as materialized (
     select
         c.partner_id, c.source_system, c.source_id, c.request_id, c.currency, lower(c.invoice_ref) as invoice, c.submitted_at,

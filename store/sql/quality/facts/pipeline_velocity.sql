@@ -1,13 +1,7 @@
 -- The largest deals of some partners that were lost, then the slowest of those that were won, in reporting currency: what
 -- has no rate comes last. Of a deal that was opened again since only its last close counts. Arguments as of
 -- lead_follow_up_sla.sql.
-with rate as (
-    select f.currency, f.month, f.rate
-    from fx_rate_as_of($3::timestamptz) f
-    join reporting_currency home on home.currency = f.reporting_currency and home.currency <> f.currency
-    union all
-    select home.currency, null, 1 from reporting_currency home
-)
+with rate as (:rate)
 select partner_id, fact
 from (
     select o.partner_id, 'deal ' || o.source_id as fact,
