@@ -377,6 +377,21 @@ async def test_a_close_stands_that_is_not_known_to_be_undone_whatever_else_nobod
         assert await part(world, VELOCITY, "lost", "a", at(moment)) == lost, moment
 
 
+async def test_a_deal_that_is_known_to_be_open_again_has_no_close_before_that(world: World) -> None:
+    """Closed twice, and both were undone; that the first was is known last. From the day on that the second is known to
+    be undone the deal is known to be open, whatever is not known of how it came to be closed a second time: it is not
+    won once more as it was at first."""
+    # Won for 1 on 5 January, and opened again on the 20th, which is known on 1 March.
+    await undone(world, reopened_at=at("2026-01-20"), reopened_known_at=at("2026-03-01"))
+    # Lost on the 25th, and opened again on 10 February.
+    second = {"closed_at": at("2026-01-25"), "reopened_at": at("2026-02-10")}
+    await world.add("opportunity_reopening", opportunity_id="deal", outcome="lost", amount=None, **second)
+    said = [("2026-01-24", 1, 0, 0), ("2026-01-25", 0, 1, 0), ("2026-02-10", 0, 0, 1), ("2026-03-01", 0, 0, 1)]
+    for moment, *expected in said:
+        found = [await part(world, VELOCITY, name, "a", at(moment)) for name in ("won", "lost", "open")]
+        assert found == expected, moment
+
+
 async def test_business_hours_are_those_of_leads_from_the_very_start_of_the_window(world: World) -> None:
     await lead(world, assigned=Q1.start, source_id="first")
     await world.conn.execute(

@@ -38,8 +38,10 @@ seen as (
         case when last.known then o.outcome else earlier.outcome end as outcome,
         case when last.known then o.amount else earlier.amount end as amount
     from opportunity_as_of($5) o
-    left join undone earlier on earlier.source_system = o.source_system and earlier.opportunity_id = o.source_id
     left join reopened again on again.source_system = o.source_system and again.opportunity_id = o.source_id
+    left join undone earlier
+        on earlier.source_system = o.source_system and earlier.opportunity_id = o.source_id
+        and coalesce(again.at <= earlier.closed_at, true)
     cross join lateral (
         select coalesce(greatest(o.closed_at, o.closed_known_at) <= $5, false)
             and coalesce(again.at <= o.closed_at, true) as known

@@ -33,13 +33,18 @@ seen as (
             from opportunity_reopening_as_of($5) r
             where r.source_system = o.source_system and r.opportunity_id = o.source_id
         ) else greatest(closed_at, closed_known_at) <= $5 end as closed,
-        -- A close that was undone later than the moment asked for: then it stood.
+        -- A close that was undone later than the moment asked for: then it stood, unless another undone since was known.
         case when source_id in (select opportunity_id from reopening where undone_later) then (
             select r
             from opportunity_reopening_as_of($5) r
             where r.source_system = o.source_system and r.opportunity_id = o.source_id
               and greatest(r.closed_at, r.closed_known_at) <= $5
               and greatest(r.reopened_at, r.reopened_known_at) > $5
+              and not exists (
+                  select from opportunity_reopening_as_of($5) again
+                  where again.source_system = o.source_system and again.opportunity_id = o.source_id
+                    and again.reopened_at > r.closed_at and greatest(again.reopened_at, again.reopened_known_at) <= $5
+              )
             order by r.closed_at desc
             limit 1
         ) end as earlier

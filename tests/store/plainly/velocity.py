@@ -19,17 +19,18 @@ class Close(NamedTuple):
 
 
 def closed(deal: Row, undone: Collection[Row], as_of: datetime) -> Close | None:
-    """How a deal stands closed; None while it is open. A close that was undone stood until that was known, whether or
-    not the row of the deal still says it."""
+    """How a deal stands closed; None while it is open. A close stands until it is known that the deal was opened again
+    after it, whether or not the row of the deal still says it, and whatever of its closes that is said to have undone."""
+    reopened = [one["reopened_at"] for one in undone if happened(one["reopened_at"], one["reopened_known_at"], as_of)]
     if happened(deal["closed_at"], deal["closed_known_at"], as_of):
-        since = [one for one in undone if happened(one["reopened_at"], one["reopened_known_at"], as_of)]
-        if not any(one["reopened_at"] > deal["closed_at"] for one in since):
+        if not any(since > deal["closed_at"] for since in reopened):
             return Close(deal["closed_at"], deal["outcome"], deal["amount"])
     stood = [
         Close(one["closed_at"], one["outcome"], one["amount"])
         for one in undone
         if happened(one["closed_at"], one["closed_known_at"], as_of)
         and not happened(one["reopened_at"], one["reopened_known_at"], as_of)
+        and not any(since > one["closed_at"] for since in reopened)
     ]
     return max(stood, key=lambda one: one.at, default=None)
 
