@@ -20,11 +20,11 @@ class Close(NamedTuple):
 
 def closed(deal: Row, undone: Collection[Row], as_of: datetime) -> Close | None:
     """How a deal stands closed; None while it is open. A close stands until it is known that the deal was opened again
-    after it, whether or not the row of the deal still says it, and whatever of its closes that is said to have undone."""
+    after it, whether or not the row of the deal still says it, and whichever of its closes that is said to undo."""
     reopened = [one["reopened_at"] for one in undone if happened(one["reopened_at"], one["reopened_known_at"], as_of)]
-    if happened(deal["closed_at"], deal["closed_known_at"], as_of):
-        if not any(since > deal["closed_at"] for since in reopened):
-            return Close(deal["closed_at"], deal["outcome"], deal["amount"])
+    known = happened(deal["closed_at"], deal["closed_known_at"], as_of)
+    if known and not any(since > deal["closed_at"] for since in reopened):
+        return Close(deal["closed_at"], deal["outcome"], deal["amount"])
     stood = [
         Close(one["closed_at"], one["outcome"], one["amount"])
         for one in undone
