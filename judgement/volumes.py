@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import NamedTuple
 
+from judgement.gaps import LOOKED_BACK as LOOKED_BACK
+from judgement.gaps import Usual, usual_gaps
 from models.quality import SourceVolume
 
 KEPT = 8
@@ -16,9 +18,6 @@ KEPT = 8
 
 ENOUGH = 4
 """Fewer than so many say nothing."""
-
-LOOKED_BACK = 26
-"""Periods within which they must lie: what has been less for longer is what is usual by now."""
 
 STEADY = 0.25
 """A source whose volume spreads more than this around its median has no usual one. Spread is 1.4826 times the median
@@ -40,13 +39,6 @@ class Told(NamedTuple):
 
 
 _NOTHING = Told(0.0, 0.0)
-
-
-class Usual(NamedTuple):
-    """The usual number of facts, and the one below which a period is short."""
-
-    number: float
-    short_below: float
 
 
 def periods_of(window: timedelta) -> tuple[int, int, int]:
@@ -76,37 +68,63 @@ def volume(source: str, told: Mapping[int, Told], through: date, window: timedel
     Args:
         told: by period, counted back from the newest, 0; one that is missing told nothing.
     """
-    days, inside, _ = periods_of(window)
+    days, inside, read = periods_of(window)
     season = 7 if days == 1 else 1
-    oldest = max(told, default=-1)
-    # The newest first, each with its number; of the same place in a season together.
-    kept: list[deque[tuple[int, Told]]] = [deque(maxlen=KEPT) for _ in range(season)]
-    judged, expected, missing, short = 0, 0.0, 0.0, 0
-    # From the oldest on, so that a period that was short does not say what is usual for the next.
-    for number in range(oldest, -1, -1):
-        this = told.get(number, _NOTHING)
-        alike = kept[number % season]
-        since = number + LOOKED_BACK * season
-        before = [one for n, one in alike if n <= since]
-        found = usual(_as_old(before, newest=number == 0))
-        here = _here(this, before, newest=number == 0)
-        low = found is not None and here < found.short_below
-        if not low:
-            alike.appendleft((number, this))
-        if found is not None and number < inside:
-            judged, expected = judged + 1, expected + found.number
-            if low:
-                short, missing = short + 1, missing + found.number - here
+    looked = _looked(told, season)
+    usual_there = {
+        place + week * season
+        for place in {number % season for number, one in looked.items() if one.low and number < inside}
+        for week in _gaps_of(looked, told, range(place, max(read, max(told, default=-1) + 1), season), inside)
+    }
+    judged = [one for number, one in looked.items() if number < inside and number not in usual_there]
+    short = [one for one in judged if one.low]
     return SourceVolume(
         source=source,
         through=through,
         period_days=days,
         periods=inside,
-        history=judged,
-        expected=expected,
-        missing=missing,
-        short=short,
+        history=len(judged),
+        expected=sum(one.usual.number for one in judged),
+        missing=sum(one.usual.number - one.here for one in short),
+        short=len(short),
     )
+
+
+class _Looked(NamedTuple):
+    """A period beside what was usual before it."""
+
+    usual: Usual
+    here: float
+
+    @property
+    def low(self) -> bool:
+        return self.here < self.usual.short_below
+
+
+def _looked(told: Mapping[int, Told], season: int) -> dict[int, _Looked]:
+    """The periods of which something is usual, by number."""
+    found: dict[int, _Looked] = {}
+    # The newest first, each with its number; of the same place in a season together.
+    kept: list[deque[tuple[int, Told]]] = [deque(maxlen=KEPT) for _ in range(season)]
+    # From the oldest on, so that a period that was short does not say what is usual for the next.
+    for number in range(max(told, default=-1), -1, -1):
+        this = told.get(number, _NOTHING)
+        alike = kept[number % season]
+        since = number + LOOKED_BACK * season
+        before = [one for n, one in alike if n <= since]
+        of_those = usual(_as_old(before, newest=number == 0))
+        if of_those is not None:
+            found[number] = _Looked(of_those, _here(this, before, newest=number == 0))
+        if number not in found or not found[number].low:
+            alike.appendleft((number, this))
+    return found
+
+
+def _gaps_of(looked: Mapping[int, _Looked], told: Mapping[int, Told], numbers: Sequence[int], inside: int) -> set[int]:
+    """Week by week those short ones that are usual, of periods that lie a week apart."""
+    low = {week: looked[number].usual for week, number in enumerate(numbers) if number in looked and looked[number].low}
+    facts = [told.get(number, _NOTHING).facts for number in numbers]
+    return usual_gaps(low, facts, sum(number < inside for number in numbers))
 
 
 def _as_old(before: Sequence[Told], *, newest: bool) -> list[float]:
