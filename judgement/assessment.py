@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 from judgement.beside import Behind, put_beside
 from judgement.changes import Sums, asked
+from judgement.doubt import pausing
+from judgement.quality import months_in_doubt
 from judgement.thresholds import judge
 from models.base import digest_json
 from models.evidence import Assessment, Baseline, Look, MetricAssessment, Snapshot, StopTrigger
@@ -37,7 +39,7 @@ def assess(
     frozen = {(one.cohort, one.metric): one for one in baselines}
     compared = {one.metric: one for one in snapshot.comparison}
     matured = {(one.cohort, one.metric): one for one in snapshot.changes}
-    items = []
+    items, stopping = [], []
     for reading in snapshot.readings:
         metric = plan.metric(reading.metric)
         if metric is None:
@@ -54,6 +56,11 @@ def assess(
             stops=stops,
             change=asked(plan, metric, matured[key], sums, frozen.get(key)) if sums and key in matured else None,
         )
+        fulfilled, doubts = stop_triggers(plan, (item,)), months_in_doubt(reading, metric)
+        if doubts:
+            item = pausing(item, fulfilled)
+        else:
+            stopping.append(item)
         if behind is not None:
             item = put_beside(item, reading, compared.get(reading.metric), frozen.get(key), behind)
         items.append(item)
@@ -64,7 +71,7 @@ def assess(
             snapshot_digest=snapshot.digest,
             as_of=snapshot.as_of,
             items=tuple(items),
-            stop=stop_triggers(plan, items),
+            stop=stop_triggers(plan, stopping),
         )
     )
 
@@ -73,7 +80,7 @@ def stop_triggers(plan: RolloutPlan, items: Sequence[MetricAssessment]) -> tuple
     """The plan's stop conditions that current evidence on a sufficient sample fulfils.
 
     Stopping cannot be taken back, so a small sample, an old one or data in which nobody can trust do not stop: they
-    hold, by their verdict.
+    hold, by their verdict. Where a month of the ledger is in doubt, none of them is asked: see `judgement.doubt`.
     """
     return tuple(
         StopTrigger(condition=one.condition, metric=item.metric, cohort=item.cohort, value=item.value)

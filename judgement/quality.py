@@ -249,14 +249,24 @@ def _possible(reading: CohortReading) -> Iterable[Finding]:
 
 def _plausible(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     bounds = bounds_of(plan, Check.PLAUSIBILITY)
-    for one in reading.quality.odd_months:
-        yield Finding(
-            check=Check.PLAUSIBILITY,
-            severity=_graded(abs(one.value - one.usual), bounds),
-            found=f"the ledger's margin of {one.month:%Y-%m} in {one.currency} is {one.value:.1f} %, "
-            f"usual {one.usual:.1f}",
-            allowed=_allowed(Check.PLAUSIBILITY, bounds),
-        )
+    return (_month(one, bounds) for one in reading.quality.odd_months)
+
+
+def _month(one: OddMonth, bounds: Bounds) -> Finding:
+    return Finding(
+        check=Check.PLAUSIBILITY,
+        severity=_graded(abs(one.value - one.usual), bounds),
+        found=f"the ledger's margin of {one.month:%Y-%m} in {one.currency} is {one.value:.1f} %, usual {one.usual:.1f}",
+        allowed=_allowed(Check.PLAUSIBILITY, bounds),
+    )
+
+
+def months_in_doubt(reading: CohortReading, plan: MetricPlan) -> tuple[Finding, ...]:
+    """Months of the ledger in the window, so far below those before that they are amber: booked wrongly, or as bad as
+    they look. One as far above has made the value no worse."""
+    bounds = bounds_of(plan, Check.PLAUSIBILITY)
+    worse = (_month(one, bounds) for one in reading.quality.odd_months if one.value < one.usual)
+    return tuple(one for one in worse if one.severity is Severity.AMBER)
 
 
 def _near(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:

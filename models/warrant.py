@@ -173,6 +173,11 @@ def _must_withdraw(resolution: StopResolution) -> None:
 
 def _stops(plan: RolloutPlan, assessment: Assessment) -> bool:
     """Whether evidence fulfils a stop condition, or breaches a guardrail that stops."""
-    breached = {item.metric for item in assessment.items if item.verdict is Verdict.NOT_MET}
+    breached = {
+        item.metric
+        for item in assessment.items
+        # What pauses instead, because nobody can see or the data are in doubt, says so itself.
+        if item.verdict is Verdict.NOT_MET and item.on_breach is OnBreach.STOP
+    }
     found = (plan.metric(one) for one in breached)
     return bool(assessment.stop) or any(one is not None and one.on_breach is OnBreach.STOP for one in found)

@@ -10,7 +10,8 @@ import pytest
 
 from judgement.assessment import assess
 from models.evidence import Assessment, Baseline, MetricAssessment, Verdict
-from models.metric import MetricName
+from models.metric import MetricName, MetricUse
+from models.plan_metric import OnBreach
 from models.quality import Check, Severity
 from models.rollout import CohortMembers
 from models.work import FetchRequest
@@ -76,6 +77,30 @@ def of(assessment: Assessment, check: Check, metric: int = 0) -> list[tuple[Seve
     return [(one.severity, one.found) for one in assessment.items[metric].quality if one.check is check]
 
 
+# Data in doubt.
+
+
+async def test_a_month_booked_wrongly_pauses_and_does_not_stop(pool: Pool, metrics: WholeMetrics) -> None:
+    """Sales of 100 at a cost of 70 a week, until in February they are booked at 160: the ledger's month is at -60 %,
+    where it usually is at 30, and so is the pilot. Had the owners agreed that a month may be so far off, it would
+    stop."""
+    loss = {"condition": "the margin is eaten up", "metric": "contribution_margin", "unless": ">= 0"}
+    setting = await rollout(pool, stop_conditions=[loss])
+    await pool.execute("update partner_cost set amount = 160 where recognised_on >= '2026-02-01'")
+    found = await judged(setting, metrics, setting.fetching(START + 28 * DAY))
+    item = found.items[1]
+    assert (item.value, item.verdict, item.on_breach, found.stop) == (-60.0, Verdict.NOT_MET, OnBreach.PAUSE, ())
+    assert item.use is MetricUse.GUARDRAIL
+    assert [one.split(":")[0] for one in item.reasons[:2]] == ["stop condition fulfilled", "data in doubt"]
+    async with pool.acquire() as conn:
+        measured = await read_measured(conn, setting.key, found.snapshot_digest)
+    assert measured is not None
+    metrics_agreed = plan_data()["metrics"]
+    metrics_agreed[1]["data_quality"] = [{"check": "plausibility", "amber": 100}]
+    sure = assess(make_plan(stop_conditions=[loss], metrics=metrics_agreed), measured.snapshot, (), {})
+    assert [one.value for one in sure.stop] == [-60.0]
+
+
 # Red data.
 
 
@@ -103,6 +128,27 @@ async def test_a_feed_that_lost_most_of_its_leads_is_no_evidence_although_the_ne
     assert "data not to be trusted: source test: 4" in item.reasons[0]
     assert "% of what is usual is missing, in 2 of 4 weeks" in item.reasons[0]
     assert found.items[1].verdict is Verdict.MET, "the sales are another source's business"
+
+
+async def test_a_source_that_tells_at_the_ends_of_quarters_alone_lacks_nothing_in_between(
+    pool: Pool, metrics: WholeMetrics
+) -> None:
+    """Leads come in the last five weeks of a quarter. On 9 February the newest is 40 days old, which is agreed; of the
+    thirteen weeks before there were five with any. A quarter earlier the rest of them was empty as well, and the one
+    before. On 16 March the next should have come for two weeks: now it is missing."""
+    data = plan_data()
+    data["metrics"][0] |= {"window": "91d", "freshness": "90d"}
+    await seed_facts(pool, date(2025, 5, 1), date(2026, 1, 1))
+    setting = await Setting(pool, make_plan(**data)).register()
+    await WholeEffects.of_the_store(pool).resolve_cohorts(setting.resolving())
+    await pool.execute(
+        "delete from lead where assigned_at < date_trunc('quarter', assigned_at, 'UTC') + interval '3 months - 35 days'"
+    )
+    usual, late = [
+        of(await judged(setting, metrics, setting.fetching(START + days * DAY)), Check.COMPLETENESS) for days in (7, 42)
+    ]
+    assert usual == [(Severity.GREEN, "source test: not enough regular history to tell what is usual")]
+    assert [severity for severity, _ in late] == [Severity.RED]
 
 
 async def test_a_breach_on_data_that_are_not_whole_is_none_and_does_not_count(

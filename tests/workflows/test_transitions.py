@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
+from judgement.assessment import assess
+from models.brief import AssessmentBrief
 from models.command import Choice, Verb
 from models.evidence import StopTrigger, Verdict
 from models.log import EntryKind, Outcome
 from models.metric import MetricName
 from models.plan import Fate, StopResolution
+from models.quality import Counts, OddMonth
 from models.rollout import HoldKind, PauseCause, Phase, Status
+from tests.judgement.readings import reading, snapshot
 from tests.plans import make_plan, plan_data
 from tests.workflows.simulator import START, Simulator
+from workflows.phases import assessed
 from workflows.step import StepKind
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
@@ -286,6 +291,30 @@ def test_a_fulfilled_stop_condition_stops_by_itself(rollout: Simulator) -> None:
     rollout.report(changed=True)
     assert rollout.status is Status.STOPPED
     assert rollout.effects == ["enrol pilot", "withdraw pilot"]
+
+
+def test_a_stop_condition_on_data_in_doubt_pauses_and_people_may_stop_from_there() -> None:
+    """As the activity judges it: a month of the ledger booked at -60 %, usual 30, takes the margin to -19.2."""
+    stop = {"condition": "the margin is eaten up", "metric": MARGIN.value, "unless": ">= 0"}
+    rollout = Simulator(make_plan(stop_conditions=[stop]))
+    rollout.to_pilot()
+    odd = (OddMonth(month=date(2026, 1, 1), currency="USD", value=-60.0, usual=30.0),)
+    doubted = reading(-19.2, MARGIN).model_copy(update={"quality": Counts(odd_months=odd)})
+    said = AssessmentBrief.of(assess(rollout.plan, snapshot(doubted), (), {}), table=True)
+    found = said.against(rollout.plan, "sha256:5")
+    rollout.state = assessed(rollout.state, found, "at the gate", rollout.moment)
+    rollout.settle()
+    pause = rollout.state.pause
+    assert pause is not None
+    assert (rollout.status, pause.cause, pause.metrics) == (Status.PAUSED, PauseCause.GUARDRAIL, (MARGIN,))
+    assert pause.must_act == ("finance_owner",)
+    told = (
+        "stop condition fulfilled: the margin is eaten up; on data in doubt this pauses, and a stop is left to people"
+    )
+    assert f"{told}; data in doubt: the ledger's margin of 2026-01 in USD is -60.0 %, usual 30.0" in pause.detail
+    assert rollout.effects == ["enrol pilot"]
+    rollout.ask(Verb.STOP, "sponsor", resolution=rollout.plan.on_automatic_stop)
+    assert (rollout.status, rollout.effects) == (Status.STOPPED, ["enrol pilot", "withdraw pilot"])
 
 
 def test_an_override_needs_its_quorum_is_shown_and_expires(rollout: Simulator) -> None:

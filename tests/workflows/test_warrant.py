@@ -19,6 +19,7 @@ from models.command import Choice, Command, Decide, Delegate, Stop, Verb
 from models.evidence import StopTrigger, Verdict
 from models.metric import MetricName
 from models.plan import OptionKey, RolloutPlan
+from models.plan_metric import OnBreach
 from models.proof import Proofs
 from models.reach import gate_into
 from models.rollout import Phase, Status
@@ -311,7 +312,12 @@ def test_a_guardrail_that_stops_is_evidence_and_one_that_pauses_is_none(scaled: 
     data["metrics"][0]["on_breach"] = "stop"
     plan = RolloutPlan.model_validate_json(json.dumps(data))
     start = Signed(plan, pen=SERVICE.pen).start(START)
-    dataclasses.replace(scaled, plan=plan, proofs=Proofs(start=start)).withdraw(rollout.assessment())
+    stopping, breach = dataclasses.replace(scaled, plan=plan, proofs=Proofs(start=start)), rollout.assessment()
+    stops = tuple(one.model_copy(update={"on_breach": OnBreach.STOP}) for one in breach.items)
+    stopping.withdraw(breach.model_copy(update={"items": stops}))
+    # One that pauses instead, because nobody can see or the data are in doubt, takes nobody out.
+    with pytest.raises(NotProven, match="no evidence in the store asks for one"):
+        stopping.withdraw(breach)
 
 
 def test_a_stop_agreed_by_people_passes_in_a_whole_rollout() -> None:
