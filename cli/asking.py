@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cli.home import ADDRESS, PUBLIC_URL, Place
 from cli.output import CliError, Exit
@@ -132,13 +132,21 @@ def service_of(place: Place) -> str:
     raise CliError(f"{told}; `rollouts up` starts it, and leaves alone what runs.", Exit.UNAVAILABLE)
 
 
+class Begun(NamedTuple):
+    """What came of a start, and what to warn of: `fresh` unless it was started before."""
+
+    fresh: bool
+    warnings: tuple[str, ...]
+
+
 async def start(
     home: Path, plan: RolloutPlan, begins: datetime | None, speed: float, *, short_retention: bool = False
-) -> bool:
-    """Start a plan's rollout, by way of the service where somebody is signed in; False if it was started before.
+) -> Begun:
+    """Start a plan's rollout, by way of the service where somebody is signed in.
 
     Raises:
-        CliError: decisions are signed and nobody is, or the service is asked for what it does not do.
+        CliError: decisions are signed and nobody is, nobody is in the pilot, or the service is asked for what it does
+            not do.
     """
     place, login = Place(home), kept(Place(home))
     if login is not None:
@@ -146,12 +154,34 @@ async def start(
             told = "--short-retention is not taken by the service; start it where Temporal can be reached."
             raise CliError(told, Exit.REFUSED)
         async with Service.at(login.url, login.token) as service:
-            return await service.start(plan, begins, speed)
+            return Begun(*await service.start(plan, begins, speed))
     decisions = plan.decisions or place.decisions
     if decisions is Decisions.SIGNED:
         raise CliError(f"Decisions of {plan.id} are signed, and so is its start: {SIGN_IN}.", Exit.REFUSED)
     from cli.connect import open_gateway
 
-    return await (await open_gateway(place)).start(
-        plan, begins, speed, decisions=decisions, short_retention=short_retention
-    )
+    gateway = await open_gateway(place)
+    first, warnings = await nobody_in_cohorts(place, plan, begins)
+    if first and not await gateway.knows(plan.id):
+        raise CliError(f"{first}.", Exit.BAD_INPUT)
+    fresh = await gateway.start(plan, begins, speed, decisions=decisions, short_retention=short_retention)
+    return Begun(fresh, warnings if fresh else ())
+
+
+async def nobody_in_cohorts(
+    place: Place, plan: RolloutPlan, begins: datetime | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """What is wrong with the pilot, if nobody is in it, and what to warn of: other cohorts that nobody is in, or that
+    the store could not be asked, which is no reason not to start."""
+    if all(one.select is None for one in plan.cohort_specs()):
+        return None, ()
+    from cli.database import connection
+    from store.nobody import nobody_in
+
+    try:
+        async with connection(place) as opened:
+            found = await nobody_in(opened, plan, begins or datetime.now(UTC))
+    except CliError as problem:
+        return None, (f"whether its cohorts select anybody was not looked at: {problem}".rstrip("."),)
+    first = next((str(one) for one in found if one.first), None)
+    return first, tuple(str(one) for one in found if not one.first)

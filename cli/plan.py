@@ -20,6 +20,7 @@ from models.plan import OptionKey, RolloutPlan
 
 if TYPE_CHECKING:
     from cli.plan_told import PlanWarning
+    from store.nobody import Nobody
 
 app = typer.Typer(help="Plans: check, show, plan with numbers, start a new one.", no_args_is_help=True)
 app.command(epilog="Example: rollouts plan power my-plan.yaml --svg power.svg")(power)
@@ -67,12 +68,13 @@ async def validate(
 ) -> int:
     """Check plans; every problem is named with file, line and column. Exit code 2 if there is one.
 
-    A margin is warned of whose window need not hold a closed month. With --from-history the store is asked, too, and
-    warns of what a plan may be and should not: limits that pause healthy rollouts, margins that the cohort cannot show,
-    a pilot picked on a good month. A warning is no problem.
+    A margin is warned of whose window need not hold a closed month. With --from-history the store is asked, too: a
+    pilot that selects nobody is a problem, for so it would not start. It warns of what a plan may be and should not:
+    other cohorts that select nobody, limits that pause healthy rollouts, margins that the cohort cannot show, a pilot
+    picked on a good month. A warning is no problem.
     """
     from cli.plan_told import warnings_by_plan
-    from cli.planfile import PlanError
+    from cli.planfile import PlanError, problem_of
 
     results: list[dict[str, Any]] = []
     for file in files:
@@ -83,10 +85,13 @@ async def validate(
             told = f"{file}: valid, plan {short(digest)}"
             warnings = list(warnings_by_plan(plan)) or None
             if from_history:
-                warnings = [*(warnings or ()), *await _warnings(plan, home, moment(clock_start), weeks, runs)]
+                first, found = await _warnings(plan, home, moment(clock_start), weeks, runs)
+                if first is not None:
+                    raise PlanError([problem_of(file, first.field, first.told)])
+                warnings = [*(warnings or ()), *found]
             told = "\n".join((told, *(f"{file}: warning: {one}" for one in warnings or ())))
         except PlanError as error:
-            problems = [one.model_dump(mode="json") for one in error.problems]
+            digest, problems = None, [one.model_dump(mode="json") for one in error.problems]
             told = str(error)
         results.append(
             {
@@ -106,19 +111,28 @@ async def validate(
     return Exit.OK if all(one["valid"] for one in results) else Exit.BAD_INPUT
 
 
-async def _warnings(plan: RolloutPlan, home: Path, as_of: datetime, weeks: int | None, runs: int) -> list[PlanWarning]:
+async def _warnings(
+    plan: RolloutPlan, home: Path, as_of: datetime, weeks: int | None, runs: int
+) -> tuple[Nobody | None, list[PlanWarning]]:
+    """What to warn of by the store; or else that nobody is in the pilot, whose past there is none then."""
     from cli.database import connection
     from cli.plan_past import NobodyThere
     from cli.plan_power import plan_power
     from cli.plan_told import PlanWarning, warnings_of
     from judgement.planning import SEED
+    from store.nobody import nobody_in
 
     async with connection(Place(home)) as opened:
+        empty = await nobody_in(opened, plan, as_of)
+        first = next((one for one in empty if one.first), None)
+        if first is not None:
+            return first, []
+        warned = [PlanWarning(field=one.field, message=one.told) for one in empty]
         try:
             found = await plan_power(opened, plan, as_of, weeks=weeks, runs=runs, seed=SEED)
         except NobodyThere as problem:
-            return [PlanWarning(field="cohorts.pilot", message=str(problem).rstrip("."))]
-    return list(warnings_of(plan, found))
+            return None, [*warned, PlanWarning(field="cohorts.pilot", message=str(problem).rstrip("."))]
+    return None, [*warned, *warnings_of(plan, found)]
 
 
 @app.command(epilog="Example: rollouts plan schema > plan.schema.json")

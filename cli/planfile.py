@@ -81,6 +81,17 @@ def load_as(model: type[M], path: Path, sort: Sort) -> M:
     return _decoded(model, content, name, sort)
 
 
+def problem_of(path: Path, field: str, message: str) -> PlanProblem:
+    """What is wrong with a plan that can be read, at its place in the file; at the beginning of one that cannot be read
+    a second time."""
+    where: Where = tuple(int(part) if part.isdigit() else part for part in field.split("."))
+    try:
+        place = read_nodes(path.read_text(encoding="utf-8-sig")).place(where)
+    except (OSError, ValueError, yaml.YAMLError):
+        place = TOP
+    return _problem(str(path), Fault(where, place, message))
+
+
 def plan_from(content: bytes, name: str) -> RolloutPlan:
     """The plan in a file's bytes; `name` is what problems call the file. Raises like `load_plan`."""
     return _decoded(RolloutPlan, content, name, PLAN)

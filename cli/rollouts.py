@@ -66,7 +66,11 @@ async def start(
     home: Home = Path(DEFAULT_HOME),
     output: Output = Format.TABLE,
 ) -> None:
-    """Start a plan's rollout. The same plan twice is started once; another version under the same id is refused."""
+    """Start a plan's rollout. The same plan twice is started once; another version under the same id is refused.
+
+    Refused is also a plan whose pilot selects nobody; of another cohort that is a warning, for partners may still come.
+    """
+    from cli.asking import nobody_in_cohorts
     from cli.asking import start as begin
     from cli.connect import open_gateway
     from cli.plan import read_plan
@@ -77,9 +81,15 @@ async def start(
         told = f"--clock-start is {begins:%Y-%m-%d}; allowed: {FIRST:%Y-%m-%d} to {LAST:%Y-%m-%d}."
         raise CliError(told, Exit.BAD_INPUT)
     fresh, idle = False, False
-    if not dry_run:
-        fresh = await begin(home, plan, begins, speed, short_retention=short_retention)
+    if dry_run:
+        first, warnings = await nobody_in_cohorts(Place(home), plan, begins)
+        if first:
+            raise CliError(f"{first}.", Exit.BAD_INPUT)
+    else:
+        fresh, warnings = await begin(home, plan, begins, speed, short_retention=short_retention)
         idle = not await (await open_gateway(Place(home))).pollers()
+    for one in warnings:
+        say(f"Warning: {one}.")
     if output is Format.JSON:
         emit_json("start", {"rollout": plan.id, "digest": plan.digest, "started": fresh, "dry_run": dry_run})
     elif dry_run:

@@ -186,13 +186,13 @@ class Service:
             raise _refused(answer)
         return Receipt.model_validate_json(json.dumps(receipt))
 
-    async def start(self, plan: RolloutPlan, begins: datetime | None, speed: float) -> bool:
-        """Start a plan's rollout; False if it was started before."""
+    async def start(self, plan: RolloutPlan, begins: datetime | None, speed: float) -> tuple[bool, tuple[str, ...]]:
+        """Start a plan's rollout; False if it was started before. With it what the service warns of."""
         body: dict[str, Any] = {"plan": plan.model_dump(mode="json", by_alias=True), "clock_speed": speed}
         if begins is not None:
             body["clock_start"] = begins.isoformat()
         found = await self._call("POST", "/v1/rollouts", json=body)
-        return bool(found["started"])
+        return bool(found["started"]), tuple(map(str, found.get("warnings", ())))
 
     async def _read(self, path: str) -> httpx2.Response:
         answer = await self._send("GET", path)

@@ -31,11 +31,12 @@ RolloutName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$", descript
 
 
 class Started(Frozen):
-    """The rollout, and whether it is this request that started it."""
+    """The rollout, and whether it is this request that started it; `warnings` tell of cohorts that nobody is in yet."""
 
     rollout: str
     digest: str
     started: bool
+    warnings: tuple[str, ...] = ()
 
 
 class Line(Frozen):
@@ -318,11 +319,13 @@ async def _first(request: Request, person: Person, name: str, receipt: Receipt) 
     "/rollouts",
     responses=_problems(*_ASKING) | {status: _leads_to("rollout") for status in (HTTPStatus.OK, HTTPStatus.CREATED)},
     status_code=HTTPStatus.CREATED,
+    response_model_exclude_defaults=True,
 )
 async def begin(request: Request, person: SignedIn, response: Response) -> Started:
     """Start a plan's rollout; the same plan twice is started once (200 then)."""
     asked = await read_asked(request, START)
-    fresh = await start(request.app.state, person, asked.plan, asked.clock_start, asked.clock_speed)
+    fresh, empty = await start(request.app.state, person, asked.plan, asked.clock_start, asked.clock_speed)
     if not fresh:
         response.status_code = HTTPStatus.OK
-    return Started(rollout=asked.plan.id, digest=asked.plan.digest, started=fresh)
+    warnings = tuple(map(str, empty)) if fresh else ()
+    return Started(rollout=asked.plan.id, digest=asked.plan.digest, started=fresh, warnings=warnings)

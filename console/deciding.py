@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -28,6 +28,8 @@ from models.names import rollout_workflow_id
 from models.outline import Outline
 from models.plan import Decisions, Owner, RolloutPlan
 from models.rollout import Delegation
+from store.events import EventProblem
+from store.nobody import Nobody, nobody_in
 
 _PROTECT: Final = frozenset({Verb.PAUSE, Verb.STOP})
 
@@ -70,12 +72,20 @@ async def decide(
     return await site.gateway.deliver(name, verb, command.model_copy(update={"token": token}))
 
 
-async def start(state: State, person: Person, plan: RolloutPlan, begins: datetime | None, speed: float) -> bool:
-    """Start a plan's rollout as a signed-in person; False if this very plan runs, or ran, already.
+class Begun(NamedTuple):
+    """What came of a start: `fresh` unless this very plan runs, or ran, already; `empty` are cohorts that it waits for
+    at prepare, because nobody is in them."""
+
+    fresh: bool
+    empty: tuple[Nobody, ...]
+
+
+async def start(state: State, person: Person, plan: RolloutPlan, begins: datetime | None, speed: float) -> Begun:
+    """Start a plan's rollout as a signed-in person.
 
     Raises:
         SignInAgain: it is too long ago that the person signed in.
-        Problem: they may not start this plan, or ask too often.
+        Problem: they may not start this plan, or ask too often; or nobody is in its pilot.
         GatewayError: another version of the plan runs or ran, or nobody answers.
     """
     site: Site = state.site
@@ -89,7 +99,12 @@ async def start(state: State, person: Person, plan: RolloutPlan, begins: datetim
     decisions = plan.decisions or site.decisions_are
     if decisions is Decisions.SIGNED:
         _check_signers(plan)
-    return await gateway.start(plan, begins, speed, decisions=decisions, token=token)
+    async with state.pool.acquire() as conn:
+        empty = await nobody_in(conn, plan, begins or datetime.now(UTC))
+    if any(one.first for one in empty) and not await gateway.knows(plan.id):
+        errors = [EventProblem(event=None, field=one.field, found=one.found, allowed=one.allowed) for one in empty]
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Nobody is in the pilot of {plan.id}", errors)
+    return Begun(await gateway.start(plan, begins, speed, decisions=decisions, token=token), empty)
 
 
 def _check_signers(plan: RolloutPlan) -> None:

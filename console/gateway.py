@@ -232,6 +232,20 @@ class Gateway:
             raise told_of(name, problem) from problem
         raise GatewayError(f"The history of {name} is empty.")
 
+    async def knows(self, name: str) -> bool:
+        """Whether Temporal has a rollout of that name, running or over.
+
+        Raises:
+            GatewayError: it does not answer.
+        """
+        try:
+            await self.chain(name)
+        except GatewayError as problem:
+            if problem.kind is Kind.UNKNOWN:
+                return False
+            raise
+        return True
+
     async def are_signed(self, name: str) -> bool:
         """Whether its decisions must be signed, from its history."""
         given = await self.started_with(name)

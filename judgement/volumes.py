@@ -95,10 +95,7 @@ class _Looked(NamedTuple):
 
     usual: Usual
     here: float
-
-    @property
-    def low(self) -> bool:
-        return self.here < self.usual.short_below
+    low: bool
 
 
 def _looked(told: Mapping[int, Told], season: int) -> dict[int, _Looked]:
@@ -113,9 +110,12 @@ def _looked(told: Mapping[int, Told], season: int) -> dict[int, _Looked]:
         since = number + LOOKED_BACK * season
         before = [one for n, one in alike if n <= since]
         of_those = usual(_as_old(before, newest=number == 0))
+        low = False
         if of_those is not None:
-            found[number] = _Looked(of_those, _here(this, before, newest=number == 0))
-        if number not in found or not found[number].low:
+            here = _here(this, before, newest=number == 0)
+            low = here < of_those.short_below
+            found[number] = _Looked(of_those, here, low)
+        if not low:
             alike.appendleft((number, this))
     return found
 

@@ -143,6 +143,15 @@ async def test_without_a_history_it_says_why_and_guesses_nothing(typed: Terminal
     nobody = await _power(empty, str(_plan(typed.folder)))
     assert (nobody.code, nobody.out) == (Exit.BAD_INPUT, "")
     assert nobody.err.startswith("The pilot pilot selects no active partner of the store.")
+    checked = await empty("plan", "validate", str(_plan(typed.folder)), "--from-history", *FAST, "-o", "json")
+    [[problem]] = [one["problems"] for one in checked.data]
+    lines = _plan(typed.folder).read_text(encoding="utf-8").splitlines()
+    assert (checked.code, problem["field"]) == (Exit.BAD_INPUT, "cohorts.pilot.select")
+    assert "select:" in lines[problem["line"] - 1] + lines[problem["line"] - 2]
+    assert problem["message"] == (
+        f"found 0 partners for pilot as of {TODAY}; allowed: active partners, of whom none is known by then: "
+        "import them first, or begin later"
+    )
     await opened.execute(
         "insert into partner (partner_id, name, type, tier, region, active_from, source_system, source_id, known_at) "
         "select 'P' || n, 'P' || n, 'reseller', 'gold', 'emea', '2020-01-01', 'test', n, '2020-01-01Z' "
@@ -154,7 +163,12 @@ async def test_without_a_history_it_says_why_and_guesses_nothing(typed: Terminal
     warned = await empty("plan", "validate", str(_plan(typed.folder)), "--from-history", *FAST, "-o", "json")
     assert warned.code == Exit.OK
     [result] = warned.data
+    # Of the nine the pilot takes up to twelve of emea, which leaves nobody to the wave; in amer there is nobody.
     assert [one["message"] for one in result["warnings"]] == [
+        f"found 0 partners for control as of {TODAY}; allowed: what some of the 9 active partners known by then have: "
+        "region emea",
+        f"found 0 partners for wave-last as of {TODAY}: cohorts before it take all 9 that it selects; allowed: "
+        "partners of no cohort before it",
         "nothing can be said of lead_follow_up_sla: the store has no facts of it",
         "nothing can be said of compliance_score: the store has no facts of it",
     ]

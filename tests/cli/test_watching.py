@@ -8,10 +8,11 @@ import json
 from uuid import uuid4
 
 from cli.output import Exit
+from console.gateway import Gateway
 from models.command import Verb
-from models.plan import Fate, StopResolution
+from models.plan import Fate, RolloutPlan, StopResolution
 from models.rollout import Status
-from tests.cli.conftest import PATIENCE, Rollout, Terminal, Told, finished, write_plan
+from tests.cli.conftest import PATIENCE, START, Rollout, Terminal, Told, finished, write_plan
 from tests.plans import make_plan, plan_data
 from tests.worker.process import patiently
 
@@ -47,6 +48,46 @@ async def test_a_plan_is_started_once_and_another_version_or_clock_under_its_id_
     await patiently(registered, lambda: f"{plan.id} is not listed")
     listed = await terminal.program("list", "-o", "json")
     assert [one["digest"] for one in listed.data if one["rollout"] == plan.id] == [plan.digest]
+
+
+def _selecting(pilot: str, wave: str) -> RolloutPlan:
+    """A plan whose cohorts are selected by tier."""
+    cohorts = plan_data()["cohorts"]
+    del cohorts["control"]
+    cohorts["pilot"] = {"name": "pilot", "select": {"tier": [pilot], "limit": 12}}
+    cohorts["waves"] = [{"name": "last", "select": {"tier": [wave]}, "bake": "14d"}]
+    return make_plan(id=f"plan-{uuid4().hex[:8]}", cohorts=cohorts)
+
+
+async def test_a_pilot_that_selects_nobody_does_not_start_and_of_a_wave_it_is_a_warning(
+    terminal: Terminal, gateway: Gateway
+) -> None:
+    """All partners here are gold. A rollout cannot begin without anybody, and would wait for ever."""
+    nobody, later = _selecting("diamond", "gold"), _selecting("gold", "diamond")
+    told = (
+        "cohorts.pilot.select: found 0 partners for pilot as of 2026-01-05; "
+        "allowed: what some of the 48 active partners known by then have: tier gold."
+    )
+    file, dated = str(write_plan(terminal.folder, nobody)), ("--clock-start", "2026-01-05")
+    for words in (("--dry-run",), ()):
+        refused = await terminal("start", "-f", file, *dated, *words)
+        assert (refused.code, refused.out, refused.err.strip()) == (Exit.BAD_INPUT, "", told)
+    assert (await terminal("get", nobody.id)).code == Exit.BAD_INPUT
+
+    file = str(write_plan(terminal.folder, later))
+    started = await terminal("start", "-f", file, *dated)
+    assert (started.code, f"{later.id} started" in started.out) == (Exit.OK, True), started.err
+    assert "Warning: cohorts.waves.0.select: found 0 partners for last as of 2026-01-05; allowed: " in started.err
+
+    async def holding() -> Told | None:
+        shown = await terminal("get", later.id)
+        return shown if "no partner is selected by cohort last" in shown.out else None
+
+    await patiently(holding, lambda: f"{later.id} does not say what it holds for")
+    # What runs is not refused, whoever may have left since.
+    assert await gateway.start(nobody, START, 1.0)
+    again = await terminal("start", "-f", str(write_plan(terminal.folder, nobody)), *dated)
+    assert (again.code, f"{nobody.id} was started before" in again.out) == (Exit.OK, True), again.err
 
 
 async def test_a_plan_that_does_not_hold_is_refused_with_its_place(terminal: Terminal) -> None:

@@ -298,6 +298,14 @@ async def test_who_may_start_starts_a_plan_once(site: Site, acting_for: ActingFo
         "/v1/rollouts", json=body | {"plan": other.model_dump(mode="json", by_alias=True)}
     )
     assert "another version" in problem(told, 409)["detail"].lower()
+    nobody, data = f"plan-{uuid4().hex[:8]}", plan_data()
+    data["cohorts"]["pilot"] = {"name": "pilot", "select": {"tier": ["no such tier"]}}
+    empty = make_plan(id=nobody, cohorts=data["cohorts"])
+    told = await programme.client.post("/v1/rollouts", json=_starting(empty))
+    [error] = problem(told, 422)["errors"]
+    assert (error["field"], error["found"]) == ("cohorts.pilot.select", "0 partners for pilot as of 2026-01-05")
+    assert "partners known by then have: tier " in error["allowed"]
+    problem(await programme.client.get(f"/v1/rollouts/{nobody}"), 404)
     broken = body | {"plan": {**plan.model_dump(mode="json", by_alias=True), "owners": []}}
     assert problem(await programme.client.post("/v1/rollouts", json=broken), 422)["errors"]
 
