@@ -13,6 +13,7 @@ from models.evidence import PartnerReading, Window
 from models.metric import MetricName
 from models.quality import LIVING_ON, Counts, Restated, SourceVolume
 from models.rollout import CohortMembers
+from store.corrections import Corrections
 from store.metrics import Newest, read_rows
 from store.pool import Connection
 from store.quality import NOT_READ, Heard, Period, Raw, read_quality
@@ -33,11 +34,14 @@ async def count_quality(
     cohorts: Sequence[CohortMembers],
     rows: Sequence[Sequence[PartnerReading]],
     newest: Mapping[str, Newest] = NOT_READ,
+    corrections: Corrections | None = None,
 ) -> Checked:
-    """Count for one metric and window of many cohorts; `newest` as in `read_quality`."""
+    """Count for one metric and window of many cohorts; `newest` and `corrections` as in `read_quality`."""
     days, _, periods = periods_of(window.end - window.start)
     groups = [one.partners for one in cohorts]
-    raw = await read_quality(conn, metric, groups, window, days=days, periods=periods, newest=newest)
+    raw = await read_quality(
+        conn, metric, groups, window, days=days, periods=periods, newest=newest, corrections=corrections
+    )
     before = await _values_as_told(conn, metric, window, cohorts, raw)
     # Of all partners alike, so that every cohort of the statement shares them.
     volumes, months = _volumes(raw.volumes, window.end - window.start), odd_months(raw.months)

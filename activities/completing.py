@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from judgement.volumes import Told, periods_of, volume
@@ -11,8 +11,9 @@ from models.evidence import CohortReading
 from models.metric import MetricName
 from models.quality import Check, SourceVolume
 from store.completeness import CostSource, read_cost_volumes, read_own_volumes
+from store.corrections import Corrections, corrected_since
 from store.pool import Connection
-from store.quality import Period
+from store.quality import Period, tables_behind
 
 if TYPE_CHECKING:
     from activities.measuring import Ask
@@ -40,24 +41,33 @@ Found: TypeAlias = Mapping[tuple[int, int, MetricName], Completeness]
 """By ask, by the number of its cohort, and by metric."""
 
 
-async def read_completeness(conn: Connection, asks: Sequence[Ask]) -> Found:
+class _Until(NamedTuple):
+    """The first day that is not counted any more; and the moment asked for, where facts were corrected since: otherwise
+    whatever shares a day is read together."""
+
+    day: date
+    moment: datetime | None
+
+
+async def read_completeness(conn: Connection, asks: Sequence[Ask], corrections: Corrections) -> Found:
     """What there is of each reading that is asked for. Costs are of all partners, and read once for a day and length;
     what cohorts told by themselves is read where it is asked for, by one statement for a metric, day and length."""
     found: dict[tuple[int, int, MetricName], Completeness] = {}
-    costs: dict[tuple[date, timedelta], tuple[Costs, ...]] = {}
-    alone: dict[tuple[MetricName, date, timedelta], list[_Group]] = {}
+    costs: dict[tuple[_Until, timedelta], tuple[Costs, ...]] = {}
+    alone: dict[tuple[MetricName, _Until, timedelta], list[_Group]] = {}
     for number, ask in enumerate(asks):
         for metric, length in ask.windows.items():
-            day = ask.as_of.date()
+            corrected = corrected_since(corrections, tables_behind((metric,)), ask.as_of)
+            until = _Until(ask.as_of.date(), ask.as_of if corrected else None)
             if metric is MetricName.CONTRIBUTION_MARGIN:
-                if (day, length) not in costs:
-                    costs[day, length] = await _costs(conn, day, length)
+                if (until, length) not in costs:
+                    costs[until, length] = await _costs(conn, until, length)
                 for index in range(len(ask.everybody)):
-                    found[number, index, metric] = Completeness(costs[day, length])
+                    found[number, index, metric] = Completeness(costs[until, length])
             for group in _groups(number, ask, metric):
-                alone.setdefault((metric, day, group.length), []).append(group)
-    for (metric, day, length), groups in alone.items():
-        volumes = await _own(conn, metric, [one.partners for one in groups], day, length)
+                alone.setdefault((metric, until, group.length), []).append(group)
+    for (metric, until, length), groups in alone.items():
+        volumes = await _own(conn, metric, [one.partners for one in groups], until, length)
         for group, told in zip(groups, volumes, strict=True):
             for index in group.cohorts:
                 counted = found.get((group.ask, index, metric), Completeness())
@@ -100,18 +110,20 @@ def with_completeness(reading: CohortReading, found: Completeness | None) -> Coh
     return reading.model_copy(update={"quality": counts})
 
 
-async def _costs(conn: Connection, until: date, length: timedelta) -> tuple[Costs, ...]:
+async def _costs(conn: Connection, until: _Until, length: timedelta) -> tuple[Costs, ...]:
     days, _, periods = periods_of(length)
-    found: tuple[CostSource, ...] = await read_cost_volumes(conn, until, days=days, periods=periods)
+    found: tuple[CostSource, ...] = await read_cost_volumes(
+        conn, until.day, days=days, periods=periods, moment=until.moment
+    )
     return tuple(Costs(_volume(one.name, one.periods, length), one.sells) for one in found)
 
 
 async def _own(
-    conn: Connection, metric: MetricName, groups: Sequence[Sequence[str]], until: date, length: timedelta
+    conn: Connection, metric: MetricName, groups: Sequence[Sequence[str]], until: _Until, length: timedelta
 ) -> list[SourceVolume | None]:
     """None of a group that told nothing for as long as anybody looks back: nothing is usual of it."""
     days, _, periods = periods_of(length)
-    found = await read_own_volumes(conn, metric, groups, until, days=days, periods=periods)
+    found = await read_own_volumes(conn, metric, groups, until.day, days=days, periods=periods, moment=until.moment)
     return [_volume(COHORT, told, length) if told else None for told in found]
 
 

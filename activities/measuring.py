@@ -23,6 +23,7 @@ from models.quality import Check, Counts
 from models.rollout import CohortMembers
 from models.work import RolloutKey
 from store import evidence
+from store.corrections import Corrections, read_corrections
 from store.evidence import Counted, Judgement, Measured, PartnerRows, PastAsked, StretchRows
 from store.metrics import (
     SlaRows,
@@ -35,7 +36,7 @@ from store.metrics import (
     same_state,
 )
 from store.pool import Connection, Pool, shared, spare
-from store.quality import NOT_READ
+from store.quality import NOT_READ, tables_behind
 
 TOP = 5
 """Partners named in a reading as those who cost it most; the evidence holds all."""
@@ -122,7 +123,7 @@ async def measure_all(conn: Connection, asks: Sequence[Ask], pool: Pool | None =
         return await _read_rows(by, *key, [one.partners for one in cohorts[key]])
 
     async def readings_of(by: Connection, key: _Batch) -> list[tuple[CohortReading, PartnerRows]]:
-        return await _read(by, *key, cohorts[key], rows[key])
+        return await _read(by, *key, cohorts[key], rows[key], corrections)
 
     async with asyncio.timeout(READ_WITHIN), AsyncExitStack() as stack:
         await stack.enter_async_context(one_state(conn, most, often=leads_alone))
@@ -136,7 +137,9 @@ async def measure_all(conn: Connection, asks: Sequence[Ask], pool: Pool | None =
         matured = await _read_stretches(conns, asks)
         for one in conns:
             await as_before(one)
-        whole = await read_completeness(conn, asks)
+        # Once for all that is checked: nearly always nothing was, and then facts count as they stand.
+        corrections = await read_corrections(conn, tables_behind(metric for metric, _ in batches))
+        whole = await read_completeness(conn, asks, corrections)
         readings = await shared(conns, batches, readings_of)
         for (metric, window), places in batches.items():
             of_metric = readings[metric, window]
@@ -235,8 +238,9 @@ async def _read(
     window: Window,
     cohorts: Sequence[CohortMembers],
     rows: SlaRows,
+    corrections: Corrections,
 ) -> list[tuple[CohortReading, PartnerRows]]:
-    checked = await count_quality(conn, metric, window, cohorts, rows.partners, rows.newest)
+    checked = await count_quality(conn, metric, window, cohorts, rows.partners, rows.newest, corrections)
     return [
         _reading(metric, window, cohort, partners, drivers, quality, checked.through)
         for cohort, partners, drivers, quality in zip(cohorts, rows.partners, rows.leads, checked.counts, strict=True)

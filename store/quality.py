@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from models.metric import CATALOGUE, MetricName, MetricSpec
 from models.quality import Gone
 from models.rollout import CohortMembers
 from models.work import RolloutKey
+from store.corrections import Corrections, corrected_since, days_at, facts_at, forms, read_corrections
 from store.metrics import STATEMENT_SECONDS, Newest, data_through
 from store.pool import Connection
 from store.statements import shared_statement, statement
@@ -53,6 +55,13 @@ _FLOWS = MappingProxyType(
 )
 """When a fact of what flows happened, and when that became known; what is not here is a state."""
 
+_FIRST = MappingProxyType(
+    {
+        "enablement_assignment": "f.person_id, f.course_id, f.assigned_at desc, f.source_id desc",
+        "compliance_result": "f.check_id, f.assessed_at desc, f.known_at desc, f.source_id desc",
+    }
+)
+"""Which fact of a partner stands for the others where they are states: the first in the order of its table's index."""
 
 _LEADS = frozenset(name for name, tables in _TABLES.items() if tables[0] == "lead")
 """The metrics of leads. A read of the SLA says beside its values what is checked here."""
@@ -62,31 +71,38 @@ _NOT_TOLD_OF = "$12::int[], $13::text[]"
 """The members of whom no read of values has said which fact is the newest."""
 
 
-def _newest(metric: MetricName) -> str:
+def tables_behind(metrics: Iterable[MetricName]) -> frozenset[str]:
+    """The tables of facts that the checks of these metrics count."""
+    return frozenset(table for metric in metrics for table in _TABLES[metric])
+
+
+def _newest(metric: MetricName, table: str) -> str:
     """Built of the project's own names only."""
     flow = _FLOWS.get(CATALOGUE[metric].facts_of or metric)
     kind, (at, known) = ("newest_of_flow", flow) if flow else ("newest_of_state", ("", ""))
     sql = statement(f"quality/{kind}").replace(":members", _NOT_TOLD_OF if metric in _LEADS else _MEMBERS)
-    return sql.replace(":table", _TABLES[metric][0]).replace(":at", at).replace(":known", known)
+    sql = sql.replace(":first", _FIRST.get(table, "f.known_at, f.source_id, f.source_system"))
+    return sql.replace(":at", at).replace(":known", known)
 
 
-def _counts(metric: MetricName) -> str:
+def _counts(metric: MetricName, moment: str | None) -> str:
     """One statement of all that is counted: each that is asked by itself is waited for by itself."""
+    table, *_ = _TABLES[metric]
     parts = {
-        "newest": _newest(metric),
+        "newest": _newest(metric, table),
         "left": statement("quality/left"),
         "restated": statement("quality/restated"),
         "twice": shared_statement("quality/twice", metric) or statement("quality/twice/none"),
-        "volumes": statement("quality/volumes"),
+        "volumes": days_at(statement("quality/volumes"), (table,), moment),
         "through": data_through(metric).replace("$1", "$4"),
     }
     sql = statement("quality/counts")
     for name, part in parts.items():
         sql = sql.replace(f"(:{name})", f"(\n{part})")
-    return sql
+    return facts_at(sql, table, moment)
 
 
-_COUNTS = {metric: _counts(metric) for metric in _TABLES}
+_COUNTS = {metric: forms(partial(_counts, metric), "$4") for metric in _TABLES}
 _FACTS = {
     metric: sql.replace("(:rate)", f"(\n{statement('quality/rate')})")
     for metric in _TABLES
@@ -94,8 +110,9 @@ _FACTS = {
 }
 """Of churn the partner is the fact, and nothing stands behind it."""
 
-_MONTHS = statement("quality/months")
+_MONTHS = forms(partial(days_at, statement("quality/months"), _TABLES[MetricName.CONTRIBUTION_MARGIN]), "$4")
 _COMPARISON = statement("quality/comparison")
+_UNSETTLED = statement("quality/unsettled")
 
 
 NOT_READ: Mapping[str, Newest] = MappingProxyType({})
@@ -156,6 +173,7 @@ async def read_quality(
     days: int,
     periods: int,
     newest: Mapping[str, Newest] = NOT_READ,
+    corrections: Corrections | None = None,
 ) -> Raw:
     """Count for many groups of partners at once, as of the end of the window.
 
@@ -163,7 +181,9 @@ async def read_quality(
         days: length of the periods in which a source's volume is compared.
         periods: how many of them to read, back from the end of the window.
         newest: what a read of the same window, in the same state of the database, says of partners' leads already. They
-            are not looked at again, except for those of whom it does not say enough.
+            are not looked at again, but for those of whom it does not say enough or of whom a lead was corrected since:
+            it is said of leads as they stand.
+        corrections: what `read_corrections` found of `tables_behind` the metric; it is asked where nobody says.
     """
     tables = _TABLES[metric]
     pairs = [(number, partner) for number, group in enumerate(groups) for partner in dict.fromkeys(group)]
@@ -172,14 +192,20 @@ async def read_quality(
     asked = (start, as_of, as_of - start, as_of - RESTATED_LATELY, list(tables))
     counted = (tables[0], as_of.date(), days, periods)
     rows: dict[str, list[Any]] = defaultdict(list)
+    if corrections is None:
+        corrections = await read_corrections(conn, tables)
+    corrected = corrected_since(corrections, tables, as_of)
+    sql = _COUNTS[metric].known if corrected else _COUNTS[metric].standing
     told = newest if metric in _LEADS else NOT_READ
+    if corrected and told:
+        told = await _settled(conn, told, as_of)
     left_open = _left_open(pairs, told) if metric in _LEADS else ()
-    for row in await conn.fetch(_COUNTS[metric], *members, *asked, *counted, *left_open, timeout=STATEMENT_SECONDS):
+    for row in await conn.fetch(sql, *members, *asked, *counted, *left_open, timeout=STATEMENT_SECONDS):
         rows[row["what"]].append(row)
     [through] = rows["through"]
     return Raw(
         volumes=_volumes(rows["volumes"]),
-        months=await _months(conn, window) if metric is MetricName.CONTRIBUTION_MARGIN else (),
+        months=await _months(conn, window, corrected) if metric is MetricName.CONTRIBUTION_MARGIN else (),
         heard=[
             _heard(
                 [row for row in rows["newest"] if row["group_no"] == number],
@@ -192,6 +218,12 @@ async def read_quality(
         restated=_some(rows["restated"], len(groups)),
         through=through["moment"],
     )
+
+
+async def _settled(conn: Connection, told: Mapping[str, Newest], as_of: datetime) -> dict[str, Newest]:
+    """What was told of leads, of whom none was corrected since: of them leads as they stand are what was known."""
+    unsettled = {row["partner_id"] for row in await conn.fetch(_UNSETTLED, as_of)}
+    return {partner: one for partner, one in told.items() if partner not in unsettled}
 
 
 def _left_open(
@@ -225,9 +257,10 @@ def _volumes(rows: Sequence[Any]) -> dict[str, list[Period]]:
     return {source: sorted(periods) for source, periods in sorted(found.items())}
 
 
-async def _months(conn: Connection, window: Window) -> tuple[LedgerMonth, ...]:
+async def _months(conn: Connection, window: Window, corrected: bool) -> tuple[LedgerMonth, ...]:
     first = window.start.date().replace(day=1) - timedelta(days=MONTHS_BEFORE * 31)
-    rows = await conn.fetch(_MONTHS, first.replace(day=1), window.start.date(), window.end.date())
+    asked = (first.replace(day=1), window.start.date(), window.end.date())
+    rows = await _MONTHS.read(conn, window.end if corrected else None, *asked)
     return tuple(LedgerMonth(*row.values()) for row in rows)
 
 

@@ -69,6 +69,13 @@ async def test_it_is_the_same_evidence(
     helpers = taken(monkeypatch)
     assert await measure_all(two[0], ASKS, setting.pool) == alone
     assert len(helpers) == 1
+    # And when it is read again after facts were corrected, so that they are read as they stood.
+    corrected = "update {} set partner_id = $1, amended_at = $2 where partner_id = any ($3)"
+    for table in ("lead", "partner_transaction", "partner_cost"):
+        await setting.pool.execute(corrected.format(table), PILOT[0], START + DAY, [*PILOT[1:3], *WAVE_1[:3]])
+    assert await measure_all(two[0], ASKS, setting.pool) == alone
+    assert await measure_all(two[0], [one._replace(as_of=START + DAY) for one in ASKS], setting.pool) != alone
+    assert len(helpers) == 3
 
 
 async def test_what_is_committed_in_between_neither_of_them_sees(

@@ -10,16 +10,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-import asyncpg
-
 from store.calendars.contacts import time_contacts
 from store.calendars.deadlines import Assignment, deadlines_at_assignment
 from store.calendars.pauses import move_deadlines
 from store.events.arrivals import Key
 from store.events.taking import read_events, settle
 from store.intake.kinds import KINDS, FactKind
+from store.pool import Connection
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Differences: TypeAlias = list[str]
 
 _TRIGGERS: Final = """
@@ -59,7 +57,7 @@ async def _differ(conn: Connection, label: str, one: str, other: str) -> Differe
     return [f"{label}: {row['side']}{row['row']}" for row in rows]
 
 
-async def _kept_by(conn: Connection, function: str) -> list[tuple[str, list[str]]]:
+async def kept_by(conn: Connection, function: str) -> list[tuple[str, list[str]]]:
     """Tables with such a trigger, and what it is given."""
     rows = await conn.fetch(_TRIGGERS, function)
     assert rows
@@ -78,7 +76,7 @@ async def _shared_lines(conn: Connection) -> Differences:
 
 async def _days(conn: Connection) -> Differences:
     found: Differences = []
-    for facts, (day, known, currency, amount, which) in await _kept_by(conn, "count_fact_days"):
+    for facts, (day, known, currency, amount, which) in await kept_by(conn, "count_fact_days"):
         kept = f"""
             select source_system, day, known_on, currency, sum(facts), trim_scale(sum(amount)) from fact_day
             where facts_of = '{facts}' group by 1, 2, 3, 4 having sum(facts) <> 0 or sum(amount) <> 0
@@ -96,7 +94,7 @@ async def _restated(conn: Connection) -> Differences:
     """One for every two versions of a fact, where what the first one said is not what the second says."""
     found: Differences = []
     no_word = ("source_system", "source_id", "known_at", "recorded_at", "amended_at", "last_activity_at")
-    for facts, _ in await _kept_by(conn, "keep_restated"):
+    for facts, _ in await kept_by(conn, "keep_restated"):
         names = [row["attname"] for row in await conn.fetch(_COLUMNS, facts) if row["attname"] not in no_word]
         changed = " or ".join(f"(o.{name} is not null and o.{name} is distinct from n.{name})" for name in names)
         told = f"""
@@ -112,7 +110,7 @@ async def _restated(conn: Connection) -> Differences:
 async def _history(conn: Connection) -> Differences:
     """Every version but the first follows another, at the moment at which that one ends."""
     found: Differences = []
-    for facts, _ in await _kept_by(conn, "keep_superseded"):
+    for facts, _ in await kept_by(conn, "keep_superseded"):
         begun = f"""
             select source_system, source_id, amended_at from {await _versions(conn, facts)} as v
             where amended_at is not null
@@ -125,7 +123,7 @@ async def _history(conn: Connection) -> Differences:
 async def _journal(conn: Connection) -> Differences:
     """What the watch is told: of whom anything was said, and when it was known; of nothing that is not there."""
     found: Differences = []
-    for facts, (about, horizon) in await _kept_by(conn, "journal_facts"):
+    for facts, (about, horizon) in await kept_by(conn, "journal_facts"):
         told = f"select distinct {about}, {horizon} from {await _versions(conn, facts)} as v"  # noqa: S608
         kept = f"select distinct about, horizon from watch_change where facts = '{facts}'"  # noqa: S608
         found += await _differ(conn, facts, kept, told)

@@ -16,12 +16,20 @@ from tests.store.leads import BEGINS, ENDS, PARTNERS, fill
 from tests.store.world import World
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
-GROUPS = (("a", "b", "c"), ("c", "d"), ("quiet",), (), ("nobody",), ("a", "f", "a"), (*PARTNERS, "quiet", "alone"))
+GROUPS = (
+    ("a", "b", "c"),
+    ("c", "d"),
+    ("quiet",),
+    (),
+    ("nobody",),
+    ("a", "f", "a"),
+    (*PARTNERS, "quiet", "alone", "twin", "steady"),
+)
 
 
 async def others(world: World, chance: Random) -> None:
-    """Leads that stand there again, from the same source or from another, some of them known late or taken out; and a
-    partner of whom nothing new is heard."""
+    """Leads that stand there again, from the same source or from another, some of them known late or taken out; a
+    partner of whom nothing new is heard, and two of whom nothing was ever corrected."""
     rows = await world.conn.fetch("select partner_id, assigned_at, contact_due_at from lead order by source_id")
     for row in chance.sample(rows, 20):
         same = {**row, "created_at": row["assigned_at"], "class": chance.choice(("hot", "cold"))}
@@ -32,6 +40,9 @@ async def others(world: World, chance: Random) -> None:
             await world.add("lead", **{"source_system": source, "known_at": known, **same, **taken_out})
     for number in range(9):
         await world.add("lead", partner_id="quiet", assigned_at=BEGINS - timedelta(days=number * 6))
+    for day in range(60):
+        for partner in ("twin", "twin", "steady"):
+            await world.add("lead", partner_id=partner, assigned_at=BEGINS + timedelta(days=day))
     await world.add("lead", partner_id="alone", assigned_at=ENDS - timedelta(days=1), source_system="another")
 
 

@@ -136,7 +136,12 @@ async def test_a_source_reaches_to_the_newest_day_that_still_has_a_fact(world: W
     await world.conn.execute("delete from lead where assigned_at > '2026-03-28'")
     [week] = (await counted(world, SLA, ("a",))).volumes["crm"]
     assert (week.facts, week.through) == (1, day("2026-03-27"))
-    await world.conn.execute("update lead set assigned_at = assigned_at - interval '1 day', amended_at = now()")
+    sql = "update lead set assigned_at = assigned_at - interval '1 day', amended_at = $1"
+    await world.conn.execute(sql, at("2026-03-31"))
+    [week] = (await counted(world, SLA, ("a",))).volumes["crm"]
+    assert (week.facts, week.through) == (1, day("2026-03-26"))
+    # What is corrected after the moment stood until then.
+    await world.conn.execute(sql, at("2026-04-02"))
     [week] = (await counted(world, SLA, ("a",))).volumes["crm"]
     assert (week.facts, week.through) == (1, day("2026-03-26"))
 
@@ -268,6 +273,12 @@ async def test_deals_stand_twice_over_one_amount(world: World) -> None:
             amount=amount,
         )
     assert (await counted(world, VELOCITY, ("a",))).twice == (Some(1, ("a",)),)
+    # Found to be of another amount only after the moment: until then they were alike.
+    await world.amend("opportunity", "opportunity-2", "2026-04-02", amount=600)
+    assert (await counted(world, VELOCITY, ("a",))).twice == (Some(1, ("a",)),)
+    await world.conn.execute("update opportunity set amended_at = null where source_id = 'opportunity-2'")
+    await world.conn.execute("delete from superseded.opportunity")
+    assert (await counted(world, VELOCITY, ("a",))).twice == (Some(),)
 
 
 # What was restated.

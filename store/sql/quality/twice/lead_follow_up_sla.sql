@@ -1,9 +1,9 @@
 -- Of each group the leads of the window that stand there again: created and assigned at the same instant, of one
 -- class and due at one time. $1 group numbers, $2 partner ids beside them, $3 window start, $4 as of, $14 the partners
--- among whose leads there may be some.
+-- among whose leads there may be some. :facts are the leads; store/quality.py fills them in.
 with suspect as materialized (
     select l.partner_id, l.assigned_at
-    from lead l
+    from :facts l
     where l.partner_id = any ($14::text[]) and l.assigned_at >= $3::timestamptz and l.assigned_at < $4::timestamptz
       and l.known_at <= $4 and coalesce(greatest(l.excluded_at, l.excluded_known_at) > $4, true)
     group by l.partner_id, l.assigned_at
@@ -14,7 +14,7 @@ again as (
     from (
         select l.partner_id, count(*) as same
         from suspect s
-        join lead l using (partner_id, assigned_at)
+        join :facts l using (partner_id, assigned_at)
         where l.known_at <= $4 and coalesce(greatest(l.excluded_at, l.excluded_known_at) > $4, true) and l.created_at is not null
         group by l.partner_id, l.assigned_at, l.created_at, l.class, l.contact_due_at
         having count(*) > 1

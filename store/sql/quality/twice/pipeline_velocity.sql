@@ -1,7 +1,7 @@
 -- As for leads, of won deals: closed and qualified at the same instant, over one amount.
 with suspect as materialized (
     select o.partner_id, o.closed_at
-    from opportunity o
+    from :facts o
     where o.partner_id = any ($2::text[]) and o.closed_at >= $3::timestamptz and o.closed_at < $4::timestamptz
       and o.outcome = 'won'
     group by o.partner_id, o.closed_at
@@ -12,7 +12,7 @@ again as (
     from (
         select o.partner_id, count(*) as same
         from suspect s
-        join opportunity o using (partner_id, closed_at)
+        join :facts o using (partner_id, closed_at)
         where greatest(o.known_at, o.closed_known_at) <= $4 and o.outcome = 'won'
         group by o.partner_id, o.closed_at, o.qualified_at, o.amount, o.currency
         having count(*) > 1
