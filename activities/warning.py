@@ -151,7 +151,7 @@ def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
         f"{title} of {case.reading.cohort}: {stands}, agreed {limits}.\n"
         f"{due.leads} leads without {OF_DEADLINES[metric]} are due within {_hours(case.plan.warn_ahead)}, the first at "
         f"{due.first_due_at:%Y-%m-%d %H:%M} UTC. "
-        f"If nobody {written_down(metric)} them it falls to {missed.group.value:.1f} %, beyond what is agreed.\n"
+        f"If nobody {written_down(metric)}s them it falls to {missed.group.value:.1f} %, beyond what is agreed.\n"
         f"Partners: {', '.join(due.partners)}"
     )
     return Notice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from models.base import Frozen
+from models.base import Frozen, many
 
 MOST = 200
 """Findings kept of each check: one broken file can be wrong in every line."""
@@ -130,18 +130,23 @@ class Report(Frozen):
             return f"NOT PROVEN: {self.wrong[0].sentence}" + (f"; and {more} more" if more else "")
         one = self.proven
         told = [
-            f"{one.covered} of {one.entries} entries under {one.checkpoints} signed checkpoints"
+            f"{one.covered} of {many(one.entries, 'entry', 'entries')} under "
+            + many(one.checkpoints, "signed checkpoint")
             + (f", {one.seen} of them seen elsewhere" if one.seen else ""),
-            f"{one.evidence} pieces of evidence",
-            f"{one.signatures} signatures",
-            f"{one.gates} gates by their rules",
-            f"{one.judged} of {one.assessments} assessments judged anew",
-            f"{one.requests} requests beside their entries",
-            *([f"{one.letters} letters as the log names them"] if one.letters else []),
-            f"{one.replayed} of {one.histories} histories replayed with {one.version}",
+            many(one.evidence, "piece of evidence", "pieces of evidence"),
+            many(one.signatures, "signature"),
+            many(one.gates, "gate by its rules", "gates by their rules"),
+            f"{one.judged} of {many(one.assessments, 'assessment')} judged anew",
+            many(one.requests, "request beside its entry", "requests beside their entries"),
+            *(
+                [many(one.letters, "letter as the log names it", "letters as the log names them")]
+                if one.letters
+                else []
+            ),
+            f"{one.replayed} of {many(one.histories, 'history', 'histories')} replayed with {one.version}",
         ]
         if one.kept:
-            told.insert(-1, f"{one.kept} files of the record that was kept")
+            told.insert(-1, f"{many(one.kept, 'file')} of the record that was kept")
         kinds = tuple(dict.fromkeys(finding.gap.value for finding in self.findings if finding.gap is not None))
         missing = f"; not proven: {', '.join(kinds)}" if kinds else ""
         return f"Proven of {one.rollout}: {', '.join(told)}{missing}."

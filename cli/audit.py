@@ -12,6 +12,7 @@ import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, complain, emit_json, err, one_line, say, show
+from models.base import many
 
 if TYPE_CHECKING:
     from audit.exhibit import Seen, Trusted
@@ -84,8 +85,8 @@ async def export(
     left = found.entries - found.covered
     if left:
         say(
-            f"The newest checkpoint covers {found.covered} of {found.entries} entries; a fresh one was wished for, and "
-            "no worker with the key of the log wrote it in time."
+            f"The newest checkpoint covers {found.covered} of {_entries(found.entries)}; a fresh one was wished for, "
+            "and no worker with the key of the log wrote it in time."
         )
     if found.no_history:
         say(f"The bundle has no history: {found.no_history}.")
@@ -93,7 +94,8 @@ async def export(
         facts = {"bundle": str(target), "manifest": digest, "files": len(found.files)}
         emit_json("bundle", {**facts, "entries": found.entries, "covered": found.covered})
     else:
-        show(f"{target}: {len(found.files)} files, {found.covered} of {found.entries} entries under a checkpoint.")
+        files, covered = many(len(found.files), "file"), f"{found.covered} of {_entries(found.entries)}"
+        show(f"{target}: {files}, {covered} under a checkpoint.")
         say(f"SHA-256 of its manifest: {digest}. Keep it elsewhere, if you like; `rollouts audit verify` needs keys.")
     return Exit.OK
 
@@ -196,7 +198,7 @@ def _check_proof(file: Path, trusted: Trusted, output: Format) -> None:
     if output is Format.JSON:
         emit_json("proof", {**leaf.model_dump(mode="json"), "origin": checkpoint.origin, "size": checkpoint.size})
         return
-    show(f"Proven: entry {leaf.sequence} of {leaf.rollout} stands in the log of {checkpoint.size} entries.")
+    show(f"Proven: entry {leaf.sequence} of {leaf.rollout} stands in the log of {_entries(checkpoint.size)}.")
     show(str(leaf.entry.get("message")))
 
 
@@ -375,3 +377,7 @@ def _as_json(report: Report, allowed: frozenset[Gap]) -> dict[str, object]:
         "numbers": report.proven.model_dump(mode="json"),
         "findings": findings,
     }
+
+
+def _entries(number: int) -> str:
+    return many(number, "entry", "entries")

@@ -17,6 +17,7 @@ from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show
 from cli.progress import Advance, bar
+from models.base import many
 from store.intake.kinds import FactKind
 
 app = typer.Typer(
@@ -83,12 +84,13 @@ async def import_(
         raise CliError(str(problem), code) from problem
     if report.rejected:
         listed = "\n  ".join(report.first_reasons)
-        say(f"{report.rejected} bad rows are in {report.reject_file}; the first of them:\n  {listed}")
+        bad = many(report.rejected, "bad row is", "bad rows are")
+        say(f"{bad} in {report.reject_file}; the first of them:\n  {listed}")
     if output is Format.JSON:
         emit_json("import", report.model_dump(mode="json"))
         return
     show(
-        f"{report.rows_read:,} rows read: {report.inserted:,} new, {report.updated:,} changed, "
+        f"{report.rows_read:,} {_rows(report.rows_read)} read: {report.inserted:,} new, {report.updated:,} changed, "
         f"{report.unchanged:,} unchanged, {report.skipped:,} skipped, {report.rejected:,} rejected."
     )
 
@@ -199,3 +201,7 @@ async def _generate(opened: Any, progress: Advance | None, **spec: Any) -> Any:
         ) from problem
     await tidy_world(opened)
     return report
+
+
+def _rows(number: int) -> str:
+    return "row" if number == 1 else "rows"

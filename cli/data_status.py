@@ -12,7 +12,7 @@ import typer
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show, table
-from models.base import format_duration, parse_duration
+from models.base import format_duration, many, parse_duration
 from models.quality import Severity
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _print(found: tuple[Standing, ...], waiting: tuple[WaitingEvents, ...], now:
             show(f"The last import of {one.kind} from {one.source} was refused: {_brief(one.refused_why)}")
     for events in waiting:
         show(
-            f"{events.events} events of {events.source_system} about {events.subjects} {events.kind} wait for "
+            f"{many(events.events, 'event')} of {events.source_system} about {events.subjects} {events.kind} wait for "
             f"{events.waits_for}, the oldest for {_length_of(now - events.since)}."
         )
 

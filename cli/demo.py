@@ -19,6 +19,7 @@ from cli.home import Place
 from cli.output import CliError, Exit, clean, command, out, say
 from cli.players import Act, Players
 from console.errors import GatewayError
+from models.base import many
 from models.command import Verb
 from models.log import Outcome, Receipt
 from models.plan import RolloutPlan
@@ -291,5 +292,6 @@ async def _report(place: Place, plan: RolloutPlan, view: RolloutView, started: f
     if not by_hand and not any(entry.kind.value == "pause" for entry in entries):
         raise CliError("The rollout never paused, though its pilot's SLA slumped.")
     how = "Completed" if completed else "Over"
-    say(f"{how} in {seconds:.0f} s: {len(entries)} log entries, {view.refused} refusals among them.")
+    told = f"{many(len(entries), 'log entry', 'log entries')}, {many(view.refused, 'refusal')} among them"
+    say(f"{how} in {seconds:.0f} s: {told}.")
     say(f"Console: {_page(place, plan)} · Web UI: {place.ui} · history: rollouts history {plan.id} --dir {place.home}")

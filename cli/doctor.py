@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 from cli.tree import span
 from cli.trouble import NotHere, Trouble
 from console.errors import GatewayError
-from models.base import Frozen
+from models.base import Frozen, many
 
 SHOWN = 5
 """Alarms told of one by one."""
@@ -166,7 +166,7 @@ async def _schema(place: Place) -> str:
         )
     if pending:
         raise Trouble(f"not current, pending: {', '.join(pending)}", "run `rollouts db migrate`.")
-    return f"current, {len(found)} migrations"
+    return f"current, {many(len(found), 'migration')}"
 
 
 async def _log(place: Place) -> str:
@@ -285,9 +285,13 @@ async def _shard(gateway: Gateway, shard: int) -> tuple[str, int]:
         raise Trouble(f"looked last {span(ago)} ago, though it should every {span(every)}", restart)
     if view.last.failed:
         raise Trouble(
-            f"could not judge {view.last.failed} of {view.last.looked_at} rollouts", "the worker's log says why."
+            f"could not judge {view.last.failed} of {many(view.last.looked_at, 'rollout')}",
+            "the worker's log says why.",
         )
-    told = f"running, {view.ticks} looks, the last {ago.total_seconds():.0f} s ago at {view.last.looked_at} rollouts"
+    told = (
+        f"running, {many(view.ticks, 'look')}, the last {ago.total_seconds():.0f} s ago at "
+        f"{many(view.last.looked_at, 'rollout')}"
+    )
     return f"{told}, awake" if view.stay else told, view.shards
 
 

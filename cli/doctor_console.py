@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cli.home import Place
 from cli.output import one_line
 from cli.trouble import NotHere, Trouble
+from models.base import many
 
 if TYPE_CHECKING:
     import httpx2
@@ -118,7 +119,7 @@ async def keys(place: Place) -> str:
 
 
 def _many(public: DecisionKeys) -> str:
-    return "1 public key" if len(public.keys) == 1 else f"{len(public.keys)} public keys"
+    return many(len(public.keys), "public key")
 
 
 def _signs(file: Path) -> PublicKey:

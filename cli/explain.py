@@ -14,6 +14,7 @@ from cli.rollouts import Name, exit_of
 from cli.tree import metric_line, moment, span
 from models.base import short
 from models.command import Verb
+from models.metric import worded
 from models.rollout import Awaited, RolloutView, Status
 
 COMMANDS = {
@@ -71,11 +72,11 @@ async def explain(
 
 def explanation(view: RolloutView) -> Iterator[str]:
     """Sentences that say what stands in the way and what would open it."""
-    yield view.sentence
+    yield worded(view.sentence)
     yield f"Next: {view.next}"
     # A holding rollout's own sentence names its holds already.
     for hold in view.holds if view.status is not Status.HOLDING else ():
-        yield f"Held since {moment(hold.since)}: {hold.kind.value}: {hold.detail}"
+        yield f"Held since {moment(hold.since)}: {hold.kind.value}: {worded(hold.detail)}"
     for one in view.awaited:
         due = f", due {moment(one.due)}" if one.due else ""
         waited = span(view.programme_now - one.since)

@@ -15,7 +15,7 @@ from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, Sheet, clean, command, complain, emit_json, say, sheets
 from cli.rollouts import Name
 from cli.tree import moment
-from models.base import short
+from models.base import many, short
 from models.log import LogEntry
 from models.rollout import RolloutView
 
@@ -166,11 +166,11 @@ def _say_what_is_not_there(found: Timeline, shown: int, *, left_out: tuple[str, 
     refused = sum(row.refused for row in found.rows)
     say(f"Requests: {kinds['request']}, refused: {refused}. Runs in the chain: {found.runs}.")
     if filtered:
-        say(f"{shown} of {len(found.rows)} rows fulfil the filters.")
+        say(f"{shown} of {many(len(found.rows), 'row')} {'fulfils' if shown == 1 else 'fulfil'} the filters.")
     if left_out and kinds["word"] + kinds["other"]:
         say(
-            f"Left out: {kinds['word']} daily words of the watch that nothing has changed, "
-            f"{kinds['other']} steps of Temporal's own; --all shows them."
+            f"Left out: {many(kinds['word'], 'daily word')} of the watch that nothing has changed, "
+            f"{many(kinds['other'], 'step')} of Temporal's own; --all shows them."
         )
     if found.taken_up:
         say(
@@ -196,7 +196,7 @@ async def decisions(name: Name, home: Home = Path(DEFAULT_HOME), output: Output 
         emit_json("decisions", [entry.model_dump(mode="json") for entry in entries])
         return
     print_log(entries)
-    say(f"{len(entries)} entries; programme time.")
+    say(f"{many(len(entries), 'entry', 'entries')}; programme time.")
 
 
 async def _entries(place: Place, name: str) -> tuple[LogEntry, ...]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from cli.output import show, table
 from cli.tree import moment
+from models.base import many
 from models.evidence import CohortReading
-from models.metric import CATALOGUE
+from models.metric import CATALOGUE, in_words
 
 
 def made_of(one: CohortReading) -> None:
     """Print it. Parts that are not there, such as an average of nothing, have no number."""
     group, spec = one.group, CATALOGUE[one.metric]
-    value = f"no value: {group.reason}" if group.value is None else f"{number(group.value)} {spec.unit}"
+    value = f"no value: {in_words(group.reason or '')}" if group.value is None else f"{number(group.value)} {spec.unit}"
     through = moment(one.data_through) if one.data_through else "nowhere"
     show(
         f"  {value} = {spec.formula}\n"
         f"  numerator {number(group.numerator)}, denominator {number(group.denominator)}; "
-        f"{group.n_partners} partners, {group.n_facts} facts; data reach to {through}; "
+        f"{many(group.n_partners, 'partner')}, {many(group.n_facts, 'fact')}; data reach to {through}; "
         f"definition {one.definition_version}"
     )
     rows = [(part.name, number(group.parts.get(part.name)), part.unit, part.meaning) for part in spec.parts]

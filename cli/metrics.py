@@ -17,9 +17,9 @@ from cli.metrics_read import Asked, Shown, read, span_of, whom
 from cli.output import Exit, Format, Output, Sheet, command, emit_json, say, sheets, show, table
 from cli.rollouts import DATES
 from cli.tree import moment
-from models.base import format_duration
+from models.base import format_duration, many
 from models.evidence import Contribution, PartnerReading
-from models.metric import CATALOGUE, WHY_NO_VALUE, MetricName, MetricSpec, NoValue
+from models.metric import CATALOGUE, MetricName, MetricSpec, NoValue, in_words
 from models.quality import Severity
 
 MOMENTS = [*DATES, "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
@@ -135,8 +135,7 @@ async def show_(
 
 
 def _why(found: Shown) -> str:
-    reason = found.reading.group.reason or NoValue.NO_DATA
-    return f"{reason}, {WHY_NO_VALUE[NoValue(reason)]}"
+    return in_words(found.reading.group.reason or NoValue.NO_DATA)
 
 
 def _document(found: Shown, *, by_partner: bool) -> dict[str, Any]:
@@ -177,8 +176,8 @@ def _print(found: Shown, who: str, *, everything: bool) -> None:
     reading, spec = found.reading, CATALOGUE[found.reading.metric]
     known = f", as known at {moment(found.span.as_of)}" if found.span.later else ""
     show(
-        f"{spec.title} from {moment(reading.window.start)} to {moment(reading.window.end)}{known}, of {found.members} "
-        f"partners ({who})"
+        f"{spec.title} from {moment(reading.window.start)} to {moment(reading.window.end)}{known}, of "
+        f"{many(found.members, 'partner')} ({who})"
     )
     made_of(reading)
     if reading.top_partners:
@@ -212,7 +211,7 @@ def _checks(found: Shown) -> Iterator[tuple[str, Severity, str, str]]:
         return
     old = f"{format_duration(judged.data_age)} old" if judged.data_age is not None else "nothing is known"
     yield "age", Severity.GREEN if judged.data_current else Severity.RED, old, f"at most {usual.freshness}"
-    sample = f"{judged.n_partners} partners, {judged.n_facts} facts"
+    sample = f"{many(judged.n_partners, 'partner')}, {many(judged.n_facts, 'fact')}"
     least = f"at least {usual.partners} and {usual.facts}"
     yield "sample", Severity.GREEN if judged.minimum_sample_reached else Severity.AMBER, sample, least
     for one in judged.quality:
@@ -240,7 +239,11 @@ def _own(found: Shown, row: PartnerReading | None) -> float | None:
 def _print_partners(found: Shown) -> None:
     before = found.before
     if before is not None:
-        value = number(before.group.value) if before.group.value is not None else f"no value ({before.group.reason})"
+        value = (
+            number(before.group.value)
+            if before.group.value is not None
+            else f"no value: {in_words(before.group.reason or '')}"
+        )
         span = f"{moment(before.window.start)} to {moment(before.window.end)}"
         show(f"\nEach partner, and who moved it since {span}, which had {value}; all of them add up to the change")
     rows = [

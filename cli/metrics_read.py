@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cli.output import CliError, Exit
 from cli.tree import moment
-from models.base import parse_duration
+from models.base import many, parse_duration
 from models.clock import FIRST, LAST
 from models.evidence import CohortReading, Contribution, MetricAssessment, PartnerReading, Window
 from models.metric import CATALOGUE, MetricName
@@ -118,8 +118,10 @@ async def whom(conn: Connection, asked: Asked, as_of: datetime) -> CohortMembers
     if asked.partners:
         unknown = await unknown_partners(conn, asked.partners)
         if unknown:
-            told = f"{len(unknown)} of the partners are not in the store: {_names(unknown)}"
-            raise CliError(f"{told}; import them first, or name others.", Exit.BAD_INPUT)
+            told = f"{many(len(unknown), 'partner is', 'partners are')} not in the store: {_names(unknown)}"
+            raise CliError(
+                f"{told}; import {'it' if len(unknown) == 1 else 'them'} first, or name others.", Exit.BAD_INPUT
+            )
         return CohortMembers(name="named", partners=tuple(dict.fromkeys(asked.partners)))
     selector = await _selector(conn, asked)
     found = (await select_partners(conn, selector, as_of))[: asked.limit]

@@ -10,6 +10,7 @@ import typer
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import Exit, Format, Output, command, emit_json, say, show, table
+from models.base import many
 
 if TYPE_CHECKING:
     from store.notices import ListedNotice
@@ -53,7 +54,7 @@ async def notices(
     else:
         say("No such letter.")
     if retry and output is Format.TABLE:
-        show(f"{again} letters are tried again.")
+        show(f"{many(again, 'letter is', 'letters are')} tried again.")
     return Exit.ERROR if any(one.state is NoticeStatus.REFUSED for one in found) else Exit.OK
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 import typer
 
 from cli.output import CliError, Exit
+from models.base import many
 from models.metric import CATALOGUE, Block, MetricName
 from models.plan import CohortSpec, RolloutPlan, Selector
 from models.plan_metric import MetricPlan
@@ -92,7 +93,10 @@ async def whom(conn: Connection, plan: RolloutPlan, as_of: datetime) -> Compared
     pilot, control, waves = plan.cohorts.pilot, plan.cohorts.control, plan.cohorts.waves
     unknown = await unknown_partners(conn, pilot.partners)
     if unknown:
-        told = f"{len(unknown)} partners of {pilot.name} are not in the store: {', '.join(unknown[:5])}"
+        told = (
+            f"{many(len(unknown), f'partner of {pilot.name} is', f'partners of {pilot.name} are')} not in the store: "
+            f"{', '.join(unknown[:5])}"
+        )
         raise NobodyThere(f"{told}; import the partners first, or name others.")
     specs: list[CohortSpec] = [pilot, *([control] if control else waves)]
     members, *beside = await resolve(conn, specs, as_of)
@@ -166,7 +170,7 @@ def _usable(metric: MetricName, rows: PastRows, compared: Compared) -> PastOf:
     wrong = {at // pilot.per_week: why for at, why in wrong_blocks(metric, [b[0] for b in rows.blocks]).items()}
     kept = [week for week in range(told[0], told[-1] + 1) if week not in wrong]
     reasons = tuple(wrong.values())
-    notes = tuple(f"{reasons.count(why)} weeks cannot be used: {why}" for why in dict.fromkeys(reasons))
+    notes = tuple(f"{many(reasons.count(why), 'week')} cannot be used: {why}" for why in dict.fromkeys(reasons))
     if not kept:
         return PastOf(None, rows.end, "; ".join(notes))
     others = panel_of(metric, [block[1] for block in rows.blocks], compared.others) if compared.others else None

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import clean
-from models.base import format_duration, short
+from models.base import format_duration, many, short
 from models.metric import CATALOGUE
 from models.plan import ApprovalRule, CohortSpec, GateName, OptionKey, RolloutPlan
 from models.plan_change import ChangeRule
@@ -125,7 +125,7 @@ def _cohorts(plan: RolloutPlan) -> Iterator[RenderableType]:
 
 def _who(spec: CohortSpec) -> str:
     if spec.select is None:
-        return f"{len(spec.partners)} partners: {', '.join(spec.partners)}"
+        return f"{many(len(spec.partners), 'partner')}: {', '.join(spec.partners)}"
     named = (("tier", spec.select.tier), ("region", spec.select.region), ("type", spec.select.type))
     parts = [f"{name} {' or '.join(found)}" for name, found in named if found]
     limit = f", at most {spec.select.limit}" if spec.select.limit else ""
@@ -147,7 +147,7 @@ def _metrics(plan: RolloutPlan) -> Iterator[RenderableType]:
             format_duration(one.window),
             f"{format_duration(one.freshness)} old",
             _tolerance(one),
-            f"{one.minimum_sample.partners} partners, {one.minimum_sample.facts} facts",
+            f"{many(one.minimum_sample.partners, 'partner')}, {many(one.minimum_sample.facts, 'fact')}",
             _consequence(one),
         )
     yield rows

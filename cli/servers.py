@@ -15,6 +15,7 @@ from cli.embedded_console import start as start_console
 from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, one_line, say, show
 from cli.progress import waiting
+from models.base import many
 
 if TYPE_CHECKING:
     from temporalio.common import SearchAttributeKey
@@ -95,7 +96,7 @@ async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
         applied = await migrate(own.dsn)
     except MigrationError as problem:
         raise CliError(str(problem)) from problem
-    tell(f"Schema: {len(applied)} migrations applied." if applied else "Schema: current.")
+    tell(f"Schema: {many(len(applied), 'migration')} applied." if applied else "Schema: current.")
     fresh_worker, fresh_console = own.worker() is None, own.console() is None
     # Both load their libraries side by side.
     if fresh_worker:

@@ -13,7 +13,7 @@ from cli.output import clean, one_line
 from models.base import short
 from models.evidence import MetricAssessment, Verdict
 from models.log import EntryKind, LogEntry
-from models.metric import CATALOGUE
+from models.metric import CATALOGUE, worded
 from models.plan import OptionKey
 from models.quality import BARELY, DOUBT
 from models.rollout import TERMINAL, CohortView, Phase, PhaseRecord, RolloutView, Status
@@ -64,7 +64,7 @@ def render(view: RolloutView, entries: Sequence[LogEntry] = ()) -> RenderableTyp
 
 def plain(view: RolloutView) -> str:
     """The same as one line, for logs and outputs that cannot redraw."""
-    parts = [f"{ICON[view.status]} {view.status.value}", where(view), view.sentence]
+    parts = [f"{ICON[view.status]} {view.status.value}", where(view), worded(view.sentence)]
     parts += [f"awaited: {', '.join(one.who) or 'nobody'} to {one.what}" for one in view.awaited]
     if view.assessment and view.status not in TERMINAL:
         parts.append(tally([item.verdict for item in view.assessment.items]))
@@ -113,7 +113,7 @@ def metric_line(item: MetricAssessment) -> str:
     spec = CATALOGUE[item.metric]
     head = f"{MARK[item.verdict]} {spec.title:<27}"
     if item.verdict is not Verdict.MET:
-        return f"{head} {item.verdict.value}: {'; '.join(item.reasons)}{_breaches(item)}"
+        return f"{head} {item.verdict.value}: {worded('; '.join(item.reasons))}{_breaches(item)}"
     value = "-" if item.value is None else f"{item.value:,.1f}"
     agreed = " and ".join(item.thresholds)
     baseline = "" if item.baseline is None else f"  baseline {item.baseline:,.1f}"
@@ -134,7 +134,7 @@ def _header(view: RolloutView) -> Iterator[Text]:
     speed = "" if view.speed == 1 else f"   {view.speed:g} times real time"
     yield _line("Change", f"{view.title}   option {view.option}   plan {short(view.plan_digest)}")
     yield _line("Status", f"{ICON[view.status]} {view.status.value} since {moment(view.since)} ({age})", _style(view))
-    yield _line("", view.sentence)
+    yield _line("", worded(view.sentence))
     yield _line("Clock", f"{moment(view.programme_now)} programme time{speed}")
     for awaited in _awaited(view):
         yield _line("Waiting", awaited, "bold")
@@ -212,13 +212,13 @@ def _here(tree: Tree, view: RolloutView, record: PhaseRecord) -> None:
     node = tree.add(Text(label.rstrip(), "bold"))
     _add_gate(node, view)
     if view.pause:
-        node.add(Text(clean(f"paused: {view.pause.detail}"), "red"))
+        node.add(Text(clean(f"paused: {worded(view.pause.detail)}"), "red"))
         node.add(Text(clean(f"who may resume: {', '.join(view.pause.must_act)}"), "red"))
         if view.pause.partners:
             leads = f"; leads {some(view.pause.leads)}" if view.pause.leads else ""
             node.add(Text(clean(f"driven by partners {some(view.pause.partners)}{leads}"), "red"))
     for hold in view.holds:
-        node.add(Text(clean(f"holding since {moment(hold.since)}: {hold.kind.value}: {hold.detail}"), "yellow"))
+        node.add(Text(clean(f"holding since {moment(hold.since)}: {hold.kind.value}: {worded(hold.detail)}"), "yellow"))
     for override in view.overrides:
         told = f"override: {CATALOGUE[override.metric].title} let be until {moment(override.until)}"
         node.add(Text(clean(f"{told} by {', '.join(override.by)}: {override.reason}"), "yellow"))
@@ -297,7 +297,8 @@ def _add_cohort(node: Tree, view: RolloutView, cohort: CohortView) -> None:
     items = [one for one in (view.assessment.items if view.assessment else ()) if one.cohort == cohort.name]
     counted = tally([one.verdict for one in items])
     width = max(len(one.name) for one in view.cohorts)
-    label = f"{cohort.name:<{width}} {cohort.partners:>4} partners  {cohort.state:<12}  {counted}"
+    noun = "partner" if cohort.partners == 1 else "partners"
+    label = f"{cohort.name:<{width}} {cohort.partners:>4} {noun:<8}  {cohort.state:<12}  {counted}"
     style = "" if items or cohort.state == "enrolled" else "dim"
     below = node.add(Text(clean(label).rstrip(), style))
     newest = view.assessment.items[-1].cohort if view.assessment and view.assessment.items else None

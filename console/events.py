@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from http import HTTPStatus
 from operator import itemgetter
 from typing import Any, Final
@@ -16,8 +18,19 @@ from console.keys import Sender
 from console.problems import MEDIA_TYPE, Problem, refused
 from console.settings import ConsoleSettings
 from models.base import Frozen
-from store.events import EventProblem, EventsRefused, Said, State, TakenEvent, read_batch, read_event, read_one, take
-from store.events.errors import shown
+from store.events import (
+    EventProblem,
+    EventsRefused,
+    Said,
+    State,
+    TakenEvent,
+    look_through,
+    read_batch,
+    read_event,
+    read_one,
+    take,
+)
+from store.events.errors import in_order, shown
 from store.events.keys import Holder
 from store.events.terms import Source, Text
 
@@ -102,7 +115,10 @@ async def post_events(request: Request, sender: Sender) -> Response:
     media = media_type(request, (ONE_EVENT, A_BATCH))
     body = await read_body(request, settings.console_body_bytes)
     try:
-        events = _read(body, media, settings.console_batch_events)
+        try:
+            events = _read(body, media, settings.console_batch_events)
+        except EventsRefused as found:
+            raise EventsRefused(await _all_wrong(pool, sender, body, found.problems)) from found
         _refuse_other_sources(events, sender)
         states = await take(pool, sender.source_system, events, sender.name)
     except EventsRefused as found:
@@ -118,6 +134,27 @@ def _read(body: bytes, media: str, most: int) -> tuple[Said, ...]:
         told = f"The batch holds {len(parsed)} events; allowed: {most}"
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, told)
     return read_events(body, read_batch)
+
+
+async def _all_wrong(
+    pool: asyncpg.Pool[asyncpg.Record], sender: Holder, body: bytes, found: Sequence[EventProblem]
+) -> Sequence[EventProblem]:
+    """What is wrong with the events of a batch that can be read, beside what is wrong with those that cannot."""
+    parsed, bad = parse(body), {one.event for one in found}
+    if not isinstance(parsed, list):
+        return found
+    places = [
+        place
+        for place, one in enumerate(parsed)
+        if place not in bad and isinstance(one, dict) and one.get("source") == sender.source_system
+    ]
+    try:
+        readable = read_batch(json.dumps([parsed[place] for place in places]))
+    except ValueError:
+        # What a single reader says of it was told; a batch may not be empty, either.
+        return found
+    more = await look_through(pool, sender.source_system, readable)
+    return in_order((*found, *(one.model_copy(update={"event": places[one.event or 0]}) for one in more)))
 
 
 def _refuse_other_sources(events: tuple[Said, ...], sender: Holder) -> None:

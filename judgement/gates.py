@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from judgement.sums import Sides
 from judgement.values import group_value
+from models.base import many
 from models.change import Gate, GateFinding
 from models.evidence import PartnerReading
-from models.metric import CATALOGUE, Grouping, MetricName, Scale
+from models.metric import CATALOGUE, Grouping, MetricName, NoValue, Scale, in_words
 from models.quality import FLOWS
 
 LEAST_DAYS = 7
@@ -155,7 +156,7 @@ def _open(gate: Gate, told: str) -> GateFinding:
 
 def _matured(days: int) -> Iterator[GateFinding]:
     if days < LEAST_DAYS:
-        yield _shut(Gate.MATURE, f"{max(days, 0)} days have matured, {LEAST_DAYS} are needed")
+        yield _shut(Gate.MATURE, f"{many(max(days, 0), 'day has', 'days have')} matured, {LEAST_DAYS} are needed")
 
 
 def _drifted(arms: Sequence[_Arm]) -> Iterator[GateFinding]:
@@ -164,7 +165,9 @@ def _drifted(arms: Sequence[_Arm]) -> Iterator[GateFinding]:
     for arm in arms:
         ids = {row.partner_id for row in (*arm.before, *arm.now)}
         if len(ids) > arm.size:
-            yield _shut(Gate.DRIFT, f"{arm.name}: rows of {len(ids)} partners, {arm.size} are on the frozen list")
+            yield _shut(
+                Gate.DRIFT, f"{arm.name}: rows of {many(len(ids), 'partner')}, {arm.size} are on the frozen list"
+            )
         for rows in (arm.before, arm.now):
             twice = [one for one, count in Counter(row.partner_id for row in rows).items() if count > 1]
             if twice:
@@ -185,7 +188,7 @@ def _values(metric: MetricName, arm: _Arm) -> Iterator[GateFinding]:
     for rows, gate, when in ((arm.before, Gate.BASELINE, "in the baseline"), (arm.now, Gate.QUALITY, "since")):
         found = group_value(metric, rows)
         if found.value is None:
-            yield _shut(gate, f"{arm.name}: no value {when}: {found.reason}")
+            yield _shut(gate, f"{arm.name}: no value {when}: {in_words(found.reason or NoValue.NOT_A_NUMBER)}")
         elif CATALOGUE[metric].grouping is Grouping.FROM_PARTS and found.value <= 0:
             yield _shut(gate, f"{arm.name}: nothing was won {when}")
 
@@ -193,7 +196,7 @@ def _values(metric: MetricName, arm: _Arm) -> Iterator[GateFinding]:
 def _partners(arm: _Arm) -> Iterator[GateFinding]:
     before, now = (sum(row.facts > 0 for row in rows) for rows in (arm.before, arm.now))
     least = min(before, now)
-    told = f"{arm.name}: {now} partners have data, {before} in the baseline"
+    told = f"{arm.name}: {many(now, 'partner has', 'partners have')} data, {before} in the baseline"
     if least < LEAST_PARTNERS:
         yield _shut(Gate.PARTNERS, f"{told}; {LEAST_PARTNERS} are needed")
     elif least < ENOUGH_PARTNERS:
@@ -238,18 +241,23 @@ def _complete(arms: Sequence[tuple[_Arm, int, int]]) -> Iterator[GateFinding]:
     asked = [one for one in arms if one[1] > 0]
     for arm, expected, reporting in asked:
         if 100 * reporting < LEAST_COMPLETE * expected:
-            told = f"{reporting} of {expected} partners with facts in the baseline have any since"
+            told = f"{reporting} of {many(expected, 'partner')} with facts in the baseline {_have(reporting)} any since"
             yield _shut(Gate.COMPLETE, f"{arm.name}: {told}, {LEAST_COMPLETE:g} % are needed")
     if len(asked) < 2:
         return
     (_, expected, reporting), (_, others, theirs) = asked
     apart = abs(100 * reporting / expected - 100 * theirs / others)
-    told = f"{reporting} of {expected} partners of the cohort still have facts, {theirs} of {others} of the others"
+    told = f"{reporting} of {many(expected, 'partner')} of the cohort still {_have(reporting)} facts"
+    told += f", {theirs} of {others} of the others"
     if apart > MOST_UNLIKE + 1e-9:
         yield _shut(Gate.ALIKE, f"{told}: {apart:.1f} points apart, {MOST_UNLIKE:g} are allowed")
     chance = by_chance(reporting, expected - reporting, theirs, others - theirs)
     if chance < BY_CHANCE:
         yield _shut(Gate.ALIKE, f"{told}: by chance once in {1 / max(chance, 1e-12):.0f} times")
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
 
 
 def by_chance(a: int, b: int, c: int, d: int) -> float:

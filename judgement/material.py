@@ -14,6 +14,7 @@ from judgement.gates import LEAST_DAYS, outliers, without
 from judgement.methods import METHODS, SQUARE, Estimates, estimates
 from judgement.sums import Sides, arm, form_of, is_relative
 from judgement.verdicts import Schedule, Shown, tells_at
+from models.base import many
 from models.change import Boundary, Gate, GateFinding, MaterialChange
 from models.evidence import PartnerReading, Verdict
 from models.metric import CATALOGUE, Direction, MetricName
@@ -255,7 +256,9 @@ def _too_young(asked: Asked) -> GateFinding:
     days = (asked.matured_through - asked.stretches[0].since) // DAY
     if days < LEAST_DAYS:
         return GateFinding(
-            gate=Gate.MATURE, blocks=True, told=f"{max(days, 0)} matured days since enrolment, {LEAST_DAYS} are needed"
+            gate=Gate.MATURE,
+            blocks=True,
+            told=f"{many(max(days, 0), 'matured day')} since enrolment, {LEAST_DAYS} are needed",
         )
     return GateFinding(
         gate=Gate.VOLUME, blocks=True, told="the partners' sums give no value, or no spread to judge it by"

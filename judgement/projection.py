@@ -12,8 +12,8 @@ OF_DEADLINES = {name: spec.met_by for name, spec in CATALOGUE.items() if spec.me
 
 
 def written_down(metric: MetricName) -> str:
-    """What is written down of a lead that meets its deadline, as people say it of several."""
-    return f"{OF_DEADLINES.get(metric, 'a contact').split()[-1]}s"
+    """What is written down of a lead that meets its deadline, without its article."""
+    return OF_DEADLINES.get(metric, "a contact").split()[-1]
 
 
 class AtBest(NamedTuple):
@@ -38,12 +38,15 @@ def at_best(reading: CohortReading) -> AtBest | None:
         return None
     if pending + recent <= 0 or decided + pending <= 0:
         return None
-    told = [f"all {pending:g} pending leads are met"] if pending else []
+    told = [_of_all(pending, "pending lead is met", "pending leads are met")] if pending else []
     if recent:
-        told.append(
-            f"{OF_DEADLINES[reading.metric]} in time becomes known of all {recent:g} that were missed within a day"
-        )
+        of_those = _of_all(recent, "that was missed within a day", "that were missed within a day")
+        told.append(f"{OF_DEADLINES[reading.metric]} in time becomes known of {of_those}")
     return AtBest(100 * (met + pending + recent) / (decided + pending), pending + recent, " and ".join(told))
+
+
+def _of_all(number: float, one: str, several: str) -> str:
+    return f"the one {one}" if number == 1 else f"all {number:g} {several}"
 
 
 def past_deadline(reading: CohortReading) -> float | None:

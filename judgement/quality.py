@@ -10,11 +10,13 @@ from types import MappingProxyType
 
 from judgement.projection import written_down
 from judgement.volumes import age
+from models.base import many
 from models.evidence import CohortReading, PartnerReading
 from models.metric import CATALOGUE, Block, Direction, MetricName, MetricUse, Scale
 from models.plan_metric import MetricPlan
 from models.quality import (
     DEFAULTS,
+    POINTS,
     SIGNED_WITHOUT,
     UNITS,
     WEEK_BY_WEEK,
@@ -170,8 +172,8 @@ def _fresh(reading: CohortReading, plan: MetricPlan, as_of: datetime) -> Iterabl
         yield Finding(
             check=Check.FRESHNESS,
             severity=severity,
-            found=f"source {one.source}, of {one.partners} of {everybody} partners, tells nothing {since}",
-            allowed=f"{red:g} days are allowed",
+            found=f"source {one.source}, of {one.partners} of {many(everybody, 'partner')}, tells nothing {since}",
+            allowed=f"{many(red, 'day is', 'days are')} allowed",
             sources=(one.source,),
         )
 
@@ -211,15 +213,15 @@ def _compared_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Findin
 
 
 def _whole(one: SourceVolume, bounds: Bounds, check: Check, whose: str) -> Finding:
-    unit = "days" if one.period_days == 1 else "weeks"
+    unit = "day" if one.period_days == 1 else "week"
     lacking = 100 * one.missing / one.expected if one.expected > 0 else 0.0
     if 2 * one.history < one.periods or one.history == 0:
         lacking = 0.0
         found = f"{whose}: not enough regular history to tell what is usual"
     elif one.short == 0:
-        found = f"{whose}: none of {one.history} {unit} is short of what is usual"
+        found = f"{whose}: none of {many(one.history, unit)} is short of what is usual"
     else:
-        found = f"{whose}: {lacking:.0f} % of what is usual is missing, in {one.short} of {one.periods} {unit}"
+        found = f"{whose}: {lacking:.0f} % of what is usual is missing, in {one.short} of {many(one.periods, unit)}"
     return Finding(
         check=check,
         severity=_graded(lacking, bounds),
@@ -310,8 +312,8 @@ def _improved(reading: CohortReading, plan: MetricPlan, baseline: float | None) 
     yield Finding(
         check=Check.IMPROVEMENT,
         severity=_graded(max(0.0, gain), bounds),
-        found=f"{max(0.0, gain):.1f} better than the baseline",
-        allowed=_allowed(Check.IMPROVEMENT, bounds),
+        found=f"{max(0.0, gain):.1f} {_step(reading.metric)} better than the baseline",
+        allowed=_allowed(Check.IMPROVEMENT, bounds, reading.metric),
         flattering=True,
     )
 
@@ -324,7 +326,7 @@ def _once(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     yield Finding(
         check=Check.DUPLICATES,
         severity=_graded(100 * number / max(number, of), bounds),
-        found=f"{number} of {of} facts stand there twice",
+        found=f"{number} of {many(of, 'fact')} {'stands' if number == 1 else 'stand'} there twice",
         allowed=_allowed(Check.DUPLICATES, bounds),
         partners=reading.quality.duplicate_partners,
         facts=number,
@@ -336,11 +338,11 @@ def _in_time(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     late, met = reading.group.parts.get("met_backdated", 0.0), reading.group.numerator or 0.0
     if late <= 0:
         return
-    bounds, those = bounds_of(plan, Check.BACKDATING), written_down(reading.metric)
+    bounds, those = bounds_of(plan, Check.BACKDATING), many(met, written_down(reading.metric))
     yield Finding(
         check=Check.BACKDATING,
         severity=_graded(100 * late / max(late, met), bounds),
-        found=f"{late:g} of {met:g} {those} in time were written down more than three days later",
+        found=f"{late:g} of {those} in time {_were(late)} written down more than three days later",
         allowed=_allowed(Check.BACKDATING, bounds),
         facts=int(late),
         flattering=True,
@@ -358,11 +360,11 @@ def _still_there(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     severity = _graded(100 * lost / max(gone.had, lost), bounds)
     if severity is Severity.RED and lost < MANY_ENOUGH:
         severity = Severity.AMBER
-    told = f"of {gone.silent} of {gone.had} partners who always had facts there is none in the window"
+    told = f"of {gone.silent} of {many(gone.had, 'partner')} who always had facts there is none in the window"
     yield Finding(
         check=Check.DRIFT,
         severity=severity,
-        found=told + (f"; {gone.left} have left the programme" if gone.left else ""),
+        found=told + (f"; {gone.left} {'has' if gone.left == 1 else 'have'} left the programme" if gone.left else ""),
         allowed=_allowed(Check.DRIFT, bounds),
         partners=gone.names,
     )
@@ -378,7 +380,7 @@ def _settled(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
         moved = 100 * moved / abs(restated.before) if restated.before else None
     if moved is not None and not math.isfinite(moved):
         moved = None
-    found = f"{restated.facts} facts of the window were restated in the last 7 days"
+    found = f"{many(restated.facts, 'fact')} of the window {_were(restated.facts)} restated in the last 7 days"
     if moved is not None and restated.before is not None:
         found += f"; as they stood before the value was {restated.before:.2f}"
     # A value that came or went with the restatement has no distance, and has certainly moved.
@@ -386,10 +388,14 @@ def _settled(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
         check=Check.RESTATEMENT,
         severity=Severity.AMBER if moved is None else _graded(moved, bounds),
         found=found,
-        allowed=_allowed(Check.RESTATEMENT, bounds),
+        allowed=_allowed(Check.RESTATEMENT, bounds, reading.metric),
         partners=restated.partners,
         facts=restated.facts,
     )
+
+
+def _were(number: float) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _graded(number: float, bounds: Bounds) -> Severity:
@@ -398,6 +404,19 @@ def _graded(number: float, bounds: Bounds) -> Severity:
     return Severity.AMBER if bounds.amber is not None and number >= bounds.amber else Severity.GREEN
 
 
-def _allowed(check: Check, bounds: Bounds) -> str:
+def _allowed(check: Check, bounds: Bounds, metric: MetricName | None = None) -> str:
+    """From where on a check is amber, or red.
+
+    Args:
+        metric: of a check that counts steps of the metric itself.
+    """
     parts = [f"{name} from {at:g}" for name, at in (("amber", bounds.amber), ("red", bounds.red)) if at is not None]
-    return f"{' and '.join(parts)} {UNITS[check]}"
+    if not parts:
+        return "no bound applies"
+    unit = UNITS[check] if metric is None else UNITS[check].replace(POINTS, _step(metric))
+    return f"{' and '.join(parts)} {unit}"
+
+
+def _step(metric: MetricName) -> str:
+    """In what two values of a metric are told apart: an amount in percent of itself, anything else in its points."""
+    return "%" if CATALOGUE[metric].scale is Scale.AMOUNT else POINTS

@@ -13,10 +13,10 @@ from judgement.projection import at_best, past_deadline, written_down
 from judgement.quality import ABSENT, findings, told, worst
 from judgement.tolerance import over_looks, tolerating
 from judgement.values import NoValue
-from models.base import format_duration
+from models.base import format_duration, many
 from models.change import Gate, GateFinding
 from models.evidence import Baseline, CohortReading, Look, MetricAssessment, Verdict
-from models.metric import CATALOGUE, MetricUse
+from models.metric import CATALOGUE, MetricUse, in_words
 from models.plan_metric import Basis, MetricPlan, Threshold
 from models.quality import BARELY, DOUBT, Check, Finding, Severity
 
@@ -201,7 +201,7 @@ def comparable(baseline: Baseline | None, reading: CohortReading) -> Comparable:
     if baseline is None:
         return Comparable(None, "there is no baseline")
     if baseline.value is None or not math.isfinite(baseline.value):
-        return Comparable(None, f"the baseline has no value: {baseline.reason or NoValue.NOT_A_NUMBER.value}")
+        return Comparable(None, f"the baseline has no value: {in_words(baseline.reason or NoValue.NOT_A_NUMBER.value)}")
     if baseline.definition_version != reading.definition_version:
         versions = f"{baseline.definition_version}, the reading {reading.definition_version}"
         return Comparable(None, f"the baseline has definition {versions}")
@@ -226,7 +226,7 @@ def _against(
     group, unit = reading.group, CATALOGUE[reading.metric].unit
     beyond, untold, undecided, reasons = False, False, False, []
     if value is None:
-        reasons.append(f"no value: {group.reason or NoValue.NOT_A_NUMBER.value}")
+        reasons.append(f"no value: {in_words(group.reason or NoValue.NOT_A_NUMBER.value)}")
     else:
         holds = [limit.satisfied(value, frozen.value) for limit in plan.thresholds]
         # Nothing agreed is nothing fulfilled: all() of nothing would be a pass. Where a change is agreed that decides.
@@ -242,7 +242,7 @@ def _against(
             undecided = not certain and not sample
     critical = group.parts.get("critical_failed", 0.0)
     if critical > 0:
-        reasons.append(f"{critical:g} critical checks failed")
+        reasons.append(f"{many(critical, 'critical check')} failed")
     unbudgeted = value is None and group.reason == NoValue.UNBUDGETED_SPEND
     if group.parts.get("immature", 0.0) > 0:
         untold = True
@@ -267,9 +267,10 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> s
     without = 100 * ((reading.group.numerator or 0.0) - late) / decided
     if all(limit.satisfied(without, frozen.value) is not False for limit in plan.thresholds):
         return None
-    told = f"{late:g} {written_down(reading.metric)} written down days later"
-    told += f" and {excluded:g} leads excluded after their deadline"
-    return f"{BARELY} {told}: {without:.2f} without them"
+    told = [f"{many(late, written_down(reading.metric))} written down days later"] if late else []
+    if excluded:
+        told.append(f"{many(excluded, 'lead')} excluded after {'its' if excluded == 1 else 'their'} deadline")
+    return f"{BARELY} {' and '.join(told)}: {without:.2f} without {'it' if late + excluded == 1 else 'them'}"
 
 
 def _certain(
@@ -293,7 +294,8 @@ def _flattered(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> 
     if past is None or all(limit.satisfied(past, frozen.value) is not False for limit in plan.thresholds):
         return None
     early = reading.group.parts["met_early"]
-    return f"{BARELY} {early:g} leads met before their deadline: {past:.2f} of those past it"
+    whose = "its" if early == 1 else "their"
+    return f"{BARELY} {many(early, 'lead')} met before {whose} deadline: {past:.2f} of those past it"
 
 
 def _told(limit: Threshold, value: float, frozen: Comparable, holds: bool | None, unit: str) -> str:
@@ -334,7 +336,7 @@ def _apart(value: float, target: float) -> tuple[str, str]:
 def _circumstances(reading: CohortReading, plan: MetricPlan, state: _State) -> tuple[str, ...]:
     """How much the reading rests on, and how old it is."""
     least, age = plan.minimum_sample, state.age
-    size = f"{reading.group.n_partners} partners, {reading.group.n_facts} facts"
+    size = f"{many(reading.group.n_partners, 'partner')}, {many(reading.group.n_facts, 'fact')}"
     if not state.sample:
         size += f": at least {least.partners} and {least.facts} are agreed"
     if age is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from judgement.counting import by_itself, count_breaches, counts_as, run_of, spaced, tolerated
+from models.base import many
 from models.evidence import Breaches, Look, MetricAssessment, Verdict
 from models.metric import MetricUse
 from models.plan_metric import OnBreach, Tolerance
@@ -56,7 +57,7 @@ def over_looks(
 def _often_enough(item: MetricAssessment, tolerance: Tolerance, run: int) -> MetricAssessment:
     if run >= tolerance.met_in_a_row:
         return item
-    told = f"met in {run} looks in a row, {tolerance.met_in_a_row} are agreed"
+    told = f"met in {many(run, 'look')} in a row, {tolerance.met_in_a_row} are agreed"
     return _changed(item, Verdict.CANNOT_TELL, told).model_copy(update={"looked": Verdict.MET})
 
 
@@ -71,7 +72,7 @@ def _seeing(item: MetricAssessment, tolerance: Tolerance, looks: Sequence[Verdic
         number, agreed, how = looks.count(Verdict.CANNOT_TELL), tolerance.cannot_tell, ""
     if agreed is None or number <= agreed:
         return item
-    told = f"blind: {item.verdict.value} for {number} looks{how}, tolerates {agreed}"
+    told = f"blind: {item.verdict.value} for {many(number, 'look')}{how}, tolerates {agreed}"
     blind = item.model_copy(
         update={"verdict": Verdict.NOT_MET, "looked": item.verdict, "reasons": (told, *item.reasons)}
     )

@@ -88,6 +88,15 @@ def format_duration(value: timedelta) -> str:
     return "".join(spelled) or "0m"
 
 
+def many(number: float, one: str, several: str | None = None) -> str:
+    """A number with its noun, as people say it: `1 lead`, `3 leads`.
+
+    Args:
+        several: the plural, where it is not the noun with an s.
+    """
+    return f"{number:.15g} {one if number == 1 else several or f'{one}s'}"
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

@@ -17,6 +17,8 @@ from models.metric_terms import (
     NoValue,
     Part,
     Scale,
+    in_words,
+    worded,
 )
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "NoValue",
     "Part",
     "Scale",
+    "in_words",
+    "worded",
 ]
 
 CATALOGUE: dict[MetricName, MetricSpec] = {spec.name: spec for spec in (*OUTCOMES, *GUARDRAILS, *FURTHER)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from models.base import Frozen
@@ -95,6 +96,20 @@ WHY_NO_VALUE: dict[NoValue, str] = {
     NoValue.NO_LIST_VALUE: "no line has a list value, or there are only returns",
 }
 """What each reason means, for people."""
+
+_IN_WORDS = {reason.value: told.partition(";")[0] for reason, told in WHY_NO_VALUE.items()}
+_NAMED = re.compile(rf"\b(no value|no baseline): ({'|'.join(NoValue)})\b")
+
+
+def in_words(reason: str) -> str:
+    """Why there is no value, for people, with the name that programs know it by: `no deal has been won or lost yet
+    (no_closed_deals)`. Whatever is no such name stays as it is."""
+    return f"{_IN_WORDS[reason]} ({reason})" if reason in _IN_WORDS else reason
+
+
+def worded(told: str) -> str:
+    """A sentence of a log or of evidence in which the name alone of such a reason stands, with what it means."""
+    return _NAMED.sub(lambda found: f"{found[1]}: {in_words(found[2])}", told)
 
 
 class Part(Frozen):

@@ -52,6 +52,8 @@ class Bounds(NamedTuple):
     red: float | None
 
 
+POINTS = "points"
+
 UNITS = MappingProxyType(
     {
         Check.FRESHNESS: "days",
@@ -59,13 +61,13 @@ UNITS = MappingProxyType(
         Check.COSTS: "% missing",
         Check.COHORT: "% missing",
         Check.COMPARED: "% missing",
-        Check.PLAUSIBILITY: "points from the usual month",
+        Check.PLAUSIBILITY: f"{POINTS} from the usual month",
         Check.BAND: "spreads from the median of the earlier values",
-        Check.IMPROVEMENT: "points above the baseline",
+        Check.IMPROVEMENT: f"{POINTS} better than the baseline",
         Check.DUPLICATES: "% of the facts",
         Check.BACKDATING: "% of those in time",
         Check.DRIFT: "% of the partners",
-        Check.RESTATEMENT: "points moved",
+        Check.RESTATEMENT: f"{POINTS} moved",
     }
 )
 """What a bound of each check counts. Points are the metric's own unit; of pipeline velocity, which has none, they are

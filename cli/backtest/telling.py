@@ -10,6 +10,7 @@ from typing import NamedTuple
 from cli.output import Sheet, say, sheets, show, table
 from cli.tree import MARK
 from models.backtest import Backtest, Breach, End, GateFound, MetricCourse, Outcome, PauseFound, Silence
+from models.base import many
 from models.evidence import Verdict
 from models.log import EntryKind
 from models.metric import CATALOGUE
@@ -58,7 +59,8 @@ def tell(found: Backtest, *, with_log: bool = False) -> None:
         rows = [(f"{one.programme_at:%Y-%m-%d %H:%M}", one.kind.value, one.phase, one.message) for one in found.log]
         table("programme time", "kind", "phase", "in words", rows=rows)
     again = f", begun {found.begun} times" if found.begun > 1 else ""
-    say(f"{len(found.log)} entries of the log in {found.seconds:g} s{again}; nothing of it is in the store.")
+    entries = many(len(found.log), "entry", "entries")
+    say(f"{entries} of the log in {found.seconds:g} s{again}; nothing of it is in the store.")
 
 
 def summary(found: Backtest) -> str:
@@ -110,7 +112,7 @@ def gate_words(gate: GateFound) -> str:
 def pause_words(pause: PauseFound) -> str:
     """On what, who had to act, and how it ended."""
     on = "; ".join(map(_breach_words, pause.breaches)) or pause.why
-    refused = f", {pause.refused} resumes refused" if pause.refused else ""
+    refused = f", {many(pause.refused, 'resume')} refused" if pause.refused else ""
     ended = f"{pause.ended} by {pause.by}" if pause.ended and pause.by else pause.ended or "still paused"
     return f"{on}. To act: {', '.join(pause.must_act)}{refused}; {ended}"
 

@@ -4,7 +4,7 @@ from store.events.arrivals import State
 from store.events.errors import EventProblem, EventsConflict, EventsRefused
 from store.events.reading import TakenEvent, WaitingEvents, read_event, waiting_events
 from store.events.said import Said, read_batch, read_one
-from store.events.taking import settle_waiting, take
+from store.events.taking import look_through, settle_waiting, take
 from store.events.types import BATCH, EVENTS, ONE, Event
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "State",
     "TakenEvent",
     "WaitingEvents",
+    "look_through",
     "read_batch",
     "read_event",
     "read_one",

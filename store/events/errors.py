@@ -6,7 +6,7 @@ EventsRefused          the batch cannot be taken; nothing of it was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from models.base import Frozen
 
@@ -37,6 +37,11 @@ class EventsRefused(Exception):
 
 class EventsConflict(EventsRefused):
     """Sending it again will not help; a correction needs a higher version."""
+
+
+def in_order(problems: Iterable[EventProblem]) -> tuple[EventProblem, ...]:
+    """By the event's place, what is wrong with all of the body first."""
+    return tuple(sorted(problems, key=lambda one: -1 if one.event is None else one.event))
 
 
 def shown(value: object) -> str:

@@ -1,4 +1,6 @@
-"""What is wrong with events by themselves, whatever is known already: in time, and as beginnings of facts."""
+"""What is wrong with events by themselves, whatever is known already: in time, and as beginnings of facts.
+
+Each check tells what it finds, and the batch is refused for all of it at once."""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from store.events.arrivals import Arrival
-from store.events.errors import EventProblem, EventsRefused
+from store.events.errors import EventProblem
 from store.events.folding import BASES, BEGINNINGS
 from store.intake.kinds import KINDS
 
@@ -27,21 +29,19 @@ _ENDS: Final = {
 file."""
 
 
-def refuse_future(batch: Sequence[Arrival]) -> None:
+def in_the_future(batch: Sequence[Arrival]) -> list[EventProblem]:
     """An event tells of what happened. Clocks differ a little; a day ahead is a mistake."""
     latest = (datetime.now(UTC) + CLOCKS_DIFFER).isoformat()
-    ahead = [
+    return [
         EventProblem(event=one.place, field="time", found=one.event.at, allowed=f"at most {latest}")
         for one in batch
         if one.event.at > latest
     ]
-    if ahead:
-        raise EventsRefused(ahead)
 
 
-def refuse_beginnings_taken_back(batch: Sequence[Arrival]) -> None:
+def beginnings_taken_back(batch: Sequence[Arrival]) -> list[EventProblem]:
     """A fact that was there is never deleted, so the event that begins it stands; what it says can be corrected."""
-    begun = [
+    return [
         EventProblem(
             event=one.place,
             field="retracted",
@@ -51,18 +51,16 @@ def refuse_beginnings_taken_back(batch: Sequence[Arrival]) -> None:
         for one in batch
         if one.event.retracted and one.event.type in BEGINNINGS
     ]
-    if begun:
-        raise EventsRefused(begun)
 
 
-def refuse_ends_before_beginnings(fresh: Sequence[Arrival]) -> None:
+def ends_before_beginnings(fresh: Sequence[Arrival]) -> list[EventProblem]:
     """A lead that is due before it is assigned is a breach from its first moment, whatever its partner does; what is
     over before it began never was.
 
     Asked of what is new only: what was taken once is a duplicate when it comes again. Each version is whole, moments
     and all, so that none needs to be held against another.
     """
-    early = [
+    return [
         EventProblem(
             event=one.place,
             field=f"data.{name}",
@@ -77,5 +75,3 @@ def refuse_ends_before_beginnings(fresh: Sequence[Arrival]) -> None:
         and (begun := one.event.data.get(begins) if begins else one.event.at) is not None
         and end < begun
     ]
-    if early:
-        raise EventsRefused(early)

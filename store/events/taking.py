@@ -19,11 +19,11 @@ import asyncpg
 from store.events.arrivals import Arrival, Key, State, arrivals, happened, sort_out
 from store.events.columns import joined, separate
 from store.events.deadlines import LeadDeadlines
-from store.events.errors import EventProblem, EventsRefused, shown
+from store.events.errors import EventProblem, EventsRefused, in_order, shown
 from store.events.folding import BASES, BEGINNINGS, Fact, Happening, fold, taken_back
-from store.events.refusing import refuse_beginnings_taken_back, refuse_ends_before_beginnings, refuse_future
+from store.events.naming import unknown_names
+from store.events.refusing import beginnings_taken_back, ends_before_beginnings, in_the_future
 from store.events.said import Said
-from store.events.types import DATA
 from store.events.writing import Row, stored_rows, write_facts
 from store.intake.kinds import FactKind
 from store.pool import Connection
@@ -37,7 +37,6 @@ _KNOWN: Final = statement("events/known_versions")
 _KEEP: Final = statement("events/keep_events")
 _EVENTS_OF: Final = statement("events/events_of")
 _SETTLE: Final = statement("events/settle_subjects")
-_UNKNOWN: Final = statement("events/unknown_names")
 _OVERCREDITED: Final = statement("events/overcredited")
 
 _KINDS: Final = {kind.value: kind for kind in BASES}
@@ -64,12 +63,6 @@ _LAST: Final = frozenset({FactKind.MDF_CLAIMS.value, *_OWNED})
 _RELATED: Final = _LAST | {FactKind.MDF_REQUESTS.value, FactKind.TRANSACTIONS.value}
 """Kinds that share with others what has to be locked."""
 
-_NAMES: Final = {
-    type_: tuple(name for name in ("partner_id", "person_id", "allocation_id") if name in data.model_fields)
-    for type_, (_, data) in DATA.items()
-}
-"""What each type of event names that must be known."""
-
 
 class Wait(NamedTuple):
     """The event without which there is no fact."""
@@ -89,8 +82,8 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
         EventsConflict: an event contradicts what was taken before; nothing was taken.
     """
     batch = arrivals(source, events)
-    refuse_future(batch)
-    refuse_beginnings_taken_back(batch)
+    if in_the_future(batch) or beginnings_taken_back(batch):
+        raise EventsRefused(await look_through(pool, source, events))
     for remaining in reversed(range(_TRIES)):
         try:
             async with pool.acquire() as conn, conn.transaction():
@@ -103,14 +96,29 @@ async def take(pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence
     raise AssertionError("a loop that returns or raises")
 
 
+async def look_through(
+    pool: asyncpg.Pool[asyncpg.Record], source: str, events: Sequence[Said]
+) -> tuple[EventProblem, ...]:
+    """All that is wrong with events of one source by themselves, and with the names in them, by their place: whoever
+    has to mend a batch is told everything at once. Nothing is taken, and what was taken once is asked nothing new."""
+    batch = arrivals(source, events)
+    async with pool.acquire() as conn:
+        rows = await conn.fetch(_KNOWN, source, joined([one.id for one in batch]))
+        taken = {(row["event_id"], row["version"]) for row in rows}
+        fresh = [one for one in batch if (one.id, one.event.version) not in taken]
+        unknown = await unknown_names(conn, fresh)
+    return in_order([*in_the_future(batch), *beginnings_taken_back(batch), *ends_before_beginnings(fresh), *unknown])
+
+
 async def _take(
     conn: Connection, source: str, batch: Sequence[Arrival], key_name: str, *, hopeful: bool
 ) -> list[State]:
     """`hopeful`: take it that no file brought a fact that begins with this batch."""
     locked = await _lock_for(conn, source, batch)
     states, fresh = sort_out(batch, await conn.fetch(_KNOWN, source, joined([one.event.event_id for one in batch])))
-    refuse_ends_before_beginnings(fresh)
-    await _refuse_unknown(conn, fresh)
+    wrong = [*ends_before_beginnings(fresh), *await unknown_names(conn, fresh)]
+    if wrong:
+        raise EventsRefused(in_order(wrong))
     waits = locked.waits
     if fresh:
         known = await _events(conn, locked, fresh)
@@ -343,48 +351,6 @@ async def _without_owner(conn: Connection, folded: dict[Key, tuple[Fact, ...] | 
     return {
         key: Wait(BASES[_KINDS[owner.kind]].type, owner.subject) for key, owner in named.items() if owner not in there
     }
-
-
-async def _refuse_unknown(conn: Connection, fresh: Sequence[Arrival]) -> None:
-    """Partners, people, allocations and checks come from files: an event that names another one is a mistake."""
-    names: dict[str, set[str]] = {field: set() for field in ("partner_id", "person_id", "allocation_id")}
-    checks: set[tuple[str, int]] = set()
-    for one in fresh:
-        for field in _NAMES[one.event.type]:
-            if (name := one.event.data[field]) is not None:
-                names[field].add(name)
-        if one.key.kind == FactKind.COMPLIANCE_RESULTS:
-            checks.add((one.event.data["check_id"], one.event.data["check_version"]))
-    if not checks and not any(names.values()):
-        return
-    rows = await conn.fetch(
-        _UNKNOWN, *map(list, names.values()), [name for name, _ in checks], [version for _, version in checks]
-    )
-    unknown = {(row["field"], row["name"]) for row in rows}
-    if unknown:
-        raise EventsRefused([problem for one in fresh for problem in _unknown_in(one, unknown)])
-
-
-def _unknown_in(one: Arrival, unknown: set[tuple[str, str]]) -> list[EventProblem]:
-    data = one.event.data
-    said = {field: str(data.get(field)) for field in ("partner_id", "person_id", "allocation_id")}
-    said["check_version"] = f"{data.get('check_id')} {data.get('check_version')}"
-    what = {
-        "partner_id": "a partner",
-        "person_id": "a person",
-        "allocation_id": "an allocation",
-        "check_version": "a check",
-    }
-    return [
-        EventProblem(
-            event=one.place,
-            field=f"data.{field}",
-            found=shown(name),
-            allowed=f"{what[field]} that is known; import it first",
-        )
-        for field, name in said.items()
-        if (field, name) in unknown and field in data
-    ]
 
 
 async def _refuse_overcredited(conn: Connection, source: str, fresh: Sequence[Arrival]) -> None:

@@ -44,7 +44,7 @@ def test_a_whole_rollout_is_proven_down_to_the_last_entry_signature_and_gate() -
     assert proven.requests > proven.signatures
     told = with_replays(report, Replays(version="1.0", done=1)).line
     assert f"{count} of {count} entries under 3 signed checkpoints" in told
-    assert "1 of 1 histories replayed with 1.0" in told
+    assert "1 of 1 history replayed with 1.0" in told
     assert "not proven" not in told
 
 

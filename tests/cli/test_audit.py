@@ -45,7 +45,7 @@ async def test_a_bundle_is_proven_in_one_line_with_no_server_anywhere(
     told = await nowhere.program("audit", "verify", written(tmp_path, BUNDLE.bundle()), *pinned)
     assert (told.code, told.err) == (Exit.OK, "")
     assert told.out.startswith(f"Proven of {BUNDLE.rollout}: 54 of 54 entries under 3 signed checkpoints")
-    assert "1 of 1 histories replayed" in told.out
+    assert "1 of 1 history replayed" in told.out
     assert len(told.out.splitlines()) == 1
 
 
@@ -146,7 +146,7 @@ async def test_a_history_that_names_another_release_is_said_not_to_be_replayed(
     other.version = "99.0"
     told = await nowhere("audit", "verify", written(tmp_path, other.bundle()), *pinned)
     assert told.code == Exit.UNPROVEN
-    assert "0 of 1 histories replayed" in told.out
+    assert "0 of 1 history replayed" in told.out
     assert "the bundle names partner-rollouts 99.0" in told.err
 
 
@@ -240,7 +240,7 @@ async def test_a_running_rollout_is_exported_under_a_fresh_checkpoint_and_proves
     found = await terminal("audit", "verify", str(target), *pinned)
     assert found.code == Exit.UNPROVEN, found.err
     assert found.out.rstrip().endswith("not proven: unsigned.")
-    assert "1 gates by their rules" in found.out
+    assert "1 gate by its rules" in found.out
     letters = files[LETTERS].count(b"\n")
     assert f"{letters} letters as the log names them" in found.out
     assert (await terminal("audit", "verify", str(target), *pinned, "--allow", "unsigned")).code == Exit.OK

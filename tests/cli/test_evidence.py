@@ -14,7 +14,7 @@ from cli.tree import metric_line
 from console.gateway import Gateway
 from models.change import Boundary, Gate, GateFinding, MaterialChange
 from models.evidence import Assessment, CohortReading, Contribution, GroupValue, MetricAssessment, Verdict, Window
-from models.metric import CATALOGUE, MetricName, MetricUse
+from models.metric import CATALOGUE, MetricName, MetricUse, in_words
 from models.plan_metric import OnBreach
 from store.views import Numbers
 from tests.cli.conftest import Rollout, Terminal, Told
@@ -213,7 +213,7 @@ def test_the_four_parts_of_a_velocity_are_shown_with_what_they_are_and_one_that_
     ]
     assert [number for _, number in shown[4:]] == ["-"] * 4
     assert any(line.endswith("second of the four: won / (won + lost)") for line in lines)
-    assert "  no value: no_closed_deals = " + CATALOGUE[MetricName.PIPELINE_VELOCITY].formula in lines
+    assert f"  no value: {in_words('no_closed_deals')} = " + CATALOGUE[MetricName.PIPELINE_VELOCITY].formula in lines
     assert any("data reach to nowhere" in line for line in lines)
 
 

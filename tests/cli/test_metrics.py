@@ -168,7 +168,7 @@ async def test_strict_fails_where_the_data_are_not_to_be_trusted(asked: Terminal
 
 REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("sla",), "'sla' is not one of 'contribution_margin', "),
-    ((SLA, "--partner", "a", "--partner", "x"), "1 of the partners are not in the store: x; import them first"),
+    ((SLA, "--partner", "a", "--partner", "x"), "1 partner is not in the store: x; import it first"),
     ((SLA, "--tier", "tin"), "--tier: no partner has tin; there are gold, silver."),
     ((SLA, "--type", "bank"), "--type: no partner has bank; there are reseller."),
     ((SLA, "--partner", "a", "--tier", "gold"), "Name partners by --partner or select them"),

@@ -47,7 +47,7 @@ async def test_the_letters_of_a_rollout_are_listed_and_what_was_refused_is_tried
     for part in (rollout.name, "awaiting", rollout.who("sponsor"), "refused", "smtp: 550 no such person"):
         assert part in line
     told = await terminal("notices", rollout.name, "--retry", "--open")
-    assert told.out.splitlines()[-1] == "1 letters are tried again."
+    assert told.out.splitlines()[-1] == "1 letter is tried again."
     await patiently(sent)
 
 

@@ -15,7 +15,7 @@ from judgement.gates import by_chance, gates, outliers, without
 from judgement.material import Sides
 from models.change import Gate, GateFinding
 from models.evidence import PartnerReading
-from models.metric import MetricName
+from models.metric import MetricName, in_words
 
 SLA = MetricName.LEAD_FOLLOW_UP_SLA
 MARGIN = MetricName.CONTRIBUTION_MARGIN
@@ -105,14 +105,14 @@ def test_each_arm_needs_a_baseline_of_its_own(side: str) -> None:
     findings = found(before, sides(SLA))
     assert Gate.BASELINE in shut(findings)
     name = "the cohort" if side == "cohort" else "those compared with"
-    assert any(one.told == f"{name}: no value in the baseline: no_data" for one in findings)
+    assert any(one.told == f"{name}: no value in the baseline: {in_words('no_data')}" for one in findings)
 
 
 def test_a_reason_for_no_value_is_passed_on() -> None:
     now = Sides(arm(MARGIN, "T", 10, parts={"cost_lines": 5.0, "missing_fx": 1.0}), arm(MARGIN, "C", 20))
     findings = found(sides(MARGIN), now, MARGIN)
     assert [(one.gate, one.told) for one in findings] == [
-        (Gate.QUALITY, "the cohort: no value since: missing_fx_rate"),
+        (Gate.QUALITY, f"the cohort: no value since: {in_words('missing_fx_rate')}"),
     ]
 
 

@@ -189,6 +189,24 @@ def test_what_improves_beyond_belief_is_a_warning() -> None:
     assert severities(reading(200.0, MDF), Check.IMPROVEMENT, 80.0) == []
 
 
+def test_how_much_a_value_improved_is_told_in_what_its_bound_counts() -> None:
+    """Points of what lies between 0 and 100: 99 is 20 above 79. An amount is 100 percent above itself at 80 of 40."""
+    [points] = [words for _, words in checked(reading(99.0), Check.IMPROVEMENT, 79.0)]
+    assert points == "20.0 points better than the baseline: amber from 20 points better than the baseline"
+    [percent] = [words for _, words in checked(reading(80.0, VELOCITY), Check.IMPROVEMENT, 40.0)]
+    assert percent == "100.0 % better than the baseline: amber from 100 % better than the baseline"
+    restated = with_counts(80.0, VELOCITY, restated=Restated(facts=1, before=40.0))
+    [moved] = [words for _, words in checked(restated, Check.RESTATEMENT)]
+    assert moved.startswith("1 fact of the window was restated in the last 7 days")
+    assert moved.endswith("amber from 1 and red from 10 % moved")
+
+
+def test_a_check_that_no_bound_applies_to_says_so() -> None:
+    """Two leads that are alike may be chance."""
+    [pair] = [words for _, words in checked(with_counts(duplicates=2), Check.DUPLICATES)]
+    assert pair == "2 of 240 facts stand there twice: no bound applies"
+
+
 def test_facts_that_stand_twice_count_by_their_share_and_a_pair_may_be_chance() -> None:
     """Of 240 facts 3 are 1.25 %, and 24 are 10 %."""
     found = {number: severities(with_counts(duplicates=number), Check.DUPLICATES) for number in (0, 2, 3, 24)}

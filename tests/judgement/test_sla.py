@@ -76,6 +76,7 @@ def test_what_is_certain_is_said_so_and_what_is_not_as_well() -> None:
         "82.50 %, agreed >= 85: beyond",
         "not certain: if all 7 pending leads are met, it is 85.11",
     )
+    assert verdict(10, 10, pending=1.0).reasons[1] == "certain: even if the one pending lead is met, it is 52.38"
     assert not [one for one in verdict(10, 10).reasons if "certain" in one]
 
 
@@ -88,6 +89,8 @@ def test_a_contact_that_may_still_become_known_leaves_it_open() -> None:
         == "not certain: if a contact in time becomes known of all 2 that were missed within a day, it is 90.00"
     )
     assert verdict(16, 4).verdict is NOT_MET
+    one = verdict(16, 4, open_breach_recent=1.0).reasons[1]
+    assert "if a contact in time becomes known of the one that was missed within a day, it is 85.00" in one
     both = verdict(6, 10, open_breach_recent=2.0, pending=4.0)
     # 6 + 2 + 4 of 16 + 4: 60 %.
     assert both.verdict is NOT_MET

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.evidence import Verdict
-from models.metric import MetricName, MetricUse
+from models.metric import WHY_NO_VALUE, MetricName, MetricUse, NoValue, in_words
 from models.plan_metric import MetricPlan, MinimumSample, Tolerance, parse_threshold
 from tests.judgement.readings import (
     AS_OF,
@@ -85,7 +85,8 @@ def test_a_value_beyond_by_a_hair_is_told_with_the_digits_that_show_it() -> None
 def test_no_value_is_no_evidence(use: MetricUse, reason: str | None) -> None:
     item = judged(reading(None, reason=reason), agreed(use=use))
     assert (item.verdict, item.beyond_threshold) == (NO_EVIDENCE, False)
-    assert item.reasons[0] == f"no value: {reason or 'not_a_number'}"
+    code = reason or "not_a_number"
+    assert item.reasons[0] == f"no value: {WHY_NO_VALUE[NoValue(code)]} ({code})"
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
@@ -146,9 +147,12 @@ def test_old_data_do_not_condemn_either() -> None:
     ("frozen", "why"),
     [
         (None, "there is no baseline"),
-        (baseline(None, reason="nothing_decided"), "the baseline has no value: nothing_decided"),
-        (baseline(math.nan), "the baseline has no value: not_a_number"),
-        (baseline(math.inf), "the baseline has no value: not_a_number"),
+        (
+            baseline(None, reason="nothing_decided"),
+            f"the baseline has no value: {in_words('nothing_decided')}",
+        ),
+        (baseline(math.nan), "the baseline has no value: a sum is beyond all numbers (not_a_number)"),
+        (baseline(math.inf), "the baseline has no value: a sum is beyond all numbers (not_a_number)"),
         (baseline(90.0, definition_version=2), "the baseline has definition 2, the reading 1"),
     ],
 )
@@ -260,9 +264,14 @@ def test_the_warning_band_changes_no_verdict() -> None:
     ("parts", "said"),
     [
         # 172 of 200 is 86 %: with 12 contacts written down days later 160 of 200 were in time, 80 %.
-        ({"met_backdated": 12.0}, "holds only by 12 contacts written down days later and 0 leads excluded after"),
+        ({"met_backdated": 12.0}, "holds only by 12 contacts written down days later: 80.00 without them"),
         # 40 more leads were due when they were taken out: 172 of 240.
-        ({"excluded_after_due": 40.0}, "leads excluded after their deadline: 71.67 without them"),
+        ({"excluded_after_due": 40.0}, "holds only by 40 leads excluded after their deadline: 71.67 without them"),
+        # Of 201 that were due 171 were in time without one that was written down late: 85.07 % to 84.58 %.
+        (
+            {"met_backdated": 1.0, "excluded_after_due": 2.0},
+            "holds only by 1 contact written down days later and 2 leads excluded after their deadline: 84.65 without",
+        ),
         # 170 of 200 is 85 % still.
         ({"met_backdated": 2.0}, None),
         ({}, None),

@@ -42,7 +42,7 @@ def test_met_is_said_after_enough_looks_in_a_row_and_anything_else_begins_anew(
         assert (item.verdict, item.looked) == (MET, None)
     else:
         assert (item.verdict, item.looked, item.by_itself) == (CANNOT_TELL, MET, MET)
-        assert item.reasons[-1] == f"met in {run} looks in a row, 3 are agreed"
+        assert item.reasons[-1] == f"met in {run} look{'s' * (run > 1)} in a row, 3 are agreed"
     # By itself it was good: it ends a run of breaches, as ever.
     assert counts_as(item) is False
 
@@ -51,7 +51,7 @@ def test_a_tolerated_breach_begins_a_run_anew() -> None:
     """It is kept as *cannot tell* and beyond, as it was told."""
     kept = Look(AS_OF - DAY, CANNOT_TELL, True)
     item = judged(reading(90.0), tolerates(met_in_a_row=2, in_a_row=5), past=(*said(MET, MET)[:1], kept))
-    assert (item.verdict, item.reasons[-1]) == (CANNOT_TELL, "met in 1 looks in a row, 2 are agreed")
+    assert (item.verdict, item.reasons[-1]) == (CANNOT_TELL, "met in 1 look in a row, 2 are agreed")
 
 
 def test_looks_within_minutes_are_one_look_of_a_run() -> None:
@@ -78,7 +78,7 @@ def test_no_evidence_for_longer_than_agreed_is_blind(before: int, blind: bool) -
     if before == 4:
         assert item.reasons[:2] == (
             "blind: no evidence for 5 looks in a row, tolerates 4",
-            "no value: no_data",
+            "no value: nobody of the cohort has a fact, or none that applies (no_data)",
         )
         assert item.by_itself is NO_EVIDENCE
 

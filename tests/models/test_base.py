@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from models.base import Duration, Frozen, Wire, digest, digest_json, earliest, format_duration, parse_duration, short
+from models.base import (
+    Duration,
+    Frozen,
+    Wire,
+    digest,
+    digest_json,
+    earliest,
+    format_duration,
+    many,
+    parse_duration,
+    short,
+)
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 YEARS = 100 * 365 * 24 * 60
@@ -139,3 +150,12 @@ def test_the_earliest_leaves_out_what_is_not_set() -> None:
     one, other = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
     assert earliest(None, other, one) == one
     assert earliest(None, None) is earliest() is None
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "0 leads"), (1, "1 lead"), (1.0, "1 lead"), (1.5, "1.5 leads"), (1234567.0, "1234567 leads")],
+)
+def test_one_of_something_is_not_several(number: float, said: str) -> None:
+    assert many(number, "lead") == said
+    assert many(number, "lead is", "leads are") == f"{said} {'is' if number == 1 else 'are'}"

@@ -12,7 +12,18 @@ from cli.plan_template import plan_template
 from judgement.contributions import MISSES
 from judgement.thresholds import GROWS_WITH_WINDOW
 from judgement.values import _FORMULA, _OF_THE_GROUP
-from models.metric import CATALOGUE, WHY_NO_VALUE, Direction, Grouping, MetricName, MetricUse, NoValue, Scale
+from models.metric import (
+    CATALOGUE,
+    WHY_NO_VALUE,
+    Direction,
+    Grouping,
+    MetricName,
+    MetricUse,
+    NoValue,
+    Scale,
+    in_words,
+    worded,
+)
 from models.plan_metric import Threshold, parse_threshold
 from models.plan_rules_metric import OF_A_HUNDRED, RATES
 from store.metrics import _DATA_THROUGH, _METRIC
@@ -167,3 +178,19 @@ def test_defaults_are_those_people_usually_agree() -> None:
 
 def test_titles_and_names_do_not_repeat() -> None:
     assert len({spec.title for spec in CATALOGUE.values()}) == len(MetricName)
+
+
+@pytest.mark.parametrize("reason", NoValue)
+def test_why_there_is_no_value_is_said_in_words_beside_its_name(reason: NoValue) -> None:
+    said = in_words(reason)
+    assert said.endswith(f" ({reason.value})")
+    assert WHY_NO_VALUE[reason].startswith(said.removesuffix(f" ({reason.value})"))
+    # As logs and evidence of before have it, and as they have it now.
+    for before in (f"no value: {reason}", f"Margin of pilot has no baseline: {reason}"):
+        assert worded(f"{before}; 0 partners") == f"{before.removesuffix(reason.value)}{said}; 0 partners"
+    assert worded(f"no value: {said}") == f"no value: {said}"
+
+
+def test_what_is_no_reason_is_left_as_it_is() -> None:
+    assert in_words("frozen") == "frozen"
+    assert worded("no value: no_database, no baseline: no value") == "no value: no_database, no baseline: no value"
