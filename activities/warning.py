@@ -1,15 +1,18 @@
-"""Warns before a breach: leads due within business hours that, missed, would take their metric beyond its limit."""
+"""Warns before a breach: leads due within business hours that, missed, would take their metric beyond its limit. Whom a
+letter went to about it, others are shown as well, for as long as it is true."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from judgement.projection import OF_DEADLINES, with_missed, written_down
+from activities.measuring import measure
+from judgement.projection import OF_DEADLINES, with_missed
 from judgement.thresholds import judge
+from models.ahead import Ahead
 from models.calendar import BusinessClock, NeverOpensError
-from models.evidence import Assessment, CohortReading, MetricAssessment
+from models.evidence import Assessment, Baseline, CohortReading, MetricAssessment
 from models.metric import CATALOGUE, MetricName
 from models.plan_metric import MetricPlan
 from models.rollout import Notice
@@ -19,6 +22,7 @@ from store.changes import DueSoon, Stretch, due_soon
 from store.evidence import Measured
 from store.pool import Connection
 from store.rollouts import StoredRollout
+from store.warned import Warned, letter_id
 
 LOOKED_UP = timedelta(days=14)
 """Calendars are read so far ahead: no holidays are longer."""
@@ -52,27 +56,59 @@ async def warn_ahead(conn: Connection, looks: Sequence[Look]) -> int:
     return queued
 
 
+async def still_about_to_breach(
+    conn: Connection, rollout: StoredRollout, warned: Warned, now: datetime
+) -> tuple[Ahead, ...]:
+    """What was warned of and is still so at a moment of programme time: the facts as they are known are measured and
+    judged, and the leads counted that are due from then on. What was dealt with, or is past, is not in it.
+
+    Raises:
+        TimeoutError: it takes too long to measure.
+    """
+    told = list[Ahead]()
+    for metric, cohorts in warned.items():
+        plan = rollout.plan.metric(metric)
+        if plan is None:
+            continue
+        measured = await measure(conn, now, cohorts, {metric: plan.window})
+        items = {one.cohort: judge(one, plan, _frozen(rollout, one), (), now) for one in measured.snapshot.readings}
+        cases = [case for case in _cases_of(rollout, plan, measured, items) if _may_breach(case)]
+        told += [ahead for _, ahead in await _about_to_breach(conn, metric, cases)] if cases else []
+    return tuple(told)
+
+
 async def _warn_of(conn: Connection, metric: MetricName, cases: Sequence[_Case]) -> int:
+    found = await _about_to_breach(conn, metric, cases)
+    for case, ahead in found:
+        await notices.queue(conn, case.rollout.key, case.rollout.plan, _notice(case, ahead))
+    return len(found)
+
+
+async def _about_to_breach(conn: Connection, metric: MetricName, cases: Sequence[_Case]) -> list[tuple[_Case, Ahead]]:
+    """The cases that the leads due soon would tip, if they were missed."""
     due = await due_soon(conn, await _stretches(conn, cases), metric)
-    queued = 0
+    found = []
     for case, leads in zip(cases, due, strict=True):
         missed = with_missed(case.reading, leads.leads) if leads else case.reading
         if leads and _breached(case, missed):
-            notice = _notice(case, leads, missed)
-            await notices.queue(conn, case.rollout.key, case.rollout.plan, notice)
-            queued += 1
-    return queued
+            found.append((case, _ahead(case, leads, missed)))
+    return found
 
 
 def _cases(rollout: StoredRollout, measured: Measured, assessment: Assessment, metric: MetricName) -> Iterator[_Case]:
     plan = rollout.plan.metric(metric)
-    if plan is None or not plan.can_warn_ahead:
-        return
-    rows = {one.cohort: one.partners for one in measured.rows if one.metric is metric}
-    items = {item.cohort: item for item in assessment.items if item.metric is metric}
+    if plan is not None and plan.can_warn_ahead:
+        items = {item.cohort: item for item in assessment.items if item.metric is metric}
+        yield from _cases_of(rollout, plan, measured, items)
+
+
+def _cases_of(
+    rollout: StoredRollout, plan: MetricPlan, measured: Measured, items: Mapping[str, MetricAssessment]
+) -> Iterator[_Case]:
+    rows = {one.cohort: one.partners for one in measured.rows if one.metric is plan.metric}
     for reading in measured.snapshot.readings:
         item = items.get(reading.cohort)
-        if reading.metric is metric and item is not None and item.data_current and not item.beyond_threshold:
+        if reading.metric is plan.metric and item is not None and item.data_current and not item.beyond_threshold:
             pending = tuple(one.partner_id for one in rows[reading.cohort] if one.parts["pending"])
             yield _Case(rollout, plan, pending, reading, item)
 
@@ -131,37 +167,38 @@ def _reached(clock: BusinessClock, now: datetime, ahead: timedelta) -> datetime:
 
 
 def _breached(case: _Case, missed: CohortReading) -> bool:
-    baselines, reading = case.rollout.standing.baselines, case.reading
-    frozen = next((one for one in baselines if (one.cohort, one.metric) == (reading.cohort, reading.metric)), None)
-    return judge(missed, case.plan, frozen, (), missed.window.end).beyond_threshold
+    return judge(missed, case.plan, _frozen(case.rollout, missed), (), missed.window.end).beyond_threshold
 
 
-def _hours(ahead: timedelta) -> str:
-    hours = ahead / timedelta(hours=1)
-    return f"{hours:.3g} business hour{'' if hours == 1 else 's'}"
+def _frozen(rollout: StoredRollout, reading: CohortReading) -> Baseline | None:
+    baselines, of = rollout.standing.baselines, (reading.cohort, reading.metric)
+    return next((one for one in baselines if (one.cohort, one.metric) == of), None)
 
 
-def _notice(case: _Case, due: DueSoon, missed: CohortReading) -> Notice:
-    key, plan, now = case.rollout.key, case.rollout.plan, case.reading.window.end
-    spec, metric = CATALOGUE[case.reading.metric], case.reading.metric
-    title, limits = spec.title, " and ".join(map(str, case.plan.thresholds))
-    stands = "no lead is decided yet" if case.item.value is None else f"it stands at {case.item.value:.1f} %"
-    # Of the lead it is said by the word for what meets its deadline: a contact contacts, and an answer answers.
-    body = (
-        f"{title} of {case.reading.cohort}: {stands}, agreed {limits}.\n"
-        f"{due.leads} leads without {OF_DEADLINES[metric]} are due within {_hours(case.plan.warn_ahead)}, the first at "
-        f"{due.first_due_at:%Y-%m-%d %H:%M} UTC. "
-        f"If nobody {written_down(metric)}s them it falls to {missed.group.value:.1f} %, beyond what is agreed.\n"
-        f"Partners: {', '.join(due.partners)}"
+def _ahead(case: _Case, due: DueSoon, missed: CohortReading) -> Ahead:
+    return Ahead(
+        cohort=case.reading.cohort,
+        metric=case.reading.metric,
+        value=case.item.value,
+        agreed=tuple(map(str, case.plan.thresholds)),
+        leads=due.leads,
+        within=case.plan.warn_ahead,
+        first_due_at=due.first_due_at,
+        falls_to=missed.group.value or 0.0,
+        partners=due.partners,
     )
+
+
+def _notice(case: _Case, ahead: Ahead) -> Notice:
+    plan, now, spec = case.rollout.plan, case.reading.window.end, CATALOGUE[ahead.metric]
     return Notice(
-        notice_id=f"{key.rollout_id}/{key.chain_id}/warning/{case.reading.cohort}/{metric.value}/{now:%Y-%m-%d}",
+        notice_id=letter_id(case.rollout.key, ahead.cohort, ahead.metric, now),
         kind="warning",
         roles=(spec.owner_role,),
-        subject=f"{plan.title}: {title} of {case.reading.cohort} is about to breach",
-        body=body,
+        subject=f"{plan.title}: {spec.title} of {ahead.cohort} is about to breach",
+        body="\n".join(ahead.sentences),
         programme_at=now,
         cause="about to breach",
         must_act=(spec.owner_role,),
-        due=due.first_due_at,
+        due=ahead.first_due_at,
     )

@@ -10,6 +10,7 @@ import urllib.request
 
 from cli.home import Place
 from cli.output import CliError, Exit, one_line
+from cli.ports import USUAL, taken
 from console import LOOPBACK
 from models.names import DEPLOYMENT
 
@@ -53,16 +54,21 @@ def _free_place(*ports: int) -> str:
             except OSError:
                 continue
             return f"{host}:{tried.getsockname()[1]}"
+    if 0 not in ports:
+        raise taken("console", ports[-1])
     raise CliError(f"No port of {host} is free.", Exit.UNAVAILABLE)
 
 
-async def start(place: Place) -> None:
+async def start(place: Place, port: int | None = None) -> None:
     """Start the service at the usual address, or with any free port where another one has that; it answers then.
 
+    Args:
+        port: this one and no other.
+
     Raises:
-        CliError: it ends instead, or takes too long.
+        CliError: it ends instead, or takes too long, or somebody else has that port.
     """
-    for ports in ((int(LOOPBACK.rpartition(":")[2]), 0), (0,), (0,)):
+    for ports in ((port,),) if port else ((USUAL["console"], 0), (0,), (0,)):
         said = place.console_log.stat().st_size if place.console_log.exists() else 0
         place.start_console(_free_place(*ports))
         try:
@@ -71,6 +77,8 @@ async def start(place: Place) -> None:
         except _Taken:
             # Between looking and listening somebody else came, such as another `up`.
             continue
+    if port:
+        raise taken("console", port)
     raise CliError(f"The console finds no free port; see {place.console_log}.", Exit.UNAVAILABLE)
 
 

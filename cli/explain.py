@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import Format, Output, command, emit_json, show, table
-from cli.rollouts import Name, exit_of
+from cli.rollouts import Name, ahead_words, exit_of, look_ahead
 from cli.tree import metric_line, moment, span
 from models.base import short
 from models.command import Verb
@@ -43,6 +43,8 @@ async def explain(
 ) -> int:
     """Why a rollout does not go on: what blocks it, on which evidence, who can unblock it, and by when.
 
+    `Ahead` tells of a metric that is about to breach: leads that are due soon would tip its limit, if they were missed.
+
     Exit codes as of `rollouts get`.
     """
     from cli.connect import open_gateway
@@ -50,15 +52,21 @@ async def explain(
     gateway = await open_gateway(Place(home))
     view = await gateway.status(name)
     actions = await gateway.allowed_actions(name, identity)
+    ahead = await look_ahead(Place(home), name)
     if output is Format.JSON:
         data = view.model_dump(mode="json", include={"status", "sentence", "next", "holds", "pause", "gate", "awaited"})
         evidence = view.assessment.model_dump(mode="json") if view.assessment else None
         emit_json(
             "explanation",
-            {**data, "evidence": evidence, "actions": [one.model_dump(mode="json") for one in actions]},
+            {
+                **data,
+                "ahead": [one.model_dump(mode="json") for one in ahead],
+                "evidence": evidence,
+                "actions": [one.model_dump(mode="json") for one in actions],
+            },
         )
         return exit_of(view)
-    for line in explanation(view):
+    for line in explanation(view, [ahead_words(one) for one in ahead]):
         show(line)
     show("")
     rows = [
@@ -70,10 +78,11 @@ async def explain(
     return exit_of(view)
 
 
-def explanation(view: RolloutView) -> Iterator[str]:
-    """Sentences that say what stands in the way and what would open it."""
+def explanation(view: RolloutView, ahead: Sequence[str] = ()) -> Iterator[str]:
+    """Sentences that say what stands in the way and what would open it; `ahead` says what is about to breach."""
     yield worded(view.sentence)
     yield f"Next: {view.next}"
+    yield from (f"Ahead: {told}" for told in ahead)
     # A holding rollout's own sentence names its holds already.
     for hold in view.holds if view.status is not Status.HOLDING else ():
         yield f"Held since {moment(hold.since)}: {hold.kind.value}: {worded(hold.detail)}"

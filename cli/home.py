@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -116,6 +117,14 @@ class Place:
             if self.log_key.exists():
                 found["ROLLOUTS_LOG_KEY"] = str(self.log_key.absolute())
         return found | {DSN: self.dsn}
+
+    def ports(self) -> dict[str, int]:
+        """The ports of the embedded servers that run, by what listens: `postgres`, `temporal`, `ui`, `console`."""
+        state, console = self.state(), self.console()
+        found = {"postgres": state.dsn, "temporal": f"//{state.temporal_address}"} if state else {}
+        found |= {"ui": state.ui_url} if state and state.ui_url else {}
+        found |= {"console": console[1]} if console else {}
+        return {name: port for name, address in found.items() if (port := urlsplit(address).port) is not None}
 
     @property
     def ui(self) -> str | None:

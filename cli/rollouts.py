@@ -16,6 +16,7 @@ from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, out, say, show, table
 from cli.tree import changed, moment, plain, render
 from console.errors import GatewayError, Kind
+from models.ahead import Ahead
 from models.base import short
 from models.clock import FASTEST, FIRST, LAST
 from models.log import LogEntry
@@ -146,6 +147,26 @@ async def _say_alarms_of(place: Place, name: str) -> None:
             _say_alarms(await standing(opened, name))
 
 
+async def look_ahead(place: Place, name: str) -> tuple[Ahead, ...]:
+    """What its owners were warned of ahead, while it is still so; nothing where the store does not answer."""
+    import asyncpg
+
+    from cli.database import connection
+    from console.ahead import about_to_breach
+    from store.views import read_line
+
+    with contextlib.suppress(CliError, TimeoutError, asyncpg.PostgresError):  # as above
+        async with connection(place) as opened:
+            line = await read_line(opened, name)
+            return await about_to_breach(opened, line.key, datetime.now(UTC)) if line else ()
+    return ()
+
+
+def ahead_words(one: Ahead) -> str:
+    """What is about to breach, on one line."""
+    return f"{' '.join(one.sentences)}."
+
+
 def _as_data(one: StoredRollout, alarms: Sequence[Alarm]) -> dict[str, Any]:
     return {
         "rollout": one.key.rollout_id,
@@ -180,7 +201,8 @@ async def get(
 ) -> int:
     """Where a rollout stands: phases, cohorts, verdicts, who is awaited since when, what happens next.
 
-    With -w it is redrawn in a terminal; elsewhere every change is one line, or one line of JSON.
+    `Ahead` tells of a metric that is about to breach: leads that are due soon would tip its limit, if they were missed.
+    With -w it is said once, and the rest redrawn in a terminal; elsewhere every change is one line, or one of JSON.
 
     Exit code 0 if it runs or is complete, 3 if it waits for a person, 4 if it is paused, 5 if it was stopped.
     """
@@ -189,12 +211,15 @@ async def get(
     gateway = await open_gateway(Place(home))
     view = await gateway.status(name)
     await _say_alarms_of(Place(home), name)
+    ahead = await look_ahead(Place(home), name)
     if watch:
+        for one in ahead:
+            say(f"Ahead: {ahead_words(one)}")
         view = await follow(gateway, name, view, patience, output)
     elif output is Format.JSON:
-        emit_json("rollout", view.model_dump(mode="json"))
+        emit_json("rollout", {**view.model_dump(mode="json"), "ahead": [one.model_dump(mode="json") for one in ahead]})
     else:
-        out.print(render(view, await gateway.decisions(name)))
+        out.print(render(view, await gateway.decisions(name), [ahead_words(one) for one in ahead]))
     return exit_of(view)
 
 

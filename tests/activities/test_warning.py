@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -15,12 +16,16 @@ from activities.agenda import EVERYTHING
 from activities.delivery import Delivery
 from activities.looking import Looker
 from activities.watching import WatchActivities
+from cli.home import Place
+from cli.rollouts import look_ahead
+from console.ahead import about_to_breach
+from models.ahead import Ahead
 from models.command import ReportEvidence
 from models.metric import MetricName
-from models.work import TickRequest
+from models.work import RolloutKey, TickRequest
 from store import changes
 from store.changes import DueSoon, Stretch
-from store.pool import Connection
+from store.pool import Connection, prepare_connection
 from tests.activities.mailbox import workflow_of
 from tests.activities.setting import PILOT_COHORT, Pool, Setting
 from tests.activities.stays import (
@@ -33,13 +38,14 @@ from tests.activities.stays import (
     to_be_accepted,
     watched,
 )
+from tests.console.role import as_console
 from tests.facts import seed_facts
 from tests.plans import PILOT, make_plan, plan_data
 from tests.worker.process import patiently
 
 
 async def test_leads_that_would_tip_the_limit_are_warned_of_before_they_are_due(
-    facts: Pool, dev_server: WorkflowEnvironment
+    facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting = await opened(facts)
     await due(facts, datetime.now(UTC) + 2 * HOUR)
@@ -57,6 +63,93 @@ async def test_leads_that_would_tip_the_limit_are_warned_of_before_they_are_due(
     assert "falls to 73." in row["body"]
     assert [type(word) for word in await box.words()] == [ReportEvidence]
     assert await facts.fetchval("select count(*) from notice where contact <> '*'") == 1
+    await is_shown_until_it_is_dealt_with(facts, setting, row, monkeypatch)
+
+
+async def is_shown_until_it_is_dealt_with(
+    facts: Pool, setting: Setting, letter: asyncpg.Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks at the rollout reads what the letter says, in the numbers of then."""
+    now, due_at = datetime.now(UTC), await facts.fetchval("select max(contact_due_at) from lead")
+    conn = await _console(setting, facts)
+    try:
+        [ahead] = await about_to_breach(conn, setting.key, now)
+        assert letter["body"] == "\n".join(ahead.sentences)
+        assert (ahead.cohort, ahead.leads, ahead.first_due_at, ahead.agreed) == ("pilot", 120, due_at, (">= 85",))
+        # At a terminal it is the same.
+        monkeypatch.setenv("ROLLOUTS_DATABASE_DSN", _dsn(facts))
+        assert await look_ahead(Place(Path("nowhere")), setting.key.rollout_id) == (ahead,)
+        # A third of them are called: without the others it is 364 of 444 or 376 of 456, at most 82.5 percent.
+        called = "update lead set first_contact_at = now() where source_id like '%-due-%' and partner_id = any ($1)"
+        await facts.execute(called, list(PILOT[:4]))
+        [left] = await about_to_breach(conn, setting.key, datetime.now(UTC) + HOUR / 60)
+        assert (left.leads, set(left.partners) <= set(PILOT[4:])) == (80, True)
+        # What is past is judged by then, and is no more about to be.
+        assert await about_to_breach(conn, setting.key, due_at + HOUR / 60) == ()
+        # Half of them are: 384 of 444 or 396 of 456, at least 86.5 percent, come what may.
+        await facts.execute(called, list(PILOT[:6]))
+        assert await about_to_breach(conn, setting.key, datetime.now(UTC) + HOUR / 60) == ()
+    finally:
+        await conn.close()
+
+
+async def test_nothing_is_measured_of_whom_nobody_was_warned(facts: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leads would tip it, and the watch has not seen them: whoever looks waits for the watch to say so."""
+    setting = await opened(facts)
+    await due(facts, datetime.now(UTC) + 2 * HOUR)
+
+    async def measured(*_: object) -> tuple[()]:
+        raise AssertionError("it was measured")
+
+    monkeypatch.setattr(warning, "still_about_to_breach", measured)
+    async with facts.acquire() as conn:
+        assert await about_to_breach(conn, setting.key, datetime.now(UTC)) == ()
+        assert await about_to_breach(conn, RolloutKey(rollout_id="other", chain_id="none"), datetime.now(UTC)) == ()
+
+
+@pytest.mark.parametrize(
+    ("leads", "met_by", "said"),
+    [
+        (
+            1,
+            MetricName.LEAD_FOLLOW_UP_SLA,
+            "1 lead without a contact is due within 4 business hours, at 2026-02-09 14:59 UTC. "
+            "If nobody contacts it it falls to 84.5 %, beyond what is agreed.",
+        ),
+        (
+            2,
+            MetricName.LEAD_ACCEPTANCE,
+            "2 leads without an answer are due within 4 business hours, the first at 2026-02-09 14:59 UTC. "
+            "If nobody answers them it falls to 84.5 %, beyond what is agreed.",
+        ),
+    ],
+)
+def test_one_lead_is_told_of_as_one(leads: int, met_by: MetricName, said: str) -> None:
+    ahead = Ahead(
+        cohort="pilot",
+        metric=met_by,
+        value=None,
+        agreed=(">= 85",),
+        leads=leads,
+        within=4 * HOUR,
+        first_due_at=datetime(2026, 2, 9, 14, 59, tzinfo=UTC),
+        falls_to=84.5,
+        partners=("P1",),
+    )
+    assert ahead.sentences[0].endswith(" of pilot: no lead is decided yet, agreed >= 85.")
+    assert ahead.sentences[1:] == (said, "Partners: P1")
+
+
+async def _console(setting: Setting, facts: Pool) -> Connection:
+    """A connection with the rights of the service's documented role."""
+    conn = await asyncpg.connect(await as_console(_dsn(facts)), server_settings={"timezone": "UTC"})
+    await prepare_connection(conn)
+    return conn
+
+
+def _dsn(pool: Pool) -> str:
+    dsn: str = pool._connect_args[0]
+    return dsn
 
 
 SAME_DEADLINE = "update lead set accept_due_at = contact_due_at"

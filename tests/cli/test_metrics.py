@@ -143,7 +143,7 @@ async def test_what_was_known_at_a_moment_is_shown_also_of_a_window_that_was_ove
 async def test_no_value_is_an_exit_code_of_its_own_and_says_why(asked: Terminal) -> None:
     found = await document(asked, SLA, *FEBRUARY, "--partner", "gone", code=Exit.ERROR)
     assert (found["value"], found["reason"]) == (None, "no_data")
-    assert found["why"] == "no_data, nobody of the cohort has a fact, or none that applies"
+    assert found["why"] == "nobody of the cohort has a fact, or none that applies (no_data)"
     told = await asked("metrics", "show", SLA, *FEBRUARY, "--partner", "gone", "--by-partner")
     assert (told.code, told.err.splitlines()[-1]) == (Exit.ERROR, f"There is no value: {found['why']}.")
 

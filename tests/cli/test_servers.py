@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from cli.home import Place
 from cli.output import Exit
+from deploy.embedded.processes import free_port
 from deploy.embedded.stack import EmbeddedStack
 from tests.cli.conftest import Terminal, Told, finished
 from tests.memory import server_directory
@@ -36,12 +38,28 @@ def _checks(told: Told) -> dict[str, tuple[bool | None, str, str]]:
 
 
 async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(elsewhere: Terminal) -> None:
-    up = await elsewhere.program("up", "-o", "json")
+    named = {name: free_port() for name in ("--port-postgres", "--port-console")}
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        there = somebody.getsockname()[1]
+        refused = await elsewhere("up", "--port-ui", str(there))
+    assert (refused.code, refused.err) == (
+        Exit.UNAVAILABLE,
+        f"Temporal's Web UI cannot listen on port {there}: somebody else does. Name another with --port-ui.\n",
+    )
+    up = await elsewhere.program("up", "-o", "json", *(str(part) for one in named.items() for part in one))
     assert (up.code, up.document["kind"], len(up.data["migrations_applied"]) > 1) == (Exit.OK, "up", True), up.err
+    assert Place(elsewhere.home).ports().items() >= {(name[7:], port) for name, port in named.items()}
+    assert up.data["console_url"] == f"http://127.0.0.1:{named['--port-console']}"
     assert "Waiting for the worker to ask for work, and for the console to answer ..." in up.err
     assert "hush" not in up.out
-    again, well = await asyncio.gather(elsewhere("up"), elsewhere.program("doctor", "-o", "json"))
+    other = str(named["--port-postgres"] + 1)
+    again, well = await asyncio.gather(
+        elsewhere("up", "--port-postgres", other), elsewhere.program("doctor", "-o", "json")
+    )
     assert (again.code, "were up already" in again.err) == (Exit.OK, True)
+    assert f"PostgreSQL runs on port {named['--port-postgres']} already; `rollouts down` first, and it can have" in (
+        again.err
+    )
     assert well.code == Exit.OK, well.out
     assert {ok for ok, _, _ in _checks(well).values()} == {True}
     assert set(_checks(well)) >= {"Python", "embedded servers", "PostgreSQL", "schema", "Temporal", "retention"} | {

@@ -10,15 +10,18 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from console.guard import SESSION
 from console.pages import live
+from console.pages import rollout as pages_of_rollouts
 from deploy.embedded.postgres import EmbeddedPostgres
+from models.ahead import Ahead
 from models.command import Verb
+from models.metric import MetricName
 from models.rollout import Status
 from models.trouble import Trouble
 from models.work import RolloutKey
@@ -410,3 +413,41 @@ async def test_static_files_may_be_kept_for_ever_under_their_own_address(sam: Br
         assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert (await sam.get("/static/../settings.py")).status_code == 404
+
+
+async def test_what_is_about_to_breach_stands_on_the_page_of_the_rollout(
+    sam: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is so the store is asked with the rights of the service (tests/activities/test_warning.py)."""
+    assert "About to breach" not in (await sam.get(f"/rollouts/{PILOTING}")).text
+    ahead = Ahead(
+        cohort="pilot",
+        metric=MetricName.LEAD_FOLLOW_UP_SLA,
+        value=97.0,
+        agreed=(">= 85",),
+        leads=120,
+        within=timedelta(hours=4),
+        first_due_at=datetime(2026, 2, 9, 14, 59, tzinfo=UTC),
+        falls_to=73.7,
+        partners=("P1", "P2"),
+    )
+
+    async def said(*_: object) -> tuple[Ahead, ...]:
+        return ahead, ahead.model_copy(update={"leads": 1, "partners": ("P3",)})
+
+    monkeypatch.setattr(pages_of_rollouts, "about_to_breach", said)
+    english = text((await sam.get(f"/rollouts/{PILOTING}", headers={"accept-language": "en"})).text)
+    assert "About to breach" in english
+    assert (
+        "Lead follow-up SLA of pilot: 120 leads that are open are due within 4 business hours, the first at "
+        "9 Feb 2026 14:59 UTC. Missed, they take the metric to 73.7%; agreed is ≥ 85. Most are of P1, P2."
+    ) in english
+    assert "Lead follow-up SLA of pilot: 1 lead is due at 9 Feb 2026 14:59 UTC and open." in english
+    japanese = text((await sam.get(f"/rollouts/{PILOTING}", headers={"accept-language": "ja"})).text)
+    assert "未対応のリード120件が" in japanese
+
+    async def slow(*_: object) -> tuple[Ahead, ...]:
+        raise TimeoutError
+
+    monkeypatch.setattr(pages_of_rollouts, "about_to_breach", slow)
+    assert (await sam.get(f"/rollouts/{PILOTING}")).status_code == 200
