@@ -45,8 +45,11 @@ KINDS = {
         "a list, the newest first: rollout, title, digest, phase, wave, status, sentence, since, open, "
         "alarms about its workflow",
     ),
-    "rollout": ("get", "where it stands, as the workflow's query `status` answers"),
-    "explanation": ("explain", "status, sentence, next, holds, pause, gate, awaited, evidence, actions"),
+    "rollout": (
+        "get",
+        "where it stands, as the workflow's query `status` answers; ahead: what is about to breach, not with -w",
+    ),
+    "explanation": ("explain", "status, sentence, next, holds, pause, gate, awaited, ahead, evidence, actions"),
     "evidence": (
         "evidence",
         "an assessment whole: items, each with comparison, contributions and quality; measured: of each cohort and "

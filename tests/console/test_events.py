@@ -174,6 +174,43 @@ async def test_an_unknown_name_is_refused_with_the_name_and_the_event(sender: Se
     ]
 
 
+async def test_whatever_is_wrong_with_a_batch_is_told_at_once(sender: Sender) -> None:
+    """Fields that cannot be read, names that nobody knows and moments that cannot be: each in another event, all in one
+    answer, in the order of the events. What was taken before is no mistake when it comes again."""
+    taken = assigned("L1")
+    await sender.states(taken)
+    ahead = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    bad = [
+        taken,
+        assigned("L2", partner_id="Nobody"),
+        assigned("L3", contact_due_at="tomorrow"),
+        assigned("L4", ahead),
+        assigned("L5", version=2) | {"retracted": True},
+        assigned("L6", NOON, contact_due_at="2026-03-02T11:00:00Z"),
+    ]
+    fields = [
+        (1, "data.partner_id"),
+        (2, "data.contact_due_at"),
+        (3, "time"),
+        (4, "retracted"),
+        (5, "data.contact_due_at"),
+    ]
+    assert [(one["event"], one["field"]) for one in await refused(sender, 422, *bad)] == fields
+    # Without the one that cannot be read, and without those that are wrong by themselves.
+    errors = await refused(sender, 422, *bad[:2], *bad[3:])
+    assert [(one["event"], one["field"]) for one in errors] == [
+        (1, "data.partner_id"),
+        (2, "time"),
+        (3, "retracted"),
+        (4, "data.contact_due_at"),
+    ]
+    errors = await refused(sender, 422, taken, bad[1], bad[5])
+    assert [(one["event"], one["field"]) for one in errors] == [(1, "data.partner_id"), (2, "data.contact_due_at")]
+    # Of another sender's events nothing is looked up.
+    errors = await refused(sender, 422, bad[2], assigned("L7", partner_id="Nobody") | {"source": "other"})
+    assert [(one["event"], one["field"]) for one in errors] == [(0, "data.contact_due_at")]
+
+
 async def test_revenue_is_not_credited_twice(sender: Sender) -> None:
     def line(subject: str, partner: str, share: float) -> dict[str, Any]:
         return event(
