@@ -54,6 +54,8 @@ async def status(
         _print(found, waiting, now)
     else:
         show("There are no facts yet. (`rollouts data import` brings some, `rollouts data generate` makes some up.)")
+    if late and not strict and output is not Format.JSON:
+        say("RED: nothing newer than the bound, so metrics that need it cannot be judged until it comes.")
     if strict and late:
         named = ", ".join(f"{one.kind} of {one.source}" for one in late)
         say(f"Late: {named}.")

@@ -12,10 +12,13 @@ from models.metric import CATALOGUE, in_words
 def made_of(one: CohortReading) -> None:
     """Print it. Parts that are not there, such as an average of nothing, have no number."""
     group, spec = one.group, CATALOGUE[one.metric]
-    value = f"no value: {in_words(group.reason or '')}" if group.value is None else f"{number(group.value)} {spec.unit}"
+    if group.value is None:
+        value = f"no value: {in_words(group.reason or '')}; it would be {spec.formula}"
+    else:
+        value = f"{number(group.value)} {spec.unit} = {spec.formula}"
     through = moment(one.data_through) if one.data_through else "nowhere"
     show(
-        f"  {value} = {spec.formula}\n"
+        f"  {value}\n"
         f"  numerator {number(group.numerator)}, denominator {number(group.denominator)}; "
         f"{many(group.n_partners, 'partner')}, {many(group.n_facts, 'fact')}; data reach to {through}; "
         f"definition {one.definition_version}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,15 +16,20 @@ from cli.home import DEFAULT_HOME, Home, Place
 from cli.made_of import made_of, number
 from cli.metrics_read import Asked, Shown, read, span_of, whom
 from cli.output import Exit, Format, Output, Sheet, command, emit_json, say, sheets, show, table
+from cli.progress import waiting
 from cli.rollouts import DATES
 from cli.tree import moment
-from models.base import format_duration, many
+from cli.tree import span as span_words
+from models.base import many
 from models.evidence import Contribution, PartnerReading
 from models.metric import CATALOGUE, MetricName, MetricSpec, NoValue, in_words
 from models.quality import Severity
 
 MOMENTS = [*DATES, "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
 """As documents spell moments, too, so that what evidence says of itself can be asked for again."""
+
+MANY = 5000
+"""Partners from which on it is said that their facts are being read."""
 
 app = typer.Typer(help="Metrics: what there is to measure, and what it says of any partners.", no_args_is_help=True)
 
@@ -117,7 +123,8 @@ async def show_(
     asked = Asked(partner or (), tier or (), region or (), type_ or (), limit)
     async with connection(Place(home)) as opened:
         cohort = await whom(opened, asked, span.as_of)
-        found = await read(opened, metric, cohort, span, movers=by_partner)
+        with _reading(metric, cohort.size):
+            found = await read(opened, metric, cohort, span, movers=by_partner)
     if output is Format.JSON:
         emit_json("metric", _document(found, by_partner=by_partner))
     else:
@@ -132,6 +139,12 @@ async def show_(
         say(f"The data are not to be trusted: {', '.join(distrusted)}.")
         return Exit.ERROR
     return Exit.OK
+
+
+def _reading(metric: MetricName, partners: int) -> AbstractContextManager[None]:
+    """Of many partners it takes a while, which somebody at a terminal is told."""
+    told = f"Reading {CATALOGUE[metric].title} of {partners:,} partners"
+    return waiting(told) if partners >= MANY else nullcontext()
 
 
 def _why(found: Shown) -> str:
@@ -209,7 +222,7 @@ def _checks(found: Shown) -> Iterator[tuple[str, Severity, str, str]]:
     judged, usual = found.judged, CATALOGUE[found.reading.metric].defaults
     if judged is None:
         return
-    old = f"{format_duration(judged.data_age)} old" if judged.data_age is not None else "nothing is known"
+    old = f"{span_words(judged.data_age)} old" if judged.data_age is not None else "nothing is known"
     yield "age", Severity.GREEN if judged.data_current else Severity.RED, old, f"at most {usual.freshness}"
     sample = f"{many(judged.n_partners, 'partner')}, {many(judged.n_facts, 'fact')}"
     least = f"at least {usual.partners} and {usual.facts}"

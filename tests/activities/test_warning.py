@@ -45,7 +45,7 @@ from tests.worker.process import patiently
 
 
 async def test_leads_that_would_tip_the_limit_are_warned_of_before_they_are_due(
-    facts: Pool, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+    facts: Pool, database: str, dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting = await opened(facts)
     await due(facts, datetime.now(UTC) + 2 * HOUR)
@@ -63,21 +63,23 @@ async def test_leads_that_would_tip_the_limit_are_warned_of_before_they_are_due(
     assert "falls to 73." in row["body"]
     assert [type(word) for word in await box.words()] == [ReportEvidence]
     assert await facts.fetchval("select count(*) from notice where contact <> '*'") == 1
-    await is_shown_until_it_is_dealt_with(facts, setting, row, monkeypatch)
+    await is_shown_until_it_is_dealt_with(facts, database, setting, row, monkeypatch)
 
 
 async def is_shown_until_it_is_dealt_with(
-    facts: Pool, setting: Setting, letter: asyncpg.Record, monkeypatch: pytest.MonkeyPatch
+    facts: Pool, dsn: str, setting: Setting, letter: asyncpg.Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever looks at the rollout reads what the letter says, in the numbers of then."""
     now, due_at = datetime.now(UTC), await facts.fetchval("select max(contact_due_at) from lead")
-    conn = await _console(setting, facts)
+    # With the rights of the service's documented role.
+    conn = await asyncpg.connect(await as_console(dsn), server_settings={"timezone": "UTC"})
+    await prepare_connection(conn)
     try:
         [ahead] = await about_to_breach(conn, setting.key, now)
         assert letter["body"] == "\n".join(ahead.sentences)
         assert (ahead.cohort, ahead.leads, ahead.first_due_at, ahead.agreed) == ("pilot", 120, due_at, (">= 85",))
         # At a terminal it is the same.
-        monkeypatch.setenv("ROLLOUTS_DATABASE_DSN", _dsn(facts))
+        monkeypatch.setenv("ROLLOUTS_DATABASE_DSN", dsn)
         assert await look_ahead(Place(Path("nowhere")), setting.key.rollout_id) == (ahead,)
         # A third of them are called: without the others it is 364 of 444 or 376 of 456, at most 82.5 percent.
         called = "update lead set first_contact_at = now() where source_id like '%-due-%' and partner_id = any ($1)"
@@ -138,18 +140,6 @@ def test_one_lead_is_told_of_as_one(leads: int, met_by: MetricName, said: str) -
     )
     assert ahead.sentences[0].endswith(" of pilot: no lead is decided yet, agreed >= 85.")
     assert ahead.sentences[1:] == (said, "Partners: P1")
-
-
-async def _console(setting: Setting, facts: Pool) -> Connection:
-    """A connection with the rights of the service's documented role."""
-    conn = await asyncpg.connect(await as_console(_dsn(facts)), server_settings={"timezone": "UTC"})
-    await prepare_connection(conn)
-    return conn
-
-
-def _dsn(pool: Pool) -> str:
-    dsn: str = pool._connect_args[0]
-    return dsn
 
 
 SAME_DEADLINE = "update lead set accept_due_at = contact_due_at"

@@ -213,7 +213,8 @@ def test_the_four_parts_of_a_velocity_are_shown_with_what_they_are_and_one_that_
     ]
     assert [number for _, number in shown[4:]] == ["-"] * 4
     assert any(line.endswith("second of the four: won / (won + lost)") for line in lines)
-    assert f"  no value: {in_words('no_closed_deals')} = " + CATALOGUE[MetricName.PIPELINE_VELOCITY].formula in lines
+    formula = CATALOGUE[MetricName.PIPELINE_VELOCITY].formula
+    assert f"  no value: {in_words('no_closed_deals')}; it would be {formula}" in lines
     assert any("data reach to nowhere" in line for line in lines)
 
 

@@ -78,7 +78,7 @@ async def test_a_metric_is_shown_with_all_that_stands_beside_its_value(asked: Te
     assert lines(told, "Who weighs on it most: b (1.00 of 3.00), a (3.00 of 4.00)")
     assert lines(told, "Leads behind it: ")[0].count("open_breach") == 2
     # Twelve days are more than the seven that people agree on, and seven facts are few.
-    assert lines(told, "age")[0].split() == ["age", "red", "11d13h", "old", "at", "most", "7d"]
+    assert lines(told, "age")[0].split() == ["age", "red", "11d", "13h", "old", "at", "most", "7d"]
     assert lines(told, "sample")[0].split()[1] == "amber"
     assert lines(told, "completeness")[0].split()[1] == "green"
     assert not lines(await asked("metrics", "show", SLA, *FEBRUARY), "completeness")
