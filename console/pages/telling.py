@@ -139,19 +139,25 @@ def why(words: Words, look: Look) -> tuple[Cause, ...]:
 
 def ahead_words(words: Words, one: Ahead) -> str:
     """What is about to breach: how many leads are due by when, and what becomes of the metric if they are missed."""
+    # Outside of the call, in which whoever collects the texts would take the word for another text.
+    metric, limits = terms.metric(words, one.metric), [limit_words(words, limit) for limit in one.agreed]
+    hours = f"{one.within / timedelta(hours=1):.3g}"
+    told = {
+        "metric": metric,
+        "cohort": one.cohort,
+        "hours": hours,
+        "at": words.moment(one.first_due_at),
+        "value": words.number(one.falls_to) + terms.unit(one.metric),
+        "limits": words.listed(limits),
+        "partners": words.listed(one.partners),
+    }
     return words.many(
         "%(metric)s of %(cohort)s: %(num)s lead is due at %(at)s and open. Missed, it takes the metric to %(value)s; "
         "agreed is %(limits)s. It is a lead of %(partners)s.",
         "%(metric)s of %(cohort)s: %(num)s leads that are open are due within %(hours)s business hours, the first at "
         "%(at)s. Missed, they take the metric to %(value)s; agreed is %(limits)s. Most are of %(partners)s.",
         one.leads,
-        metric=terms.metric(words, one.metric),
-        cohort=one.cohort,
-        hours=f"{one.within / timedelta(hours=1):.3g}",
-        at=words.moment(one.first_due_at),
-        value=words.number(one.falls_to) + terms.unit(one.metric),
-        limits=words.listed([limit_words(words, limit) for limit in one.agreed]),
-        partners=words.listed(one.partners),
+        **told,
     )
 
 
