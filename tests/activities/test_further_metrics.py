@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.evidence import MetricAssessment, Verdict
-from models.metric import CATALOGUE, MetricName
+from models.metric import CATALOGUE, MetricName, in_words
 from models.plan import RolloutPlan
 from models.quality import Check, Severity
 from tests.activities.setting import DAY, START, Pool, Setting
@@ -74,7 +74,7 @@ async def test_prices_nobody_knows_and_a_list_nobody_keeps_are_no_evidence(furth
     await further.pool.execute("update partner set amended_at = null")
     items = await judged(further)
     assert [items[metric].verdict for metric in (CHURN, LEAKAGE)] == [Verdict.NO_EVIDENCE, Verdict.NO_EVIDENCE]
-    assert "no value: low_coverage" in items[LEAKAGE].reasons
+    assert f"no value: {in_words('low_coverage')}" in items[LEAKAGE].reasons
 
 
 # Acceptance.
