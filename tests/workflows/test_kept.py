@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
 
 from models.evidence import Verdict
 from models.metric import MetricName
+from models.plan import RolloutPlan
 from models.rollout import RolloutState
-from tests.plans import make_plan
+from tests.plans import make_plan, plan_data
 from tests.workflows.simulator import Simulator
 from workflows.kept import Kept
 
@@ -51,3 +56,12 @@ def test_a_packed_state_takes_a_fraction_of_what_is_carried_on() -> None:
     kept.pack()
     packed = sum(sys.getsizeof(one) for one in vars(kept).values() if one is not None)
     assert packed < len(rollout.state.model_dump_json()) / 3
+
+
+@pytest.mark.parametrize("context", [None, object(), {"kept": True}, "KEPT"])
+def test_only_what_was_packed_a_moment_ago_is_not_held_to_the_rules_of_a_plan_again(context: Any) -> None:
+    """Whoever starts a rollout is held to them, whatever else they say: `test_unwritable.py`, on a server."""
+    broken = plan_data()
+    broken["reviews"] = {**broken["reviews"], "roles": ["ghost"]}
+    with pytest.raises(ValidationError, match="no owner holds the role ghost"):
+        RolloutPlan.model_validate(broken, strict=False, context=context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -21,7 +22,7 @@ from models.work import RecordRequest, RolloutKey
 from models.writable import writable
 from tests.facts import seed_facts
 from tests.plans import make_plan
-from tests.worker.process import patiently
+from tests.worker.process import PATIENCE, patiently
 from tests.workflows.live import FACTS_FROM, FACTS_TO, running
 from tests.workflows.process import FastLive
 from tests.workflows.simulator import Simulator
@@ -71,6 +72,8 @@ async def test_a_rollout_that_is_started_with_what_cannot_be_read_ends_and_says_
     async with running(dev_server, pool, make_plan()) as live:
         queue = (await live.handle.describe()).task_queue
         plan = make_plan().model_dump(mode="json", by_alias=True)
+        state = Simulator(make_plan()).state.model_dump(mode="json", by_alias=True)
+        odd = {**plan, "reviews": {**plan["reviews"], "roles": ["ghost"]}}  # each field reads well, one rule is broken
         told: dict[str, list[Any]] = {
             "Unknown payload encoding": [],
             "Unknown payload encoding <unknown>": [{}, {}],
@@ -80,6 +83,8 @@ async def test_a_rollout_that_is_started_with_what_cannot_be_read_ends_and_says_
             "plan.title: String should match": [{"plan": {**plan, "title": "no\x00such"}}],
             "of_tomorrow: Extra inputs are not permitted": [{"plan": plan, "of_tomorrow": 1}],
             "state.clock: Field required": [{"plan": plan, "state": {}}],
+            "plan: reviews.roles.0: no owner holds the role ghost": [{"plan": odd}],
+            "state.plan: reviews.roles.0: no": [{"plan": plan, "state": {**state, "plan": odd}}],
         }
         for problem, given in told.items():
             handle = await dev_server.client.start_workflow(
@@ -91,7 +96,7 @@ async def test_a_rollout_that_is_started_with_what_cannot_be_read_ends_and_says_
                 start_signal_args=[{}],
             )
             with pytest.raises(WorkflowFailureError) as error:
-                await handle.result()
+                await asyncio.wait_for(handle.result(), PATIENCE)
             assert isinstance(error.value.cause, ApplicationError)
             assert error.value.cause.type == "UnreadableStart"
             assert problem in error.value.cause.message
