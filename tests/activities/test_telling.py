@@ -108,9 +108,50 @@ def test_a_look_at_other_metrics_does_not_forget_a_breach_that_was_told(calm: As
     assert told(slow, next_mark(sight, mark, told=False), HOUR)[0] is None
 
 
+def test_a_look_at_some_metrics_sees_a_breach_of_them_end_and_begin_again(calm: Assessment) -> None:
+    trigger = StopTrigger(condition="too low", metric=SLA, cohort="pilot", value=10.0)
+    slow, kinds = but(calm, verdict=Verdict.NOT_MET).model_copy(update={"stop": (trigger,)}), []
+    _, mark = told(slow, None, 0 * HOUR)
+    for number, look in enumerate((slow, calm, calm, slow), 1):
+        items = tuple(item for item in look.items if item.metric is SLA)
+        seen = look.model_copy(update={"items": items, "as_of": calm.as_of + number * HOUR})
+        sight = Sight(KEY, seen, {"pilot"}, whole=False, since=calm.as_of)
+        word = next_word(sight, mark)
+        kinds.append(word and type(word.command))
+        mark = next_mark(sight, mark, told=word is not None)
+    assert kinds == [None, ReportEvidence, None, ReportBreach]
+    assert mark.evaluated_at == calm.as_of
+
+
+def test_of_a_cohort_that_is_no_longer_watched_nothing_is_remembered(calm: Assessment) -> None:
+    """Not even by a look at other metrics: were it watched again, a breach of it would be one that was told before."""
+    moved = tuple(item.model_copy(update={"cohort": "wave-1"}) for item in calm.items)
+    trigger = StopTrigger(condition="too low", metric=SLA, cohort="pilot", value=10.0)
+    slow = but(calm, verdict=Verdict.NOT_MET)
+    both = slow.model_copy(update={"items": (*slow.items, *moved), "stop": (trigger,)})
+    _, mark = told(both, None, 0 * HOUR)
+    assert mark.breached == (f"pilot/{SLA}",)
+    others = calm.model_copy(update={"items": tuple(item for item in moved if item.metric is not SLA)})
+    sight = Sight(KEY, others, {"wave-1"}, whole=False, since=calm.as_of)
+    word, left = next_word(sight, mark), next_mark(sight, mark, told=True)
+    assert word is not None
+    assert isinstance(word.command, ReportEvidence)
+    assert word.command.changed
+    assert {name.split("/")[0] for name in left.picture} == {"wave-1"}
+    assert left.breached == ()
+    # What was not looked at of a cohort that is watched stays as it was seen.
+    assert f"wave-1/{SLA}" in left.picture
+    again = next_word(Sight(KEY, both, {"pilot", "wave-1"}, whole=False, since=calm.as_of), left)
+    assert again is not None
+    assert isinstance(again.command, ReportBreach)
+
+
 def test_a_quiet_day_ends_with_a_word(calm: Assessment) -> None:
     _, mark = told(calm, None, 0 * HOUR)
     assert told(calm, mark, 23 * HOUR)[0] is None
+    # Not with that of a look at some metrics: it is evidence of nothing else.
+    late = calm.model_copy(update={"as_of": calm.as_of + 24 * HOUR})
+    assert next_word(Sight(KEY, late, {"pilot"}, whole=False, since=calm.as_of), mark) is None
     word, _ = told(calm, mark, 24 * HOUR)
     assert word is not None
     assert isinstance(word.command, ReportEvidence)
