@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.bridge.proto.workflow_activation import InitializeWorkflow
@@ -15,9 +18,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.worker import ExecuteWorkflowInput, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
+from cli.main import run
 from models.brief import SnapshotBrief
 from models.evidence import Snapshot
 from tests.plans import make_plan
+from worker.__main__ import main
 from worker.converter import SHARED_CONVERTER
 from worker.interceptors import RefusalInterceptor
 from worker.lookahead import by_itself
@@ -91,3 +96,27 @@ def test_the_results_before_a_run_are_kept_without_the_message_they_came_in() ->
     assert kept.last_completion_result == Payloads(payloads=[Payload(data=b"3")])
     assert kept.last_failure == Failure(message="no")
     assert by_itself(Details(Payloads(), None)).last_failure is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("program", ["python -m worker", "rollouts worker run"])
+def test_the_collector_is_spared_what_is_loaded_before_the_work_begins(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would look through it again and again. What is loaded is nearly all that there is then."""
+    found = list[tuple[int, int]]()
+
+    async def work() -> int:
+        found.append((gc.get_freeze_count(), len(gc.get_objects())))
+        return 0
+
+    monkeypatch.setenv("ROLLOUTS_HOME", str(tmp_path))
+    for place in ("worker.__main__", "worker.main"):
+        monkeypatch.setattr(f"{place}.run_from_environment", work)
+    gc.unfreeze()
+    try:
+        code = main([]) if program == "python -m worker" else run(["worker", "run"])
+    finally:
+        gc.unfreeze()
+    [(spared, looked_through)] = found
+    assert code == 0
+    assert spared > 10 * looked_through
