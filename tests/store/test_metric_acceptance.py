@@ -89,6 +89,7 @@ async def test_the_first_answer_counts_whichever_it_is(world: World) -> None:
     # Who accepted, or turned down, and called has not only called; and turned down is turned down, however late.
     assert await part(world, "contacted_unaccepted", "called first") == 0
     assert await part(world, "rejected", "thought better of it") == 1
+    assert await part(world, "rejected_unexplained", "thought better of it") == 1
 
 
 async def test_a_lead_that_is_accepted_is_accepted_whatever_becomes_of_its_contact(world: World) -> None:
@@ -137,6 +138,10 @@ async def test_taken_away_unanswered_in_time_releases_the_first_partner_but_not_
     # An answer after it was taken away is not this partner's.
     row: dict[str, Any] = {"reassigned_at": DUE + timedelta(hours=1), "accepted_at": DUE + timedelta(hours=2)}
     await lead(world, "gone", **row)
+    # At the very moment it is.
+    for answer in ("accepted", "rejected", "first_contact"):
+        row = {"reassigned_at": DUE - timedelta(hours=1), f"{answer}_at": DUE - timedelta(hours=1)}
+        await lead(world, f"{answer} as it goes", **row)
     # The second partner's row has its own clock.
     await accepted(world, 8, "second", "2026-01-05 17:01")
     for partner, state in (
@@ -145,6 +150,9 @@ async def test_taken_away_unanswered_in_time_releases_the_first_partner_but_not_
         ("turned down", "met"),
         ("gone", "open_breach"),
         ("second", "met"),
+        ("accepted as it goes", "met"),
+        ("rejected as it goes", "met"),
+        ("first_contact as it goes", "met"),
     ):
         assert await part(world, state, partner) == 1, partner
 
@@ -158,22 +166,26 @@ async def test_a_lead_is_taken_away_only_from_when_that_is_known(world: World) -
 async def test_an_exclusion_made_after_the_deadline_is_counted_apart(world: World) -> None:
     await lead(world, excluded_at=at("2026-01-20"), excluded_reason="junk", excluded_known_at=at("2026-01-22"))
     assert await part(world, "open_breach", as_of=at("2026-01-21")) == 1
+    assert await part(world, "excluded_after_due", as_of=at("2026-01-21")) == 0
     after = (await world.reading(ACCEPTANCE, "a", as_of=at("2026-01-22"))).parts
     assert (after["open_breach"], after["excluded_junk"], after["excluded_after_due"]) == (0, 1, 1)
 
 
 async def test_answers_written_down_days_later_are_counted_apart(world: World) -> None:
     answered = at("2026-01-05 12:00")
-    for known in ("2026-01-08 12:00", "2026-01-08 12:01"):  # three days later, and a minute more
-        await lead(world, accepted_at=answered, accepted_known_at=at(known))
+    for answer in ("accepted", "rejected", "first_contact"):
+        for known in ("2026-01-08 12:00", "2026-01-08 12:01"):  # three days later, and a minute more
+            await lead(world, **{f"{answer}_at": answered, f"{answer}_known_at": at(known)})
     # Called within the deadline, which was known at once: it is met without the word that came late.
     await lead(world, accepted_at=answered, accepted_known_at=at("2026-02-01"), first_contact_at=at("2026-01-05 16:00"))
     # A lead that came with its answer, however late, was never seen without it.
-    await lead(world, rejected_at=answered, known_at=at("2026-02-01"), rejected_known_at=at("2026-02-01"))
+    for answer in ("accepted", "rejected", "first_contact"):
+        came = {"known_at": at("2026-02-01"), f"{answer}_known_at": at("2026-02-01")}
+        await lead(world, **{f"{answer}_at": answered, **came})
     # Late either way: nothing is gained by it.
     await lead(world, accepted_at=at("2026-01-07"), accepted_known_at=at("2026-02-01"))
     parts = (await world.reading(ACCEPTANCE, "a")).parts
-    assert (parts["met"], parts["late"], parts["met_backdated"]) == (4, 1, 1)
+    assert (parts["met"], parts["late"], parts["met_backdated"]) == (10, 1, 3)
 
 
 async def test_leads_answered_before_their_deadline_count_and_are_counted_apart(world: World) -> None:
@@ -260,6 +272,25 @@ async def test_data_reach_to_the_latest_lead_assigned_or_contacted_that_is_known
         ("2026-03-01", "2026-02-02 09:00"),
     ):
         assert (await world.read(ACCEPTANCE, "a", as_of=at(moment))).data_through == at(through)
+
+
+async def test_data_reach_as_far_as_was_known_at_the_moment_also_of_what_was_said_anew(world: World) -> None:
+    contact = {"first_contact_at": at("2026-02-01 14:00"), "first_contact_known_at": at("2026-02-03")}
+    await lead(world, assigned="2026-02-01 09:00", **contact)
+    contact = {"first_contact_at": at("2026-03-01 14:00"), "first_contact_known_at": at("2026-03-03")}
+    await lead(world, assigned="2026-03-01 09:00", source_id="anew", **contact)
+    await world.amend("lead", "anew", "2026-03-05", first_contact_at=at("2026-03-01 16:00"))
+    for moment, through in (
+        ("2026-02-01 09:00", "2026-02-01 09:00"),
+        ("2026-02-02", "2026-02-01 09:00"),
+        ("2026-02-03", "2026-02-01 14:00"),
+        ("2026-03-01 09:00", "2026-03-01 09:00"),
+        ("2026-03-02", "2026-03-01 09:00"),
+        ("2026-03-03", "2026-03-01 14:00"),
+        ("2026-03-04 23:59:59.999999", "2026-03-01 14:00"),
+        ("2026-03-05", "2026-03-01 16:00"),
+    ):
+        assert (await world.read(ACCEPTANCE, as_of=at(moment))).data_through == at(through), moment
 
 
 async def test_the_facts_behind_it_are_the_leads_unanswered_or_late_the_oldest_first(world: World) -> None:

@@ -81,6 +81,27 @@ async def test_two_that_come_by_one_statement_stand_there(conns: list[asyncpg.Co
     assert await kept(conns[0]) == await said(conns[0]) != set()
 
 
+@pytest.mark.parametrize(
+    ("moves", "stands"),
+    [
+        ("partner_id = 'c'", ("c", "t", day("2026-02-01"))),
+        ("transaction_date = '2026-03-05'", ("b", "t", day("2026-03-05"))),
+        ("transaction_id = 'u'", ("b", "u", day("2026-02-01"))),
+    ],
+)
+async def test_a_line_that_moves_stands_where_it_was_and_where_it_is(
+    conns: list[asyncpg.Connection], moves: str, stands: tuple[object, ...]
+) -> None:
+    """To another partner, to another date, or beside the line of another transaction; by itself."""
+    await write(conns[0], line("a", "t"), line("b", "t"), line("d", "u"))
+    before = await kept(conns[0])
+    assert len(before) == 2
+    move = f"update partner_transaction set {moves}, amended_at = '2026-03-01Z' where source_id = 't-b'"  # noqa: S608
+    await conns[0].execute(move)
+    beside = {("d", "u", day("2026-02-01"))} if "u" in stands else set()
+    assert await kept(conns[0]) == before | {stands} | beside == await said(conns[0])
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_is_written_and_corrected_it_is_never_less_than_what_lines_say(
     conns: list[asyncpg.Connection], seed: int
