@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from models.metric import MetricName
@@ -81,6 +82,42 @@ async def test_a_certificate_without_an_end_lasts_as_long_as_its_course_says(wor
     assert [await certified(world, as_of=moment) for moment in ("2026-03-03 23:59", "2026-03-04")] == [1, 0]
 
 
+async def test_the_version_that_a_certificate_names_or_was_in_force_then_says_how_long_it_lasts(world: World) -> None:
+    for version, since, days, row in (
+        (1, "2020-01-01", 30, {}),
+        (2, "2026-02-01", 60, {}),
+        (3, "2026-01-15", 1, {"known_at": at("2026-12-01")}),  # nobody knows of it yet
+        (9, "2020-01-01", 1, {"course_id": "pricing"}),
+    ):
+        said = {"course_id": "basics", "version": version, "effective_from": day(since), "validity_days": days}
+        await world.add("enablement_course", **{**said, **row})
+    for partner, last, row in (
+        ("before", "2026-03-02", {"completed_at": at("2026-01-31 23:59")}),
+        ("at the stroke", "2026-04-02", {"completed_at": at("2026-02-01")}),
+        ("named", "2026-03-03", {"course_version": 1}),
+        ("its own", "2026-02-10", {"valid_until": day("2026-02-10")}),
+    ):
+        await passes(world, partner, **row)
+        moments = (at(f"{last} 23:59"), at(last) + timedelta(days=1))
+        found = [(await world.reading(CERTIFIED, partner, as_of=one)).parts["certified_people"] for one in moments]
+        assert found == [1, 0], partner
+
+
+async def test_who_somebody_was_is_what_was_known_of_them(world: World) -> None:
+    person = await passes(world, "a")
+    await world.amend("person", person, "2026-03-01", active_to=day("2026-02-20"))
+    moments = ("2026-02-28", "2026-03-01")
+    assert [await certified(world, as_of=moment) for moment in moments] == [1, 0]
+    await world.amend("partner", "a", "2026-03-10", active_to=day("2026-03-05"))
+    assert [len((await world.read(CERTIFIED, "a", as_of=at(f"2026-03-{n}"))).rows) for n in ("09", "10")] == [1, 0]
+
+
+async def test_a_course_that_is_to_be_assigned_is_not_known_of_yet(world: World) -> None:
+    await passes(world, "a", assigned_at=at("2026-03-01"), completed_at=None)
+    before, then = at("2026-02-28 23:59:59.999999"), at("2026-03-01")
+    assert [(await world.reading(CERTIFIED, "a", as_of=moment)).facts for moment in (before, then)] == [0, 1]
+
+
 async def test_a_person_is_certified_for_the_partner_that_the_course_was_assigned_for(world: World) -> None:
     both = await world.add("person", partner_id="a")
     await passes(world, "b", both)
@@ -126,3 +163,24 @@ async def test_data_reach_to_the_latest_assignment_or_completion_known(world: Wo
     moments = ("2026-02-04", "2026-02-05")
     reach = [(await world.read(CERTIFIED, "a", as_of=at(moment))).data_through for moment in moments]
     assert reach == [at("2026-01-01"), at("2026-02-01")]
+
+
+async def test_data_reach_as_far_as_was_known_at_the_moment_also_of_what_was_said_anew(world: World) -> None:
+    reach = at("2026-01-01")
+    for month, what in (("2026-02", "completed"), ("2026-03", "waived"), ("2026-04", "withdrawn")):
+        row: dict[str, Any] = {"completed_at": None, "waived_by": "lead" if what == "waived" else None}
+        row |= {f"{what}_at": at(f"{month}-01"), f"{what}_known_at": at(f"{month}-05")}
+        await passes(world, "a", **row)
+        row |= {f"{what}_at": at(f"{month}-10"), f"{what}_known_at": at(f"{month}-15")}
+        await passes(world, "a", source_id=what, **row)
+        await world.amend("enablement_assignment", what, f"{month}-20", **{f"{what}_at": at(f"{month}-12")})
+        for moment, through in (
+            (f"{month}-04", reach),
+            (f"{month}-05", at(f"{month}-01")),
+            (f"{month}-14", at(f"{month}-01")),
+            (f"{month}-15", at(f"{month}-10")),
+            (f"{month}-19 23:59:59.999999", at(f"{month}-10")),
+            (f"{month}-20", at(f"{month}-12")),
+        ):
+            assert (await world.read(CERTIFIED, "a", as_of=at(moment))).data_through == through, moment
+        reach = at(f"{month}-12")
