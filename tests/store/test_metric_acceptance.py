@@ -279,7 +279,8 @@ async def test_data_reach_as_far_as_was_known_at_the_moment_also_of_what_was_sai
     await lead(world, assigned="2026-02-01 09:00", **contact)
     contact = {"first_contact_at": at("2026-03-01 14:00"), "first_contact_known_at": at("2026-03-03")}
     await lead(world, assigned="2026-03-01 09:00", source_id="anew", **contact)
-    await world.amend("lead", "anew", "2026-03-05", first_contact_at=at("2026-03-01 16:00"))
+    row = {"assigned_at": at("2026-03-01 10:00"), "first_contact_at": at("2026-03-01 13:00")}
+    await world.amend("lead", "anew", "2026-03-05", **row)
     for moment, through in (
         ("2026-02-01 09:00", "2026-02-01 09:00"),
         ("2026-02-02", "2026-02-01 09:00"),
@@ -288,7 +289,7 @@ async def test_data_reach_as_far_as_was_known_at_the_moment_also_of_what_was_sai
         ("2026-03-02", "2026-03-01 09:00"),
         ("2026-03-03", "2026-03-01 14:00"),
         ("2026-03-04 23:59:59.999999", "2026-03-01 14:00"),
-        ("2026-03-05", "2026-03-01 16:00"),
+        ("2026-03-05", "2026-03-01 13:00"),
     ):
         assert (await world.read(ACCEPTANCE, as_of=at(moment))).data_through == at(through), moment
 

@@ -173,14 +173,14 @@ async def test_data_reach_as_far_as_was_known_at_the_moment_also_of_what_was_sai
         await passes(world, "a", **row)
         row |= {f"{what}_at": at(f"{month}-10"), f"{what}_known_at": at(f"{month}-15")}
         await passes(world, "a", source_id=what, **row)
-        await world.amend("enablement_assignment", what, f"{month}-20", **{f"{what}_at": at(f"{month}-12")})
+        await world.amend("enablement_assignment", what, f"{month}-20", **{f"{what}_at": at(f"{month}-09")})
         for moment, through in (
             (f"{month}-04", reach),
             (f"{month}-05", at(f"{month}-01")),
             (f"{month}-14", at(f"{month}-01")),
             (f"{month}-15", at(f"{month}-10")),
             (f"{month}-19 23:59:59.999999", at(f"{month}-10")),
-            (f"{month}-20", at(f"{month}-12")),
+            (f"{month}-20", at(f"{month}-09")),
         ):
             assert (await world.read(CERTIFIED, "a", as_of=at(moment))).data_through == through, moment
-        reach = at(f"{month}-12")
+        reach = at(f"{month}-09")

@@ -31,6 +31,14 @@ async def test_lost_partners_are_a_share_of_those_who_were_there_at_the_start(wo
     assert value.parts == {"at_start": 10, "lost": 1, "joined": 2, "left_before": 1}
 
 
+async def test_who_never_said_when_they_came_was_there_from_the_beginning(world: World) -> None:
+    await partner(world, "stays", came=None)
+    await partner(world, "left long ago", came=None, left="2025-10-01")
+    names = ("at_start", "lost", "joined", "left_before")
+    read = {row.partner_id: tuple(row.parts[name] for name in names) for row in (await world.read(CHURN)).rows}
+    assert read == {"stays": (1, 0, 0, 0), "left long ago": (0, 0, 0, 1)}
+
+
 async def test_every_loss_is_counted_in_one_window_and_no_more(world: World) -> None:
     await partner(world, "stays")
     # The first day no longer a partner is the first of February: a partner all January through, and lost in it.

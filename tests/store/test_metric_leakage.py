@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.metric import MetricName
-from tests.store.world import World, at, day
+from tests.store.world import World, at, day, window
 
 LEAKAGE = MetricName.DISCOUNT_LEAKAGE
 
@@ -48,7 +48,12 @@ async def test_of_three_amounts_any_two_give_the_third(world: World) -> None:
     await sale(world, 100, 90)  # 100 - 90 = 10 discount
     await sale(world, None, 90, discount=10)  # 90 + 10 = 100 list
     await sale(world, 100, 90, discount=10)
-    assert ((await world.value(LEAKAGE)).numerator, (await world.value(LEAKAGE)).denominator) == (30, 300)
+    value = await world.value(LEAKAGE)
+    assert (value.numerator, value.denominator, value.n_facts) == (30, 300, 3)
+    # Where all three are said that do not fit, list value and discount are what they are said to be.
+    await sale(world, 100, 80, discount=5)
+    value = await world.value(LEAKAGE)
+    assert (value.numerator, value.denominator) == (35, 400)
 
 
 async def test_a_return_takes_back_value_and_discount_on_its_own_date(world: World) -> None:
@@ -86,6 +91,9 @@ async def test_only_returns_are_no_value(world: World) -> None:
     await sale(world, -100, -90, kind="return")
     value = await world.value(LEAKAGE)
     assert (value.value, value.reason, value.denominator) == (None, "no_list_value", -100)
+    # Paid back more than the list says: that is no line that was sold at a discount.
+    await sale(world, -100, -110, kind="return")
+    assert (await world.reading(LEAKAGE, "a")).parts["discounted_lines"] == 0
 
 
 async def test_influenced_lines_are_left_out_and_a_deal_of_two_partners_is_counted_once(world: World) -> None:
@@ -113,6 +121,49 @@ async def test_amounts_are_converted_at_their_own_months_rate_and_a_missing_one_
     await sale(world, 100, 90, "2026-03-01", currency="EUR")
     value = await world.value(LEAKAGE)
     assert (value.value, value.reason, value.parts["missing_fx"]) == (None, "missing_fx_rate", 1)
+
+
+async def test_a_line_is_converted_at_the_rate_to_our_currency_that_was_known_of_its_month(world: World) -> None:
+    for currency, rate in (("EUR", "1.5"), ("JPY", "0.01")):
+        await world.add("fx_rate", currency=currency, month=day("2026-02-01"), rate=rate)
+        # What it is worth in a third currency is nothing to us.
+        await world.add("fx_rate", currency=currency, month=day("2026-02-01"), rate="7", reporting_currency="GBP")
+    await world.add("fx_rate", currency="EUR", month=day("2026-01-01"), rate="1", known_at=at("2026-03-01"))
+    for currency, value, discount in (("EUR", 150, 15), ("JPY", 1, 0.1)):
+        await sale(world, 100, 90, "2026-02-28", currency, currency=currency)
+        found = await world.reading(LEAKAGE, currency)
+        assert (found.denominator, found.numerator) == (pytest.approx(value), pytest.approx(discount)), currency
+    await sale(world, 100, 90, "2026-01-20", currency="EUR")
+    # A line that nobody knows the list value of needs no rate, and is worth nothing here.
+    for partner in ("a", "net only"):
+        await sale(world, None, 90, "2026-03-20", partner, currency="JPY")
+    net_only = await world.reading(LEAKAGE, "net only")
+    assert (net_only.numerator, net_only.denominator, net_only.parts["missing_fx"]) == (0, 0, 0)
+    read = [(await world.reading(LEAKAGE, "a", as_of=at(moment))).parts for moment in ("2026-02-28", "2026-03-01")]
+    assert [(parts["missing_fx"], parts["list_value"]) for parts in read] == [(1, 0), (0, 100)]
+
+
+async def test_of_a_day_a_window_has_its_midnight_or_nothing(world: World) -> None:
+    for on in ("2026-02-01", "2026-02-02", "2026-02-03"):
+        await sale(world, 100, 99, on)
+    noon = window("2026-02-01 12:00", "2026-02-02 12:00")
+    assert (await world.reading(LEAKAGE, "a", during=noon)).facts == 1
+    # From midnight to midnight.
+    assert (await world.reading(LEAKAGE, "a", during=window("2026-02-01", "2026-02-03"))).facts == 2
+
+
+async def test_only_what_is_sourced_of_one_transaction_of_one_source_is_credited_together(world: World) -> None:
+    both = {"transaction_id": "deal", "credit_share": "0.75"}
+    await sale(world, 100, 99, **both)
+    await sale(world, 100, 99, partner="consultant", attribution="influenced", **both)
+    await sale(world, 100, 99, partner="elsewhere", source_system="other", **both)
+    # Said to be influenced only since the end of the quarter, by a row that is no longer as it was.
+    await sale(world, 100, 99, partner="said anew", source_id="anew", attribution="influenced", **both)
+    await world.amend("partner_transaction", "anew", "2026-06-01", credit_share="0.5")
+    assert (await world.reading(LEAKAGE, "a")).parts["over_credited"] == 0
+    await sale(world, 100, 99, partner="b", **{**both, "credit_share": "0.6"})
+    over = [(await world.reading(LEAKAGE, one)).parts["over_credited"] for one in ("a", "b", "elsewhere")]
+    assert over == [1, 1, 0]
 
 
 async def test_a_group_is_the_ratio_of_sums(world: World) -> None:
@@ -146,3 +197,12 @@ async def test_data_reach_to_the_end_of_the_latest_day_with_revenue(world: World
     await sale(world, 100, 99, "2026-03-10", partner="other")
     assert (await world.read(LEAKAGE, "a")).data_through == at("2026-03-11")
     assert (await world.read(LEAKAGE, "a", as_of=at("2026-03-10 12:00"))).data_through == at("2026-03-10 12:00")
+
+
+async def test_data_reach_as_far_as_was_known_at_the_moment_also_of_what_was_said_anew(world: World) -> None:
+    for name, on, known, then in (("later", "03-10", "03-20", "03-14"), ("earlier", "03-18", "03-25", "03-02")):
+        await sale(world, 100, 99, f"2026-{on}", source_id=name, known_at=at(f"2026-{on} 18:00"))
+        await world.amend("partner_transaction", name, f"2026-{known}", transaction_date=day(f"2026-{then}"))
+    moments = ("2026-03-16", "2026-03-20", "2026-03-24 23:59:59.999999", "2026-03-25")
+    found = [(await world.read(LEAKAGE, "a", as_of=at(moment))).data_through for moment in moments]
+    assert found == [at(f"2026-03-{through}") for through in ("11", "19", "19", "15")]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from models.metric import MetricName
-from tests.store.world import Q1_END, World, at, day, window
+from store.metrics import read_metrics
+from tests.store.world import Q1, Q1_END, World, at, day, window
 
 VELOCITY = MetricName.PIPELINE_VELOCITY
 
@@ -56,7 +57,15 @@ async def test_a_cycle_lasts_one_day_at_least(world: World) -> None:
     await deal(world, "won", 100, cycle=0)
     await deal(world, "won", 100, cycle=0.25)
     # 2 x 100 % x 100 / 1 day.
-    assert (await world.value(VELOCITY)).value == pytest.approx(200.0)
+    value = await world.value(VELOCITY)
+    assert value.value == pytest.approx(200.0)
+    assert (value.parts["cycle_median_days"], value.parts["cycle_p75_days"]) == (1, 1)
+    for _ in range(98):
+        await deal(world, "lost", cycle=0.25)
+    # A day old and half a day: 99 in a hundred closed after a day, as every cycle lasts one at least.
+    for hours in (12, 24):
+        await deal(world, None, qualified_at=Q1_END - timedelta(hours=hours))
+    assert (await world.reading(VELOCITY, "a")).parts["stale_open"] == 0
 
 
 async def test_a_group_follows_from_the_summed_parts(world: World) -> None:
@@ -86,16 +95,29 @@ async def test_idle_and_overage_deals_are_flagged_as_stale(world: World) -> None
     await deal(world, None, qualified_at=at("2026-01-30"))  # idle for 61 days
     await deal(world, None, qualified_at=at("2025-12-22"), **active)  # 100 days old
     await deal(world, None, qualified_at=at("2025-12-21"), **active)  # 101 days old
+    await deal(world, None, qualified_at=at("2025-12-22 23:50"), **active)  # 99 days and ten minutes old
+    await deal(world, None, qualified_at=at("2025-01-01"))  # idle, and older than any: stale once
+    # In the window and before it; what was cancelled never closed.
+    await deal(world, "cancelled", cycle=400, closed="2025-12-31")
     for cycle in range(1, 100):
-        await deal(world, "lost", cycle=cycle, closed="2026-01-01")
+        await deal(world, "lost", cycle=cycle, closed="2026-01-01" if cycle % 2 else "2025-12-31")
     # Of 99 closed deals nobody knows yet how old one in a hundred is.
     parts = (await world.reading(VELOCITY, "a")).parts
-    assert (parts["open"], parts["stale_open"]) == (4, 1)
-    for cycle in (100, 101):
+    assert (parts["open"], parts["stale_open"]) == (6, 2)
+    # Of 1 to 100 days the 99th percentile is 99 days and fourteen minutes, of 1 to 101 it is 100 days.
+    for cycle, stale in ((100, 4), (101, 3)):
         await deal(world, "lost", cycle=cycle, closed="2026-01-01")
-    # Closed after 1 to 101 days: the 99th percentile is 100.
-    parts = (await world.reading(VELOCITY, "a")).parts
-    assert (parts["open"], parts["stale_open"]) == (4, 2)
+        parts = (await world.reading(VELOCITY, "a")).parts
+        assert (parts["open"], parts["stale_open"]) == (6, stale)
+
+
+async def test_a_deal_is_old_beside_those_of_the_group_it_is_asked_for_with(world: World) -> None:
+    await deal(world, None, qualified_at=at("2025-12-01"), last_activity_at=at("2026-03-31"))
+    for cycle in range(1, 101):
+        await deal(world, "lost", cycle=cycle, closed="2026-01-01", partner="b")
+    alone, beside = await read_metrics(world.conn, VELOCITY, (("a",), ("a", "b")), window=Q1, as_of=Q1_END)
+    assert [row.parts["stale_open"] for row in alone.rows] == [0]
+    assert [row.parts["stale_open"] for row in beside.rows] == [1, 0]
 
 
 async def test_what_happens_to_a_deal_after_the_moment_keeps_it_from_being_stale_only_then(world: World) -> None:
@@ -160,6 +182,33 @@ async def test_a_close_that_was_undone_does_not_count_though_the_row_of_the_deal
     assert (await world.value(VELOCITY, "a", as_of=after)).parts["won"] == 1
 
 
+async def test_a_deal_that_closed_again_is_open_until_that_is_known(world: World) -> None:
+    """And among all that were undone those count that are known by then, of this deal and of no other source's."""
+    row = {"qualified_at": at("2026-01-01"), "source_id": "deal"}
+    await deal(world, "won", 300, closed="2026-03-02", closed_known_at=at("2026-03-10"), **row)
+    await deal(world, "won", 300, closed="2026-03-02", source_system="other", partner="other", **row)
+    for closed, reopened, known in (
+        ("2026-01-10", "2026-01-15", None),
+        ("2026-01-20", "2026-02-05", "2026-02-20"),
+        ("2026-03-05", "2026-03-20", None),
+    ):
+        undone = {"closed_at": at(closed), "closed_known_at": at(closed), "outcome": "lost", "amount": 1}
+        undone |= {"reopened_at": at(reopened), "reopened_known_at": known and at(known)}
+        await world.add("opportunity_reopening", opportunity_id="deal", **undone)
+    moments = ("2026-02-10", "2026-02-20", "2026-03-04", "2026-03-05", "2026-03-12", "2026-03-20")
+    found = [(await world.reading(VELOCITY, "a", as_of=at(moment))).parts for moment in moments]
+    assert [(parts["won"], parts["lost"], parts["open"]) for parts in found] == [
+        (0, 1, 0),  # lost on 20 January; that it was opened again is not known yet
+        (0, 0, 1),
+        (0, 0, 1),  # closed again on 2 March, which is not known yet
+        (0, 1, 0),  # lost again on the 5th, as far as is known
+        (1, 0, 0),  # the row of the deal says that it was won on the 2nd
+        (0, 0, 1),  # and that is not its last word: it was opened again on the 20th
+    ]
+    other = await world.reading(VELOCITY, "other", as_of=at("2026-03-20"))
+    assert (other.parts["won"], other.numerator) == (1, 300)
+
+
 async def test_a_close_counts_only_from_when_it_is_known(world: World) -> None:
     await deal(world, "won", 100, 10, closed_known_at=at("2026-04-03"))
     await deal(world, "won", 100, 10, known_at=at("2026-04-05"))
@@ -190,6 +239,7 @@ async def test_a_window_shorter_than_most_cycles_is_marked_immature(world: World
     assert (enough.parts["window_days"], enough.parts["immature"]) == (70, 0)
     later = await world.value(VELOCITY, during=window("2026-03-01", "2026-04-01"))
     assert (later.reason, later.parts["cycle_p75_days"], later.parts["immature"]) == ("no_closed_deals", 70, 1)
+    assert "cycle_median_days" not in later.parts
 
 
 async def test_the_formula_takes_the_mean_cycle_and_the_median_stands_beside_it(world: World) -> None:
@@ -237,6 +287,27 @@ async def test_values_are_converted_at_the_rate_of_the_closing_month(world: Worl
     # A lost deal's worth is not added, so it needs no rate.
     await deal(world, "lost", 100, closed="2026-03-01", partner="b", currency="JPY")
     assert (await world.value(VELOCITY, "b")).value == 0.0
+
+
+async def test_a_close_is_converted_at_the_rate_to_our_currency_that_was_known_of_its_month(world: World) -> None:
+    rates = (("EUR", "2026-02-01", "1.5"), ("JPY", "2026-02-01", "0.01"), ("EUR", "2026-03-01", "2"))
+    for currency, month, rate in rates:
+        await world.add("fx_rate", currency=currency, month=day(month), rate=rate)
+        # What it is worth in a third currency is nothing to us.
+        await world.add("fx_rate", currency=currency, month=day(month), rate="7", reporting_currency="GBP")
+    await world.add("fx_rate", currency="EUR", month=day("2026-01-01"), rate="1", known_at=at("2026-03-01"))
+    for currency, closed, worth in (
+        ("EUR", "2026-02-28 23:59", 150),
+        ("EUR", "2026-02-01", 150),
+        ("EUR", "2026-03-01", 200),
+        ("JPY", "2026-02-20", 1),
+    ):
+        partner = f"{currency} {closed}"
+        await deal(world, "won", 100, 10, closed, partner, currency=currency)
+        assert (await world.reading(VELOCITY, partner)).numerator == pytest.approx(worth), partner
+    await deal(world, "won", 100, 10, "2026-01-20", currency="EUR")
+    found = [(await world.reading(VELOCITY, "a", as_of=at(moment))).parts for moment in ("2026-02-28", "2026-03-01")]
+    assert [(parts["missing_fx"], parts["won_value"]) for parts in found] == [(1, 0), (0, 100)]
 
 
 async def test_whole_quarters_are_alike_where_their_last_months_are_not_like_the_others(world: World) -> None:
