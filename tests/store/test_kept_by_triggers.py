@@ -5,7 +5,8 @@ Whole files, many writers and servers that end are in `test_intake_crashed.py`; 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -31,7 +32,8 @@ async def restated(world: World) -> list[tuple[str, datetime, datetime]]:
 
 async def agreed(world: World) -> None:
     kept = ("fact_day", "fact_restated", "superseded", "watch_change")
-    assert await disagreements(world.conn, *kept) == {}
+    conn: Any = world.conn  # of a pool, which makes no difference here
+    assert await disagreements(conn, *kept) == {}
 
 
 async def test_a_fact_that_is_said_anew_again_and_again_counts_once_where_it_stands(world: World) -> None:
@@ -64,8 +66,12 @@ async def test_what_a_fact_did_not_say_yet_is_no_part_of_what_it_said(world: Wor
     await lead(world, "one")
     row = {"contact_due_at": at("2026-02-09"), "first_contact_at": at("2026-02-02 08:00")}
     await world.amend("lead", "one", FIRST.isoformat(), **row)
-    told = await world.conn.fetchrow("select contact_due_at, first_contact_at from lead_as_told($1)", SECOND)
+    [told] = await world.conn.fetch("select contact_due_at, first_contact_at from lead_as_told($1)", SECOND)
     assert tuple(told) == (at("2026-02-02 09:00"), at("2026-02-02 08:00"))
+    # From the very moment of the new word on, for a week.
+    week = timedelta(days=7)
+    for moment, due in ((FIRST, "2026-02-02 09:00"), (FIRST + week, "2026-02-09")):
+        assert await world.conn.fetchval("select contact_due_at from lead_as_told($1)", moment) == at(due)
 
 
 async def test_of_facts_that_change_together_each_is_restated_by_its_own_word(world: World) -> None:

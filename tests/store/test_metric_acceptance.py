@@ -175,13 +175,14 @@ async def test_answers_written_down_days_later_are_counted_apart(world: World) -
     answered = at("2026-01-05 12:00")
     for answer in ("accepted", "rejected", "first_contact"):
         for known in ("2026-01-08 12:00", "2026-01-08 12:01"):  # three days later, and a minute more
-            await lead(world, **{f"{answer}_at": answered, f"{answer}_known_at": at(known)})
+            row: dict[str, Any] = {f"{answer}_at": answered, f"{answer}_known_at": at(known)}
+            await lead(world, **row)
     # Called within the deadline, which was known at once: it is met without the word that came late.
     await lead(world, accepted_at=answered, accepted_known_at=at("2026-02-01"), first_contact_at=at("2026-01-05 16:00"))
     # A lead that came with its answer, however late, was never seen without it.
     for answer in ("accepted", "rejected", "first_contact"):
-        came = {"known_at": at("2026-02-01"), f"{answer}_known_at": at("2026-02-01")}
-        await lead(world, **{f"{answer}_at": answered, **came})
+        row = {"known_at": at("2026-02-01"), f"{answer}_known_at": at("2026-02-01")}
+        await lead(world, **{f"{answer}_at": answered, **row})
     # Late either way: nothing is gained by it.
     await lead(world, accepted_at=at("2026-01-07"), accepted_known_at=at("2026-02-01"))
     parts = (await world.reading(ACCEPTANCE, "a")).parts
@@ -275,7 +276,7 @@ async def test_data_reach_to_the_latest_lead_assigned_or_contacted_that_is_known
 
 
 async def test_data_reach_as_far_as_was_known_at_the_moment_also_of_what_was_said_anew(world: World) -> None:
-    contact = {"first_contact_at": at("2026-02-01 14:00"), "first_contact_known_at": at("2026-02-03")}
+    contact: dict[str, Any] = {"first_contact_at": at("2026-02-01 14:00"), "first_contact_known_at": at("2026-02-03")}
     await lead(world, assigned="2026-02-01 09:00", **contact)
     contact = {"first_contact_at": at("2026-03-01 14:00"), "first_contact_known_at": at("2026-03-03")}
     await lead(world, assigned="2026-03-01 09:00", source_id="anew", **contact)

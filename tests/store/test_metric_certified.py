@@ -83,20 +83,22 @@ async def test_a_certificate_without_an_end_lasts_as_long_as_its_course_says(wor
 
 
 async def test_the_version_that_a_certificate_names_or_was_in_force_then_says_how_long_it_lasts(world: World) -> None:
-    for version, since, days, row in (
+    versions: tuple[tuple[int, str, int, dict[str, Any]], ...] = (
         (1, "2020-01-01", 30, {}),
         (2, "2026-02-01", 60, {}),
         (3, "2026-01-15", 1, {"known_at": at("2026-12-01")}),  # nobody knows of it yet
         (9, "2020-01-01", 1, {"course_id": "pricing"}),
-    ):
+    )
+    for version, since, days, row in versions:
         said = {"course_id": "basics", "version": version, "effective_from": day(since), "validity_days": days}
         await world.add("enablement_course", **{**said, **row})
-    for partner, last, row in (
+    cases: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("before", "2026-03-02", {"completed_at": at("2026-01-31 23:59")}),
         ("at the stroke", "2026-04-02", {"completed_at": at("2026-02-01")}),
         ("named", "2026-03-03", {"course_version": 1}),
         ("its own", "2026-02-10", {"valid_until": day("2026-02-10")}),
-    ):
+    )
+    for partner, last, row in cases:
         await passes(world, partner, **row)
         moments = (at(f"{last} 23:59"), at(last) + timedelta(days=1))
         found = [(await world.reading(CERTIFIED, partner, as_of=one)).parts["certified_people"] for one in moments]

@@ -153,7 +153,7 @@ async def test_of_a_day_a_window_has_its_midnight_or_nothing(world: World) -> No
 
 
 async def test_only_what_is_sourced_of_one_transaction_of_one_source_is_credited_together(world: World) -> None:
-    both = {"transaction_id": "deal", "credit_share": "0.75"}
+    both: dict[str, Any] = {"transaction_id": "deal", "credit_share": "0.75"}
     await sale(world, 100, 99, **both)
     await sale(world, 100, 99, partner="consultant", attribution="influenced", **both)
     await sale(world, 100, 99, partner="elsewhere", source_system="other", **both)

@@ -184,7 +184,7 @@ async def test_a_close_that_was_undone_does_not_count_though_the_row_of_the_deal
 
 async def test_a_deal_that_closed_again_is_open_until_that_is_known(world: World) -> None:
     """And among all that were undone those count that are known by then, of this deal and of no other source's."""
-    row = {"qualified_at": at("2026-01-01"), "source_id": "deal"}
+    row: dict[str, Any] = {"qualified_at": at("2026-01-01"), "source_id": "deal"}
     await deal(world, "won", 300, closed="2026-03-02", closed_known_at=at("2026-03-10"), **row)
     await deal(world, "won", 300, closed="2026-03-02", source_system="other", partner="other", **row)
     for closed, reopened, known in (
