@@ -30,6 +30,15 @@ class _Gate(NamedTuple):
     approvals: tuple[Agreed, ...] = ()
 
 
+class _Waiting(NamedTuple):
+    """A request that waits for evidence: who asked, in whose place, and who had let them then, which may be over once
+    the evidence is there."""
+
+    actor: str
+    behalf: str | None
+    let_by: str | None
+
+
 class _Broken(Exception):
     """The rule that an entry breaks. It never leaves this module."""
 
@@ -63,6 +72,7 @@ class _Walk:
         self._must_act: tuple[str, ...] | None = None
         self._guardrail = False
         self._agreed: dict[str, tuple[Agreed, ...]] = {}
+        self._waiting: dict[str, _Waiting] = {}
 
     def take(self, entry: LogEntry) -> None:
         """Take in an entry.
@@ -136,6 +146,10 @@ class _Walk:
 
     def _asked(self, entry: LogEntry) -> None:
         """What somebody asked for and got: they may."""
+        if entry.verb is not None and entry.outcome is Outcome.PENDING:
+            actor, behalf = _names(entry)
+            self._waiting[entry.request_id or ""] = _Waiting(actor, behalf, self._let_by(entry, actor))
+            self._owner(entry)
         if entry.verb is None or entry.outcome is not Outcome.APPLIED:
             return
         if entry.role == BREAK_GLASS:
@@ -162,15 +176,21 @@ class _Walk:
 
     def _owner(self, entry: LogEntry) -> Owner:
         """The owner as whom somebody acted."""
-        actor, behalf = entry.actor or "", entry.detail.get("on_behalf_of")
-        owner = self._plan.owner(str(behalf or actor))
+        actor, behalf = _names(entry)
+        owner = self._plan.owner(behalf or actor)
         if owner is None or (entry.role is not None and owner.role != entry.role):
             raise _Broken(f"a {entry.verb} by {actor} as {entry.role} was applied, whom the plan does not name as that")
+        waited = self._waiting.get(entry.request_id or "")
         if behalf and self._exhibit.complete:
-            found = substitute(self._delegations.standing(entry.programme_at), actor, entry.programme_at)
-            if found is None or not same(found.owner, owner.identity):
+            let_by = waited.let_by if waited else self._let_by(entry, actor)
+            if let_by is None or not same(let_by, owner.identity):
                 raise _Broken(f"{actor} acted in the place of {owner.name}, who had not let them")
         return owner
+
+    def _let_by(self, entry: LogEntry, actor: str) -> str | None:
+        """The owner in whose place somebody may act at an entry."""
+        found = substitute(self._delegations.standing(entry.programme_at), actor, entry.programme_at)
+        return found.owner if found else None
 
     def _command(self, entry: LogEntry) -> Command | None:
         return self._exhibit.asked.get(entry.sequence, (None, None))[1]
@@ -203,6 +223,10 @@ class _Walk:
             raise _Broken(f"{owner.name} is {owner.role}; only {', '.join(self._must_act)} may resume")
         if self._guardrail and same(owner.identity, self._plan.proposer):
             raise _Broken("the proposer resumed their own change after a breach")
+        waited, names = self._waiting.pop(entry.request_id or "", None), _names(entry)
+        # Releases gone by named the owner alone.
+        if waited is not None and names not in ((waited.actor, waited.behalf), (waited.behalf, None)):
+            raise _Broken(f"a resume by {names[0]} was applied, and {waited.actor} had asked for it")
         self._must_act = None
 
     def _override(self, entry: LogEntry, owner: Owner) -> None:
@@ -241,6 +265,12 @@ class _Walk:
         if entry.detail.get("on_behalf_of"):
             raise _Broken(f"the ownership of {owner.name} was confirmed by somebody else")
         self._confirmed.add(owner.identity.casefold())
+
+
+def _names(entry: LogEntry) -> tuple[str, str | None]:
+    """Who acted, and in whose place; None where in nobody's."""
+    behalf = entry.detail.get("on_behalf_of")
+    return entry.actor or "", str(behalf) if behalf else None
 
 
 def _place(entry: LogEntry) -> tuple[Phase, int | None]:

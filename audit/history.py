@@ -200,7 +200,8 @@ def _check_requests(exhibit: Exhibit, lines: list[Line]) -> None:
             _unanswered(exhibit, line)
         for number in line.entries:
             if number in by_number:
-                _hold_together(exhibit, by_number[number], line)
+                entry, asked = by_number[number], by_number.get(line.entries[0])
+                _hold_together(exhibit, entry, line, alone=asked is not None and _names_owner_alone(entry, asked))
     cancelled = sum(line.what.startswith("cancel requested") for line in lines)
     for entry in exhibit.entries:
         if entry.verb is None or entry.sequence in exhibit.asked:
@@ -233,8 +234,16 @@ def _unanswered(exhibit: Exhibit, line: Line) -> None:
         exhibit.unproven(Check.HISTORY, Gap.UNANSWERED, told)
 
 
-def _hold_together(exhibit: Exhibit, entry: LogEntry, line: Line) -> None:
-    """A request and the entry that tells what came of it say the same."""
+def _names_owner_alone(entry: LogEntry, asked: LogEntry) -> bool:
+    """Whether an entry says what came of a resume, and names the owner alone in whose place it was asked, as releases
+    gone by did."""
+    waited = asked.outcome is Outcome.PENDING and entry.sequence > asked.sequence and entry.verb == Verb.RESUME
+    return waited and not entry.detail.get("on_behalf_of") and entry.actor == asked.detail.get("on_behalf_of")
+
+
+def _hold_together(exhibit: Exhibit, entry: LogEntry, line: Line, *, alone: bool) -> None:
+    """A request and the entry that tells what came of it say the same; but for who asked, where it names only the owner
+    in whose place they did."""
     command = _read_as(entry, command_of(line))
     exhibit.asked[entry.sequence] = (line, command)
     if command is None:
@@ -245,9 +254,10 @@ def _hold_together(exhibit: Exhibit, entry: LogEntry, line: Line) -> None:
     pairs = [
         ("request_id", entry.request_id, command.request_id),
         ("verb", entry.verb, line.verb),
-        ("actor", (entry.actor or "").casefold(), command.actor.casefold()),
         ("rationale", entry.rationale, command.reason),
     ]
+    if not alone:
+        pairs.append(("actor", (entry.actor or "").casefold(), command.actor.casefold()))
     if isinstance(command, Decide):
         pairs += [("gate", entry.gate, command.gate), ("evidence", entry.evidence_digest, command.evidence_digest)]
     if entry.verb is None:

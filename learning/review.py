@@ -130,8 +130,8 @@ def pause_reviews(log: Sequence[LogEntry]) -> tuple[PauseReview, ...]:
 
 
 def _in_place(log: Sequence[LogEntry], over: LogEntry) -> str | None:
-    """Who asked to resume in the owner's place. That a resume took effect on fresh evidence is said of the owner alone:
-    who asked for it stands in the entry of the request."""
+    """Who asked to resume in the owner's place. Releases gone by said of the owner alone that a resume took effect on
+    fresh evidence: who asked for it stands in the entry of the request."""
     of_it = (one for one in log if one.request_id == over.request_id and one.sequence <= over.sequence)
     asked = next((one for one in of_it if one.kind is EntryKind.RESUME), over)
     return asked.actor if acted_in_place(asked) else None

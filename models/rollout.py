@@ -170,13 +170,15 @@ class OverrideState(Frozen):
 
 
 class ResumeRequest(Frozen):
-    """A resume that waits for fresh evidence before it takes effect: such as was measured after it was asked for."""
+    """A resume that waits for fresh evidence before it takes effect: such as was measured after it was asked for. `by`
+    is whoever asks in the owner's place; None in runs that began to resume before it was kept who that is."""
 
     request_id: str
     identity: str
     role: str
     reason: str
     asked_at: Instant | None = None
+    by: str | None = None
 
 
 class PhaseClock(Frozen):

@@ -61,15 +61,25 @@ def fields(command: Command, owner: Owner | None, verb: Verb, outcome: Outcome =
         "rationale": command.reason,
         "request_id": command.request_id,
     }
-    if owner is not None and not same(owner.identity, command.actor):
-        told |= {"actor": command.actor, "detail": {ON_BEHALF_OF: owner.identity}}
+    if owner is not None and (by := in_place(owner, command)) is not None:
+        told |= both_names(owner.identity, by)
     return told
+
+
+def both_names(owner: str, by: str) -> dict[str, Any]:
+    """What an entry says of an owner and of whoever acted in their place."""
+    return {"actor": by, "detail": {ON_BEHALF_OF: owner}}
+
+
+def in_place(owner: Owner, command: Command) -> str | None:
+    """Who asks in the owner's place, None where the owner does."""
+    return None if same(owner.identity, command.actor) else command.actor
 
 
 def approval(owner: Owner, command: Command, now: Now) -> Approval:
     """An owner's agreement, by their own hand or by that of whoever stands in."""
-    by = None if same(owner.identity, command.actor) else command.actor
-    return Approval(identity=owner.identity, role=owner.role, at=now.programme, request_id=command.request_id, by=by)
+    by, asked = in_place(owner, command), command.request_id
+    return Approval(identity=owner.identity, role=owner.role, at=now.programme, request_id=asked, by=by)
 
 
 def refuse(state: RolloutState, verb: str, problem: str, now: Now, command: Command | None = None) -> RolloutState:

@@ -57,6 +57,10 @@ IN_PLACE = "paused-in-place"
 """Marks the runs in which somebody has paused in an owner's place: without it such a pause was refused as one that
 cannot be read. No run says so of itself at once, however new: those that had refused one go on without."""
 
+BOTH_NAMES = "resumed-in-place"
+"""Marks the runs in which somebody has asked to resume in an owner's place, and in which what came of it names both:
+without it that entry names the owner alone. No run says so of itself at once, as with `IN_PLACE`."""
+
 FEWER = "fewer-steps"
 """Marks the runs that began with all of the above, `HERE` and `HEARD` among them; that measure and judge in one
 activity; whose letters go out with the record that tells of them; and whose requests leave out which rollout they are

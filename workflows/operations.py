@@ -20,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.asking import refuse
     from workflows.journal import Now, now_of
     from workflows.kept import Kept
-    from workflows.marks import HEARD, IN_PLACE, WRITABLE
-    from workflows.pauses import paused_in_place
+    from workflows.marks import BOTH_NAMES, HEARD, IN_PLACE, WRITABLE
+    from workflows.pauses import asks_in_place, owner_alone, paused_in_place
     from workflows.requests import quiet, receipt_of, receive, unheard
     from workflows.timer import overtaken
 
@@ -144,10 +144,14 @@ class Operations:
         after, receipt = receive(before, verb, command, now, hear=hear)
         if paused_in_place(before, after) and not workflow.patched(IN_PLACE):
             return self.note_malformed(verb.value, "who stands in for an owner could not pause")
-        self._state = after
+        self._state = self._with_names(before, after)
         self._woken = self._woken or not quiet(before, self._state) or self._waits_in_vain(now)
         self._rest()
         return receipt
+
+    def _with_names(self, before: RolloutState, after: RolloutState) -> RolloutState:
+        """What requests have come to; a run that resumed in an owner's place before says of it what it said then."""
+        return owner_alone(after) if asks_in_place(before, after) and not workflow.patched(BOTH_NAMES) else after
 
     def _waits_in_vain(self, now: Now) -> bool:
         """Whether a quiet word has left the timer nothing to fire for; runs from before there was this let it fire."""

@@ -22,7 +22,7 @@ from models.rollout import (
     RolloutState,
     Status,
 )
-from workflows.asking import ON_BEHALF_OF
+from workflows.asking import ON_BEHALF_OF, both_names
 from workflows.course import restarted, stopped
 from workflows.hindsight import left_unjudged, remember, still_to_judge
 from workflows.journal import Now, notify, release, write
@@ -87,6 +87,19 @@ def paused_in_place(before: RolloutState, after: RolloutState) -> bool:
     return any(one.kind is EntryKind.PAUSE and ON_BEHALF_OF in one.detail for one in new)
 
 
+def asks_in_place(before: RolloutState, after: RolloutState) -> bool:
+    """Whether a request is a resume that waits for evidence, and whoever asked it stands in for an owner."""
+    asked = after.resume_request
+    return asked is not None and asked.by is not None and asked != before.resume_request
+
+
+def owner_alone(state: RolloutState) -> RolloutState:
+    """The same as if nobody had been kept who asks to resume in an owner's place."""
+    if state.resume_request is None:
+        return state
+    return state.model_copy(update={"resume_request": state.resume_request.model_copy(update={"by": None})})
+
+
 def _acting_roles(state: RolloutState, items: tuple[MetricAssessment, ...]) -> tuple[str, ...]:
     """Who may resume: the owners of the tripped guardrails where the plan names them, else who may override."""
     roles = tuple(dict.fromkeys(CATALOGUE[item.metric].owner_role for item in items))
@@ -108,14 +121,7 @@ def resume_decided(
     if not assessment.items:
         told = "nothing could be judged"
     state = state.model_copy(update={"resume_request": None})
-    who = {
-        "verb": "resume",
-        "actor": request.identity,
-        "role": request.role,
-        "request_id": request.request_id,
-        "rationale": request.reason,
-        "evidence_digest": assessment.digest,
-    }
+    who = {**_asked_by(request), "evidence_digest": assessment.digest}
     if not told:
         return resumed(state, now, outcome=Outcome.APPLIED, **who)
     refusal = f"fresh evidence still stands in the way: {told}"
@@ -181,14 +187,22 @@ def _resume_overtaken(state: RolloutState, request: ResumeRequest, now: Now) -> 
         now,
         EntryKind.REFUSAL,
         "Resume refused: the rollout is being stopped",
-        verb="resume",
-        actor=request.identity,
-        role=request.role,
-        request_id=request.request_id,
-        rationale=request.reason,
         outcome=Outcome.REFUSED,
         refusal="the rollout is being stopped",
+        **_asked_by(request),
     )
+
+
+def _asked_by(request: ResumeRequest) -> dict[str, Any]:
+    """What an entry says of the resume that it settles."""
+    told = {
+        "verb": "resume",
+        "actor": request.identity,
+        "role": request.role,
+        "request_id": request.request_id,
+        "rationale": request.reason,
+    }
+    return told if request.by is None else told | both_names(request.identity, request.by)
 
 
 def to_withdraw(state: RolloutState) -> tuple[str, ...]:

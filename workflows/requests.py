@@ -35,7 +35,7 @@ from models.rollout import (
     ResumeRequest,
     RolloutState,
 )
-from workflows.asking import Refused, approval, fields, refuse, same, who
+from workflows.asking import Refused, approval, fields, in_place, refuse, same, who
 from workflows.course import rule_of, transition, watched
 from workflows.delegation import delegate
 from workflows.glass import break_glass
@@ -236,6 +236,7 @@ def _resume(state: RolloutState, command: Resume, now: Now) -> RolloutState:
         role=owner.role,
         reason=command.reason,
         asked_at=now.programme,
+        by=in_place(owner, command),
     )
     state = state.model_copy(update={"resume_request": request, "asked_at": now.programme})
     told = f"{owner.name} asks to resume; fresh evidence is read first"

@@ -229,7 +229,7 @@ class PartnerRollout(Looking):
         taken = keys_taken(done(self._state, step, now), keys, now)
         if taken.terminal and taken.parked and not self._marked(ANSWERED):
             taken = taken.model_copy(update={"parked": ()})
-        self._state = receive_again(taken, now)
+        self._state = self._with_names(taken, receive_again(taken, now))
 
     async def _open(self, step: Step) -> None:
         state = self._state

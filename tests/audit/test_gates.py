@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +125,64 @@ def test_somebody_who_acted_in_an_owners_place_without_having_been_let_is_found(
     assert broken(sample, history=True) == []
     found = broken(edited(sample, applied("delegate"), outcome="refused"), history=True)
     assert "dana.deputy@example.com acted in the place of Fin Finance, who had not let them" in found[0]
+
+
+EVE = "eve@example.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "changes", "told"),
+    [
+        (
+            "fewer_both_names",
+            "pending",
+            {"actor": EVE},
+            "eve@example.com acted in the place of Sam Sponsor, who had not",
+        ),
+        ("fewer_both_names", "applied", {"actor": EVE}, "a resume by eve@example.com was applied, and dee.deputy@"),
+        (
+            "fewer_both_names",
+            "applied",
+            {"detail": {"on_behalf_of": "fin.finance@example.com"}},
+            "whom the plan does not",
+        ),
+        (
+            "fewer_owner_alone",
+            "pending",
+            {"actor": EVE},
+            "eve@example.com acted in the place of Sam Sponsor, who had not",
+        ),
+        (
+            "fewer_owner_alone",
+            "applied",
+            {"actor": EVE},
+            "a resume by eve@example.com as sponsor was applied, whom the",
+        ),
+        ("fewer_owner_alone", "applied", {"actor": "rev.ops@example.com", "role": "revops_owner"}, "and dee.deputy@"),
+    ],
+)
+def test_a_resume_in_an_owners_place_is_by_whom_they_let_and_asked(
+    name: str, outcome: str, changes: Entry, told: str
+) -> None:
+    """Releases gone by named the owner alone once it took effect."""
+    sample = of_history(name)
+    assert broken(sample, history=True) == []
+    forged = edited(sample, lambda one: (one["verb"], one["outcome"]) == ("resume", outcome), **changes)
+    assert any(told in one for one in broken(forged, history=True))
+
+
+def test_who_stands_in_no_more_when_their_resume_takes_effect_had_been_let_when_they_asked() -> None:
+    def later(line: bytes) -> bytes:
+        """Behind the end of the delegation, of thirty days, with all that follows."""
+        leaf = json.loads(line)
+        moment = datetime.fromisoformat(leaf["entry"]["programme_at"])
+        leaf["entry"]["programme_at"] = (moment + timedelta(days=40)).isoformat()
+        return canonical(leaf)
+
+    sample = of_history("fewer_both_names")
+    number = next(at for at, line in enumerate(sample.leaves) if b'"message":"Resumed"' in line)
+    leaves = [*sample.leaves[:number], *map(later, sample.leaves[number:])]
+    assert broken(replace(sample, leaves=leaves), history=True) == []
 
 
 def test_a_review_that_the_plan_asks_for_must_have_been_held_before_it_ends() -> None:

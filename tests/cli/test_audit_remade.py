@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from audit.findings import Gap
 from audit.verify import verify, with_replays
 from cli.audit_replay import replay
@@ -50,6 +52,13 @@ async def test_other_words_are_told_and_not_called_wrong_because_releases_change
     forged = changed(whole(), first.sequence, message="Plan communicated to nobody")
     told = "entries that this release has other words for: 1, this one first"
     assert await found(forged) == [(f"entry {first.sequence}: {told}", Gap.REPLAY)]
+
+
+@pytest.mark.parametrize("name", ["fewer_owner_alone", "fewer_both_names"])
+async def test_a_resume_in_an_owners_place_is_told_by_each_run_as_it_began_to(name: str) -> None:
+    sample = of_history(name)
+    replays = await replay(sample.bundle(), sample.version)
+    assert (replays.done, replays.problems, replays.otherwise) == (1, {}, {})
 
 
 async def test_entries_of_an_earlier_release_follow_from_the_same_rules() -> None:

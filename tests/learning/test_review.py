@@ -76,9 +76,13 @@ def test_pauses_are_told_with_their_length_and_what_tripped(review: ClosingRevie
     assert person.until - person.since == DAY
 
 
-@pytest.mark.parametrize("breached", [True, False], ids=["on fresh evidence", "at once"])
-def test_who_resumed_in_an_owners_place_is_named_with_the_owner_in_the_record(breached: bool) -> None:
-    """Watched, the request stands in an entry of its own, and the one that says it took effect names the owner."""
+@pytest.mark.parametrize(
+    ("breached", "alone"),
+    [(True, False), (True, True), (False, False)],
+    ids=["on fresh evidence", "on fresh evidence, by a release gone by", "at once"],
+)
+def test_who_resumed_in_an_owners_place_is_named_with_the_owner_in_the_record(breached: bool, alone: bool) -> None:
+    """Watched, the request stands in an entry of its own; the one that it took effect once named the owner alone."""
     rollout, dana = Simulator(PLAN), "dana@example.com"
     if breached:
         rollout.to_pilot()
@@ -90,6 +94,10 @@ def test_who_resumed_in_an_owners_place_is_named_with_the_owner_in_the_record(br
     else:
         rollout.ask(Verb.PAUSE, "revops_owner", "wrong price list")
     rollout.ask(Verb.RESUME, dana, "staff is back")
+    if alone:
+        at = next(at for at, one in enumerate(rollout.recorded) if one.message == "Resumed")
+        named = {"actor": "rev.ops@example.com", "detail": {}}
+        rollout.recorded[at] = rollout.recorded[at].model_copy(update=named)
     [pause] = closing_review(PLAN, rollout.recorded, Readings()).pauses
     assert (pause.resumed_by, pause.resumed_in_place) == ("rev.ops@example.com", dana)
     written = files(decision_record(PLAN, rollout.recorded, Readings()), "en")["record.md"]

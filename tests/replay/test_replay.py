@@ -20,6 +20,7 @@ from worker.plugin import rollouts_plugin
 from workflows.marks import (
     AGREEMENTS,
     ANSWERED,
+    BOTH_NAMES,
     EACH,
     EXPORT_FIRST,
     EXPORTS,
@@ -72,9 +73,11 @@ def test_every_path_is_recorded() -> None:
     assert fewer == {name for name in RECORDED if name.startswith("fewer_")}
     assert fewer >= {"fewer_completed", "fewer_stopped", "fewer_pause", "fewer_words", "fewer_signed", "fewer_runs_2"}
     assert "fewer_apart" in fewer
-    assert {mark for name in fewer for mark in _named(name)} == {FEWER, IN_PLACE}
-    assert {name for name in RECORDED if IN_PLACE in _named(name)} == {"fewer_in_place"}
+    assert {mark for name in fewer for mark in _named(name)} == {FEWER, IN_PLACE, BOTH_NAMES}
+    in_place = {"fewer_in_place", "fewer_owner_alone", "fewer_both_names"}
+    assert {name for name in RECORDED if IN_PLACE in _named(name)} == in_place
     assert "fewer_not_in_place" in fewer, "in which such a pause was refused"
+    assert {name for name in RECORDED if BOTH_NAMES in _named(name)} == {"fewer_both_names"}
     first = {name for name in RECORDED if EXPORT_FIRST in _named(name)}
     here = {"here_forged_words", "here_breach_pause_resume", "here_automatic_stop"}
     heard, proven = {"heard_while_behind"}, {"proven_words"}

@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from models.command import DailyWord, Verb
-from models.log import Outcome
+from models.log import EntryKind, Outcome
 from models.names import WATCH_ID
 from models.rollout import HoldKind, Status
 from tests.workflows.live import Live
@@ -82,7 +82,7 @@ async def fewer_apart(live: Live, pool: Pool) -> None:
 
 
 async def fewer_in_place(live: Live, pool: Pool) -> None:
-    """Somebody acts for an owner, and pauses in their place."""
+    """Somebody acts for an owner, pauses in their place, and resumes; what came of it on fresh evidence names both."""
     await to_pilot(live)
     await soon(live, pilot_enrolled, "the pilot is not enrolled")
     until = (await live.view()).programme_now + timedelta(days=30)
@@ -90,6 +90,11 @@ async def fewer_in_place(live: Live, pool: Pool) -> None:
     assert (await live.ask(Verb.DELEGATE, "sponsor", **given)).outcome is Outcome.APPLIED
     assert (await live.ask(Verb.PAUSE, DEPUTY)).outcome is Outcome.APPLIED
     assert (await live.view()).status is Status.PAUSED
+    await live.signal(Verb.RESUME, DEPUTY)
+    await live.until_status(Status.RUNNING)
+    asked, settled = [one for one in await live.log() if one.kind is EntryKind.RESUME]
+    assert (asked.outcome, settled.outcome) == (Outcome.PENDING, Outcome.APPLIED)
+    assert (settled.actor, settled.detail["on_behalf_of"]) == (DEPUTY, asked.detail["on_behalf_of"])
     await stop_now(live)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from models.claims import BREAK_GLASS
 from models.command import COMMANDS, Command, Decide, PauseVerdict, Verb
+from models.evidence import Verdict
 from models.log import Outcome, Receipt
 from models.plan import Fate, StopResolution
 from models.rollout import Phase, RolloutState, Status
@@ -127,6 +128,24 @@ def test_a_delegate_pauses_and_the_log_names_both(rollout: Simulator) -> None:
     entry = next(one for one in rollout.recorded if one.request_id == receipt.request_id)
     assert (entry.actor, entry.role, entry.detail["on_behalf_of"]) == (DANA, "sponsor", SPONSOR.identity)
     assert entry.detail["must_act"] == ["sponsor", "revops_owner"]
+
+
+@pytest.mark.parametrize("ends", ["Resumed", "Resume refused: fresh evidence", "Resume refused: the rollout is being"])
+def test_what_came_of_a_delegate_s_resume_on_fresh_evidence_names_both(rollout: Simulator, ends: str) -> None:
+    """Also where they stand in no more by then."""
+    rollout.decide("sponsor")
+    delegate(rollout)
+    rollout.ask(Verb.PAUSE, "sponsor")
+    if "evidence" in ends:
+        rollout.verdicts[PLAN.metrics[0].metric] = Verdict.NOT_MET
+    stop = StopResolution(finished=Fate.KEEP, current=Fate.KEEP, pending=Fate.KEEP)
+    over = (Verb.STOP, {"resolution": stop}) if "being" in ends else (Verb.DELEGATE, {"identity": DANA, "name": "Dana"})
+    rollout.meanwhile = lambda: rollout.receive(over[0], "sponsor", **over[1])
+    asked = by_dana(rollout, Verb.RESUME)
+    first, settled = [one for one in rollout.recorded if one.request_id == asked.request_id]
+    assert settled.message.startswith(ends)
+    assert (first.outcome, settled.verb, settled.role) == (Outcome.PENDING, Verb.RESUME, SPONSOR.role)
+    assert {(one.actor, one.detail["on_behalf_of"]) for one in (first, settled)} == {(DANA, SPONSOR.identity)}
 
 
 def test_a_delegate_s_pause_that_waits_for_its_key_pauses_once_the_key_is_known(rollout: Simulator) -> None:
