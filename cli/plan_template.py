@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import yaml
@@ -12,8 +12,8 @@ import yaml
 from models.base import format_duration, parse_duration
 from models.metric import CATALOGUE, MetricSpec, MetricUse
 from models.plan_metric import WARNED_AHEAD, MetricPlan
-from models.plan_rules_quality import ONLY_OF
-from models.quality import AGREED_ANEW, DEFAULTS, SIGNED_WITHOUT, Check
+from models.plan_rules_quality import agreed_anew
+from models.quality import QualityBound
 
 _APPROVALS = {
     "A": "",
@@ -195,23 +195,17 @@ def checks_text(spec: MetricSpec, *, by_change: bool = False) -> list[str]:
     Args:
         by_change: the metric is judged by its change, which rests on the partners that it is compared with.
     """
-    written = [
-        f"{{check: {check.value}, amber: {bounds.amber:g}, red: {bounds.red:g}}}"
-        for check, bounds in AGREED_ANEW.items()
-        if spec.name in ONLY_OF[check] and (by_change or check is not Check.COMPARED)
-    ]
-    written += [_bound_text(check, spec) for check in SIGNED_WITHOUT.get(spec.name, ())]
+    agreed = agreed_anew(spec.name, parse_duration(spec.defaults.freshness), by_change=by_change)
+    written = [_bound_text(one) for one in agreed]
     if len(written) < 3:
         return [f"    data_quality: [{', '.join(written)}]"] if written else []
     return ["    data_quality:", *(f"      - {one}" for one in written)]
 
 
-def _bound_text(check: Check, spec: MetricSpec) -> str:
-    """What is usual of a check; how old data may be is the metric's own."""
-    if check is Check.FRESHNESS:
-        return f"{{check: freshness, red: {parse_duration(spec.defaults.freshness) / timedelta(days=1):g}}}"
-    amber, red = DEFAULTS[check]
-    return f"{{check: {check.value}, amber: {amber:g}, red: {red:g}}}"
+def _bound_text(bound: QualityBound) -> str:
+    numbers = (("amber", bound.amber), ("red", bound.red))
+    told = "".join(f", {name}: {number:g}" for name, number in numbers if number is not None)
+    return f"{{check: {bound.check.value}{told}}}"
 
 
 def _limits(limits: tuple[str, ...]) -> str:

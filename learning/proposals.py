@@ -14,6 +14,8 @@ from models.learning import Judged, PauseReview
 from models.metric import MetricName
 from models.plan_change import METHOD, ChangeRule
 from models.plan_metric import Basis, MetricPlan, Threshold, Tolerance
+from models.plan_rules_quality import agreed_anew
+from models.quality import QualityBound
 
 ENOUGH = 8
 """Accepted readings below which nothing is said of how a metric varies."""
@@ -42,14 +44,22 @@ def propose(
     tolerance, why = _tolerance(agreed, [one for one in pauses if agreed.metric in one.metrics])
     warning = tuple(one for one in agreed.warning if not any(_looser(one, limit) for limit in thresholds))
     change, why_change = _change(agreed.change, agreed.metric, looks) if agreed.change else (None, ())
+    checks = _checks(agreed)
     reasons = {
         "metric": (_baseline(found),),
         "thresholds": tuple(reason for _, reason in limits),
         "change": why_change,
         "tolerance": why,
         "warning": _dropped(agreed.warning, warning),
+        "data_quality": _why_checked(checks),
     }
-    changes = {"thresholds": thresholds, "change": change, "tolerance": tolerance, "warning": warning}
+    changes = {
+        "thresholds": thresholds,
+        "change": change,
+        "tolerance": tolerance,
+        "warning": warning,
+        "data_quality": (*agreed.data_quality, *checks),
+    }
     return Proposal(agreed.model_copy(update=changes), {field: told for field, told in reasons.items() if told})
 
 
@@ -60,6 +70,20 @@ def _change(rule: ChangeRule, metric: MetricName, looks: Sequence[GateLook]) -> 
         return proposed, (why,)
     told = f"judged by method {METHOD}, was {rule.method}: what new plans are judged by"
     return proposed.model_copy(update={"method": METHOD}), (why, told)
+
+
+def _checks(agreed: MetricPlan) -> tuple[QualityBound, ...]:
+    """The checks of new plans that this one is silent on: what it says of one stands, also of one source alone."""
+    said = {one.check for one in agreed.data_quality}
+    usual = agreed_anew(agreed.metric, agreed.freshness, by_change=agreed.change is not None)
+    return tuple(one for one in usual if one.check not in said)
+
+
+def _why_checked(checks: Sequence[QualityBound]) -> tuple[str, ...]:
+    if not checks:
+        return ()
+    named = ", ".join(one.check.value for one in checks)
+    return (f"{named}: not in the plan of the cycle before; new plans have it checked, with these bounds",)
 
 
 def _baseline(found: Accepted) -> str:

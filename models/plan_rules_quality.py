@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from models.metric import CATALOGUE, MetricName
 from models.plan_rule import Broken, BrokenRule, Rule
-from models.quality import TWICE, WEEK_BY_WEEK, Check
+from models.quality import AGREED_ANEW, DEFAULTS, SIGNED_WITHOUT, TWICE, WEEK_BY_WEEK, Check, QualityBound
 
 if TYPE_CHECKING:
     from models.plan import RolloutPlan
@@ -26,6 +27,25 @@ ONLY_OF = MappingProxyType(
     }
 )
 """Checks that not every metric has."""
+
+
+def agreed_anew(metric: MetricName, freshness: timedelta, *, by_change: bool) -> tuple[QualityBound, ...]:
+    """What new plans say of the checks of a metric's data that older ones are silent on.
+
+    Args:
+        freshness: how old the metric's data may be.
+        by_change: the metric is judged by its change, which rests on the partners that it is compared with.
+    """
+    usual = [
+        QualityBound(check=check, amber=bounds.amber, red=bounds.red)
+        for check, bounds in AGREED_ANEW.items()
+        if metric in ONLY_OF[check] and (by_change or check is not Check.COMPARED)
+    ]
+    for check in SIGNED_WITHOUT.get(metric, ()):
+        amber, red = DEFAULTS[check]
+        red = freshness / timedelta(days=1) if check is Check.FRESHNESS else red
+        usual.append(QualityBound(check=check, amber=amber, red=red))
+    return tuple(usual)
 
 
 def _bounds_are_in_order(plan: RolloutPlan) -> Broken:

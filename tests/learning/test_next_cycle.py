@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.plan_template import usual_rule
 from cli.planfile import parse_plan
 from learning.accepted import NothingAccepted, accepted, clean_since, halted
 from learning.entries import ordered
@@ -18,8 +19,10 @@ from learning.record import GoesBy, decision_record
 from models.command import PauseVerdict
 from models.evidence import Verdict
 from models.learning import JudgedReading, Readings
+from models.metric import CATALOGUE
 from models.plan import OptionKey, RolloutPlan
 from models.plan_risk import Risk, ShownBy, Wait
+from models.quality import Check
 from record.plan_text import plan_text
 from tests.learning.stories import (
     MARGIN,
@@ -34,7 +37,7 @@ from tests.learning.stories import (
     reading,
     stopped_in_pilot,
 )
-from tests.plans import make_plan
+from tests.plans import judged_by_change, make_plan
 from tests.workflows.simulator import START, Simulator
 
 TODAY = date(2026, 5, 1)
@@ -173,6 +176,27 @@ def test_a_warning_that_would_be_looser_than_the_new_limit_is_left_out(quiet: Si
     draft = drafted(quiet, steady(95.0, range(1, 30)), plan)
     assert [str(one) for one in draft.plan.metrics[0].warning] == [">= 96"]
     assert "would be looser than the new threshold" in draft.reasons["metrics.0.warning"][0]
+
+
+def test_checks_of_the_data_that_new_plans_have_are_proposed_where_the_plan_is_silent(quiet: Simulator) -> None:
+    draft = drafted(quiet, steady(95.0, range(1, 30)))
+    sla, margin = draft.plan.metrics
+    assert (sla.data_quality, margin.data_quality) == ((), usual_rule(CATALOGUE[MARGIN]).data_quality)
+    assert [one.check for one in margin.data_quality] == [Check.COSTS]
+    assert draft.reasons["metrics.1.data_quality"][0].startswith("costs: not in the plan of the cycle before")
+    assert "metrics.0.data_quality" not in draft.reasons
+    assert draft.reasons["metrics.1.data_quality"][0] in plan_text(draft.plan, draft.head, draft.reasons)
+
+
+def test_what_the_plan_says_of_a_check_stands_and_of_a_change_it_is_asked_whether_the_compared_still_tell(
+    quiet: Simulator,
+) -> None:
+    given = judged_by_change(margin="5pp")
+    margin = PLAN.metrics[1].model_dump(mode="json") | {"data_quality": [{"check": "costs", "source": "erp", "red": 2}]}
+    plan = make_plan(**{**given, "metrics": [given["metrics"][0], margin]})
+    sla, proposed = drafted(quiet, steady(95.0, range(1, 30)), plan).plan.metrics
+    assert [(one.check, one.amber, one.red) for one in sla.data_quality] == [(Check.COMPARED, 5, 25)]
+    assert proposed.data_quality == plan.metrics[1].data_quality
 
 
 def paused() -> tuple[Simulator, int]:
