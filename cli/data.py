@@ -12,6 +12,7 @@ import typer
 
 from cli.data_calendar import calendar
 from cli.data_check import check
+from cli.data_currency import currency
 from cli.data_status import status
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
@@ -25,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command("calendar", epilog="Example: rollouts data calendar berlin-office --year 2026")(calendar)
+app.command("currency", epilog="Example: rollouts data currency EUR")(currency)
 app.command("status", epilog="Example: rollouts data status --strict")(status)
 app.command("check", epilog="Example: rollouts data check --kind mdf-claims --limit 20")(check)
 
@@ -190,8 +192,14 @@ async def fill(dsn: str, **spec: Any) -> Any:
 
 
 async def _generate(opened: Any, progress: Advance | None, **spec: Any) -> Any:
+    from store.currency import reporting_currency
     from store.world import WorldExistsError, WorldSpec, generate_world, tidy_world
+    from store.world_partners import HOME
 
+    found = await reporting_currency(opened)
+    if found != HOME:
+        told = f"A made-up world has rates into {HOME} alone, and money is reported in {found}"
+        raise CliError(f"{told}; `rollouts data currency {HOME}` first.", Exit.REFUSED)
     try:
         report = await generate_world(opened, WorldSpec(**spec), progress)
     except WorldExistsError as problem:

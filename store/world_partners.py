@@ -20,6 +20,9 @@ _COUNTRIES: Final = {
 }
 COUNTRY_OF: Final = {zone: country for places in _COUNTRIES.values() for country, zone, _ in places}
 """By time zone, each of which has a calendar of its own."""
+HOME: Final = "USD"
+"""The currency that its money has rates into."""
+
 USD_PER_UNIT: Final = {"USD": 1.0, "EUR": 1.10, "GBP": 1.27, "CAD": 0.74, "AUD": 0.66, "JPY": 0.0068}
 _FIRST: Final = (
     *("Alder", "Amber", "Baltic", "Beacon", "Birch", "Cascade", "Cedar", "Cobalt", "Copper", "Coral", "Delta"),

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from store.world_partners import USD_PER_UNIT
+from store.world_partners import HOME, USD_PER_UNIT
 from store.world_rows import Rows
 from store.world_spec import WorldPartner, WorldSpec, add_months, days, midnight, money, months_between
 
@@ -100,9 +100,9 @@ def _rates(spec: WorldSpec, rows: Rows) -> None:
     months = months_between(add_months(spec.start, -6), add_months(spec.end, 6))
     for currency, start in USD_PER_UNIT.items():
         chance, rate = spec.chance("rate", currency), start
-        for month in months if currency != "USD" else ():
+        for month in months if currency != HOME else ():
             known = midnight(month) - timedelta(days=1)
-            rows.add("fx_rate", currency, "USD", month, Decimal(f"{rate:.6f}"), f"{currency}-{month:%Y-%m}", known)
+            rows.add("fx_rate", currency, HOME, month, Decimal(f"{rate:.6f}"), f"{currency}-{month:%Y-%m}", known)
             rate *= 1 + chance.uniform(-0.012, 0.012)
 
 

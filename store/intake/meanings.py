@@ -11,7 +11,7 @@ ABOUT: Final[dict[FactKind, str]] = {
     FactKind.HOLIDAYS: "Days on which one calendar is closed as well, or open in spite of a public holiday.",
     FactKind.LEAD_POLICIES: "Within how many minutes leads are to be accepted and contacted, by class of lead.",
     FactKind.PARTNERS: "One row per partner. Import them before everything that refers to them.",
-    FactKind.FX_RATES: "What one unit of a currency is worth in the reporting currency, which is USD, in a month.",
+    FactKind.FX_RATES: "What one unit of a currency is worth in the reporting currency, in a month.",
     FactKind.TRANSACTIONS: "One row per partner credited with a revenue line. Returns and credits are lines too.",
     FactKind.COSTS: "Variable cost of selling through a partner. MDF is not among it: that is read from paid claims.",
     FactKind.REBATE_RUNS: "Months whose rebates are all in. A window over any other month has open accruals.",
