@@ -272,6 +272,9 @@ async def _shard(gateway: Gateway, shard: int) -> tuple[str, int]:
     restart = "a worker starts the watch when it starts: see that one runs, or end it and start it again."
     try:
         view = await gateway.watch(shard)
+    except GatewayError as problem:
+        again = "a worker starts it again within ROLLOUTS_WATCH_SLOWEST, and at once when it starts itself."
+        raise Trouble(str(problem), again) from problem
     except (RPCError, WorkflowQueryFailedError) as problem:
         raise Trouble(f"does not answer: {problem}", restart) from problem
     if view.problem:

@@ -96,6 +96,11 @@ KINDS = {
         "data calendar",
         "hours by weekday, time_zone, partners; days of the year, library_version (null: the year is not stored)",
     ),
+    "currency": (
+        "data currency",
+        "currency, before (null: not changed); without_rate: currency, months, first, last; "
+        "open_rollouts, rollouts_over",
+    ),
     "import": (
         "data import",
         "run_id; rows read, inserted, updated, unchanged, skipped, rejected; reject_file, first_reasons",

@@ -110,6 +110,9 @@ async def bring_up(place: Place, tell: Callable[[str], None], wanted: Wanted = A
     require_ports({name: port for name, port in wanted.named().items() if name not in running})
     with waiting(f"Starting PostgreSQL and Temporal in {place.home}"):
         fresh = await _start(own, stack)
+    if fresh:  # servers that had ended by themselves have other addresses now than their clients know
+        await own.stop_console()
+        await own.stop_worker()
     tell("PostgreSQL and Temporal are up." if fresh else "PostgreSQL and Temporal were up already.")
     try:
         applied = await migrate(own.dsn)

@@ -139,6 +139,8 @@ class Service:
         """
         off = await self._send("GET", "/login")
         there = off.headers.get("location", "")
+        if off.status_code >= 500:
+            raise _refused(off)
         if off.status_code != 303 or not _same_host(there, self._url):
             raise CliError(
                 "--as works with the issuer for trying things out, and this service has a real one: "

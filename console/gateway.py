@@ -26,7 +26,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
-from temporalio.common import WorkflowIDReusePolicy
+from temporalio.common import QueryRejectCondition, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -398,11 +398,17 @@ class Gateway:
         """What a shard of the watch did last.
 
         Raises:
-            RPCError: it does not run, or no worker answers for it.
+            RPCError: it never ran, or no worker answers for it.
+            GatewayError: it has ended; a worker would tell of it all the same how it stood before.
         """
         handle = self.client.get_workflow_handle(watch_workflow_id(shard))
-        asked = handle.query("status", result_type=WatchView, rpc_timeout=self._answer)
-        view: WatchView = await self._in_time(asked)
+        reject, within = QueryRejectCondition.NOT_OPEN, self._answer
+        asked = handle.query("status", result_type=WatchView, reject_condition=reject, rpc_timeout=within)
+        try:
+            view: WatchView = await self._in_time(asked)
+        except WorkflowQueryRejectedError as problem:
+            how = problem.status.name.lower() if problem.status is not None else "it has ended"
+            raise GatewayError(f"{watch_workflow_id(shard)} does not run: {how}") from problem
         return view
 
     async def _in_time(self, call: Awaitable[T]) -> T:

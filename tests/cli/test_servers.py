@@ -12,10 +12,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from cli.connect import open_gateway
 from cli.home import Place
 from cli.output import Exit
-from deploy.embedded.processes import free_port
+from deploy.embedded.processes import end, free_port
 from deploy.embedded.stack import EmbeddedStack
+from models.names import WATCH_ID
 from tests.cli.conftest import Terminal, Told, finished
 from tests.memory import server_directory
 from tests.store.desk import PARTNERS
@@ -35,6 +37,14 @@ async def elsewhere() -> AsyncIterator[Terminal]:
 
 def _checks(told: Told) -> dict[str, tuple[bool | None, str, str]]:
     return {one["check"]: (one["ok"], one["found"], one["advice"] or "") for one in told.data}
+
+
+async def _ends_by_itself(place: Place, name: str) -> None:
+    """A server of the stack, whose clients know where it was."""
+    state = place.state()
+    assert state is not None
+    [server] = [one for one in state.servers if one.name == name]
+    assert await end(server.process, (signal.SIGINT, 30.0))
 
 
 async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(elsewhere: Terminal) -> None:
@@ -73,7 +83,19 @@ async def test_servers_come_up_are_found_well_and_go_down_with_their_data_kept(e
     assert "which is among 1 public key" in _checks(well)["signing keys"][1]
     assert "nothing is in it yet" in _checks(well)["decision log"][1]
 
-    state = Place(elsewhere.home).state()
+    place = Place(elsewhere.home)
+    watch = (await open_gateway(place)).client.get_workflow_handle(WATCH_ID)
+    await watch.terminate("somebody thought it was in the way")
+    silent = await elsewhere("doctor", "-o", "json")
+    assert _checks(silent)["watch"][:2] == (False, "partner-watch does not run: terminated")
+    await _ends_by_itself(place, "PostgreSQL")
+    refused = await elsewhere("pause", "a-rollout", "--as", "sponsor@example.com", "-m", "because")
+    assert (refused.code, "The database cannot be used now" in refused.err) == (Exit.UNAVAILABLE, True)
+    cured, well = await elsewhere.program("up"), await elsewhere("doctor", "-o", "json")
+    assert (cured.code, "were up already" in cured.err) == (Exit.OK, False)
+    assert {ok for ok, _, _ in _checks(well).values()} == {True}, well.out
+
+    state = place.state()
     assert state is not None
     connection = await asyncpg.connect(state.dsn)
     await connection.execute("delete from schema_migration where number = (select max(number) from schema_migration)")
