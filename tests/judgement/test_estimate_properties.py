@@ -27,10 +27,13 @@ def numbers(found: Estimate) -> tuple[float, float, float]:
 
 
 def alike(one: Estimate, other: Estimate, *, turned: float = 1.0) -> None:
-    """Without an error nothing is judged: several ways to see the past may fit equally well then."""
+    """Without an error nothing is judged: several ways to see the past may fit equally well then.
+
+    Sums of squares may be as unlike as `NO_SPREAD` lets them, which costs as many digits: rounding shows in the sixth.
+    """
     change, error, freedom = numbers(one)
     found = numbers(other)
-    assert found[1] == pytest.approx(error, rel=1e-6, abs=1e-6, nan_ok=True)
+    assert found[1] == pytest.approx(error, rel=1e-4, abs=1e-6, nan_ok=True)
     if error > 1e-6:
         assert found == pytest.approx((turned * change, error, freedom), rel=1e-4, abs=1e-6)
 
