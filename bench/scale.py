@@ -112,7 +112,8 @@ async def run(ground: Ground) -> Findings:
     large = note.format(len(cohort), *size)
     return Findings(
         comparisons=(
-            *_against(DUCKDB, ours, theirs, 1, large),
+            # DuckDB has both cores for each metric, ours one; by two connections, as a look reads, ours has both.
+            *_against(DUCKDB, ours, theirs, None, large),
             _compared("all six, by two connections as a look", by_two, theirs.together, DUCKDB, 1, large),
             *_against(SPARSER, ours, ours_of_few, None, large),
             _growth((ours, ours_of_few), (theirs, theirs_of_few), large),
