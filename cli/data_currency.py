@@ -12,6 +12,7 @@ import typer
 from cli.database import connection
 from cli.home import DEFAULT_HOME, Home, Place
 from cli.output import CliError, Exit, Format, Output, command, emit_json, say, show
+from models.base import many
 
 if TYPE_CHECKING:
     from store.currency import Rollouts, WithoutRate
@@ -78,7 +79,7 @@ def _open(before: str, names: Sequence[str]) -> str:
 
 def _without(lacking: Sequence[WithoutRate], currency: str) -> str:
     told = ", ".join(
-        f"{one.currency} in {one.months} {'month' if one.months == 1 else 'months'} "
+        f"{one.currency} in {many(one.months, 'month')} "
         f"({one.first:%Y-%m}{f' to {one.last:%Y-%m}' if one.months > 1 else ''})"
         for one in lacking
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cli.plan_template import usual_text
+from models.base import many
 from models.metric import CATALOGUE, WHY_NO_VALUE, Defaults, MetricSpec, NoValue, Part
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
@@ -105,7 +106,7 @@ def _defaults() -> Iterator[str]:
 
 def _closed(one: Defaults) -> str:
     months = one.closed_months
-    return f"{months} closed month{'' if months == 1 else 's'}, " if months else ""
+    return f"{many(months, 'closed month')}, " if months else ""
 
 
 def _reasons() -> Iterator[str]:

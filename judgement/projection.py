@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from models.evidence import CohortReading, GroupValue
-from models.metric import CATALOGUE, MetricName
+from models.metric import CATALOGUE
 
 OF_DEADLINES = {name: spec.met_by for name, spec in CATALOGUE.items() if spec.met_by is not None}
 """Metrics whose facts are decided by a deadline at the latest, and what meets it."""
-
-
-def written_down(metric: MetricName) -> str:
-    """What is written down of a lead that meets its deadline, without its article."""
-    return OF_DEADLINES.get(metric, "a contact").split()[-1]
 
 
 class AtBest(NamedTuple):

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from statistics import median
 from types import MappingProxyType
 
-from judgement.projection import written_down
 from judgement.volumes import age
 from models.base import many
 from models.evidence import CohortReading, PartnerReading
@@ -338,7 +337,7 @@ def _in_time(reading: CohortReading, plan: MetricPlan) -> Iterable[Finding]:
     late, met = reading.group.parts.get("met_backdated", 0.0), reading.group.numerator or 0.0
     if late <= 0:
         return
-    bounds, those = bounds_of(plan, Check.BACKDATING), many(met, written_down(reading.metric))
+    bounds, those = bounds_of(plan, Check.BACKDATING), many(met, CATALOGUE[reading.metric].written_down)
     yield Finding(
         check=Check.BACKDATING,
         severity=_graded(100 * late / max(late, met), bounds),

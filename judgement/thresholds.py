@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from judgement.changes import with_change
 from judgement.material import Asked
-from judgement.projection import at_best, past_deadline, written_down
+from judgement.projection import at_best, past_deadline
 from judgement.quality import ABSENT, findings, told, worst
 from judgement.tolerance import over_looks, tolerating
 from judgement.values import NoValue
@@ -267,7 +267,7 @@ def _doubtful(reading: CohortReading, plan: MetricPlan, frozen: Comparable) -> s
     without = 100 * ((reading.group.numerator or 0.0) - late) / decided
     if all(limit.satisfied(without, frozen.value) is not False for limit in plan.thresholds):
         return None
-    told = [f"{many(late, written_down(reading.metric))} written down days later"] if late else []
+    told = [f"{many(late, CATALOGUE[reading.metric].written_down)} written down days later"] if late else []
     if excluded:
         told.append(f"{many(excluded, 'lead')} excluded after {'its' if excluded == 1 else 'their'} deadline")
     return f"{BARELY} {' and '.join(told)}: {without:.2f} without {'it' if late + excluded == 1 else 'them'}"

@@ -9,8 +9,7 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import NamedTuple
 
-from judgement.gaps import LOOKED_BACK as LOOKED_BACK
-from judgement.gaps import Usual, usual_gaps
+from judgement.gaps import LOOKED_BACK, Usual, usual_gaps
 from models.quality import SourceVolume
 
 KEPT = 8

@@ -32,7 +32,7 @@ class Ahead(Frozen):
         leads = many(self.leads, f"lead without {missing} is", f"leads without {missing} are")
         due = f"{'' if one else 'the first '}at {self.first_due_at:%Y-%m-%d %H:%M} UTC"
         # Of the lead it is said by the word for what meets its deadline: a contact contacts, and an answer answers.
-        act = f"{missing.split()[-1]}s {'it' if one else 'them'}"
+        act = f"{spec.written_down}s {'it' if one else 'them'}"
         return (
             f"{spec.title} of {self.cohort}: {stands}, agreed {limits}.",
             f"{leads} due within {self.hours}, {due}. "

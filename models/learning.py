@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
-from models.base import Frozen, Instant
+from models.base import Frozen, Instant, many
 from models.change import MaterialChange
 from models.command import PauseVerdict
 from models.evidence import Baseline, Verdict
@@ -236,17 +236,13 @@ class ClosingReview(Frozen):
         """One sentence for the log."""
         counts = {kind: sum(one.judged is kind for one in self.pauses) for kind in Judged}
         judged = ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
-        pauses = _count(len(self.pauses), "pause") + (f" ({judged})" if judged else "")
-        drag, surprises = self.drag, _count(len(self.surprises), "surprise")
+        pauses = many(len(self.pauses), "pause") + (f" ({judged})" if judged else "")
+        drag, surprises = self.drag, many(len(self.surprises), "surprise")
         return (
             f"{pauses}, {surprises}; of {_days(drag.length)} days {_days(drag.people)} were waited "
             f"for people, {_days(drag.data)} for data and {_days(drag.results)} for results: "
             f"{drag.share:.0%} execution drag"
         )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _days(length: timedelta) -> str:

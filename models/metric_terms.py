@@ -198,6 +198,11 @@ class MetricSpec(Frozen):
     met_by: str | None = None
     definition_version: int = 1
 
+    @property
+    def written_down(self) -> str:
+        """What is written down of a lead that meets its deadline, without its article."""
+        return (self.met_by or "a contact").split()[-1]
+
 
 def part(name: str, unit: str, meaning: str, *, of_group: bool = False, derived: bool = False) -> Part:
     """A part on one line."""

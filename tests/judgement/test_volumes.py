@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgement.gaps import Usual
-from judgement.volumes import KEPT, LOOKED_BACK, Told, age, periods_of, usual, volume
+from judgement.gaps import LOOKED_BACK, Usual
+from judgement.volumes import KEPT, Told, age, periods_of, usual, volume
 from models.quality import SourceVolume
 
 WEEK = timedelta(weeks=1)
